@@ -1,0 +1,129 @@
+"""Everything that this package raises on purpose, and the exit code that each leads to.
+
+    JobError                     1
+    ├── SpecError                2   the spec, a data file or a command-line value is wrong
+    ├── OutputError              2   the output directory cannot be used
+    ├── ModelDirectoryError      2   `predict` or `encode` was given something that is no trained model
+    ├── InputError               2   a line given to `predict` or `encode` cannot be read
+    ├── DependencyError          1   TensorFlow or Keras is missing, too old or broken
+    ├── TrainingError            1   training cannot go on
+    │   └── NonFiniteError       1   the loss or the gradient is no longer a number
+    └── IncompleteReportError    1   a result that the plan lists is not there
+
+An exception that is not a `JobError` is a bug of this package.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+OK = 0
+FAILED = 1
+BAD_USAGE = 2
+GATE_FAILED = 3
+BAD_BASELINE = 4
+SIGINT_EXIT = 130
+SIGTERM_EXIT = 143
+
+
+@dataclass(frozen=True, order=True)
+class Complaint:
+    """One thing that is wrong with a file, and where.
+
+    Args:
+        file: the file, as the user named it.
+        line: 1-based; 0 when the complaint is about the file as a whole.
+        key: dotted path inside the file (`jobs[0].model.units`), empty when there is none.
+        message: what was found, what is allowed, what to do next: one sentence.
+    """
+
+    file: str
+    line: int
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.key}: {self.message}" if self.key else f"{place}: {self.message}"
+
+
+class JobError(Exception):
+    """Base of all errors that have a sentence for the user instead of a traceback."""
+
+    exit_code = FAILED
+
+
+class SpecError(JobError):
+    """The spec, or a file that it names, is wrong. Holds every complaint, not just the first."""
+
+    exit_code = BAD_USAGE
+
+    def __init__(self, complaints: list[Complaint]) -> None:
+        self.complaints = tuple(sorted(set(complaints)))
+        super().__init__("\n".join(map(str, self.complaints)))
+
+
+class OutputError(JobError):
+    """The output directory cannot be used."""
+
+    exit_code = BAD_USAGE
+
+
+class ModelDirectoryError(JobError):
+    """A directory given as a trained model does not hold one."""
+
+    exit_code = BAD_USAGE
+
+
+class InputError(JobError):
+    """A line of input cannot be read as a source."""
+
+    exit_code = BAD_USAGE
+
+
+class DependencyError(JobError):
+    """TensorFlow or Keras is missing, too old or broken."""
+
+
+class TrainingError(JobError):
+    """Training cannot go on."""
+
+
+class NonFiniteError(TrainingError):
+    """The loss or the gradient norm is NaN or infinite.
+
+    Args:
+        step: 1-based training step at which it was first seen.
+        quantity: what was not finite: `loss` or `gradient norm`.
+    """
+
+    def __init__(self, step: int, quantity: str) -> None:
+        self.step = step
+        self.quantity = quantity
+        super().__init__(
+            f"the {quantity} is not a finite number at step {step}: "
+            "lower training.optimizer.learning_rate or set training.optimizer.clip_norm"
+        )
+
+
+class IncompleteReportError(JobError):
+    """Results that the plan lists are missing, so a report cannot be trusted."""
+
+
+class DataError(Exception):
+    """A problem's data file or sizes are wrong; turned into a `SpecError` by whoever knows the job.
+
+    Args:
+        message: one sentence.
+        file: the file, None when the complaint is about a key of the spec.
+        line: 1-based line in the file, 0 for the whole file.
+        key: the key of the problem section that is to blame, empty for the section itself.
+    """
+
+    def __init__(self, message: str, *, file: Path | None = None, line: int = 0, key: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.file = file
+        self.line = line
+        self.key = key

@@ -1,0 +1,66 @@
+"""What a trainer may ask of a problem."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from job.problems.vocabulary import Vocabulary
+
+Ids = NDArray[np.int32]
+Split = Literal["validation", "test"]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Examples held as arrays.
+
+    Args:
+        source: shape (n, source length), int32, padded on the right with 0.
+        target: shape (n, target length), int32, padded on the right with 0; closed by the target
+            vocabulary's end id where lengths vary.
+        references: every right target of each example as text, where there can be several; else empty.
+    """
+
+    source: Ids
+    target: Ids
+    references: tuple[tuple[str, ...], ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+
+class Problem(Protocol):
+    """A source of examples. Everything it gives is decided by its spec, its data and the seed.
+
+    Attributes:
+        source_vocabulary, target_vocabulary: the tokens of each side.
+        fixed_length: every source has one length and every target has one length; no end id, no mask.
+        max_target_length: longest target in tokens, the end id included; decoding stops there.
+        source_space: how many different sources there are; None when not known.
+    """
+
+    source_vocabulary: Vocabulary
+    target_vocabulary: Vocabulary
+    fixed_length: bool
+    max_target_length: int
+    source_space: int | None
+
+    def examples_per_epoch(self, asked: int | Literal["all"]) -> int:
+        """Return how many examples an epoch has when the spec asks for `asked`."""
+
+    def batch(self, epoch: int, index: int, batch_size: int, examples: int) -> tuple[Ids, Ids]:
+        """Return batch `index` (0-based) of `epoch` (0-based): source and target, as in `Examples`.
+
+        A pure function of its arguments, so that a run can go on from any step: the stream has no state.
+        The last batch of an epoch is smaller where `examples` is not a multiple of `batch_size`.
+        """
+
+    def examples(self, split: Split, count: int) -> Examples:
+        """Return at most `count` examples that training does not draw on."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return facts for the report: sizes, pairs left out, checksums; JSON values only."""

@@ -1,0 +1,1 @@
+"""`jobs.yaml` -> validated, expanded jobs. Knows nothing of TensorFlow."""

@@ -1,0 +1,61 @@
+"""The names of all metrics: their direction, their unit and which kind of problem has them.
+
+The one table from which gates, reports and comparisons are generated. Fractions are in 0..1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Family = Literal["tokens", "text", "numbers", "timing"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number of a result.
+
+    Args:
+        direction: which way is better.
+        unit: of the number, for reports.
+        family: `tokens` for problems that decode tokens, `text` for those that also read text files,
+            `numbers` for regression, `timing` for every job.
+        description: one sentence.
+    """
+
+    direction: Literal["higher", "lower"]
+    unit: str
+    family: Family
+    description: str
+
+
+METRICS: dict[str, Metric] = {
+    "sequence_accuracy": Metric(
+        "higher", "fraction", "tokens", "Share of sequences predicted exactly (any reference counts)."
+    ),
+    "unseen_sequence_accuracy": Metric(
+        "higher", "fraction", "tokens", "The same over the sequences whose source never stood in training."
+    ),
+    "token_accuracy": Metric(
+        "higher", "fraction", "tokens", "Share of target positions predicted with the right token."
+    ),
+    "edit_rate": Metric(
+        "lower",
+        "fraction",
+        "tokens",
+        "Edit distance (insertions, deletions, substitutions) over all sequences, divided by target tokens;"
+        " can exceed 1.",
+    ),
+    "train_seconds": Metric("lower", "seconds", "timing", "Time spent in training steps."),
+    "decoded_sequences_per_second": Metric(
+        "higher", "sequences/second", "timing", "Decoding speed over the test set, compilation excluded."
+    ),
+    "train_examples_per_second": Metric(
+        "higher", "examples/second", "timing", "Training speed, compilation excluded."
+    ),
+}
+
+
+def gate_key(metric: str) -> str:
+    """Return the gate's key for a metric: `min_` where higher is better, `max_` where lower is."""
+    return ("min_" if METRICS[metric].direction == "higher" else "max_") + metric

@@ -1,0 +1,324 @@
+"""The spec's data model: every key, its default, its bounds and its unit. The one source of truth.
+
+Frozen pydantic models that forbid unknown keys and do not coerce types. A `JobSpec` is one resolved job:
+defaults and matrix are applied before it is built (see `matrix`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator, model_validator
+
+from job.spec.metrics import METRICS, Family, gate_key
+
+JOB_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+# --- problems ---------------------------------------------------------------------------------------------
+
+
+class _Problem(_Section):
+    @property
+    def families(self) -> tuple[Family, ...]:
+        """Which families of metrics the problem has."""
+        return ("tokens", "timing")
+
+
+class _IntegerProblem(_Problem):
+    source_length: int = Field(ge=1, le=1000, description="Length of every source, in tokens.")
+    cardinality: int = Field(
+        ge=2,
+        le=1_000_000,
+        description="Number of classes: values are drawn from 1..cardinality-1, 0 is padding and start.",
+    )
+
+
+class ReversedPrefixSpec(_IntegerProblem):
+    """The tutorial's problem: the target is the first `target_length` source elements, reversed."""
+
+    kind: Literal["reversed_prefix"]
+    target_length: int = Field(ge=1, le=1000, description="Length of every target, in tokens.")
+
+    @model_validator(mode="after")
+    def _target_fits(self) -> ReversedPrefixSpec:
+        if self.target_length > self.source_length:
+            raise ValueError(
+                f"target_length {self.target_length} is longer than source_length {self.source_length}; "
+                "the target is a prefix of the source, so it can be at most as long"
+            )
+        return self
+
+
+class ReverseSpec(_IntegerProblem):
+    """The target is the whole source, reversed."""
+
+    kind: Literal["reverse"]
+
+
+class CopySpec(_IntegerProblem):
+    """The target is the source itself."""
+
+    kind: Literal["copy"]
+
+
+class SortSpec(_IntegerProblem):
+    """The target is the source in ascending order."""
+
+    kind: Literal["sort"]
+
+
+class AdditionSpec(_Problem):
+    """Sums as characters: `12+345` -> `357`. Every operand length from 1 to `digits` is drawn equally often."""
+
+    kind: Literal["addition"]
+    digits: int = Field(ge=1, le=8, description="Most digits of an operand.")
+
+
+class SplitSpec(_Section):
+    """Shares of the sources that go to each side; a source's side is fixed by a hash of its text."""
+
+    validation: float = Field(default=0.05, gt=0, lt=1, description="Share of the sources, a fraction.")
+    test: float = Field(default=0.05, gt=0, lt=1, description="Share of the sources, a fraction.")
+
+    @model_validator(mode="after")
+    def _leaves_training_data(self) -> SplitSpec:
+        if self.validation + self.test >= 1:
+            raise ValueError(
+                f"validation + test is {self.validation + self.test:g}; nothing is left to train on"
+            )
+        return self
+
+
+FileName = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=4096,
+        description="Path relative to the spec, or `package:NAME/PATH` for a file inside an installed package.",
+    ),
+]
+
+
+class PairFiles(_Section):
+    """Where parallel text lies: one file with two columns, or two files whose lines belong together."""
+
+    file: FileName | None = Field(default=None, description="One file that holds both sides (see `format`).")
+    source_file: FileName | None = Field(default=None, description="One source a line.")
+    target_file: FileName | None = Field(
+        default=None, description="One target a line, parallel to source_file."
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> PairFiles:
+        if (self.file is None) == (self.source_file is None):
+            raise ValueError("give either file, or source_file and target_file")
+        if (self.source_file is None) != (self.target_file is None):
+            raise ValueError("source_file and target_file go together; give both")
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The file names given, in a fixed order."""
+        return tuple(n for n in (self.file, self.source_file, self.target_file) if n is not None)
+
+
+class TextPairsSpec(_Problem):
+    """Parallel text from files. A source that stands on several lines has several right targets."""
+
+    kind: Literal["text_pairs"]
+    data: PairFiles | None = Field(
+        default=None, description="All pairs, to be split by a hash of the source."
+    )
+    train: PairFiles | None = Field(
+        default=None, description="Training pairs, where the split is given by files."
+    )
+    validation: PairFiles | None = Field(default=None, description="Validation pairs, with `train`.")
+    test: PairFiles | None = Field(default=None, description="Test pairs, with `train`.")
+    split: SplitSpec = Field(default=SplitSpec(), description="Shares for `data`.")
+    format: Literal["tsv", "cmudict"] = Field(
+        default="tsv",
+        description="How `file` is read: `tsv` is source TAB target a line; `cmudict` is the CMU Pronouncing "
+        "Dictionary's format, stress marks removed.",
+    )
+    source_tokens: Literal["characters", "words"] = Field(
+        default="characters", description="A source's tokens: its characters, or what whitespace separates."
+    )
+    target_tokens: Literal["characters", "words"] = Field(
+        default="characters", description="A target's tokens: its characters, or what whitespace separates."
+    )
+    max_length: int = Field(
+        default=100,
+        ge=1,
+        le=1000,
+        description="Pairs with a longer side, in tokens, are left out and counted.",
+    )
+
+    @model_validator(mode="after")
+    def _one_split(self) -> TextPairsSpec:
+        explicit = (self.train, self.validation, self.test)
+        if self.data is not None and any(explicit):
+            raise ValueError("data is split by a hash, train/validation/test are given; use one of the two")
+        if self.data is None and not all(explicit):
+            raise ValueError("give data, or all of train, validation and test")
+        if self.data is None and "split" in self.model_fields_set:
+            raise ValueError("split belongs to data; train, validation and test are the split already")
+        return self
+
+    @property
+    def files(self) -> dict[str, PairFiles]:
+        """The file groups given, by their key."""
+        groups = {"data": self.data, "train": self.train, "validation": self.validation, "test": self.test}
+        return {key: group for key, group in groups.items() if group is not None}
+
+
+ProblemSpec = Annotated[
+    ReversedPrefixSpec | ReverseSpec | CopySpec | SortSpec | AdditionSpec | TextPairsSpec,
+    Field(discriminator="kind"),
+]
+
+# --- model, training, evaluation ----------------------------------------------------------------------------
+
+
+class ModelSpec(_Section):
+    """The encoder-decoder."""
+
+    cell: Literal["lstm", "gru"] = Field(default="lstm", description="Recurrent cell of encoder and decoder.")
+    units: int = Field(default=128, ge=1, le=8192, description="Width of a recurrent layer's state.")
+    layers: int = Field(
+        default=1, ge=1, le=16, description="Stacked recurrent layers, encoder and decoder alike."
+    )
+    inputs: Literal["one_hot", "embedding"] = Field(
+        default="one_hot",
+        description="How tokens enter: one-hot vectors made inside the model, or an embedding.",
+    )
+    embedding_size: int = Field(
+        default=64, ge=1, le=8192, description="Width of the embedding, with `embedding`."
+    )
+    dropout: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Share of each recurrent layer's inputs that is dropped in training.",
+    )
+
+
+class OptimizerSpec(_Section):
+    """Adam (Kingma and Ba 2015) with a linear warm-up."""
+
+    name: Literal["adam"] = Field(default="adam", description="The optimizer.")
+    learning_rate: float = Field(default=0.008, gt=0, le=10, description="Peak learning rate.")
+    schedule: Literal["cosine", "constant"] = Field(
+        default="cosine", description="After the warm-up: cosine decay to 0 at the last step, or none."
+    )
+    warmup_fraction: float = Field(
+        default=0.05, ge=0, le=1, description="Share of all steps in which the rate rises linearly from 0."
+    )
+    clip_norm: float | None = Field(
+        default=1.0, gt=0, le=1e6, description="Largest global gradient norm; null for no clipping."
+    )
+
+
+class EarlyStoppingSpec(_Section):
+    """Stop when the validation loss no longer falls, and go back to the best weights."""
+
+    patience: int = Field(
+        ge=1, le=10_000, description="Epochs without a better validation loss before stopping."
+    )
+    min_delta: float = Field(
+        default=0.0, ge=0, description="Smallest fall of the loss that counts as better."
+    )
+
+
+class TrainingSpec(_Section):
+    """How the model is fitted: teacher forcing, cross-entropy."""
+
+    examples: Annotated[int, Field(ge=1, le=1_000_000_000)] | Literal["all"] = Field(
+        default=100_000,
+        description="Examples an epoch: fresh ones each epoch for generated problems; at most this many of a "
+        "file's pairs, `all` for every one.",
+    )
+    epochs: int = Field(default=1, ge=1, le=100_000, description="Passes over the examples.")
+    batch_size: int = Field(default=128, ge=1, le=65_536, description="Examples a step.")
+    optimizer: OptimizerSpec = Field(default=OptimizerSpec(), description="The optimizer and its schedule.")
+    early_stopping: EarlyStoppingSpec | None = Field(default=None, description="Off when absent.")
+
+
+class EvaluationSpec(_Section):
+    """What the trained model is tested on, and how it decodes."""
+
+    examples: int = Field(
+        default=10_000, ge=1, le=10_000_000, description="Test examples; at most what the test file holds."
+    )
+    validation_examples: int = Field(
+        default=1000, ge=1, le=1_000_000, description="Validation examples, looked at after each epoch."
+    )
+    decoder: Literal["greedy"] = Field(default="greedy", description="How a target is searched for.")
+
+
+def _gate_fields() -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    for name, metric in METRICS.items():
+        bound = "least" if metric.direction == "higher" else "most"
+        description = f"{name} must be at {bound} this, in {metric.unit}s. {metric.description}"
+        most = 1.0 if metric.unit == "fraction" and metric.direction == "higher" else None
+        fields[gate_key(name)] = (float | None, Field(default=None, ge=0, le=most, description=description))
+    return fields
+
+
+class _Gate(_Section):
+    """Bars that a job must clear; a job that does not is `gate_failed`."""
+
+    def thresholds(self) -> dict[str, float]:
+        """Return metric name -> bound, for the bars that are set."""
+        bounds = {name: getattr(self, gate_key(name)) for name in METRICS}
+        return {name: bound for name, bound in bounds.items() if bound is not None}
+
+
+if TYPE_CHECKING:
+    GateSpec = _Gate  # a type checker cannot see the generated fields; nothing reads them by name
+else:
+    GateSpec = create_model("GateSpec", __base__=_Gate, __doc__=_Gate.__doc__, **_gate_fields())
+
+
+class JobSpec(_Section):
+    """One resolved job: one model to be trained and evaluated."""
+
+    name: str = Field(pattern=JOB_NAME, description="Unique; safe as a file name.")
+    seed: int = Field(default=7, ge=0, lt=2**32, description="Decides data, initial weights and dropout.")
+    problem: ProblemSpec = Field(description="What is to be learned.")
+    model: ModelSpec = Field(default=ModelSpec(), description="The encoder-decoder.")
+    training: TrainingSpec = Field(default=TrainingSpec(), description="How it is fitted.")
+    evaluation: EvaluationSpec = Field(default=EvaluationSpec(), description="How it is tested.")
+    gate: GateSpec = Field(default=GateSpec(), description="Bars it must clear.")
+
+    @field_validator("name")
+    @classmethod
+    def _not_dots(cls, name: str) -> str:
+        if name.endswith("."):
+            raise ValueError("a job's name must not end in a dot")
+        return name
+
+    @model_validator(mode="after")
+    def _gate_on_known_metrics(self) -> JobSpec:
+        for metric in self.gate.thresholds():
+            if METRICS[metric].family not in self.problem.families:
+                raise ValueError(
+                    f"gate.{gate_key(metric)} cannot be checked: problem {self.problem.kind} has no {metric}"
+                )
+        return self
+
+
+class Spec(_Section):
+    """A whole spec file, resolved: the jobs in their order.
+
+    Args (fields): `path` is the file as the user named it; data files are looked up beside it.
+    """
+
+    path: Path
+    jobs: tuple[JobSpec, ...]
