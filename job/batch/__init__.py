@@ -1,0 +1,1 @@
+"""Many jobs: worker processes, and what is already done."""

@@ -1,0 +1,1 @@
+"""Search for a target over a step function."""

@@ -1,0 +1,1 @@
+"""Keras layers and their assembly; knows no problem and no file."""

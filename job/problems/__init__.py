@@ -1,0 +1,1 @@
+"""What is to be learned: (source, target) examples and their splits."""

@@ -74,7 +74,7 @@ class SortSpec(_IntegerProblem):
 
 
 class AdditionSpec(_Problem):
-    """Sums as characters: `12+345` -> `357`. Every operand length from 1 to `digits` is drawn equally often."""
+    """Sums as characters: `12+345` -> `357`. Operand lengths from 1 to `digits` are equally likely."""
 
     kind: Literal["addition"]
     digits: int = Field(ge=1, le=8, description="Most digits of an operand.")
@@ -100,7 +100,7 @@ FileName = Annotated[
     Field(
         min_length=1,
         max_length=4096,
-        description="Path relative to the spec, or `package:NAME/PATH` for a file inside an installed package.",
+        description="Path relative to the spec, or `package:NAME/PATH` for a file of an installed package.",
     ),
 ]
 
