@@ -5,7 +5,7 @@
     ├── OutputError              2   the output directory cannot be used
     ├── ModelDirectoryError      2   `predict` or `encode` was given something that is no trained model
     ├── InputError               2   a line given to `predict` or `encode` cannot be read
-    ├── DependencyError          1   TensorFlow or Keras is missing, too old or broken
+    ├── DependencyError          2   TensorFlow or Keras is missing, too old or broken
     ├── TrainingError            1   training cannot go on
     │   └── NonFiniteError       1   the loss or the gradient is no longer a number
     └── IncompleteReportError    1   a result that the plan lists is not there
@@ -15,6 +15,7 @@ An exception that is not a `JobError` is a bug of this package.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,7 +84,9 @@ class InputError(JobError):
 
 
 class DependencyError(JobError):
-    """TensorFlow or Keras is missing, too old or broken."""
+    """TensorFlow or Keras is missing, too old or broken; a retry would meet the same."""
+
+    exit_code = BAD_USAGE
 
 
 class TrainingError(JobError):
@@ -127,3 +130,15 @@ class DataError(Exception):
         self.file = file
         self.line = line
         self.key = key
+
+
+class DataErrors(Exception):  # noqa: N818 - the plural says what it holds
+    """Several `DataError`s found in one go, in the order of keys and lines; never empty.
+
+    Args:
+        errors: what is wrong.
+    """
+
+    def __init__(self, errors: Sequence[DataError]) -> None:
+        super().__init__("\n".join(error.message for error in errors))
+        self.errors = tuple(errors)

@@ -1,1 +1,40 @@
 """What is to be learned: (source, target) examples and their splits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from job.problems.addition import Addition
+from job.problems.base import Problem
+from job.problems.integers import Copy, Reverse, ReversedPrefix, Sort
+from job.problems.text_pairs import TextPairs
+from job.spec.schema import ProblemSpec
+
+__all__ = ["Problem", "build_problem"]
+
+_GENERATED: dict[str, Callable[[Any, int], Problem]] = {
+    "reversed_prefix": ReversedPrefix,
+    "reverse": Reverse,
+    "copy": Copy,
+    "sort": Sort,
+    "addition": Addition,
+}
+_FROM_FILES: dict[str, Callable[[Any, int, Path], Problem]] = {"text_pairs": TextPairs}
+
+
+def build_problem(spec: ProblemSpec, seed: int, directory: Path) -> Problem:
+    """Build the problem that a spec describes.
+
+    Args:
+        spec: the problem's section.
+        seed: decides everything that is drawn; never which side of a split a file's pair is on.
+        directory: where the file names of the spec start.
+
+    Raises:
+        DataErrors: everything that is wrong with the data files.
+    """
+    if spec.kind in _GENERATED:
+        return _GENERATED[spec.kind](spec, seed)
+    return _FROM_FILES[spec.kind](spec, seed, directory)

@@ -22,7 +22,8 @@ class Examples:
         source: shape (n, source length), int32, padded on the right with 0.
         target: shape (n, target length), int32, padded on the right with 0; closed by the target
             vocabulary's end id where lengths vary.
-        references: every right target of each example as text, where there can be several; else empty.
+        references: every right target of each example as text, where `target` does not say all: some source
+            has several right targets, or some target has a token that its vocabulary lacks; else empty.
     """
 
     source: Ids
@@ -33,6 +34,18 @@ class Examples:
         return len(self.source)
 
 
+def batch_rows(index: int, batch_size: int, examples: int) -> tuple[int, int]:
+    """Return which examples of an epoch, first and one past last, are batch `index` (0-based).
+
+    Raises:
+        IndexError: the epoch has no such batch.
+    """
+    start = index * batch_size
+    if not 0 <= start < examples:
+        raise IndexError(f"batch {index} of {batch_size}: an epoch has {examples} examples")
+    return start, min(start + batch_size, examples)
+
+
 class Problem(Protocol):
     """A source of examples. Everything it gives is decided by its spec, its data and the seed.
 
@@ -40,6 +53,7 @@ class Problem(Protocol):
         source_vocabulary, target_vocabulary: the tokens of each side.
         fixed_length: every source has one length and every target has one length; no end id, no mask.
         max_target_length: longest target in tokens, the end id included; decoding stops there.
+        fresh_each_epoch: every epoch draws new examples; else every epoch has the same ones in another order.
         source_space: how many different sources there are; None when not known.
     """
 
@@ -47,6 +61,7 @@ class Problem(Protocol):
     target_vocabulary: Vocabulary
     fixed_length: bool
     max_target_length: int
+    fresh_each_epoch: bool
     source_space: int | None
 
     def examples_per_epoch(self, asked: int | Literal["all"]) -> int:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Literal
+from itertools import repeat
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 PAD = 0
 """The id that pads every sequence on the right; never a symbol of its own in text."""
+
+START, END, UNKNOWN = 1, 2, 3
+"""The other special ids of a learned vocabulary."""
 
 UnknownTokenError = KeyError
 
@@ -39,11 +43,9 @@ class Vocabulary:
 
     @cached_property
     def _ids(self) -> dict[str, int]:
-        return {token: i for i, token in enumerate(self.tokens)}
-
-    @cached_property
-    def _special(self) -> frozenset[int]:
-        return frozenset(i for i in (PAD, self.start, self.end, self.unknown) if i is not None)
+        """The tokens that can stand in text; `unknown` is what its own token means anyway."""
+        special = {PAD, self.start, self.end, self.unknown}
+        return {token: i for i, token in enumerate(self.tokens) if i not in special}
 
     @classmethod
     def integers(cls, cardinality: int) -> Vocabulary:
@@ -51,10 +53,43 @@ class Vocabulary:
         return cls(tokens=tuple(map(str, range(cardinality))), separator=" ")
 
     @classmethod
-    def learn(cls, tokens: Iterable[str], separator: Literal["", " "]) -> Vocabulary:
-        """Number the distinct tokens in sorted order, after padding, start, end and unknown."""
-        special = ("<pad>", "<start>", "<end>", "<unk>")
-        return cls(special + tuple(sorted(set(tokens) - set(special))), separator, start=1, end=2, unknown=3)
+    def learn(cls, tokens: Iterable[str], separator: Literal["", " "], *, closed: bool = False) -> Vocabulary:
+        """Number the distinct tokens in sorted order, after padding, start, end and unknown.
+
+        Args:
+            tokens: in any order, any number of times.
+            separator: see the class.
+            closed: there are no other tokens, so there is no unknown id: any other token is an error.
+        """
+        special = ("<pad>", "<start>", "<end>") if closed else ("<pad>", "<start>", "<end>", "<unk>")
+        tokens = special + tuple(sorted(set(tokens) - set(special)))
+        return cls(tokens, separator, start=START, end=END, unknown=None if closed else UNKNOWN)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Vocabulary:
+        """Build what `to_json` described.
+
+        Raises:
+            ValueError: `data` does not describe a vocabulary.
+        """
+        try:
+            vocabulary = cls(**{**data, "tokens": tuple(data["tokens"])})
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not a vocabulary: {error}") from None
+        ids = [vocabulary.start, *(i for i in (vocabulary.end, vocabulary.unknown) if i is not None)]
+        if not all(isinstance(token, str) for token in vocabulary.tokens):
+            raise ValueError("not a vocabulary: tokens must be strings")
+        if len(set(vocabulary.tokens)) != len(vocabulary):
+            raise ValueError("not a vocabulary: a token stands twice")
+        if vocabulary.separator not in ("", " "):
+            raise ValueError("not a vocabulary: separator must be a space or nothing")
+        if not all(type(i) is int and 0 <= i < len(vocabulary) for i in ids):
+            raise ValueError(f"not a vocabulary: start, end and unknown must be ids below {len(vocabulary)}")
+        return vocabulary
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the vocabulary as JSON values, for `vocabulary.json`."""
+        return {**asdict(self), "tokens": list(self.tokens)}
 
     def split(self, text: str) -> list[str]:
         """Split a line into tokens."""
@@ -66,16 +101,9 @@ class Vocabulary:
         Raises:
             KeyError: a token is not in the vocabulary and there is no `unknown` id.
         """
-        special = self._special
-        ids = []
-        for token in tokens:
-            i = self._ids.get(token, self.unknown)
-            if i is None or (i in special and i != self.unknown):
-                if self.unknown is None:
-                    raise UnknownTokenError(token)
-                i = self.unknown
-            ids.append(i)
-        return ids
+        if self.unknown is None:
+            return [self._ids[token] for token in tokens]
+        return list(map(self._ids.get, tokens, repeat(self.unknown)))
 
     def decode(self, ids: NDArray[np.integer] | Sequence[int]) -> str:
         """Return the line of text of a row of ids: up to the end id or the padding on the right."""

@@ -1,0 +1,84 @@
+"""Which evaluation examples also stood in training."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from itertools import count
+
+import numpy as np
+from numpy.typing import NDArray
+
+from job.problems.base import Ids, Problem
+
+
+def count_seen(
+    problem: Problem, sources: Ids, epochs: int, batch_size: int, examples: int
+) -> NDArray[np.bool_]:
+    """Return which sources also stood in training, whatever their padding.
+
+    The training batches are made again and looked up by a 64-bit hash; a hit is compared id by id, so the
+    answer is exact. Memory is that of the sources and one batch, however long the training.
+
+    Args:
+        problem: what was trained on.
+        sources: shape (n, any length), int32, padded on the right with 0.
+        epochs: how many epochs were trained.
+        batch_size, examples: as in `Problem.batch`.
+
+    Returns:
+        Shape (n,), true where training had the source.
+    """
+    index = _Index(sources)
+    seen = np.zeros(len(index.rows), np.bool_)
+    different_epochs = epochs if problem.fresh_each_epoch else min(epochs, 1)
+    for epoch, batch in np.ndindex(different_epochs, -(-examples // batch_size)):
+        if seen.all():
+            break
+        trained, _ = problem.batch(epoch, batch, batch_size, examples)
+        seen[index.find(trained)] = True
+    return seen[index.number]
+
+
+class _Index:
+    """The different rows of an array, to be found by hash.
+
+    Attributes:
+        rows: shape (different rows, length), int32, in the order of their hashes.
+        number: shape (n,): which of `rows` each given row is.
+    """
+
+    def __init__(self, rows: Ids) -> None:
+        for self._attempt in count():
+            hashes = _hashes(rows, self._attempt)
+            self._hashes, first, self.number = np.unique(hashes, return_index=True, return_inverse=True)
+            self.rows = rows[first]
+            if np.array_equal(self.rows[self.number], rows):  # no two different rows have one hash
+                break
+
+    def find(self, rows: Ids) -> NDArray[np.intp]:
+        """Return the numbers of the indexed rows that are among these rows."""
+        hashes = _hashes(rows, self._attempt)
+        at = np.searchsorted(self._hashes, hashes)
+        at[at == len(self._hashes)] = 0
+        hit = np.flatnonzero(self._hashes[at] == hashes)
+        return at[hit][_equal(rows[hit], self.rows[at[hit]])]
+
+
+@lru_cache(maxsize=64)
+def _multipliers(length: int, attempt: int) -> NDArray[np.uint64]:
+    """Return a random odd number for each position; the numbers of a shorter length come first."""
+    return np.random.Philox(key=attempt).random_raw(length) | np.uint64(1)
+
+
+def _hashes(rows: Ids, attempt: int) -> NDArray[np.uint64]:
+    """Return a hash of each row, modulo 2**64; padding, which is 0, adds nothing to it."""
+    hashes: NDArray[np.uint64] = rows.astype(np.uint64) @ _multipliers(rows.shape[1], attempt)
+    return hashes
+
+
+def _equal(a: Ids, b: Ids) -> NDArray[np.bool_]:
+    """Return which rows are the same but for padding, shape (n,)."""
+    width = min(a.shape[1], b.shape[1])
+    longer = a[:, width:].any(axis=1) | b[:, width:].any(axis=1)
+    same: NDArray[np.bool_] = (a[:, :width] == b[:, :width]).all(axis=1) & ~longer
+    return same

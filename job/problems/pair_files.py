@@ -1,0 +1,232 @@
+"""Files of parallel text -> pairs of text, or everything that is wrong with the files."""
+
+from __future__ import annotations
+
+import codecs
+import re
+import stat
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from job.errors import DataError, DataErrors
+from job.spec.files import checksum, locate
+from job.spec.schema import PairFiles, TextPairsSpec
+
+MOST_ERRORS = 20
+"""Bad lines named one by one for a file; the rest are counted."""
+
+T = TypeVar("T")
+Pair = tuple[str, str]
+
+# word(2) F AH0 N # comment
+_PRONUNCIATION = re.compile(
+    r"(?P<word>\S+?)(?:\(\d+\))?\s+(?P<phonemes>[A-Z]+[0-2]?(?:\s+[A-Z]+[0-2]?)*)\s*(?:#.*)?"
+)
+
+
+class _BadLineError(ValueError):
+    """A line cannot be read; the text says why and what was expected."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The pairs of some files, in the files' order.
+
+    Args:
+        file: the first of the files.
+        pairs: source and target as text: never empty, no whitespace around, between words one space.
+        repeated: lines left out because the same pair stood in the file before (`cmudict` only).
+        checksums: SHA-256 of each file, by the name that the spec gives it.
+    """
+
+    file: Path
+    pairs: list[Pair]
+    repeated: int
+    checksums: dict[str, str]
+
+
+@dataclass
+class _Complaints:
+    """What is wrong with one file; holds `MOST_ERRORS` complaints however many there are."""
+
+    file: Path
+    key: str
+    first: list[DataError] = field(default_factory=list)
+    others: int = 0
+
+    def add(self, message: str, line: int = 0) -> None:
+        if len(self.first) < MOST_ERRORS:
+            self.first.append(DataError(message, file=self.file, line=line, key=self.key))
+        else:
+            self.others += 1
+
+    def read(self, line: bytes, number: int, reader: Callable[[str], T]) -> T | None:
+        """Return what a reader makes of a line, None when it cannot be read."""
+        try:
+            return reader(line.decode("utf-8"))
+        except UnicodeDecodeError as error:
+            place = f"byte 0x{line[error.start]:02x} at byte {error.start + 1} of the line"
+            self.add(f"the line is not UTF-8 ({place}); save the file as UTF-8", number)
+        except _BadLineError as error:
+            self.add(str(error), number)
+        return None
+
+    def all(self) -> list[DataError]:
+        if not self.others:
+            return self.first
+        rest = f"{self.others:,} more lines of this file cannot be used"
+        return [*self.first, DataError(rest, file=self.file, key=self.key)]
+
+
+def read_pairs(files: PairFiles, key: str, spec: TextPairsSpec, directory: Path) -> Pairs:
+    """Read one group of files of a spec.
+
+    Args:
+        files: the group.
+        key: where it stands in the problem's section, for complaints: `data`, `train`, ...
+        spec: how a line is read.
+        directory: where relative names start.
+
+    Raises:
+        DataErrors: a file cannot be opened, or lines of it cannot be read, or it holds no pair.
+    """
+    keys = [f"{key}.{name}" for name in ("file", "source_file", "target_file") if getattr(files, name)]
+    paths, contents = _open_all(files.names, keys, directory)
+    complaints = [_Complaints(*place) for place in zip(paths, keys, strict=True)]
+    if files.file is not None:
+        reader = _FORMATS[spec.format](_tidier(spec.source_tokens), _tidier(spec.target_tokens))
+        pairs = list(_from_one_file(contents[0], complaints[0], reader))
+    else:
+        pairs = list(_from_two_files(contents, complaints, spec))
+    if not pairs and not any(c.first for c in complaints):
+        complaints[0].add("the file holds no pair, only blank lines and comments; fill it or name another")
+    if any(c.first for c in complaints):
+        raise DataErrors([error for c in complaints for error in c.all()])
+    distinct = list(dict.fromkeys(pairs)) if files.file is not None and spec.format == "cmudict" else pairs
+    checksums = {name: checksum(path) for name, path in zip(files.names, paths, strict=True)}
+    return Pairs(paths[0], distinct, len(pairs) - len(distinct), checksums)
+
+
+# --- files ------------------------------------------------------------------------------------------------
+
+
+def _open_all(
+    names: Sequence[str], keys: Sequence[str], directory: Path
+) -> tuple[list[Path], list[list[bytes]]]:
+    """Return the path and the lines of every file."""
+    paths, contents, errors = [], [], []
+    for name, key in zip(names, keys, strict=True):
+        try:
+            path = locate(name, directory)
+            paths.append(path)
+            contents.append(_lines(path))
+        except DataError as error:
+            errors.append(DataError(error.message, file=error.file, key=key))
+    if errors:
+        raise DataErrors(errors)
+    return paths, contents
+
+
+def _lines(path: Path) -> list[bytes]:
+    """Return a file's lines without their ends, a byte order mark removed."""
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise DataError("the file is a directory; name a file inside it", file=path)
+        if not stat.S_ISREG(mode):
+            raise DataError("the file is a device or a pipe; name a regular file", file=path)
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise DataError(
+            "the file is not there; check the name (relative names start where the spec lies)", file=path
+        ) from None
+    except PermissionError:
+        raise DataError(
+            "the file may not be read; give this user read permission (chmod +r)", file=path
+        ) from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise DataError(f"the file cannot be read ({error}); name another", file=path) from None
+    if not data.strip():
+        raise DataError("the file is empty; fill it or name another", file=path)
+    return data.removeprefix(codecs.BOM_UTF8).removesuffix(b"\n").split(b"\n")
+
+
+def _from_one_file(
+    lines: Iterable[bytes], complaints: _Complaints, reader: Callable[[str], Pair | None]
+) -> Iterator[Pair]:
+    for number, line in enumerate(lines, 1):
+        pair = complaints.read(line, number, reader)
+        if pair is not None:
+            yield pair
+
+
+def _from_two_files(
+    contents: Sequence[list[bytes]], complaints: Sequence[_Complaints], spec: TextPairsSpec
+) -> Iterator[Pair]:
+    (sources, targets), (of_source, of_target) = contents, complaints
+    if len(sources) != len(targets):
+        of_target.add(
+            f"the file has {len(targets):,} lines, but {of_source.file} has {len(sources):,}; "
+            "line n of one belongs to line n of the other, so make the counts equal"
+        )
+        return
+    tidy_source, tidy_target = _tidier(spec.source_tokens), _tidier(spec.target_tokens)
+    for number, (source_line, target_line) in enumerate(zip(sources, targets, strict=True), 1):
+        source = of_source.read(source_line, number, tidy_source)
+        target = of_target.read(target_line, number, tidy_target)
+        if source and target:
+            yield source, target
+        elif source and target == "":
+            of_target.add(
+                f"the line is blank, but in {of_source.file} it is not; fill or remove both", number
+            )
+        elif target and source == "":
+            of_source.add(
+                f"the line is blank, but in {of_target.file} it is not; fill or remove both", number
+            )
+
+
+# --- lines ------------------------------------------------------------------------------------------------
+
+
+def _tidier(tokens: str) -> Callable[[str], str]:
+    """Return what makes one text of all spellings of the same tokens."""
+    return str.strip if tokens == "characters" else lambda text: " ".join(text.split())
+
+
+def _tsv(source: Callable[[str], str], target: Callable[[str], str]) -> Callable[[str], Pair | None]:
+    def read(line: str) -> Pair | None:
+        columns = line.split("\t")
+        if len(columns) == 1 and not line.strip():
+            return None
+        if len(columns) != 2:
+            raise _BadLineError(f"expected two columns, source TAB target, but found {len(columns)}")
+        pair = source(columns[0]), target(columns[1])
+        if not all(pair):
+            side = "target" if pair[0] else "source"
+            raise _BadLineError(f"the {side} is empty; expected source TAB target, text on both sides")
+        return pair
+
+    return read
+
+
+def _without_stress(phonemes: str) -> str:
+    return phonemes.replace("0", "").replace("1", "").replace("2", "")
+
+
+def _cmudict(source: Callable[[str], str], target: Callable[[str], str]) -> Callable[[str], Pair | None]:
+    def read(line: str) -> Pair | None:
+        line = line.strip()
+        if not line or line.startswith(";;;"):
+            return None
+        entry = _PRONUNCIATION.fullmatch(line)
+        if entry is None:
+            raise _BadLineError("expected a word and its phonemes, like `fox F AA1 K S`")
+        return source(entry["word"]), target(_without_stress(entry["phonemes"]))
+
+    return read
+
+
+_FORMATS = {"tsv": _tsv, "cmudict": _cmudict}

@@ -1,0 +1,60 @@
+"""Many rows of ids of different lengths in two flat arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+from numpy.typing import NDArray
+
+from job.problems.base import Ids
+from job.problems.vocabulary import PAD, Vocabulary
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of ids, held end to end: 4 bytes an id and 8 a row.
+
+    Args:
+        ids: shape (all ids,), int32.
+        starts: shape (rows + 1,), int64: row i is `ids[starts[i]:starts[i + 1]]`.
+    """
+
+    ids: Ids
+    starts: NDArray[np.int64]
+
+    @classmethod
+    def encode(cls, texts: Sequence[str], vocabulary: Vocabulary, end: int | None = None) -> Rows:
+        """Encode lines of text, each closed with `end` where one is given."""
+        close = [] if end is None else [end]
+        lengths = np.empty(len(texts), np.int64)
+
+        def rows() -> Iterator[list[int]]:
+            for i, text in enumerate(texts):
+                row = vocabulary.encode(vocabulary.split(text)) + close
+                lengths[i] = len(row)
+                yield row
+
+        ids = np.fromiter(chain.from_iterable(rows()), np.int32)
+        return cls(ids, np.concatenate([[0], np.cumsum(lengths)]))
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """How many ids each row has, shape (rows,)."""
+        return np.diff(self.starts)
+
+    def padded(self, chosen: NDArray[np.intp], multiple: int = 1) -> Ids:
+        """Return rows by their numbers, shape (len(chosen), width), padded on the right with `PAD`.
+
+        The width is that of the longest of them, rounded up to a multiple.
+        """
+        starts = self.starts[chosen]
+        lengths = self.starts[chosen + 1] - starts
+        width = -(-int(lengths.max(initial=0)) // multiple) * multiple
+        column = np.arange(width)
+        taken = column < lengths[:, None]
+        out = np.full(taken.shape, PAD, np.int32)
+        out[taken] = self.ids[(starts[:, None] + column)[taken]]
+        return out

@@ -1,0 +1,106 @@
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from job.problems import build_problem, overlap
+from job.problems.overlap import count_seen
+from job.spec.schema import AdditionSpec, CopySpec, PairFiles, SortSpec, TextPairsSpec
+
+
+def trained_sources(problem, epochs, batch_size, examples):
+    """Every source of training, by the slow way: trimmed tuples in a set."""
+    seen = set()
+    for epoch, index in product(range(epochs), range(-(-examples // batch_size))):
+        source, _ = problem.batch(epoch, index, batch_size, examples)
+        seen |= {trimmed(row) for row in source}
+    return seen
+
+
+def trimmed(row):
+    return tuple(np.trim_zeros(row, "b").tolist())
+
+
+GENERATED = {
+    "copy": CopySpec(kind="copy", source_length=3, cardinality=11),
+    "sort": SortSpec(kind="sort", source_length=2, cardinality=200),
+    "addition": AdditionSpec(kind="addition", digits=2),
+}
+
+
+@pytest.mark.parametrize("epochs", [1, 3])
+@pytest.mark.parametrize("kind", sorted(GENERATED))
+def test_agrees_with_a_set_of_all_training_sources(kind, epochs):
+    problem = build_problem(GENERATED[kind], 7, Path())
+    sources = problem.examples("test", 500).source
+    training = trained_sources(problem, epochs, 64, 700)
+    expected = [trimmed(row) in training for row in sources]
+    assert count_seen(problem, sources, epochs, 64, 700).tolist() == expected
+    assert 0 < sum(expected) < 500
+
+
+@pytest.mark.parametrize("extra", [-1, 4])
+def test_padding_does_not_matter(extra):
+    problem = build_problem(GENERATED["addition"], 7, Path())
+    sources = problem.examples("test", 300).source
+    narrow = sources[(sources[:, -1] == 0)]
+    changed = narrow[:, :-1] if extra < 0 else np.pad(narrow, ((0, 0), (0, extra)))
+    before = count_seen(problem, narrow, 1, 64, 700)
+    assert np.array_equal(count_seen(problem, changed, 1, 64, 700), before)
+    assert before.any()
+
+
+def test_a_longer_source_is_not_its_prefix():
+    problem = build_problem(CopySpec(kind="copy", source_length=1, cardinality=3), 7, Path())
+    sources = np.array([[1, 0], [1, 1], [2, 0], [2, 1]], np.int32)
+    assert count_seen(problem, sources, 1, 10, 100).tolist() == [True, False, True, False]
+
+
+def test_every_repeated_source_is_marked():
+    problem = build_problem(GENERATED["copy"], 7, Path())
+    one = problem.batch(0, 0, 64, 64)[0][:1]
+    assert count_seen(problem, np.repeat(one, 5, axis=0), 1, 64, 64).tolist() == [True] * 5
+
+
+def test_exact_even_where_hashes_collide(monkeypatch):
+    real = overlap._multipliers
+
+    def adding_up(length, attempt):
+        return np.ones(length, np.uint64) if attempt == 0 else real(length, attempt)
+
+    problem = build_problem(GENERATED["copy"], 7, Path())
+    sources = problem.examples("test", 500).source
+    expected = count_seen(problem, sources, 1, 64, 700)
+    first = sources[:1]
+    monkeypatch.setattr(overlap, "_multipliers", adding_up)
+    assert np.array_equal(count_seen(problem, sources, 1, 64, 700), expected)
+    # One source alone collides with nothing beside it, but with many that have its sum in training.
+    assert count_seen(problem, first, 1, 64, 700)[0] == expected[0]
+    unseen = next(row for row, seen in zip(sources, expected, strict=True) if not seen)
+    assert not count_seen(problem, unseen[None], 1, 64, 700)[0]
+
+
+def test_nothing_trained_or_nothing_asked():
+    problem = build_problem(GENERATED["copy"], 7, Path())
+    assert not count_seen(problem, problem.examples("test", 5).source, 0, 64, 700).any()
+    assert count_seen(problem, np.zeros((0, 3), np.int32), 1, 64, 700).shape == (0,)
+
+
+def test_files_are_gone_through_once_and_a_leak_between_them_is_found(tmp_path, monkeypatch):
+    (tmp_path / "train.tsv").write_text("ab\tx\ncde\ty\nf\tz\n")
+    (tmp_path / "valid.tsv").write_text("abc\tx\n")
+    (tmp_path / "test.tsv").write_text("abc\tx\ncde\ty\nfa\tz\n")
+    groups = {
+        side: PairFiles(file=f"{name}.tsv")
+        for side, name in [("train", "train"), ("validation", "valid"), ("test", "test")]
+    }
+    problem = build_problem(TextPairsSpec(kind="text_pairs", **groups), 7, tmp_path)
+    test = problem.examples("test", 10)
+    texts = [problem.source_vocabulary.decode(row) for row in test.source]
+    calls = []
+    batch = problem.batch
+    monkeypatch.setattr(problem, "batch", lambda *at: calls.append(at) or batch(*at))
+    seen = count_seen(problem, test.source, 50, 2, 3)
+    assert dict(zip(texts, seen.tolist(), strict=True)) == {"abc": False, "cde": True, "fa": False}
+    assert calls == [(0, 0, 2, 3), (0, 1, 2, 3)]

@@ -1,0 +1,97 @@
+import json
+
+import numpy as np
+import pytest
+
+from job.problems.vocabulary import PAD, Vocabulary, pad
+
+LEARNED = Vocabulary.learn("banana", "")
+WORDS = Vocabulary.learn(["go", "left", "go"], " ")
+
+
+def test_learned_ids_follow_the_special_ones_in_sorted_order():
+    assert LEARNED.tokens == ("<pad>", "<start>", "<end>", "<unk>", "a", "b", "n")
+    assert (PAD, LEARNED.start, LEARNED.end, LEARNED.unknown) == (0, 1, 2, 3)
+    assert LEARNED.encode("nab") == [6, 4, 5]
+
+
+def test_order_of_learning_does_not_matter():
+    assert Vocabulary.learn("ananab", "") == LEARNED
+
+
+def test_integers_are_their_own_ids():
+    vocabulary = Vocabulary.integers(51)
+    assert vocabulary.encode(["50", "1"]) == [50, 1]
+    assert vocabulary.decode(np.array([50, 1], np.int32)) == "50 1"
+    assert (vocabulary.start, vocabulary.end, vocabulary.unknown) == (0, None, None)
+
+
+@pytest.mark.parametrize("token", ["0", "51", "-1", "01", "x"])
+def test_no_integer_outside_the_range_is_encoded(token):
+    with pytest.raises(KeyError, match=token):
+        Vocabulary.integers(51).encode(["7", token])
+
+
+@pytest.mark.parametrize("token", ["z", "<pad>", "<start>", "<end>", "<unk>"])
+def test_what_was_not_learned_is_unknown(token):
+    assert LEARNED.encode(["a", token, "b"]) == [4, 3, 5]
+
+
+def test_special_tokens_in_the_text_are_not_learned():
+    vocabulary = Vocabulary.learn(["<end>", "stop"], " ")
+    assert vocabulary.tokens[4:] == ("stop",)
+    assert vocabulary.encode(["<end>"]) == [3]
+
+
+def test_a_closed_vocabulary_knows_no_unknown():
+    vocabulary = Vocabulary.learn("01", "", closed=True)
+    assert vocabulary.tokens == ("<pad>", "<start>", "<end>", "0", "1")
+    with pytest.raises(KeyError):
+        vocabulary.encode("2")
+
+
+@pytest.mark.parametrize(("vocabulary", "text"), [(LEARNED, "ban nan"), (WORDS, "go  left")])
+def test_split_and_decode(vocabulary, text):
+    expected = "ban<unk>nan" if vocabulary is LEARNED else "go left"
+    assert vocabulary.decode(vocabulary.encode(vocabulary.split(text))) == expected
+
+
+def test_decoding_stops_at_the_end_and_skips_padding():
+    assert LEARNED.decode([4, 5, 2, 6, 6]) == "ab"
+    assert LEARNED.decode([1, 4, 5, 0, 0]) == "ab"
+    assert LEARNED.decode([2, 4]) == ""
+
+
+@pytest.mark.parametrize("vocabulary", [LEARNED, WORDS, Vocabulary.integers(5)])
+def test_json_gives_the_same_vocabulary_back(vocabulary):
+    assert Vocabulary.from_json(json.loads(json.dumps(vocabulary.to_json()))) == vocabulary
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"tokens": None}, "not a vocabulary"),
+        ({"tokens": ["<pad>", "<start>", "<end>", "<unk>", 5]}, "must be strings"),
+        ({"tokens": ["<pad>", "<start>", "<end>", "<unk>", "a", "a"]}, "stands twice"),
+        ({"separator": ","}, "separator"),
+        ({"end": 7}, "ids below 7"),
+        ({"start": None}, "ids below 7"),
+        ({"unknown": True}, "ids below 7"),
+        ({"other": 1}, "other"),
+    ],
+)
+def test_json_of_something_else_is_an_error(change, message):
+    with pytest.raises(ValueError, match=message):
+        Vocabulary.from_json({**LEARNED.to_json(), **change})
+
+
+def test_json_without_tokens_is_an_error():
+    with pytest.raises(ValueError, match="tokens"):
+        Vocabulary.from_json({"separator": ""})
+
+
+def test_padding():
+    assert pad([[1, 2], [3]]).tolist() == [[1, 2], [3, 0]]
+    assert pad([[1]], 3).tolist() == [[1, 0, 0]]
+    assert pad([]).shape == (0, 0)
+    assert pad([[1]]).dtype == np.int32
