@@ -16,6 +16,22 @@ FINISHED: tuple[Status, ...] = ("passed", "gate_failed")
 """Statuses that training the same job again would give again."""
 
 
+def _check_version(found: int) -> None:
+    if found != SCHEMA_VERSION:
+        raise ValueError(f"schema_version is {found}, this program reads {SCHEMA_VERSION}")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where training is, for whoever watches: `step` of `steps`, the last steps' mean loss and accuracy."""
+
+    step: int
+    steps: int
+    loss: float
+    token_accuracy: float
+    examples_per_second: float
+
+
 @dataclass(frozen=True)
 class Prediction:
     """One evaluated example, as text: a line of `predictions.jsonl`.
@@ -70,11 +86,24 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a job failed: the exception's class, its sentence, and the file that holds its traceback."""
+    """Why a job failed.
+
+    Args:
+        type: the exception's class.
+        message: its text, of any length.
+        traceback_file: the file that holds the traceback, relative to the job's directory.
+    """
 
     type: str
     message: str
     traceback_file: str | None = None
+
+    @property
+    def summary(self) -> str:
+        """The class and the first line of the message, cut to 300 characters: fits into a sentence."""
+        first = next(iter(self.message.strip().splitlines()), "")
+        first = first if len(first) <= 300 else first[:299] + "…"
+        return f"{self.type}: {first}" if first else self.type
 
 
 @dataclass(frozen=True)
@@ -85,6 +114,20 @@ class GateOutcome:
     bound: float
     value: float | None
     passed: bool
+
+    @property
+    def shortfall(self) -> str:
+        """How a bar that was not cleared was missed, as a clause; only for `passed=False`."""
+        if self.value is None:
+            return f"{self.metric} was not measured (the bar is {self.bound:g})"
+        side = "below" if self.value < self.bound else "above"
+        return f"{self.metric} is {_unlike(self.value, self.bound)}, {side} its bar of {self.bound:g}"
+
+
+def _unlike(value: float, bound: float) -> str:
+    """Write a value in as many digits as it takes to read differently from the bound it missed."""
+    texts = (f"{value:.{digits}g}" for digits in range(6, 18))
+    return next((text for text in texts if text != f"{bound:g}"), repr(value))
 
 
 @dataclass(frozen=True)
@@ -123,10 +166,7 @@ class JobResult:
             ValueError: the text is no result, or one of another `schema_version`.
         """
         result = _RESULT.validate_json(text)
-        if result.schema_version != SCHEMA_VERSION:
-            raise ValueError(
-                f"schema_version is {result.schema_version}, this program reads {SCHEMA_VERSION}"
-            )
+        _check_version(result.schema_version)
         return result
 
 
@@ -143,7 +183,16 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Report:
-    """`report.json`: a batch. Times are ISO 8601 in UTC."""
+    """`report.json`: a batch.
+
+    Args:
+        started_at, finished_at: ISO 8601 in UTC.
+        exit_code: the verdict's.
+        totals: how many jobs there are of each status and how many are `missing`.
+        jobs: the results, in the plan's order.
+        verdict: what they come to.
+        missing: names of planned jobs that have no result, in the plan's order.
+    """
 
     started_at: str
     finished_at: str
@@ -151,6 +200,7 @@ class Report:
     totals: dict[str, int]
     jobs: tuple[JobResult, ...]
     verdict: Verdict
+    missing: tuple[str, ...] = ()
     schema_version: int = SCHEMA_VERSION
 
     def to_json(self) -> str:
@@ -159,8 +209,14 @@ class Report:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Report:
-        """Read `report.json`; raises `ValueError` when it is none."""
-        return _REPORT.validate_json(text)
+        """Read `report.json`.
+
+        Raises:
+            ValueError: the text is no report, or one of another `schema_version`.
+        """
+        report = _REPORT.validate_json(text)
+        _check_version(report.schema_version)
+        return report
 
 
 _REPORT: TypeAdapter[Report] = TypeAdapter(Report)

@@ -193,6 +193,12 @@ class ModelSpec(_Section):
     layers: int = Field(
         default=1, ge=1, le=16, description="Stacked recurrent layers, encoder and decoder alike."
     )
+    bidirectional: bool = Field(
+        default=False, description="The encoder also reads from right to left; both states are joined."
+    )
+    attention: Literal["none", "luong_dot", "luong_general"] = Field(
+        default="none", description="How the decoder looks back at the encoder's outputs (Luong et al. 2015)."
+    )
     inputs: Literal["one_hot", "embedding"] = Field(
         default="one_hot",
         description="How tokens enter: one-hot vectors made inside the model, or an embedding.",
@@ -204,7 +210,7 @@ class ModelSpec(_Section):
         default=0.0,
         ge=0,
         lt=1,
-        description="Share of each recurrent layer's inputs that is dropped in training.",
+        description="Share of the inputs of layers (one-hot apart) dropped in training.",
     )
 
 

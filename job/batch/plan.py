@@ -1,0 +1,75 @@
+"""A spec -> what is to be done in an output directory."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from job import artifacts
+from job.artifacts import JobPaths, OutputPaths
+from job.batch.resume import finished_result, recorded_result
+from job.results import SCHEMA_VERSION, JobResult
+from job.spec.matrix import fingerprint
+from job.spec.schema import JobSpec, Spec
+
+State = Literal["done", "to do", "failed before", "changed"]
+
+
+@dataclass(frozen=True)
+class PlannedJob:
+    """A job of the spec and how it stands in the output directory.
+
+    Args:
+        job: the resolved spec.
+        fingerprint: see `job.spec.matrix.fingerprint`.
+        paths: where its files are.
+        result: the finished result that makes training it again needless, else None.
+        state: `done`; `to do`; `failed before` (it will be tried again); `changed`: a result of another
+            fingerprint is there, and will be set aside.
+    """
+
+    job: JobSpec
+    fingerprint: str
+    paths: JobPaths
+    result: JobResult | None
+    state: State
+
+
+def make_plan(spec: Spec, output: OutputPaths) -> tuple[PlannedJob, ...]:
+    """Return every job of the spec, in its order; reads the output directory and changes nothing."""
+    directory = spec.path.parent
+    return tuple(_planned(job, fingerprint(job, directory), output.job(job.name)) for job in spec.jobs)
+
+
+def _planned(job: JobSpec, mark: str, paths: JobPaths) -> PlannedJob:
+    done = finished_result(paths, mark)
+    before = recorded_result(paths)
+    state: State = "to do"
+    if done is not None:
+        state = "done"
+    elif before is not None:
+        state = "changed" if before.fingerprint != mark else "failed before"
+    return PlannedJob(job, mark, paths, done, state)
+
+
+def write_plan(output: OutputPaths, plan: tuple[PlannedJob, ...]) -> None:
+    """Write `plan.json`: what `report` holds the results against."""
+    jobs = [{"name": planned.job.name, "fingerprint": planned.fingerprint} for planned in plan]
+    text = json.dumps({"schema_version": SCHEMA_VERSION, "jobs": jobs}, indent=2)
+    artifacts.write_text(output.plan, text + "\n")
+
+
+def read_plan(path: Path) -> dict[str, str]:
+    """Return job name -> fingerprint, in the spec's order.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is no plan.
+    """
+    try:
+        record = json.loads(path.read_bytes())
+        return {str(entry["name"]): str(entry["fingerprint"]) for entry in record["jobs"]}
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path} is not a plan of seq2seq-job") from error

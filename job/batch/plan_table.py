@@ -1,0 +1,48 @@
+"""A plan -> a table on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from job.batch.plan import PlannedJob
+from job.models.size import count_parameters
+from job.problems.base import Problem
+
+
+def print_plan(plan: Sequence[PlannedJob], problems: Mapping[str, Problem], console: Console) -> None:
+    """Print a row a job: sizes, parameters, fingerprint, done or to do.
+
+    Args:
+        plan: see `make_plan`.
+        problems: by job name.
+        console: where to.
+    """
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
+    table.add_column("job", overflow="fold")
+    table.add_column("problem", overflow="fold")
+    for name in ("classes", "units", "examples", "parameters"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("fingerprint", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    for planned in plan:
+        table.add_row(*_row(planned, problems[planned.job.name]))
+    console.print(table)
+
+
+def _row(planned: PlannedJob, problem: Problem) -> list[str]:
+    job, sizes = planned.job, (len(problem.source_vocabulary), len(problem.target_vocabulary))
+    model, examples = job.model, problem.examples_per_epoch(job.training.examples)
+    return [
+        job.name,
+        job.problem.kind,
+        f"{sizes[0]}, {sizes[1]}",
+        f"{model.layers} x {model.units}" if model.layers > 1 else str(model.units),
+        f"{examples:,}" if job.training.epochs == 1 else f"{job.training.epochs} x {examples:,}",
+        f"{count_parameters(model, *sizes):,}",
+        planned.fingerprint[:8],
+        planned.state,
+    ]

@@ -1,0 +1,52 @@
+"""What is already done, and what becomes of files that are in the way."""
+
+from __future__ import annotations
+
+from job import artifacts
+from job.artifacts import JobPaths, OutputPaths
+from job.results import FINISHED, JobResult
+
+
+def finished_result(paths: JobPaths, fingerprint: str) -> JobResult | None:
+    """Return the result of a job that need not be trained again, else None.
+
+    It counts when it is of the same fingerprint, came to an end that training again would come to again, and
+    the files that it lists are there in their sizes.
+    """
+    result = recorded_result(paths)
+    if result is None or result.fingerprint != fingerprint or result.status not in FINISHED:
+        return None
+    for artifact in result.artifacts:
+        path = paths.directory / artifact.path
+        if not path.is_file() or path.stat().st_size != artifact.bytes:
+            return None
+    return result
+
+
+def recorded_result(paths: JobPaths) -> JobResult | None:
+    """Return what `result.json` says, None where there is none that can be read."""
+    try:
+        return JobResult.from_json(paths.result.read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def make_room(output: OutputPaths, name: str, fingerprint: str, *, fresh: bool) -> None:
+    """Get a job's directory ready for training: results of another fingerprint are set aside, not deleted.
+
+    Args:
+        output: where.
+        name: the job's.
+        fingerprint: of the job as it is to be trained.
+        fresh: set aside results of the same fingerprint too.
+
+    Raises:
+        OSError: the directory cannot be moved or made.
+    """
+    paths = output.job(name)
+    before = recorded_result(paths)
+    if before is not None and (fresh or before.fingerprint != fingerprint):
+        artifacts.set_aside(output, name)
+    paths.directory.mkdir(parents=True, exist_ok=True)
+    artifacts.clear_temporaries(paths.directory)
+    paths.result.unlink(missing_ok=True)

@@ -1,0 +1,266 @@
+"""The command line: the only place that prints errors and picks exit codes. Never imports TensorFlow itself,
+but for `predict` and `encode`, which cannot do without it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from job.errors import FAILED, JobError
+
+if TYPE_CHECKING:
+    from job.batch.progress import Log
+    from job.problems.base import Problem
+    from job.spec.loading import LocatedSpec
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    no_args_is_help=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+SpecOption = Annotated[Path, typer.Option("--spec", envvar="SEQ2SEQ_JOB_SPEC", help="The spec file.")]
+OutputOption = Annotated[
+    Path, typer.Option("--output-dir", envvar="SEQ2SEQ_JOB_OUTPUT_DIR", help="Where reports and models go.")
+]
+InputOption = Annotated[
+    str, typer.Option("--input", envvar="SEQ2SEQ_JOB_INPUT", help="A text file, or - for standard input.")
+]
+DEFAULT_SPEC = Path("jobs.yaml")
+DEFAULT_OUTPUT = Path("output")
+
+
+def main() -> None:
+    """Run the command; the one error boundary."""
+    try:
+        app(prog_name="seq2seq-job")
+    except JobError as error:
+        _fail(str(error), error.exit_code)
+    except BrokenPipeError:  # the reader of our output has gone: nobody is left to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(FAILED)
+    except OSError as error:
+        _fail(f"{error.filename or 'a file'}: {error.strerror or error}; the batch cannot go on", FAILED)
+    except Exception as error:
+        traceback.print_exc()
+        _fail(f"this is a bug of seq2seq-job: {type(error).__name__}: {error}", FAILED)
+
+
+def _fail(text: str, code: int) -> NoReturn:
+    for line in text.splitlines():
+        typer.echo(f"error: {line}", err=True)
+    sys.exit(code)
+
+
+@app.callback(invoke_without_command=True)
+def run(
+    context: typer.Context,
+    spec: SpecOption = DEFAULT_SPEC,
+    output_dir: OutputOption = DEFAULT_OUTPUT,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="SEQ2SEQ_JOB_ONLY", help="Only jobs whose name matches this glob; may be repeated."
+        ),
+    ] = None,
+    workers: Annotated[
+        str, typer.Option(envvar="SEQ2SEQ_JOB_WORKERS", help="Jobs at once: a number, or auto: one a core.")
+    ] = "auto",
+    fresh: Annotated[
+        bool,
+        typer.Option(
+            envvar="SEQ2SEQ_JOB_FRESH", help="Train finished jobs again; old results are set aside."
+        ),
+    ] = False,
+    fail_fast: Annotated[
+        bool, typer.Option(envvar="SEQ2SEQ_JOB_FAIL_FAST", help="Stop at the first job that fails.")
+    ] = False,
+    log_format: Annotated[
+        str, typer.Option(envvar="SEQ2SEQ_JOB_LOG_FORMAT", help="Progress lines: text or json.")
+    ] = "text",
+    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
+) -> None:
+    """Train and evaluate the encoder-decoders of a spec, one job after the other."""
+    if context.invoked_subcommand is not None:
+        return
+    if version:
+        import job
+
+        typer.echo(job.__version__)
+        return
+    from rich.console import Console
+
+    from job import environment
+    from job.artifacts import prepare_output
+    from job.batch.plan import make_plan, write_plan
+    from job.batch.run import run_batch
+    from job.reports.terminal import print_summary
+
+    count = _worker_count(workers)
+    log_class = _choice("--log-format", log_format, ("text", "json"))
+    located, _ = _load(spec)
+    environment.check_versions()
+    names = _selected([job.name for job in located.spec.jobs], only)
+    output = prepare_output(output_dir)
+    plan = make_plan(located.spec, output)
+    write_plan(output, plan)
+    log = _log(log_class)
+    chosen = [planned for planned in plan if planned.job.name in names]
+    try:
+        report = run_batch(chosen, output, spec.parent, log, workers=count, fresh=fresh, fail_fast=fail_fast)
+    finally:
+        log.close()
+    print_summary(report, Console())
+    typer.echo(f"reports: {output.markdown}")
+    raise typer.Exit(report.exit_code)
+
+
+def _worker_count(text: str) -> int:
+    if text == "auto":
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if text.isdecimal() and 1 <= int(text) <= 1024:
+        return int(text)
+    raise typer.BadParameter(f"{text!r}: expected a number from 1 to 1024, or auto", param_hint="--workers")
+
+
+def _choice(option: str, value: str, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise typer.BadParameter(f"{value!r}: expected one of {', '.join(allowed)}", param_hint=option)
+    return value
+
+
+def _log(form: str) -> Log:
+    from rich.console import Console
+
+    from job.batch.progress import LiveLog, Log
+
+    if form == "text" and sys.stderr.isatty():
+        return LiveLog(Console(stderr=True))
+    return Log(lambda line: print(line, file=sys.stderr, flush=True), machine=form == "json")
+
+
+def _load(spec: Path) -> tuple[LocatedSpec, dict[str, Problem]]:
+    """Read a spec and the data that it names; raises `SpecError` with all that is wrong."""
+    from job.errors import SpecError
+    from job.problems.checking import check_jobs
+    from job.spec.loading import load_located
+
+    located = load_located(spec)
+    problems, complaints = check_jobs(located)
+    if complaints:
+        raise SpecError(complaints)
+    return located, problems
+
+
+def _selected(names: list[str], only: list[str] | None) -> set[str]:
+    if not only:
+        return set(names)
+    for pattern in only:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            raise typer.BadParameter(
+                f"{pattern!r} matches no job; the spec has {', '.join(names)}", param_hint="--only"
+            )
+    return {name for name in names if any(fnmatchcase(name, pattern) for pattern in only)}
+
+
+@app.command()
+def validate(spec: SpecOption = DEFAULT_SPEC) -> None:
+    """Check a spec and the data it names: all errors at once, or "N jobs, OK"."""
+    located, _ = _load(spec)
+    count = len(located.spec.jobs)
+    typer.echo(f"{count} job{'' if count == 1 else 's'}, OK")
+
+
+@app.command()
+def plan(spec: SpecOption = DEFAULT_SPEC, output_dir: OutputOption = DEFAULT_OUTPUT) -> None:
+    """Show the expanded jobs: sizes, parameters, fingerprint, and whether they are done."""
+    from rich.console import Console
+
+    from job.artifacts import OutputPaths
+    from job.batch.plan import make_plan
+    from job.batch.plan_table import print_plan
+
+    located, problems = _load(spec)
+    print_plan(make_plan(located.spec, OutputPaths(output_dir)), problems, Console())
+
+
+@app.command()
+def schema() -> None:
+    """Print the spec's JSON Schema, for editors."""
+    from job.spec.form import json_schema
+
+    typer.echo(json.dumps(json_schema(), indent=2))
+
+
+@app.command()
+def report(output_dir: Annotated[Path, typer.Argument(help="Where a batch left its results.")]) -> None:
+    """Build the reports again from the result files, and hold them against the plan."""
+    from rich.console import Console
+
+    from job.batch.merge import rebuild_report
+    from job.reports.terminal import print_summary
+
+    rebuilt = rebuild_report(output_dir)
+    print_summary(rebuilt, Console())
+    raise typer.Exit(rebuilt.exit_code)
+
+
+@app.command()
+def predict(
+    model_dir: Annotated[Path, typer.Argument(help="A finished job's directory, or its model/ directory.")],
+    input: InputOption = "-",
+) -> None:
+    """Read one source a line, write one target a line."""
+    inference = _inference()
+    model = inference.load_model(model_dir)
+    with _lines(input) as lines:
+        for target in inference.predict(model, inference.read_sources(lines, model.facts, input)):
+            print(target)
+
+
+@app.command()
+def encode(
+    model_dir: Annotated[Path, typer.Argument(help="A finished job's directory, or its model/ directory.")],
+    output: Annotated[
+        Path, typer.Option("--output", envvar="SEQ2SEQ_JOB_OUTPUT", help="The .npz file to write.")
+    ] = Path("contexts.npz"),
+    input: InputOption = "-",
+) -> None:
+    """Write the context vector of each source: the encoder's last states, .npz."""
+    inference = _inference()
+    model = inference.load_model(model_dir)
+    with _lines(input) as lines:
+        count = inference.encode(model, inference.read_sources(lines, model.facts, input), output)
+    typer.echo(f"{count} sources: {output}", err=True)
+
+
+def _inference() -> Any:
+    """Load TensorFlow as a worker does, so that `predict` computes what the evaluation computed."""
+    from job import environment
+    from job.batch.worker import VARIABLES
+
+    os.environ.update(VARIABLES)
+    environment.check_versions()
+    environment.check_works()
+    from job import inference
+
+    return inference
+
+
+def _lines(name: str) -> Any:
+    if name == "-":
+        from contextlib import nullcontext
+
+        return nullcontext(sys.stdin)
+    try:
+        return open(name, encoding="utf-8")
+    except OSError as error:
+        raise typer.BadParameter(f"{name}: {error.strerror}", param_hint="--input") from error

@@ -1,0 +1,58 @@
+"""Whether the jobs of a spec can be done with the data that they name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from job.errors import Complaint, DataError, DataErrors
+from job.problems import build_problem
+from job.problems.base import Problem
+from job.spec.loading import LocatedSpec
+from job.spec.schema import JobSpec
+
+
+def check_jobs(located: LocatedSpec) -> tuple[dict[str, Problem], list[Complaint]]:
+    """Build every job's problem: reads all data files.
+
+    Returns:
+        the problems by job name, and what is wrong with the others.
+    """
+    problems: dict[str, Problem] = {}
+    complaints: list[Complaint] = []
+    built: dict[str, Problem] = {}  # jobs of one matrix often share their data
+    for job in located.spec.jobs:
+        key = f"{job.seed} {job.problem.model_dump_json()}"
+        try:
+            if key not in built:
+                built[key] = build_problem(job.problem, job.seed, located.spec.path.parent)
+        except DataErrors as errors:
+            complaints += [_complaint(located, job.name, error) for error in errors.errors]
+        except DataError as error:
+            complaints.append(_complaint(located, job.name, error))
+        else:
+            problems[job.name] = built[key]
+            complaints += _check_batch(located, job, built[key])
+    return problems, complaints
+
+
+def _complaint(located: LocatedSpec, job: str, error: DataError) -> Complaint:
+    at_key = located.complaint(job, f"problem.{error.key}" if error.key else "problem", error.message)
+    if error.file is None:
+        return at_key
+    return Complaint(str(_shown(error.file)), error.line, at_key.key, error.message)
+
+
+def _shown(file: Path) -> Path:
+    """Return the path as short as it can be said from here."""
+    try:
+        return file.resolve().relative_to(Path.cwd())
+    except ValueError:
+        return file
+
+
+def _check_batch(located: LocatedSpec, job: JobSpec, problem: Problem) -> list[Complaint]:
+    examples = problem.examples_per_epoch(job.training.examples)
+    if job.training.batch_size <= examples:
+        return []
+    message = f"batch_size {job.training.batch_size} is more than the {examples} training examples; lower it"
+    return [located.complaint(job.name, "training.batch_size", message)]

@@ -1,0 +1,190 @@
+"""One `JobSpec` -> one `JobResult`: the only file that names all the stages."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import resource
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+import yaml
+
+from job import artifacts, environment
+from job.evaluation import evaluate
+from job.inference import ModelFacts, TrainedModel
+from job.models.seq2seq import Models, build_models, build_training_model
+from job.problems import build_problem
+from job.problems.base import Examples, Problem
+from job.problems.overlap import count_seen
+from job.results import Evaluation, JobResult, Progress
+from job.spec.schema import JobSpec
+from job.task import Task
+from job.training import Fitted, HistoryRow, fit
+
+SAMPLES = 10
+
+
+class _Clock:
+    """Seconds of each stage, by name."""
+
+    def __init__(self) -> None:
+        self.began = time.perf_counter()
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        self.seconds[f"{name}_seconds"] = time.perf_counter() - began
+
+
+def run_job(task: Task, watch: Callable[[Progress], None] = lambda _: None) -> JobResult:
+    """Train and evaluate one job; leaves all its files but `result.json`.
+
+    Args:
+        task: what, and where.
+        watch: called as training goes on.
+
+    Returns:
+        the result with status `passed` and no gates: whether it clears its bars is `job.gates`'s to say.
+
+    Raises:
+        JobError: training cannot go on.
+        DataError, DataErrors: a data file is not what it was when the spec was checked.
+    """
+    job, clock = task.job, _Clock()
+    _reset_peak_rss()
+    keras.utils.set_random_seed(job.seed)
+    with clock.stage("data"):
+        problem = build_problem(job.problem, job.seed, task.directory)
+        validation = problem.examples("validation", job.evaluation.validation_examples)
+    with clock.stage("build"):
+        sizes = (len(problem.source_vocabulary), len(problem.target_vocabulary))
+        masked = not problem.fixed_length
+        training_model = build_training_model(job.model, *sizes, masked=masked, kernel="fused")
+    artifacts.write_text(task.paths.spec, yaml.safe_dump(job.model_dump(mode="json"), sort_keys=False))
+    with clock.stage("fit"):
+        fitted = fit(training_model, problem, job.training, validation, watch)
+    artifacts.write_text(task.paths.history, history_csv(fitted.history))
+    with clock.stage("save"):
+        models = build_models(job.model, *sizes, masked=masked)
+        models.train.set_weights(training_model.get_weights())
+        facts = _facts(problem)
+        save_models(models, facts, task.paths.model)
+    with clock.stage("evaluate"):
+        test = problem.examples("test", job.evaluation.examples)
+        trained = TrainedModel(models.inference_encoder, models.inference_decoder, facts)
+        evaluation = evaluate(trained.compile_greedy(), problem, test, _seen(problem, job, fitted, test))
+        lines = "".join(prediction.to_line() + "\n" for prediction in evaluation.predictions)
+        artifacts.write_text(task.paths.predictions, lines)
+    return JobResult(
+        name=job.name,
+        status="passed",
+        fingerprint=task.fingerprint,
+        seed=job.seed,
+        spec=job.model_dump(mode="json"),
+        metrics=evaluation.metrics,
+        data=_data(problem, job, fitted, evaluation),
+        timings=_timings(clock, fitted, evaluation),
+        peak_rss_bytes=_peak_rss_bytes(),
+        parameters=training_model.count_params(),
+        samples=evaluation.predictions[:SAMPLES],
+        artifacts=artifacts.describe(task.paths.directory),
+        environment=environment.describe(_devices(), task.commit),
+    )
+
+
+def _seen(problem: Problem, job: JobSpec, fitted: Fitted, test: Examples) -> Any:
+    examples = problem.examples_per_epoch(job.training.examples)
+    return count_seen(problem, test.source, fitted.epochs, job.training.batch_size, examples)
+
+
+def history_csv(history: tuple[HistoryRow, ...]) -> str:
+    """Return the text of `history.csv`; numbers are written so that reading them gives them back exactly."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [f.name for f in fields(HistoryRow)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({k: "" if v is None else v for k, v in asdict(row).items()} for row in history)
+    return text.getvalue()
+
+
+def _facts(problem: Problem) -> ModelFacts:
+    fixed = problem.fixed_length
+    return ModelFacts(
+        source=problem.source_vocabulary,
+        target=problem.target_vocabulary,
+        fixed_length=fixed,
+        source_length=problem.batch(0, 0, 1, 1)[0].shape[1] if fixed else None,
+        max_target_length=problem.max_target_length,
+    )
+
+
+def save_models(models: Models, facts: ModelFacts, directory: Path) -> None:
+    """Write the three models and `vocabulary.json`, each file whole or not at all."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, model in vars(models).items():
+        with artifacts.replacing(directory / f"{name}.keras") as temporary:
+            model.save(temporary)
+    text = json.dumps(facts.to_json(), ensure_ascii=False, indent=1)
+    artifacts.write_text(directory / "vocabulary.json", text + "\n")
+
+
+def _data(problem: Problem, job: JobSpec, fitted: Fitted, evaluation: Evaluation) -> dict[str, Any]:
+    return {
+        "train_examples": fitted.examples,
+        "epochs": fitted.epochs,
+        "steps": fitted.steps,
+        "stopped_early": fitted.stopped_early,
+        "best_epoch": fitted.best_epoch,
+        "test_examples": len(evaluation.predictions),
+        "seen_in_training": evaluation.seen_in_training,
+        "source_space": evaluation.source_space,
+        **problem.describe(),
+    }
+
+
+def _timings(clock: _Clock, fitted: Fitted, evaluation: Evaluation) -> dict[str, float]:
+    timings = {
+        **clock.seconds,
+        "train_compile_seconds": fitted.compile_seconds,
+        "train_seconds": fitted.train_seconds,
+        "decode_compile_seconds": evaluation.compile_seconds,
+        "decode_seconds": evaluation.decode_seconds,
+        "decoded_sequences_per_second": len(evaluation.predictions) / evaluation.decode_seconds,
+        "total_seconds": time.perf_counter() - clock.began,
+    }
+    if fitted.train_seconds:
+        timings["train_examples_per_second"] = fitted.timed_examples / fitted.train_seconds
+    return {name: round(seconds, 4) for name, seconds in timings.items() if math.isfinite(seconds)}
+
+
+def _reset_peak_rss() -> None:
+    """Forget the peak of the jobs that this process did before (Linux only, see proc(5), clear_refs)."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def _peak_rss_bytes() -> int:
+    try:
+        status = Path("/proc/self/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+    except (OSError, IndexError):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _devices() -> list[str]:
+    names = []
+    for device in tf.config.list_logical_devices():
+        physical = tf.config.list_physical_devices(device.device_type)
+        details = tf.config.experimental.get_device_details(physical[0]) if physical else {}
+        names.append(details.get("device_name", device.name))
+    return names

@@ -1,0 +1,28 @@
+"""What a worker is given to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from job.artifacts import JobPaths
+from job.spec.schema import JobSpec
+
+
+@dataclass(frozen=True)
+class Task:
+    """A job and where it is done.
+
+    Args:
+        job: the resolved spec.
+        fingerprint: of the job, see `job.spec.matrix.fingerprint`.
+        directory: where the spec lies; data files are looked up from there.
+        paths: where the files go.
+        commit: of the user's repository, for the record.
+    """
+
+    job: JobSpec
+    fingerprint: str
+    directory: Path
+    paths: JobPaths
+    commit: str | None

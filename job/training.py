@@ -1,0 +1,383 @@
+"""Fit one model: teacher forcing, Adam, a schedule, early stopping, validation after each epoch.
+
+The loop is a `tf.function` over many steps, fed with token ids. What happens at a step depends on the seed
+and the step's number alone, never on how many steps one call of the function takes.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from job.errors import NonFiniteError
+from job.problems.base import Examples, Ids, Problem
+from job.results import Progress
+from job.spec.schema import OptimizerSpec, TrainingSpec
+
+ROWS_PER_EPOCH = 20
+"""Rows of the history in an epoch, where it has that many steps."""
+
+CALL_SECONDS = 0.25
+"""How long one call of the compiled loop should take: short enough to stop a job at once."""
+
+MAX_CALL_STEPS = 128
+VALIDATION_ROWS = 1000
+
+_STATISTICS = ("loss", "tokens", "correct_tokens", "rows", "correct_rows", "gradient_norm", "learning_rate")
+
+
+@dataclass(frozen=True)
+class HistoryRow:
+    """One row of `history.csv`: means over the steps since the row before.
+
+    `step` counts from 1; `examples` is the number seen so far; `seconds` since training began, compilation
+    included. The `val_` columns are set in the last row of an epoch.
+    """
+
+    step: int
+    epoch: int
+    examples: int
+    loss: float
+    token_accuracy: float
+    sequence_accuracy: float
+    learning_rate: float
+    gradient_norm: float
+    val_loss: float | None
+    val_token_accuracy: float | None
+    val_sequence_accuracy: float | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What training came to.
+
+    Args:
+        history: see `HistoryRow`.
+        steps, examples: taken and seen.
+        epochs: finished.
+        stopped_early: the validation loss no longer fell.
+        best_epoch: 1-based, whose weights the model holds; None without early stopping.
+        compile_seconds: the first call of the compiled loop, less its share of an ordinary step.
+        train_seconds: in training steps, compilation and validation excluded.
+        timed_examples: seen in `train_seconds`.
+    """
+
+    history: tuple[HistoryRow, ...]
+    steps: int
+    examples: int
+    epochs: int
+    stopped_early: bool
+    best_epoch: int | None
+    compile_seconds: float
+    train_seconds: float
+    timed_examples: int
+
+
+def learning_rate(spec: OptimizerSpec, step: Any, total: int) -> Any:
+    """Return the rate at a 0-based step of `total`: a linear warm-up, then cosine decay to 0 or none.
+
+    Loshchilov and Hutter 2017, equation 5, without restarts. `step` is a float or a float32 tensor.
+    """
+    warmup = math.ceil(spec.warmup_fraction * total)
+    rising = (step + 1.0) / max(warmup, 1)
+    falling = tf.ones_like(rising)
+    if spec.schedule == "cosine":
+        falling = 0.5 * (1.0 + tf.cos(math.pi * (step - warmup) / max(total - warmup, 1)))
+    return spec.learning_rate * tf.where(step < warmup, rising, falling)
+
+
+def masked_loss(logits: Any, target: Any) -> dict[str, Any]:
+    """Return sums over a batch: cross-entropy, and what the likeliest symbols get right.
+
+    Args:
+        logits: (B, T, V) float32.
+        target: (B, T) int32; positions that hold 0 (padding) do not count.
+
+    Returns:
+        scalars: loss (summed, in nats), tokens, correct_tokens, rows, correct_rows. A row is correct when
+        all its symbols are the likeliest given the right ones before: greedy decoding would find it.
+    """
+    weights = tf.cast(tf.not_equal(target, 0), logits.dtype)
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(target, logits)
+    hit = tf.cast(tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), target), logits.dtype)
+    return {
+        "loss": tf.reduce_sum(losses * weights),
+        "tokens": tf.reduce_sum(weights),
+        "correct_tokens": tf.reduce_sum(hit * weights),
+        "rows": tf.cast(tf.shape(target)[0], logits.dtype),
+        "correct_rows": tf.reduce_sum(tf.reduce_min(tf.maximum(hit, 1 - weights), axis=1)),
+    }
+
+
+def shifted(target: Any, start: int) -> Any:
+    """Return the decoder's input: the target (B, T) moved right by one, the start id first."""
+    first = tf.fill([tf.shape(target)[0], 1], tf.constant(start, target.dtype))
+    return tf.concat([first, target[:, :-1]], axis=1)
+
+
+class Adam:
+    """Adam (Kingma and Ba 2015, algorithm 1) as one fused operation a variable, epsilon as Keras's 1e-7.
+
+    Args:
+        variables: trainable Keras variables.
+        spec: rate, schedule, clipping.
+        total: steps of the whole run, for the schedule.
+    """
+
+    def __init__(self, variables: list[Any], spec: OptimizerSpec, total: int) -> None:
+        self._variables = [v.value for v in variables]
+        self._spec, self._total = spec, total
+        self.step = tf.Variable(0, dtype=tf.int64, name="step")
+        self.moments = [tf.Variable(tf.zeros_like(v)) for v in self._variables]
+        self.squares = [tf.Variable(tf.zeros_like(v)) for v in self._variables]
+
+    def apply(self, gradients: list[Any]) -> tuple[Any, Any]:
+        """Take one step; return the gradient's norm before clipping and the learning rate."""
+        gradients = [tf.convert_to_tensor(g) for g in gradients]  # a norm over sparse rows would be wrong
+        norm = tf.linalg.global_norm(gradients)
+        if self._spec.clip_norm is not None:
+            gradients, _ = tf.clip_by_global_norm(gradients, self._spec.clip_norm, use_norm=norm)
+        rate = learning_rate(self._spec, tf.cast(self.step, tf.float32), self._total)
+        self.step.assign_add(1)
+        count = tf.cast(self.step, tf.float32)
+        for v, m, s, g in zip(self._variables, self.moments, self.squares, gradients, strict=True):
+            tf.raw_ops.ResourceApplyAdam(
+                var=v.handle, m=m.handle, v=s.handle, grad=g, lr=rate,
+                beta1=0.9, beta2=0.999, epsilon=1e-7,
+                beta1_power=tf.pow(0.9, count), beta2_power=tf.pow(0.999, count),
+            )  # fmt: skip
+        return norm, rate
+
+
+class _Loop:
+    """The compiled training and validation steps of one model."""
+
+    def __init__(self, model: keras.Model, problem: Problem, optimizer: Adam) -> None:
+        self._model, self._optimizer = model, optimizer
+        self._start = problem.target_vocabulary.start
+        ids = tf.TensorSpec([None, None], tf.int32)
+        many = tf.TensorSpec([None, None, None], tf.int32)
+        if problem.fixed_length:  # static lengths let the recurrent kernels unroll
+            example = problem.batch(0, 0, 1, 1)
+            lengths = [side.shape[1] for side in example]
+            self.train = tf.function(
+                self._train, input_signature=[tf.TensorSpec([None, None, n], tf.int32) for n in lengths]
+            )
+        else:
+            self.train = tf.function(self._train, input_signature=[many, many])
+        self.validate = tf.function(self._validate, input_signature=[ids, ids])
+
+    def _train(self, sources: Any, targets: Any) -> dict[str, Any]:
+        """Take one step for each batch (n, B, S), (n, B, T); stop at a loss or norm that is not finite.
+
+        Returns the statistics of each step taken, (n,) float32, 0 for those not taken.
+        """
+        count = tf.shape(sources)[0]
+
+        def body(i: Any, _: Any, arrays: Any) -> Any:
+            values = self._step(sources[i], targets[i])
+            finite = tf.math.is_finite(values["loss"]) & tf.math.is_finite(values["gradient_norm"])
+            return i + 1, finite, {k: a.write(i, values[k]) for k, a in arrays.items()}
+
+        empty = {k: tf.TensorArray(tf.float32, count, element_shape=[]) for k in _STATISTICS}
+        begin = (tf.constant(0), tf.constant(True), empty)
+        arrays = tf.while_loop(lambda i, ok, _: (i < count) & ok, body, begin)[2]
+        return {k: array.stack() for k, array in arrays.items()}
+
+    def _step(self, source: Any, target: Any) -> dict[str, Any]:
+        with tf.GradientTape() as tape:
+            logits = self._model([source, shifted(target, self._start)], training=True)
+            sums = masked_loss(logits, target)
+            loss = sums["loss"] / sums["tokens"]
+        gradients = tape.gradient(loss, self._model.trainable_variables)
+        norm, rate = self._optimizer.apply(gradients)
+        return {**sums, "gradient_norm": norm, "learning_rate": rate}
+
+    def _validate(self, source: Any, target: Any) -> dict[str, Any]:
+        logits = self._model([source, shifted(target, self._start)], training=False)
+        return masked_loss(logits, target)
+
+
+def _calls(problem: Problem, spec: TrainingSpec, epoch: int, size: Callable[[], int]) -> Iterator[list[Any]]:
+    """Yield an epoch's batches in groups of one shape, each of at most `size()` batches."""
+    examples = problem.examples_per_epoch(spec.examples)
+    group: list[tuple[Ids, Ids]] = []
+    for index in range(math.ceil(examples / spec.batch_size)):
+        batch = problem.batch(epoch, index, spec.batch_size, examples)
+        if group and (len(group) >= size() or [a.shape for a in batch] != [a.shape for a in group[0]]):
+            yield group
+            group = []
+        group.append(batch)
+    yield group
+
+
+def _mean(statistics: dict[str, NDArray[np.float64]]) -> dict[str, float]:
+    sums = {k: float(v.sum()) for k, v in statistics.items()}
+    return {
+        "loss": sums["loss"] / sums["tokens"],
+        "token_accuracy": sums["correct_tokens"] / sums["tokens"],
+        "sequence_accuracy": sums["correct_rows"] / sums["rows"],
+    }
+
+
+@dataclass
+class _Run:
+    """A run in progress: everything that changes from step to step outside the model and the optimizer."""
+
+    step: int = 0
+    examples: int = 0
+    history: list[HistoryRow] = field(default_factory=list)
+    pending: dict[str, NDArray[np.float64]] = field(
+        default_factory=lambda: {k: np.zeros(0) for k in _STATISTICS}
+    )
+    best_loss: float = math.inf
+    best_epoch: int | None = None
+    best_weights: list[NDArray[np.float32]] | None = None
+    waited: int = 0
+    train_seconds: float = 0.0
+    timed_examples: int = 0
+    compile_seconds: float = 0.0
+    step_seconds: float = 0.0
+
+
+def fit(
+    model: keras.Model,
+    problem: Problem,
+    spec: TrainingSpec,
+    validation: Examples,
+    watch: Callable[[Progress], None] = lambda _: None,
+) -> Fitted:
+    """Fit `model` (see `Models.train`) to `problem`.
+
+    Args:
+        model: trained in place; with early stopping it ends with the best epoch's weights.
+        problem: gives the batches.
+        spec: how.
+        validation: looked at after each epoch.
+        watch: called after each call of the compiled loop.
+
+    Raises:
+        NonFiniteError: the loss or the gradient norm is not finite; names the step.
+    """
+    steps_per_epoch = math.ceil(problem.examples_per_epoch(spec.examples) / spec.batch_size)
+    total = steps_per_epoch * spec.epochs
+    optimizer = Adam(model.trainable_variables, spec.optimizer, total)
+    loop = _Loop(model, problem, optimizer)
+    run, began = _Run(), time.perf_counter()
+    interval = max(1, steps_per_epoch // ROWS_PER_EPOCH)
+    epoch = 0
+    for epoch in range(spec.epochs):
+        for group in _calls(problem, spec, epoch, lambda: _call_steps(run)):
+            _take(loop, run, group)
+            _record(run, epoch, interval, steps_per_epoch, began)
+            watch(_progress(run, total, spec.batch_size))
+        scores = validate(loop.validate, validation)
+        last = run.history.pop()
+        run.history.append(HistoryRow(**{**vars(last), **{f"val_{k}": v for k, v in scores.items()}}))
+        if spec.early_stopping and _should_stop(model, run, spec, scores["loss"], epoch):
+            break
+    if run.best_weights is not None:
+        model.set_weights(run.best_weights)
+    return Fitted(
+        history=tuple(run.history),
+        steps=run.step,
+        examples=run.examples,
+        epochs=epoch + 1,
+        stopped_early=epoch + 1 < spec.epochs,
+        best_epoch=run.best_epoch,
+        compile_seconds=run.compile_seconds,
+        train_seconds=run.train_seconds,
+        timed_examples=run.timed_examples,
+    )
+
+
+def _call_steps(run: _Run) -> int:
+    if not run.step_seconds:
+        return 4
+    return max(1, min(MAX_CALL_STEPS, int(CALL_SECONDS / run.step_seconds)))
+
+
+def _take(loop: _Loop, run: _Run, group: list[tuple[Ids, Ids]]) -> None:
+    """Train on a group of batches, and check that every step was finite."""
+    began = time.perf_counter()
+    result = loop.train(*(np.stack(side) for side in zip(*group, strict=True)))
+    values = {k: v.numpy().astype(np.float64) for k, v in result.items()}
+    seconds = time.perf_counter() - began
+    if run.step == 0:
+        run.compile_seconds = seconds
+    else:
+        run.train_seconds += seconds
+        run.timed_examples += sum(len(source) for source, _ in group)
+        run.step_seconds = seconds / len(group)
+    for quantity in ("loss", "gradient_norm"):
+        bad = np.flatnonzero(~np.isfinite(values[quantity]))
+        if len(bad):
+            raise NonFiniteError(run.step + int(bad[0]) + 1, quantity.replace("_", " "))
+    run.step += len(group)
+    run.pending = {k: np.concatenate([run.pending[k], values[k]]) for k in _STATISTICS}
+
+
+def _record(run: _Run, epoch: int, interval: int, steps_per_epoch: int, began: float) -> None:
+    """Move finished intervals from the pending steps to the history."""
+    first = run.step - len(run.pending["loss"])
+    while first < run.step:
+        in_epoch = first - epoch * steps_per_epoch
+        left = steps_per_epoch - in_epoch
+        size = left if left < 2 * interval else interval
+        if run.step - first < size:
+            break
+        window = {k: v[:size] for k, v in run.pending.items()}
+        run.pending = {k: v[size:] for k, v in run.pending.items()}
+        first += size
+        run.examples += int(window["rows"].sum())
+        run.history.append(
+            HistoryRow(
+                step=first,
+                epoch=epoch + 1,
+                examples=run.examples,
+                **_mean(window),
+                learning_rate=float(window["learning_rate"][-1]),
+                gradient_norm=float(window["gradient_norm"].mean()),
+                val_loss=None,
+                val_token_accuracy=None,
+                val_sequence_accuracy=None,
+                seconds=round(time.perf_counter() - began, 3),
+            )
+        )
+
+
+def _progress(run: _Run, total: int, batch_size: int) -> Progress:
+    last = _mean(run.pending) if len(run.pending["loss"]) else vars(run.history[-1])
+    speed = batch_size / run.step_seconds if run.step_seconds else 0.0
+    return Progress(run.step, total, last["loss"], last["token_accuracy"], speed)
+
+
+def validate(compiled: Callable[..., Any], examples: Examples) -> dict[str, float]:
+    """Return loss (nats a token), token_accuracy and sequence_accuracy, all with the right prefix given."""
+    parts = []
+    for first in range(0, len(examples), VALIDATION_ROWS):
+        rows = slice(first, first + VALIDATION_ROWS)
+        parts.append(compiled(examples.source[rows], examples.target[rows]))
+    return _mean({k: np.array([float(part[k]) for part in parts]) for k in parts[0]})
+
+
+def _should_stop(model: keras.Model, run: _Run, spec: TrainingSpec, loss: float, epoch: int) -> bool:
+    """Note whether the validation loss fell; return True once it has not for `patience` epochs."""
+    rule = spec.early_stopping
+    if rule is None:
+        return False
+    if loss < run.best_loss - rule.min_delta:
+        run.best_loss, run.best_epoch, run.waited = loss, epoch + 1, 0
+        run.best_weights = model.get_weights()
+    else:
+        run.waited += 1
+    return run.waited >= rule.patience
