@@ -89,6 +89,13 @@ def test_a_batch_depends_on_its_place_and_on_nothing_before_it():
         assert not same(forward[one], forward[other])
 
 
+def test_batches_do_not_run_into_each_other():
+    problem = problem_of()
+    batches = [problem.batch(epoch, i, 64, 6400)[0] for epoch in range(10) for i in range(10)]
+    rows = np.concatenate(batches).tolist()
+    assert len(set(map(tuple, rows))) == len(rows) == 6400  # one seed in 750 draws a source twice
+
+
 def test_another_seed_gives_other_examples():
     assert not same(problem_of(seed=7).batch(0, 0, 64, 64), problem_of(seed=8).batch(0, 0, 64, 64))
     ours, theirs = (problem_of(seed=s).examples("test", 64).source for s in (7, 8))

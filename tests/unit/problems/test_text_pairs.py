@@ -77,13 +77,13 @@ def test_shares_are_those_asked_for(tmp_path):
     assert pairs["test"] / 20_000 == pytest.approx(0.25, abs=0.01)
 
 
-def test_the_hash_is_the_documented_one(tmp_path):
-    test = {source for source, _ in held_out(numbered(tmp_path, split=EVEN), "test")}
+def test_the_hash_is_the_documented_one_and_orders_the_sources(tmp_path):
+    test = [source for source, _ in held_out(numbered(tmp_path, split=EVEN), "test")]
     fractions = {
         str(i): int.from_bytes(hashlib.blake2b(str(i).encode(), digest_size=8).digest(), "big") / 2**64
         for i in range(1000)
     }
-    assert test == {source for source, fraction in fractions.items() if fraction < 0.3}
+    assert test == [source for source in sorted(fractions, key=fractions.get) if fractions[source] < 0.3]
 
 
 def test_the_seed_does_not_move_a_pair(tmp_path):
@@ -243,6 +243,13 @@ def test_pairs_of_like_length_share_a_batch(tmp_path):
     targets = np.concatenate([problem.batch(0, i, 32, examples)[1].ravel() for i in range(examples // 32)])
     # Lengths 1 to 7 and the end id: 4.5 ids of 8 would be padding in batches as they come.
     assert (targets == 0).mean() < 0.15
+
+
+def test_batches_do_not_come_in_the_order_of_their_lengths(tmp_path):
+    problem = numbered(tmp_path)
+    widths = [problem.batch(0, i, 16, 640)[1].shape[1] for i in range(40)]
+    assert widths != sorted(widths)
+    assert len(set(widths)) > 1
 
 
 # --- the pronouncing dictionary ---------------------------------------------------------------------------
