@@ -1,0 +1,146 @@
+"""YAML text -> `Spec`, or everything that is wrong with it: each complaint names file, line and key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from job.errors import Complaint, SpecError
+from job.spec.form import SECTIONS, SpecFile
+from job.spec.located import Node, read_tree
+from job.spec.matrix import MAX_JOBS, expand, without_matrix
+from job.spec.schema import JobSpec, Spec
+from job.spec.wording import check, explain
+
+
+@dataclass(frozen=True)
+class LocatedSpec:
+    """A spec that remembers where each value was written.
+
+    Args:
+        spec: the jobs.
+        trees: by a job's name, its values with their places; defaults and matrix applied.
+    """
+
+    spec: Spec
+    trees: Mapping[str, Node]
+
+    def complaint(self, job: str, key: str, message: str) -> Complaint:
+        """Return a complaint about a key of a job, located where its value was written.
+
+        Args:
+            job: the job's name.
+            key: dotted, from the job down: `problem.data.file`. It need not stand in the file.
+            message: one sentence.
+        """
+        node, path = self.trees[job], key.split(".")
+        while path and path[0] in node.entries:
+            node = node.entries[path.pop(0)]
+        return node.complaint(message, ".".join(path))
+
+
+def load_spec(path: Path) -> Spec:
+    """Read a spec.
+
+    Args:
+        path: the file, as the user named it.
+
+    Raises:
+        SpecError: the file cannot be read, or anything in it is wrong; holds all complaints, in the order
+            of their lines.
+    """
+    return load_located(path).spec
+
+
+def load_located(path: Path) -> LocatedSpec:
+    """Read a spec and keep the places of its values; arguments and errors as of `load_spec`."""
+    root, complaints = read_tree(path)
+    complaints += check(root, SpecFile, partial=True)
+    trees, wrong = _expand_all(root)
+    complaints += wrong
+    complaints += _check_names(trees)
+    jobs, wrong = _validate_all(trees)
+    complaints += wrong
+    if complaints:
+        raise SpecError(complaints)
+    return LocatedSpec(
+        Spec(path=path, jobs=tuple(jobs)), {job.name: tree for job, tree in zip(jobs, trees, strict=True)}
+    )
+
+
+def _expand_all(root: Node) -> tuple[list[Node], list[Complaint]]:
+    """Apply defaults and matrices; where a matrix cannot be read, check what can be checked without it."""
+    trees: list[Node] = []
+    complaints: list[Complaint] = []
+    jobs = root.entries.get("jobs", root)
+    for written in jobs.items:
+        if not isinstance(written.value, dict):
+            continue  # complained about by the check of the file's form
+        if len(trees) >= MAX_JOBS:
+            complaints.append(jobs.complaint(f"has more than {MAX_JOBS:,} jobs"))
+            break
+        entry = _with_defaults(written, root)
+        expanded, wrong = expand(entry, MAX_JOBS - len(trees))
+        trees += expanded
+        complaints += wrong
+        if not expanded:
+            complaints += check(without_matrix(entry), JobSpec, partial=True)
+    return trees, complaints
+
+
+def _with_defaults(written: Node, root: Node) -> Node:
+    """Return a job's known keys, over the spec's seed and defaults; the form's check names unknown ones."""
+    given = root.entries.get("defaults", root).entries
+    shared = {key: given[key] for key in SECTIONS if key in given}
+    if "seed" in root.entries:
+        shared["seed"] = root.entries["seed"]
+    known = {
+        key: node for key, node in written.entries.items() if key in JobSpec.model_fields or key == "matrix"
+    }
+    return _merge(replace(written, value=shared), replace(written, value=known))
+
+
+def _merge(under: Node, over: Node) -> Node:
+    """Return `over` with the keys of `under` that it lacks, mapping by mapping."""
+    if not isinstance(under.value, dict) or not isinstance(over.value, dict):
+        return over
+    merged = dict(under.value)
+    for key, node in over.value.items():
+        merged[key] = _merge(merged[key], node) if key in merged else node
+    return replace(over, value=merged)
+
+
+def _check_names(trees: list[Node]) -> list[Complaint]:
+    """Complain about names that a file system could take for one another."""
+    taken: dict[str, Node] = {}
+    complaints = []
+    for tree in trees:
+        name = tree.entries.get("name")
+        if name is None or not isinstance(name.value, str):
+            continue
+        first = taken.setdefault(name.value.casefold(), name)
+        if first is name:
+            continue
+        if first.key == name.key:
+            complaints.append(
+                name.complaint(f"two combinations of the matrix would both be named {name.value!r}")
+            )
+        else:
+            what = "is taken" if first.value == name.value else f"differs from {first.value!r} by case alone"
+            message = f"a job's name must be its own: {name.value!r} {what} ({first.key}, line {first.line})"
+            complaints.append(name.complaint(message))
+    return complaints
+
+
+def _validate_all(trees: list[Node]) -> tuple[list[JobSpec], list[Complaint]]:
+    jobs: list[JobSpec] = []
+    complaints: list[Complaint] = []
+    for tree in trees:
+        try:
+            jobs.append(JobSpec.model_validate(tree.plain()))
+        except ValidationError as error:
+            complaints += explain(error, tree, JobSpec)
+    return jobs, complaints

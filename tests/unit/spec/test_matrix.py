@@ -1,0 +1,265 @@
+from __future__ import annotations
+
+import importlib.metadata
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from job.errors import DataError
+from job.spec import matrix
+from job.spec.located import Node, parse
+from job.spec.matrix import expand, fingerprint
+from job.spec.schema import JobSpec
+
+
+def entry(text: str) -> Node:
+    root, complaints = parse(text, "jobs.yaml")
+    assert not complaints
+    return root
+
+
+def jobs_of(text: str) -> list[dict[str, Any]]:
+    jobs, complaints = expand(entry(text))
+    assert not complaints
+    return [job.plain() for job in jobs]
+
+
+def names_of(text: str) -> list[str]:
+    return [job["name"] for job in jobs_of(f"name: j\nmatrix:\n{text}")]
+
+
+def test_without_a_matrix_a_job_is_itself() -> None:
+    assert jobs_of("name: j\nseed: 3\n") == [{"name": "j", "seed": 3}]
+
+
+def test_the_last_key_changes_fastest() -> None:
+    jobs = jobs_of("name: j\nmodel: {units: 1, layers: 1}\nmatrix: {model.units: [8, 4], seed: [2, 1]}\n")
+    assert jobs == [
+        {"name": f"j-units-{units}-seed-{seed}", "model": {"units": units, "layers": 1}, "seed": seed}
+        for units in (8, 4)
+        for seed in (2, 1)
+    ]
+
+
+def test_a_matrix_may_give_a_whole_problem() -> None:
+    sizes = "problem.source_length: [3], problem.cardinality: [9]"
+    text = f"name: j\nmatrix: {{problem.kind: [copy, sort], {sizes}}}\n"
+    assert [job["problem"] for job in jobs_of(text)] == [
+        {"kind": "copy", "source_length": 3, "cardinality": 9},
+        {"kind": "sort", "source_length": 3, "cardinality": 9},
+    ]
+
+
+def test_a_matrix_may_fill_a_section_that_is_null() -> None:
+    (job,) = jobs_of(
+        "name: j\ntraining: {early_stopping: null}\nmatrix: {training.early_stopping.patience: [2]}\n"
+    )
+    assert job["training"] == {"early_stopping": {"patience": 2}}
+
+
+def test_values_keep_their_places() -> None:
+    jobs, _ = expand(entry("name: j\nmatrix:\n  model.units:\n  - 3\n  - 4\n  include:\n  - seed: 5\n"))
+    units, seed = jobs[1].entries["model"].entries["units"], jobs[1].entries["seed"]
+    assert (units.line, units.key) == (5, "matrix.model.units")
+    assert (seed.line, seed.key) == (7, "matrix.include[0].seed")
+
+
+# The example of "Expanding or adding matrix configurations" in GitHub's documentation, its keys renamed:
+# fruit -> cell, animal -> inputs, color -> seed, shape -> layers.
+GITHUB_INCLUDE = """\
+  model.cell: [apple, pear]
+  model.inputs: [cat, dog]
+  include:
+  - seed: 1
+  - seed: 2
+    model.inputs: cat
+  - model.cell: apple
+    model.layers: 3
+  - model.cell: banana
+  - model.cell: banana
+    model.inputs: cat
+"""
+
+
+def test_include_as_in_github_actions() -> None:
+    found = [
+        {**job.get("model", {}), **({"seed": job["seed"]} if "seed" in job else {})}
+        for job in jobs_of(f"name: j\nmatrix:\n{GITHUB_INCLUDE}")
+    ]
+    assert found == [
+        {"cell": "apple", "inputs": "cat", "layers": 3, "seed": 2},
+        {"cell": "apple", "inputs": "dog", "layers": 3, "seed": 1},
+        {"cell": "pear", "inputs": "cat", "seed": 2},
+        {"cell": "pear", "inputs": "dog", "seed": 1},
+        {"cell": "banana"},
+        {"cell": "banana", "inputs": "cat"},
+    ]
+
+
+def test_include_alone_makes_a_job_of_each_entry() -> None:
+    assert jobs_of("name: j\nmatrix: {include: [{seed: 1}, {seed: 2, model.units: 3}]}\n") == [
+        {"name": "j-seed-1", "seed": 1},
+        {"name": "j-seed-2-units-3", "seed": 2, "model": {"units": 3}},
+    ]
+
+
+def test_exclude_matches_a_part_and_comes_before_include() -> None:
+    text = (
+        "  model.units: [1, 2]\n  model.layers: [1, 2]\n"
+        "  exclude: [{model.units: 1}, {model.units: 2, model.layers: 2}]\n"
+        "  include: [{model.units: 1, model.layers: 1}]\n"
+    )
+    assert names_of(text) == ["j-units-2-layers-1", "j-units-1-layers-1"]
+
+
+def test_include_may_follow_an_exclude_of_everything() -> None:
+    assert names_of("  seed: [1]\n  exclude: [{seed: 1}]\n  include: [{seed: 2}]\n") == ["j-seed-2"]
+
+
+def test_true_is_not_1_and_a_number_is_its_value() -> None:
+    assert names_of("  seed: [1, 2]\n  exclude: [{seed: true}]\n") == ["j-seed-1", "j-seed-2"]
+    assert names_of("  seed: [1, 2]\n  exclude: [{seed: 1.0}]\n") == ["j-seed-2"]
+
+
+def test_what_include_adds_to_a_combination_does_not_rename_it() -> None:
+    plain = names_of("  model.units: [1, 2]\n")
+    text = (
+        "  model.units: [1, 2]\n  include: [{model.units: 2, gate.min_sequence_accuracy: 0.5}, {seed: 3}]\n"
+    )
+    assert names_of(text) == plain == ["j-units-1", "j-units-2"]
+
+
+def test_a_gate_is_no_part_of_the_name_of_a_new_combination() -> None:
+    text = "  model.units: [1]\n  include: [{model.units: 2, seed: 3, gate.min_sequence_accuracy: 0.5}]\n"
+    assert names_of(text) == ["j-units-1", "j-units-2-seed-3"]
+
+
+def test_keys_that_end_alike_are_written_whole() -> None:
+    assert names_of("  training.examples: [10]\n  evaluation.examples: [20]\n  model.units: [3]\n") == [
+        "j-training.examples-10-evaluation.examples-20-units-3"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("8e-3", "0.008"),
+        ("1e-7", "1e-07"),
+        ("1e300", "1e_300"),
+        ("0x10", "16"),
+        ("-1", "-1"),
+        ("true", "true"),
+        ("null", "null"),
+        ("'a/b c'", "a_b_c"),
+        ("../é", "..__"),
+        ("end.", "end_"),
+        ("''", ""),
+    ],
+)
+def test_names_are_safe_as_file_names(value: str, shown: str) -> None:
+    (name,) = names_of(f"  model.cell: [{value}]\n")
+    assert name == f"j-cell-{shown}"
+    assert re.fullmatch(r"[A-Za-z0-9._-]+(?<!\.)", name)
+
+
+def test_a_name_may_have_100_characters() -> None:
+    text = f"name: {'j' * 93}\nmatrix: {{seed: [1]}}\n"
+    assert len(jobs_of(text)[0]["name"]) == 100
+    _, complaints = expand(entry(text.replace("[1]", "[12]")))
+    assert [complaint.key for complaint in complaints] == ["matrix"]
+
+
+def test_room_counts_include_too() -> None:
+    job = entry("name: j\nmatrix: {seed: [1, 2], include: [{seed: 3}]}\n")
+    assert len(expand(job, room=3)[0]) == 3
+    assert expand(job, room=2)[0] == []
+
+
+# --- fingerprint -------------------------------------------------------------------------------------------
+
+COPY = {"name": "a", "problem": {"kind": "copy", "source_length": 3, "cardinality": 9}}
+PAIRS = {"name": "a", "problem": {"kind": "text_pairs", "data": {"file": "pairs.tsv"}}}
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+    """The distributions that are there, to be changed by a test."""
+    versions = {"tensorflow": "2.20.0", "keras": "3.10.0"}
+
+    def version(name: str) -> str:
+        if name not in versions:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return versions[name]
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    matrix._versions.cache_clear()
+    yield versions
+    matrix._versions.cache_clear()
+
+
+def fresh(spec: dict[str, Any], directory: Path) -> str:
+    matrix._versions.cache_clear()
+    return fingerprint(JobSpec.model_validate(spec), directory)
+
+
+def test_a_fingerprint_is_of_the_resolved_spec(tmp_path: Path, installed: dict[str, str]) -> None:
+    first = fresh(COPY, tmp_path)
+    assert re.fullmatch("[0-9a-f]{64}", first)
+    assert first == fresh({**COPY, "seed": 7, "model": {"units": 128}}, tmp_path)
+    assert first != fresh({**COPY, "seed": 8}, tmp_path)
+    assert first != fresh({**COPY, "gate": {"min_sequence_accuracy": 0.5}}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("distribution", "version"),
+    [("tensorflow", "2.21.0"), ("keras", "3.11.0"), ("tensorflow", None), ("keras", None)],
+)
+def test_versions_are_part_of_it(
+    tmp_path: Path, installed: dict[str, str], distribution: str, version: str | None
+) -> None:
+    before = fresh(COPY, tmp_path)
+    del installed[distribution]
+    installed |= {distribution: version} if version else {}
+    assert fresh(COPY, tmp_path) != before
+
+
+def test_the_version_of_this_package_is_part_of_it(
+    tmp_path: Path, installed: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = fresh(COPY, tmp_path)
+    monkeypatch.setattr(matrix, "__version__", "99.0")
+    assert fresh(COPY, tmp_path) != before
+
+
+def test_tensorflow_for_the_cpu_alone_is_tensorflow(tmp_path: Path, installed: dict[str, str]) -> None:
+    before = fresh(COPY, tmp_path)
+    installed["tensorflow-cpu"] = installed.pop("tensorflow")
+    assert fresh(COPY, tmp_path) == before
+
+
+def test_the_content_of_data_files_is_part_of_it(tmp_path: Path, installed: dict[str, str]) -> None:
+    data = tmp_path / "pairs.tsv"
+    data.write_text("a\tb\n")
+    before = fresh(PAIRS, tmp_path)
+    assert fresh(PAIRS, tmp_path) == before
+    data.write_text("a\tc\n")
+    assert fresh(PAIRS, tmp_path) != before
+
+
+def test_the_place_of_data_files_is_not(tmp_path: Path, installed: dict[str, str]) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    for directory in (here, there):
+        directory.mkdir()
+        (directory / "pairs.tsv").write_text("a\tb\n")
+    assert fresh(PAIRS, here) == fresh(PAIRS, there)
+
+
+def test_data_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        fresh(PAIRS, tmp_path)
+    problem = {"kind": "text_pairs", "data": {"file": "package:no_such_package_here/x.tsv"}}
+    with pytest.raises(DataError, match="is not to be had"):
+        fresh({"name": "a", "problem": problem}, tmp_path)
