@@ -1,0 +1,270 @@
+"""Where files go, and how they get there whole: output paths, atomic writes, checksums.
+
+Every file is written under a temporary name in its own folder, flushed to the disk and then renamed, so that
+a reader finds the old file or the new one, never a part of one, whenever the process or the machine stops.
+An `OSError` (a full disk, say) passes through to the caller, with the old file in place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from job.errors import OutputError
+from job.results import Artifact
+
+_TEMPORARY = ".tmp-"
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class JobPaths:
+    """The files of one job, all inside `directory`."""
+
+    directory: Path
+
+    @property
+    def result(self) -> Path:
+        """`result.json`, written last: the job is finished when it is there."""
+        return self.directory / "result.json"
+
+    @property
+    def spec(self) -> Path:
+        """The resolved spec of this job, YAML."""
+        return self.directory / "spec.yaml"
+
+    @property
+    def history(self) -> Path:
+        """Training history, CSV with a header."""
+        return self.directory / "history.csv"
+
+    @property
+    def predictions(self) -> Path:
+        """One JSON object a line for every evaluated example."""
+        return self.directory / "predictions.jsonl"
+
+    @property
+    def curves(self) -> Path:
+        """Loss and accuracy over training, SVG."""
+        return self.directory / "curves.svg"
+
+    @property
+    def log(self) -> Path:
+        """What the job's process said."""
+        return self.directory / "job.log"
+
+    @property
+    def model(self) -> Path:
+        """The directory of the three models and the vocabulary."""
+        return self.directory / "model"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The directory of the training state; there only while the job is unfinished."""
+        return self.directory / "checkpoint"
+
+
+@dataclass(frozen=True)
+class OutputPaths:
+    """The files of a batch, all inside `root`."""
+
+    root: Path
+
+    @property
+    def report(self) -> Path:
+        """`report.json`."""
+        return self.root / "report.json"
+
+    @property
+    def markdown(self) -> Path:
+        """`report.md`."""
+        return self.root / "report.md"
+
+    @property
+    def junit(self) -> Path:
+        """`junit.xml`."""
+        return self.root / "junit.xml"
+
+    @property
+    def plan(self) -> Path:
+        """`plan.json`: every job of the spec, all shards."""
+        return self.root / "plan.json"
+
+    @property
+    def jobs(self) -> Path:
+        """The directory that holds a directory for each job."""
+        return self.root / "jobs"
+
+    @property
+    def superseded(self) -> Path:
+        """The directory to which `set_aside` moves older job directories."""
+        return self.root / "superseded"
+
+    def job(self, name: str) -> JobPaths:
+        """Return the paths of a job; `name` is one that the spec has checked to be safe."""
+        return JobPaths(self.jobs / name)
+
+
+def prepare_output(directory: Path) -> OutputPaths:
+    """Create the output directory, prove that files can be made in it, and return its paths.
+
+    Raises:
+        OutputError: it is a file, cannot be made or cannot be written to.
+    """
+    paths = OutputPaths(directory)
+    # `jobs` too: a run as another user (root in a container) leaves one that this user cannot write to.
+    for folder in (paths.root, paths.jobs):
+        _prepare_folder(folder)
+    return paths
+
+
+def _prepare_folder(folder: Path) -> None:
+    advice = "choose another directory with --output-dir"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = _temporary(folder / "probe")  # only making a file tells: permission bits do not
+        probe.write_bytes(b"probe")
+        probe.unlink()
+    except FileExistsError as error:
+        raise OutputError(f"output directory {folder} is a file: move it away, or {advice}") from error
+    except NotADirectoryError as error:
+        raise OutputError(f"output directory {folder} would lie under a file: {advice}") from error
+    except PermissionError as error:
+        raise OutputError(
+            f"output directory {folder} is not writable: change its owner, or {advice}"
+        ) from error
+    except OSError as error:
+        raise OutputError(f"output directory {folder} cannot be used ({error.strerror}): {advice}") from error
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f"{_TEMPORARY}{secrets.token_hex(4)}-{path.name}")
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary path to write to; it becomes `path` at the end of the block, or is removed.
+
+    The temporary name lies in the same folder and ends as `path` does, for writers that go by the suffix.
+
+    Raises:
+        OSError: the file cannot be written or renamed; `path` is as it was.
+    """
+    temporary = _temporary(path)
+    try:
+        yield temporary
+        _flush(temporary)
+        os.replace(temporary, path)
+    except BaseException:  # KeyboardInterrupt too: nothing may be left behind
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+    _flush(path.parent)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file atomically; raises `OSError` with the old file in place."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 file atomically; raises `OSError` with the old file in place.
+
+    A lone surrogate (from a file name that is not UTF-8, in an error message) is written as `?`.
+    """
+    write_bytes(path, text.encode("utf-8", errors="replace"))
+
+
+def _flush(path: Path) -> None:
+    """Have the system write a file, or the entries of a directory, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def clear_temporaries(directory: Path) -> None:
+    """Remove what a killed process left half written in `directory`, which no other process may write to."""
+    for path in directory.rglob(f"{_TEMPORARY}*"):
+        path.unlink()
+
+
+def describe(job_dir: Path) -> tuple[Artifact, ...]:
+    """List the files that a job leaves, in the order of their paths.
+
+    Left out: `result.json` (it holds the list), `job.log` (still being written), `checkpoint/` (about to
+    go) and temporary files.
+
+    Args:
+        job_dir: the job's directory.
+    """
+    paths = JobPaths(job_dir)
+    left_out = {paths.result, paths.log}
+    files = (
+        path
+        for path in job_dir.rglob("*")
+        if path.is_file()
+        and path not in left_out
+        and paths.checkpoint not in path.parents
+        and not path.name.startswith(_TEMPORARY)
+    )
+    named = sorted((path.relative_to(job_dir).as_posix(), path) for path in files)
+    return tuple(Artifact(name, path.stat().st_size, _sha256(path)) for name, path in named)
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def set_aside(output: OutputPaths, name: str) -> Path:
+    """Move a job's directory to `superseded/<name>-<fingerprint[:8]>[-N]`; deletes and overwrites nothing.
+
+    A directory without a readable result has `unfinished` for its fingerprint.
+
+    Returns:
+        the new place.
+
+    Raises:
+        OSError: there is no such directory, or it cannot be moved.
+    """
+    job = output.job(name)
+    if not job.directory.is_dir():
+        raise NotADirectoryError(f"{job.directory} is no directory")
+    stem = f"{name}-{_recorded_fingerprint(job)}"
+    output.superseded.mkdir(exist_ok=True)
+    for number in itertools.count(1):
+        target = output.superseded / (stem if number == 1 else f"{stem}-{number}")
+        with suppress(FileExistsError):
+            target.mkdir()  # reserves the name; a rename may replace an empty directory
+            break
+    try:
+        os.replace(job.directory, target)
+    except OSError:
+        target.rmdir()
+        raise
+    _flush(output.superseded)
+    _flush(output.jobs)
+    return target
+
+
+def _recorded_fingerprint(job: JobPaths) -> str:
+    # Results of any schema version are moved, so only this one key is asked for.
+    try:
+        fingerprint = json.loads(job.result.read_bytes())["fingerprint"]
+        return fingerprint[:8] if re.fullmatch("[0-9a-f]{8,64}", fingerprint) else "unfinished"
+    except (OSError, ValueError, LookupError, TypeError):
+        return "unfinished"

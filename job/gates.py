@@ -1,0 +1,116 @@
+"""Results and their bars -> the verdict on a batch, and so the exit code."""
+
+from __future__ import annotations
+
+import math
+import signal
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from job.errors import (
+    BAD_BASELINE,
+    BAD_USAGE,
+    FAILED,
+    GATE_FAILED,
+    OK,
+    SIGINT_EXIT,
+    SIGTERM_EXIT,
+)
+from job.results import GateOutcome, JobResult, Status, Verdict
+from job.spec.metrics import METRICS
+
+PRECEDENCE = (SIGTERM_EXIT, SIGINT_EXIT, BAD_USAGE, FAILED, BAD_BASELINE, GATE_FAILED)
+"""Exit codes other than 0; where several apply, the first one here is the batch's."""
+
+
+def judge(measured: Mapping[str, float], thresholds: Mapping[str, float]) -> tuple[GateOutcome, ...]:
+    """Hold what a job measured against its bars.
+
+    Args:
+        measured: name -> value: the result's metrics, and its timings (`train_seconds` is a metric too).
+        thresholds: metric name -> bound, see `GateSpec.thresholds`.
+
+    Returns:
+        an outcome for each threshold, in their order. A metric that is missing, NaN or infinite has not
+        cleared its bar, and its value is None.
+    """
+    return tuple(_outcome(metric, bound, measured.get(metric)) for metric, bound in thresholds.items())
+
+
+def _outcome(metric: str, bound: float, value: float | None) -> GateOutcome:
+    if value is None or not math.isfinite(value):
+        return GateOutcome(metric, bound, None, passed=False)
+    passed = value >= bound if METRICS[metric].direction == "higher" else value <= bound
+    return GateOutcome(metric, bound, value, passed)
+
+
+def status(outcomes: Iterable[GateOutcome]) -> Status:
+    """Return the status of a job that was trained and evaluated."""
+    return "passed" if all(outcome.passed for outcome in outcomes) else "gate_failed"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that keeps a batch from success.
+
+    Args:
+        exit_code: the code that it calls for, one of `PRECEDENCE`.
+        reason: one plain sentence.
+    """
+
+    exit_code: int
+    reason: str
+
+
+def decide(
+    planned: Sequence[str], results: Sequence[JobResult], *, stopped_by: signal.Signals | None = None
+) -> Verdict:
+    """Judge a batch.
+
+    Args:
+        planned: names of the jobs that must have a result, in order.
+        results: the results that there are; one that was not planned is judged like the others.
+        stopped_by: SIGINT or SIGTERM when it ended the batch.
+
+    Returns:
+        exit code 0 only when there is at least one result, all planned ones are there, and all passed.
+    """
+    return conclude([*_signal_findings(stopped_by), *findings(planned, results)])
+
+
+def findings(planned: Sequence[str], results: Sequence[JobResult]) -> tuple[Finding, ...]:
+    """Return what is wrong with a batch's results: planned jobs in order, then jobs that were not planned."""
+    if not planned and not results:
+        return (Finding(FAILED, "no job was run"),)
+    by_name = {result.name: result for result in results}
+    names = dict.fromkeys([*planned, *by_name])
+    return tuple(finding for name in names for finding in _job_findings(name, by_name.get(name)))
+
+
+def conclude(findings: Iterable[Finding]) -> Verdict:
+    """Turn findings into the verdict: the most urgent exit code, and the reasons, most urgent first."""
+    ordered = sorted(findings, key=lambda finding: PRECEDENCE.index(finding.exit_code))
+    exit_code = ordered[0].exit_code if ordered else OK
+    return Verdict(exit_code, tuple(finding.reason for finding in ordered))
+
+
+def _signal_findings(stopped_by: signal.Signals | None) -> Iterator[Finding]:
+    if stopped_by is not None:
+        reason = f"the batch was stopped by {stopped_by.name}; run the same command again to go on"
+        yield Finding(128 + stopped_by, reason)
+
+
+def _job_findings(name: str, result: JobResult | None) -> Iterator[Finding]:
+    if result is None:
+        yield Finding(FAILED, f"job {name} has no result")
+    elif result.status == "failed":
+        cause = result.error.summary if result.error else "the cause was not recorded"
+        yield Finding(FAILED, f"job {name} failed: {cause}")
+    elif result.status == "interrupted":
+        yield Finding(FAILED, f"job {name} was interrupted before it finished")
+    else:
+        missed = [outcome.shortfall for outcome in result.gates if not outcome.passed]
+        # Either sign is enough: a result file that contradicts itself must not pass.
+        if missed or result.status == "gate_failed":
+            cause = "; ".join(missed) or "which one was not recorded"
+            yield Finding(GATE_FAILED, f"job {name} failed its gate: {cause}")

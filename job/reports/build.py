@@ -1,0 +1,45 @@
+"""Results of a batch -> its report."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
+
+from job.results import STATUSES, JobResult, Report, Verdict
+
+
+def build_report(
+    results: Sequence[JobResult],
+    *,
+    started_at: datetime,
+    finished_at: datetime,
+    verdict: Verdict,
+    missing: Sequence[str] = (),
+    reused: Collection[str] = (),
+) -> Report:
+    """Put a batch's report together.
+
+    Args:
+        results: in the plan's order.
+        started_at, finished_at: aware; written in UTC, to the second.
+        verdict: see `job.gates.decide`.
+        missing: names of planned jobs without a result, in the plan's order.
+        reused: names of the jobs that were done before this run; they are marked so.
+    """
+    jobs = tuple(replace(result, reused=result.reused or result.name in reused) for result in results)
+    totals: dict[str, int] = {status: sum(job.status == status for job in jobs) for status in STATUSES}
+    totals["missing"] = len(missing)
+    return Report(
+        started_at=_utc(started_at),
+        finished_at=_utc(finished_at),
+        exit_code=verdict.exit_code,
+        totals=totals,
+        jobs=jobs,
+        verdict=verdict,
+        missing=tuple(missing),
+    )
+
+
+def _utc(time: datetime) -> str:
+    return time.astimezone(timezone.utc).isoformat(timespec="seconds")

@@ -1,0 +1,68 @@
+"""A report -> a table on the terminal, or in a log."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from job.reports.wording import (
+    counts,
+    gates,
+    headline,
+    leading_metrics,
+    origin,
+    plain,
+    quantity,
+    seconds,
+    visible,
+)
+from job.results import JobResult, Report
+
+_STYLES = {"passed": "green", "gate_failed": "yellow", "failed": "red", "interrupted": "magenta"}
+
+
+def print_summary(report: Report, console: Console) -> None:
+    """Print a row a job, then the verdict and its reasons.
+
+    Args:
+        report: the batch.
+        console: where to; at 80 columns the table still holds every column.
+    """
+    console.print(_table(report))
+    console.print(Text(f"\n{counts(report)}"))
+    console.print(Text(headline(report), style="bold green" if report.exit_code == 0 else "bold red"))
+    for reason in report.verdict.reasons:
+        line = Text(f"  - {visible(reason)}")
+        console.print(line, soft_wrap=True)  # unbroken, so that grep finds it in a log
+
+
+def _table(report: Report) -> Table:
+    metrics = leading_metrics(report.jobs)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    table.add_column("job", overflow="fold")
+    table.add_column("status", no_wrap=True)
+    for name in metrics:
+        table.add_column(plain(name).replace(" ", "\n"), justify="right", no_wrap=True)
+    table.add_column("gates", no_wrap=True)
+    table.add_column("training", justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for result in report.jobs:
+        table.add_row(*_row(result, metrics))
+    for name in report.missing:
+        table.add_row(Text(name), Text("missing", style="red"))
+    return table
+
+
+def _row(result: JobResult, metrics: tuple[str, ...]) -> list[Text]:
+    values = [quantity(name, result.metrics[name]) if name in result.metrics else "" for name in metrics]
+    trained = result.timings.get("train_seconds")
+    return [
+        Text(result.name),
+        Text(plain(result.status), style=_STYLES[result.status]),
+        *map(Text, values),
+        Text(gates(result)),
+        Text("" if trained is None else seconds(trained)),
+        Text(origin(result)),
+    ]

@@ -1,0 +1,46 @@
+import errno
+import os
+import subprocess
+import sys
+
+import pytest
+from junitparser import JUnitXml
+
+from job.artifacts import prepare_output
+from job.reports.junit import junit_xml
+from job.reports.markdown import markdown
+from job.reports.writing import write_reports
+from job.results import Report
+
+
+def test_writes_the_three_files(tmp_path, mixed):
+    output = prepare_output(tmp_path / "output")
+    write_reports(output, mixed)
+    assert Report.from_json(output.report.read_bytes()) == mixed
+    assert output.markdown.read_text("utf-8") == markdown(mixed)
+    assert output.junit.read_bytes() == junit_xml(mixed)
+    assert len(JUnitXml.fromfile(str(output.junit))) == 1
+    assert {path.name for path in output.root.iterdir()} == {"jobs", "report.json", "report.md", "junit.xml"}
+
+
+def test_a_full_disk_leaves_the_old_report(tmp_path, mixed, make_report, monkeypatch):
+    output = prepare_output(tmp_path)
+    write_reports(output, mixed)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+
+    def full(_descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_reports(output, make_report())
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+
+
+def test_reporting_imports_neither_matplotlib_nor_tensorflow():
+    code = (
+        "import sys, job.reports.build, job.reports.writing, job.reports.terminal;"
+        "print(sorted({'matplotlib', 'tensorflow', 'keras', 'numpy'} & sys.modules.keys()))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"

@@ -1,0 +1,154 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from job.results import (
+    SCHEMA_VERSION,
+    Artifact,
+    Failure,
+    GateOutcome,
+    JobResult,
+    Prediction,
+    Report,
+    Verdict,
+)
+
+RESULT = JobResult(
+    name="tutorial",
+    status="gate_failed",
+    fingerprint="ab" * 32,
+    seed=2**32 - 1,
+    spec={"name": "tutorial", "problem": {"kind": "copy", "source_length": 3}, "list": [1, None, True, "é"]},
+    metrics={"sequence_accuracy": 0.1 + 0.2, "edit_rate": 1e-300},
+    gates=(GateOutcome("sequence_accuracy", 0.99, 0.3, False), GateOutcome("edit_rate", 0.1, None, False)),
+    data={"source_space": 10**40, "seen_in_training": 3},
+    timings={"train_seconds": 8.25},
+    peak_rss_bytes=2**40,
+    parameters=157_747,
+    samples=(
+        Prediction("0", "日本 |\n", 'a"b', "\x00", False),
+        Prediction("1", "x", "y", "z", True, ("y", "z")),
+    ),
+    artifacts=(Artifact("model/train.keras", 12, "0" * 64),),
+    environment={"packages": {"keras": "3.15.0"}, "git_commit": None},
+    error=Failure("E", "message\nof two lines", "error.txt"),
+)
+REPORT = Report(
+    started_at="2026-03-01T12:00:00+00:00",
+    finished_at="2026-03-01T12:02:00+00:00",
+    exit_code=3,
+    totals={"gate_failed": 1, "missing": 1},
+    jobs=(replace(RESULT, reused=True),),
+    verdict=Verdict(3, ("because",)),
+    missing=("gone",),
+)
+LEAST = {"name": "x", "status": "passed", "fingerprint": "f", "seed": 1, "spec": {}}
+
+
+def test_a_result_survives_json():
+    assert JobResult.from_json(RESULT.to_json()) == RESULT
+    assert JobResult.from_json(RESULT.to_json().encode()) == RESULT
+
+
+def test_a_report_survives_json_with_what_was_reused():
+    again = Report.from_json(REPORT.to_json())
+    assert again == REPORT
+    assert again.jobs[0].reused
+
+
+def test_whether_a_result_was_reused_is_not_its_own_business():
+    assert "reused" not in json.loads(RESULT.to_json())
+    assert replace(RESULT, reused=True).to_json() == RESULT.to_json()
+
+
+def test_result_json_has_the_keys_of_the_contract():
+    assert set(json.loads(RESULT.to_json())) == {
+        *("schema_version", "name", "status", "fingerprint", "seed", "spec", "metrics", "gates", "data"),
+        *("timings", "peak_rss_bytes", "parameters", "samples", "artifacts", "environment", "error"),
+    }
+
+
+def test_report_json_has_the_keys_of_the_contract():
+    assert set(json.loads(REPORT.to_json())) == {
+        *("schema_version", "started_at", "finished_at", "exit_code", "totals", "jobs", "verdict", "missing"),
+    }
+
+
+def test_what_only_some_results_have_may_be_absent():
+    assert JobResult.from_json(json.dumps(LEAST)) == JobResult("x", "passed", "f", 1, {})
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_numbers_that_json_does_not_have_are_refused(value):
+    with pytest.raises(ValueError, match="JSON compliant"):
+        replace(RESULT, metrics={"edit_rate": value}).to_json()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "null",
+        "[]",
+        "{}",
+        RESULT.to_json()[:-3],
+        json.dumps({**LEAST, "status": "great"}),
+        json.dumps({**LEAST, "seed": "seven"}),
+        b"\xff\xfe",
+    ],
+)
+def test_a_text_that_is_no_result_is_refused(text):
+    with pytest.raises(ValueError, match=r"JobResult|JSON|json"):
+        JobResult.from_json(text)
+
+
+def test_another_schema_version_is_refused_by_name():
+    for read, value in ((JobResult.from_json, RESULT), (Report.from_json, REPORT)):
+        text = replace(value, schema_version=SCHEMA_VERSION + 1).to_json()
+        with pytest.raises(ValueError, match="schema_version is 2, this program reads 1"):
+            read(text)
+
+
+def test_keys_that_a_later_version_adds_are_passed_over():
+    assert JobResult.from_json(json.dumps({**LEAST, "later": 1})).name == "x"
+
+
+def test_a_line_of_predictions_names_references_only_where_there_are_several():
+    assert json.loads(Prediction("0", "a", "b", "c", False).to_line()) == {
+        "id": "0",
+        "source": "a",
+        "target": "b",
+        "predicted": "c",
+        "correct": False,
+    }
+    line = Prediction("0", "a\n", "b", "c", True, ("b", "c")).to_line()
+    assert json.loads(line)["references"] == ["b", "c"]
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize(
+    ("value", "bound", "text"),
+    [
+        (0.85, 0.9, "edit_rate is 0.85, below its bar of 0.9"),
+        (0.98999999, 0.99, "edit_rate is 0.98999999, below its bar of 0.99"),
+        (61.123456789, 60.0, "edit_rate is 61.1235, above its bar of 60"),
+        (None, 0.9, "edit_rate was not measured (the bar is 0.9)"),
+    ],
+)
+def test_a_missed_bar_never_reads_as_cleared(value, bound, text):
+    assert GateOutcome("edit_rate", bound, value, False).shortfall == text
+
+
+@pytest.mark.parametrize(
+    ("failure", "summary"),
+    [
+        (Failure("E", "one\ntwo"), "E: one"),
+        (Failure("E", "\n\n  one"), "E: one"),
+        (Failure("E", ""), "E"),
+        (Failure("E", "x" * 301), "E: " + "x" * 299 + "…"),
+    ],
+)
+def test_the_summary_of_a_failure_fits_into_a_sentence(failure, summary):
+    assert failure.summary == summary
