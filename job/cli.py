@@ -155,8 +155,8 @@ def _load(spec: Path) -> tuple[LocatedSpec, dict[str, Problem]]:
 
     located = load_located(spec)
     problems, complaints = check_jobs(located)
-    if complaints:
-        raise SpecError(complaints)
+    if complaints or located.complaints:
+        raise SpecError([*located.complaints, *complaints])
     return located, problems
 
 

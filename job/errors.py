@@ -60,7 +60,7 @@ class SpecError(JobError):
 
     exit_code = BAD_USAGE
 
-    def __init__(self, complaints: list[Complaint]) -> None:
+    def __init__(self, complaints: Sequence[Complaint]) -> None:
         self.complaints = tuple(sorted(set(complaints)))
         super().__init__("\n".join(map(str, self.complaints)))
 

@@ -32,6 +32,9 @@ from job.training import Fitted, HistoryRow, fit
 
 SAMPLES = 10
 
+MANY = 10**18
+"""A source space of this size or more is recorded as this: JSON readers do not take every integer."""
+
 
 class _Clock:
     """Seconds of each stage, by name."""
@@ -92,7 +95,7 @@ def run_job(task: Task, watch: Callable[[Progress], None] = lambda _: None) -> J
         fingerprint=task.fingerprint,
         seed=job.seed,
         spec=job.model_dump(mode="json"),
-        metrics=evaluation.metrics,
+        metrics={name: value for name, value in evaluation.metrics.items() if math.isfinite(value)},
         data=_data(problem, job, fitted, evaluation),
         timings=_timings(clock, fitted, evaluation),
         peak_rss_bytes=_peak_rss_bytes(),
@@ -147,7 +150,7 @@ def _data(problem: Problem, job: JobSpec, fitted: Fitted, evaluation: Evaluation
         "best_epoch": fitted.best_epoch,
         "test_examples": len(evaluation.predictions),
         "seen_in_training": evaluation.seen_in_training,
-        "source_space": evaluation.source_space,
+        "source_space": None if evaluation.source_space is None else min(evaluation.source_space, MANY),
         **problem.describe(),
     }
 

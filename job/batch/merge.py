@@ -36,6 +36,7 @@ def rebuild_report(output_dir: Path) -> Report:
         finished_at=datetime.now(timezone.utc),
         verdict=gates.decide(list(plan), list(results.values())),
         missing=[name for name in plan if name not in results],
+        reused=list(results),
     )
     write_reports(output, report)
     return report

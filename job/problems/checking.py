@@ -25,13 +25,10 @@ def check_jobs(located: LocatedSpec) -> tuple[dict[str, Problem], list[Complaint
         try:
             if key not in built:
                 built[key] = build_problem(job.problem, job.seed, located.spec.path.parent)
+            complaints += _check_sizes(located, job, built[key])
+            problems[job.name] = built[key]
         except DataErrors as errors:
             complaints += [_complaint(located, job.name, error) for error in errors.errors]
-        except DataError as error:
-            complaints.append(_complaint(located, job.name, error))
-        else:
-            problems[job.name] = built[key]
-            complaints += _check_batch(located, job, built[key])
     return problems, complaints
 
 
@@ -50,8 +47,11 @@ def _shown(file: Path) -> Path:
         return file
 
 
-def _check_batch(located: LocatedSpec, job: JobSpec, problem: Problem) -> list[Complaint]:
-    examples = problem.examples_per_epoch(job.training.examples)
+def _check_sizes(located: LocatedSpec, job: JobSpec, problem: Problem) -> list[Complaint]:
+    try:
+        examples = problem.examples_per_epoch(job.training.examples)
+    except DataError as error:
+        return [located.complaint(job.name, "training.examples", error.message)]
     if job.training.batch_size <= examples:
         return []
     message = f"batch_size {job.training.batch_size} is more than the {examples} training examples; lower it"

@@ -21,9 +21,7 @@ T = TypeVar("T")
 Pair = tuple[str, str]
 
 # word(2) F AH0 N # comment
-_PRONUNCIATION = re.compile(
-    r"(?P<word>\S+?)(?:\(\d+\))?\s+(?P<phonemes>[A-Z]+[0-2]?(?:\s+[A-Z]+[0-2]?)*)\s*(?:#.*)?"
-)
+_PRONUNCIATION = re.compile(r"\s*(?!;;;)(\S+?)(?:\(\d+\))?\s+([A-Z]+[0-2]?(?:\s+[A-Z]+[0-2]?)*)\s*(?:#.*)?")
 
 
 class _BadLineError(ValueError):
@@ -65,13 +63,18 @@ class _Complaints:
     def read(self, line: bytes, number: int, reader: Callable[[str], T]) -> T | None:
         """Return what a reader makes of a line, None when it cannot be read."""
         try:
-            return reader(line.decode("utf-8"))
-        except UnicodeDecodeError as error:
-            place = f"byte 0x{line[error.start]:02x} at byte {error.start + 1} of the line"
-            self.add(f"the line is not UTF-8 ({place}); save the file as UTF-8", number)
-        except _BadLineError as error:
-            self.add(str(error), number)
+            return reader(line.decode())
+        except (UnicodeDecodeError, _BadLineError) as error:
+            self.refuse(error, line, number)
         return None
+
+    def refuse(self, error: ValueError, line: bytes, number: int) -> None:
+        """Say why a line cannot be read."""
+        message = str(error)
+        if isinstance(error, UnicodeDecodeError):
+            place = f"byte 0x{line[error.start]:02x} at byte {error.start + 1} of the line"
+            message = f"the line is not UTF-8 ({place}); save the file as UTF-8"
+        self.add(message, number)
 
     def all(self) -> list[DataError]:
         if not self.others:
@@ -157,9 +160,13 @@ def _from_one_file(
     lines: Iterable[bytes], complaints: _Complaints, reader: Callable[[str], Pair | None]
 ) -> Iterator[Pair]:
     for number, line in enumerate(lines, 1):
-        pair = complaints.read(line, number, reader)
-        if pair is not None:
-            yield pair
+        try:  # not by `_Complaints.read`: a call a line is felt on a big file
+            pair = reader(line.decode())
+        except (UnicodeDecodeError, _BadLineError) as error:
+            complaints.refuse(error, line, number)
+        else:
+            if pair is not None:
+                yield pair
 
 
 def _from_two_files(
@@ -212,19 +219,17 @@ def _tsv(source: Callable[[str], str], target: Callable[[str], str]) -> Callable
     return read
 
 
-def _without_stress(phonemes: str) -> str:
-    return phonemes.replace("0", "").replace("1", "").replace("2", "")
-
-
 def _cmudict(source: Callable[[str], str], target: Callable[[str], str]) -> Callable[[str], Pair | None]:
+    read_entry = _PRONUNCIATION.fullmatch
+
     def read(line: str) -> Pair | None:
-        line = line.strip()
-        if not line or line.startswith(";;;"):
+        entry = read_entry(line)
+        if entry is not None:
+            word, phonemes = entry.groups()
+            return word, target(phonemes.replace("0", "").replace("1", "").replace("2", ""))
+        if not line.strip() or line.lstrip().startswith(";;;"):
             return None
-        entry = _PRONUNCIATION.fullmatch(line)
-        if entry is None:
-            raise _BadLineError("expected a word and its phonemes, like `fox F AA1 K S`")
-        return source(entry["word"]), target(_without_stress(entry["phonemes"]))
+        raise _BadLineError("expected a word and its phonemes, like `fox F AA1 K S`")
 
     return read
 

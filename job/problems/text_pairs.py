@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
@@ -58,16 +59,30 @@ class TextPairs:
         self.source_vocabulary = _learn(sources, _SEPARATORS[spec.source_tokens])
         self.target_vocabulary = _learn(targets, _SEPARATORS[spec.target_tokens])
         self.max_target_length = loaded.longest_target + 1
-        self._source = Rows.encode(sources, self.source_vocabulary)
-        self._target = Rows.encode(targets, self.target_vocabulary, END)
-        self._held_out = {side: _by_source(loaded.sides[side]) for side in ("validation", "test")}
+        self._sides = loaded.sides
+        self._train_pairs = len(sources)
         self._facts = loaded.facts
         self._order_of: tuple[int, int, int] | None = None
         self._order = np.empty(0, np.intp)
 
+    # Encoded when first asked for: whoever only checks a spec does not wait for it.
+
+    @cached_property
+    def _rows(self) -> tuple[Rows, Rows]:
+        """The training pairs; their text is let go."""
+        train = self._sides.pop("train")
+        return (
+            Rows.encode([source for source, _ in train], self.source_vocabulary),
+            Rows.encode([target for _, target in train], self.target_vocabulary, END),
+        )
+
+    @cached_property
+    def _held_out(self) -> dict[str, tuple[_HeldOut, ...]]:
+        return {side: _by_source(self._sides.pop(side)) for side in ("validation", "test")}
+
     def examples_per_epoch(self, asked: int | Literal["all"]) -> int:
         """Return `asked`, or how many training pairs there are when that is less."""
-        held = len(self._source.lengths)
+        held = self._train_pairs
         return held if asked == "all" else min(asked, held)
 
     def batch(self, epoch: int, index: int, batch_size: int, examples: int) -> tuple[Ids, Ids]:
@@ -82,7 +97,8 @@ class TextPairs:
             self._order = self._order_epoch(epoch, batch_size, examples)
             self._order_of = (epoch, batch_size, examples)
         chosen = self._order[start:stop]
-        return self._source.padded(chosen, WIDTH_MULTIPLE), self._target.padded(chosen, WIDTH_MULTIPLE)
+        source, target = self._rows
+        return source.padded(chosen, WIDTH_MULTIPLE), target.padded(chosen, WIDTH_MULTIPLE)
 
     def examples(self, split: Split, count: int) -> Examples:
         """Return the first `count` sources of a side, in the order of their hashes: no part of the file
@@ -104,7 +120,7 @@ class TextPairs:
 
     def _order_epoch(self, epoch: int, batch_size: int, examples: int) -> NDArray[np.intp]:
         """Return the training pairs of an epoch in the order of its batches, shape (examples,)."""
-        held = len(self._source.lengths)
+        held = self._train_pairs
         if examples > held:
             raise IndexError(f"{examples} examples were asked for, but there are {held} training pairs")
         taken = generator(self._seed, Stream.SUBSET).permutation(held)[:examples]
@@ -114,7 +130,7 @@ class TextPairs:
         full = examples // batch_size * batch_size
         pool = np.arange(full) // (POOL_BATCHES * batch_size)
         sortable = shuffled[:full]
-        lengths = self._source.lengths[sortable], self._target.lengths[sortable]
+        lengths = [rows.lengths[sortable] for rows in self._rows]
         batches = sortable[np.lexsort((*lengths, pool))].reshape(-1, batch_size)
         return np.concatenate([rng.permutation(batches).ravel(), shuffled[full:]])
 
@@ -133,11 +149,12 @@ class _Loaded:
 
 def _load(spec: TextPairsSpec, directory: Path) -> _Loaded:
     groups = _read_groups(spec, directory)
-    kept = {key: [pair for pair in group.pairs if _fits(pair, spec)] for key, group in groups.items()}
+    kept = {key: _fitting(group.pairs, spec) for key, group in groups.items()}
     _check_not_all_too_long(groups, kept, spec.max_length)
     sides = kept if spec.data is None else _split_by_hash(kept["data"], spec.split, groups["data"].file)
-    longest_source = max(_length(source, spec.source_tokens) for source, _ in chain(*sides.values()))
-    longest_target = max(_length(target, spec.target_tokens) for _, target in chain(*sides.values()))
+    pairs = list(chain(*sides.values()))
+    longest_source = max(_lengths([source for source, _ in pairs], spec.source_tokens))
+    longest_target = max(_lengths([target for _, target in pairs], spec.target_tokens))
     usable = sum(map(len, kept.values()))
     repeated = sum(group.repeated for group in groups.values())
     too_long = sum(len(group.pairs) for group in groups.values()) - usable
@@ -169,14 +186,15 @@ def _read_groups(spec: TextPairsSpec, directory: Path) -> dict[str, Pairs]:
     return groups
 
 
-def _length(text: str, tokens: str) -> int:
-    return len(text) if tokens == "characters" else text.count(" ") + 1
+def _lengths(texts: list[str], tokens: str) -> list[int]:
+    return [len(t) for t in texts] if tokens == "characters" else [t.count(" ") + 1 for t in texts]
 
 
-def _fits(pair: Pair, spec: TextPairsSpec) -> bool:
-    source, target = pair
-    longest = max(_length(source, spec.source_tokens), _length(target, spec.target_tokens))
-    return longest <= spec.max_length
+def _fitting(pairs: list[Pair], spec: TextPairsSpec) -> list[Pair]:
+    sources = _lengths([source for source, _ in pairs], spec.source_tokens)
+    targets = _lengths([target for _, target in pairs], spec.target_tokens)
+    most = spec.max_length
+    return [pair for pair, m, n in zip(pairs, sources, targets, strict=True) if m <= most and n <= most]
 
 
 def _check_not_all_too_long(groups: dict[str, Pairs], kept: dict[str, list[Pair]], max_length: int) -> None:
@@ -197,15 +215,18 @@ def _fraction(text: str) -> float:
 def _split_by_hash(pairs: list[Pair], shares: SplitSpec, file: Path) -> dict[str, list[Pair]]:
     """Send every pair to the side of its source: all targets of a source are on one side."""
     sides: dict[str, list[Pair]] = {side: [] for side in _SIDES}
+    test, held_out = shares.test, shares.test + shares.validation
     for pair in pairs:
         at = _fraction(pair[0])
-        in_test, in_validation = at < shares.test, at < shares.test + shares.validation
-        sides["test" if in_test else "validation" if in_validation else "train"].append(pair)
-    sources = len({source for source, _ in pairs})
+        sides["train" if at >= held_out else "test" if at < test else "validation"].append(pair)
+
+    def sources() -> int:
+        return len({source for source, _ in pairs})
+
     errors = [
         DataError(
-            f"none of the {sources:,} different sources falls to the {side} side, which a hash of the source "
-            "decides; give more data or other shares in split",
+            f"none of the {sources():,} different sources falls to the {side} side, which a hash of the "
+            "source decides; give more data or other shares in split",
             file=file,
             key="split" if side == "train" else f"split.{side}",
         )

@@ -21,12 +21,14 @@ class LocatedSpec:
     """A spec that remembers where each value was written.
 
     Args:
-        spec: the jobs.
+        spec: the jobs that nothing is wrong with.
         trees: by a job's name, its values with their places; defaults and matrix applied.
+        complaints: what is wrong with the file; empty when the spec is whole.
     """
 
     spec: Spec
     trees: Mapping[str, Node]
+    complaints: tuple[Complaint, ...]
 
     def complaint(self, job: str, key: str, message: str) -> Complaint:
         """Return a complaint about a key of a job, located where its value was written.
@@ -52,11 +54,18 @@ def load_spec(path: Path) -> Spec:
         SpecError: the file cannot be read, or anything in it is wrong; holds all complaints, in the order
             of their lines.
     """
-    return load_located(path).spec
+    located = load_located(path)
+    if located.complaints:
+        raise SpecError(located.complaints)
+    return located.spec
 
 
 def load_located(path: Path) -> LocatedSpec:
-    """Read a spec and keep the places of its values; arguments and errors as of `load_spec`."""
+    """Read a spec and keep the places of its values, and whatever is wrong with it.
+
+    Raises:
+        SpecError: the file cannot be read, or is no YAML.
+    """
     root, complaints = read_tree(path)
     complaints += check(root, SpecFile, partial=True)
     trees, wrong = _expand_all(root)
@@ -64,11 +73,10 @@ def load_located(path: Path) -> LocatedSpec:
     complaints += _check_names(trees)
     jobs, wrong = _validate_all(trees)
     complaints += wrong
-    if complaints:
-        raise SpecError(complaints)
-    return LocatedSpec(
-        Spec(path=path, jobs=tuple(jobs)), {job.name: tree for job, tree in zip(jobs, trees, strict=True)}
-    )
+    named: dict[str, Node] = {}
+    for tree in trees:
+        named.setdefault(str(tree.entries["name"].value) if "name" in tree.entries else "", tree)
+    return LocatedSpec(Spec(path=path, jobs=tuple(jobs.values())), named, tuple(complaints))
 
 
 def _expand_all(root: Node) -> tuple[list[Node], list[Complaint]]:
@@ -135,12 +143,13 @@ def _check_names(trees: list[Node]) -> list[Complaint]:
     return complaints
 
 
-def _validate_all(trees: list[Node]) -> tuple[list[JobSpec], list[Complaint]]:
-    jobs: list[JobSpec] = []
+def _validate_all(trees: list[Node]) -> tuple[dict[str, JobSpec], list[Complaint]]:
+    jobs: dict[str, JobSpec] = {}
     complaints: list[Complaint] = []
     for tree in trees:
         try:
-            jobs.append(JobSpec.model_validate(tree.plain()))
+            job = JobSpec.model_validate(tree.plain())
+            jobs.setdefault(job.name, job)
         except ValidationError as error:
             complaints += explain(error, tree, JobSpec)
     return jobs, complaints

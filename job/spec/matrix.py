@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import itertools
 import json
 import math
@@ -18,6 +17,7 @@ from functools import cache
 from pathlib import Path
 
 from job import __version__
+from job.environment import installed
 from job.errors import Complaint
 from job.spec import files
 from job.spec.form import matrix_keys
@@ -31,7 +31,6 @@ MAX_NAME = 100
 """Most characters of a job's name."""
 
 _LISTS = ("include", "exclude")
-_TENSORFLOWS = ("tensorflow", "tensorflow-cpu", "tf-nightly")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]|\.$")
 
 Combination = dict[str, Node]
@@ -238,8 +237,8 @@ def _with_value(tree: Node, path: list[str], value: Node) -> Node:
 def fingerprint(job: JobSpec, directory: Path) -> str:
     """Return the SHA-256, in hex, of everything that decides a job's result.
 
-    That is its resolved spec, the content of its data files and the versions of this package, TensorFlow and
-    Keras. Nothing is imported to find the versions.
+    That is its resolved spec, the content of its data files and the versions of this package, TensorFlow,
+    Keras and NumPy. Nothing is imported to find the versions.
 
     Args:
         job: the resolved job.
@@ -266,18 +265,6 @@ def _data_files(job: JobSpec) -> set[str]:
 
 @cache
 def _versions() -> dict[str, str]:
-    return {
-        "seq2seq-job": __version__,
-        "tensorflow": _installed(*_TENSORFLOWS),
-        "keras": _installed("keras", "keras-nightly"),
-    }
-
-
-def _installed(*distributions: str) -> str:
-    """Return the version of the first distribution that is there."""
-    for name in distributions:
-        try:
-            return importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return "missing"
+    # NumPy too: its generators make the data.
+    names = ("tensorflow", "keras", "numpy")
+    return {"seq2seq-job": __version__, **{name: installed(name) or "missing" for name in names}}

@@ -9,7 +9,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
 from job.spec.metrics import METRICS, Family, gate_key
 
@@ -45,14 +53,16 @@ class ReversedPrefixSpec(_IntegerProblem):
     kind: Literal["reversed_prefix"]
     target_length: int = Field(ge=1, le=1000, description="Length of every target, in tokens.")
 
-    @model_validator(mode="after")
-    def _target_fits(self) -> ReversedPrefixSpec:
-        if self.target_length > self.source_length:
+    @field_validator("target_length")
+    @classmethod
+    def _target_fits(cls, target_length: int, info: ValidationInfo) -> int:
+        source_length = info.data.get("source_length", target_length)  # absent when it is wrong itself
+        if target_length > source_length:
             raise ValueError(
-                f"target_length {self.target_length} is longer than source_length {self.source_length}; "
+                f"target_length {target_length} is longer than source_length {source_length}; "
                 "the target is a prefix of the source, so it can be at most as long"
             )
-        return self
+        return target_length
 
 
 class ReverseSpec(_IntegerProblem):
@@ -310,14 +320,18 @@ class JobSpec(_Section):
             raise ValueError("a job's name must not end in a dot")
         return name
 
-    @model_validator(mode="after")
-    def _gate_on_known_metrics(self) -> JobSpec:
-        for metric in self.gate.thresholds():
-            if METRICS[metric].family not in self.problem.families:
+    @field_validator("gate")
+    @classmethod
+    def _gate_on_known_metrics(cls, gate: GateSpec, info: ValidationInfo) -> GateSpec:
+        problem = info.data.get("problem")  # absent when it is wrong itself
+        if problem is None:
+            return gate
+        for metric in gate.thresholds():
+            if METRICS[metric].family not in problem.families:
                 raise ValueError(
-                    f"gate.{gate_key(metric)} cannot be checked: problem {self.problem.kind} has no {metric}"
+                    f"{gate_key(metric)} cannot be checked: problem {problem.kind} has no {metric}"
                 )
-        return self
+        return gate
 
 
 class Spec(_Section):
