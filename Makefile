@@ -1,0 +1,49 @@
+# One line over the real tool for each target; `make` alone lists them. On a fresh machine they need only
+# Python 3.10 to 3.13 (with its venv module) and make.
+
+PYTHON ?= python3
+# Given to the tool behind the target: make run-jobs ARGS="--only tutorial", make test ARGS="-e py312"
+ARGS ?=
+CONTAINER ?= docker
+
+# pyenv's python3.10 to python3.13 answer only for the versions that are switched on: switch on all of them.
+PYENV = $(shell pyenv versions --bare 2>/dev/null | grep -xE '3\.1[0-3]\.[0-9]+' | tr '\n' ':')system
+COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
+	--no-config --custom-compile-command "make lock" --extra data
+
+.PHONY: help install run-jobs test lint bench image lock clean
+
+help:  ## List the targets.
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 10
+
+install: .venv/installed  ## Make .venv: the locked dependencies, hashes checked, and this package.
+
+run-jobs: install  ## Run jobs.yaml; results in output/. Fails as the job does (make says "Error N" and exits 2).
+	.venv/bin/seq2seq-job --spec jobs.yaml $(ARGS)
+
+test: install  ## Run the tests on every Python found, lint and types, under tox; it says what it skipped.
+	PYENV_VERSION="$(PYENV)" .venv/bin/tox run $(ARGS)
+
+lint: install  ## Check style, format and types.
+	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
+
+bench: install  ## Time the tutorial job against the tutorial's own program, side by side (about 4 minutes).
+	.venv/bin/python -m benchmarks $(ARGS)
+
+image: docker/Dockerfile.cpu  ## Build the container image seq2seq-job (CONTAINER=docker or podman).
+	$(CONTAINER) build -f docker/Dockerfile.cpu -t seq2seq-job $(ARGS) .
+
+lock: install  ## Write requirements/ anew from pyproject.toml; ARGS="--upgrade" takes the newest of everything.
+	$(COMPILE) $(ARGS) --output-file requirements/runtime.txt pyproject.toml
+	$(COMPILE) $(ARGS) --output-file requirements/dev.txt --extra dev --constraints requirements/runtime.txt pyproject.toml
+
+clean:  ## Remove what the targets made, but for results (output/).
+	rm -rf .venv .tox .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
+
+# pip compiles what it installs, whatever PYTHONDONTWRITEBYTECODE says: TensorFlow takes seconds more to
+# import without. To change PYTHON for a .venv that is there, `make clean` first.
+.venv/installed: pyproject.toml requirements/dev.txt
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --require-hashes -r requirements/dev.txt
+	.venv/bin/pip install --no-deps --no-build-isolation --editable .
+	touch $@
