@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+import job.models.seq2seq  # noqa: F401 - Keras must know its layer `Reverse` to load a saved one
 from job.artifacts import replacing
 from job.decoding.greedy import greedy
 from job.errors import InputError, ModelDirectoryError

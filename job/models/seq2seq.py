@@ -173,8 +173,8 @@ def _backward(layer: Any, x: Any, mask: Any) -> list[Any]:
 class Reverse(keras.layers.Layer):  # type: ignore[misc]
     """Reverse each row's valid steps and leave its padding on the right: (B, T, ...) -> (B, T, ...)."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
+    def __init__(self, **kwargs: Any) -> None:  # so called, or Keras does not save the layer's name
+        super().__init__(**kwargs)
         self.supports_masking = True
 
     def call(self, x: Any, mask: Any = None) -> Any:

@@ -1,0 +1,257 @@
+"""The fused layers against Keras's, against the papers (`oracle`) and against numbers worked out by hand."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from oracle.recurrent import STATES, run
+
+from job.models import recurrent
+from job.models.recurrent import FusedGRU, FusedLSTM, gru_steps, lstm_steps
+
+ROWS, STEPS, FEATURES, UNITS = 3, 5, 4, 2
+LENGTHS = [5, 1, 3]
+FUSED = {"lstm": FusedLSTM, "gru": FusedGRU}
+KERAS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
+GATES = {"lstm": 4, "gru": 3}
+
+cells = pytest.mark.parametrize("cell", ["lstm", "gru"])
+paths = pytest.mark.parametrize("unroll_limit", [32, 0], ids=["unrolled", "while_loop"])
+inputs = pytest.mark.parametrize("given", ["ids", "vectors"])
+
+
+@pytest.fixture
+def random():
+    return np.random.default_rng(5)
+
+
+@pytest.fixture(autouse=True)
+def _limit(request, monkeypatch):
+    if "unroll_limit" in request.fixturenames:
+        monkeypatch.setattr(recurrent, "UNROLL_LIMIT", request.getfixturevalue("unroll_limit"))
+
+
+def sequences(given, random):
+    """Return what a fused layer reads, and the same as vectors."""
+    if given == "ids":
+        ids = random.integers(0, FEATURES, (ROWS, STEPS)).astype(np.int32)
+        return tf.constant(ids), tf.one_hot(ids, FEATURES)
+    vectors = tf.constant(random.normal(size=(ROWS, STEPS, FEATURES)), tf.float32)
+    return vectors, vectors
+
+
+def layers(cell, given, random):
+    """Return a fused layer and Keras's with the same weights, all of them (biases too) random."""
+    fused = FUSED[cell](UNITS, input_size=FEATURES if given == "ids" else None)
+    plain = KERAS[cell](UNITS, return_sequences=True, return_state=True)
+    fused.build((None, None) if given == "ids" else (None, None, FEATURES))
+    plain.build((None, None, FEATURES))
+    weights = [random.normal(size=w.shape) for w in fused.weights]
+    fused.set_weights(weights)
+    plain.set_weights(weights)
+    return fused, plain
+
+
+def states_of(cell, random):
+    return [tf.constant(random.normal(size=(ROWS, UNITS)), tf.float32) for _ in range(STATES[cell])]
+
+
+def right_padded(lengths=LENGTHS):
+    return tf.sequence_mask(lengths, STEPS)
+
+
+def compiled(layer, *arguments, **options):
+    return tf.function(lambda *a: layer(*a, **options))(*arguments)
+
+
+# --- forward ------------------------------------------------------------------------------------------------
+
+
+@paths
+@inputs
+@cells
+@pytest.mark.parametrize("masked", [False, True])
+def test_outputs_and_states_are_the_papers(cell, given, masked, unroll_limit, random):
+    fused, _ = layers(cell, given, random)
+    read, vectors = sequences(given, random)
+    begin = states_of(cell, random)
+    outputs, *last = compiled(fused, read, initial_state=begin, mask=right_padded() if masked else None)
+    for row, length in enumerate(LENGTHS if masked else [STEPS] * ROWS):
+        xs, state = vectors.numpy()[row, :length], [s.numpy()[row] for s in begin]
+        expected, after = run(cell, xs.astype(float), state, fused.get_weights())
+        np.testing.assert_allclose(outputs[row, :length], expected, atol=1e-6)
+        np.testing.assert_allclose([s[row] for s in last], after, atol=1e-6)
+
+
+@paths
+@inputs
+@cells
+@pytest.mark.parametrize("masked", [False, True])
+def test_outputs_and_states_are_those_of_keras(cell, given, masked, unroll_limit, random):
+    fused, plain = layers(cell, given, random)
+    read, vectors = sequences(given, random)
+    mask = right_padded() if masked else None
+    outputs, *last = compiled(fused, read, mask=mask)
+    expected, *after = plain(vectors, mask=mask)
+    valid = right_padded(LENGTHS if masked else [STEPS] * ROWS)
+    np.testing.assert_allclose(outputs[valid], expected[valid], atol=1e-6)
+    for ours, theirs in zip(last, after, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+@cells
+@pytest.mark.parametrize("length", [1, 4, 40])
+def test_a_length_known_only_at_run_time_gives_the_same(cell, length, random):
+    fused, _ = layers(cell, "ids", random)
+    ids = tf.constant(random.integers(0, FEATURES, (ROWS, length)), tf.int32)
+    late = tf.function(fused, input_signature=[tf.TensorSpec([None, None], tf.int32)])
+    for ours, expected in zip(late(ids), fused(ids), strict=True):
+        np.testing.assert_allclose(ours, expected, atol=1e-6)
+
+
+@cells
+def test_short_static_lengths_are_unrolled_and_others_are_not(cell, random):
+    fused, _ = layers(cell, "ids", random)
+
+    def loops(length):
+        signature = [tf.TensorSpec([ROWS, length], tf.int32)]
+        graph = tf.function(lambda ids: fused(ids)[0], input_signature=signature)
+        operations = graph.get_concrete_function().graph.get_operations()
+        return sum(operation.type in ("While", "StatelessWhile") for operation in operations)
+
+    assert loops(recurrent.UNROLL_LIMIT) == 0
+    assert loops(recurrent.UNROLL_LIMIT + 1) == 1
+    assert loops(None) == 1
+
+
+@cells
+def test_weights_have_the_names_and_shapes_of_keras(cell, random):
+    fused, plain = layers(cell, "ids", random)
+    assert [(w.name, w.shape) for w in fused.weights] == [(w.name, w.shape) for w in plain.weights]
+
+
+# --- numbers worked out by hand -----------------------------------------------------------------------------
+
+ATANH_HALF = np.log(3) / 2  # tanh of it is 1/2
+THREE_QUARTERS, QUARTER, HALF = np.log(3), -np.log(3), 0.0  # the sigmoid of these
+
+
+@paths
+def test_lstm_by_hand(unroll_limit):
+    """Gates that do not depend on the input: i 3/4, f 1/4, candidate 1/2, o 1/2; from c = 1."""
+    layer = FusedLSTM(1, input_size=2)
+    layer.build((None, None))
+    bias = [THREE_QUARTERS, QUARTER, ATANH_HALF, HALF]
+    layer.set_weights([np.zeros((2, 4)), np.zeros((1, 4)), np.array(bias)])
+    begin = [tf.zeros([1, 1]), tf.ones([1, 1])]
+    outputs, h, c = layer(tf.constant([[0, 1]]), initial_state=begin)
+    first = 1 / 4 + 3 / 8
+    second = first / 4 + 3 / 8
+    np.testing.assert_allclose(outputs[0, :, 0], [np.tanh(first) / 2, np.tanh(second) / 2], atol=1e-7)
+    np.testing.assert_allclose([h[0, 0], c[0, 0]], [np.tanh(second) / 2, second], atol=1e-7)
+
+
+@paths
+def test_lstm_reads_the_row_of_an_id_and_its_own_state(unroll_limit):
+    """Id 1 opens the input gate (3/4), id 0 shuts it; the state alone makes the candidate."""
+    layer = FusedLSTM(1, input_size=2)
+    layer.build((None, None))
+    shut = -200.0
+    kernel = np.array([[shut, 0, 0, 0], [THREE_QUARTERS, 0, 0, 0]])
+    recurrent_kernel = np.array([[0, 0, ATANH_HALF, 0]])
+    layer.set_weights([kernel, recurrent_kernel, np.array([0, shut, 0, 200.0])])  # f = 0, o = 1
+    begin = [tf.ones([2, 1]), tf.ones([2, 1])]
+    _, h, c = layer(tf.constant([[0], [1]]), initial_state=begin)
+    np.testing.assert_allclose(c[:, 0], [0, 3 / 8], atol=1e-7)
+    np.testing.assert_allclose(h[:, 0], [0, np.tanh(3 / 8)], atol=1e-7)
+
+
+@paths
+def test_gru_by_hand(unroll_limit):
+    """z 3/4, r 1/4; the candidate is tanh(r * 4 atanh(1/2)) = 1/2: r is applied after the product."""
+    layer = FusedGRU(1, input_size=2)
+    layer.build((None, None))
+    bias = np.array([[THREE_QUARTERS, QUARTER, 0], [0, 0, 4 * ATANH_HALF]])
+    layer.set_weights([np.zeros((2, 3)), np.zeros((1, 3)), bias])
+    outputs, h = layer(tf.constant([[0, 1]]), initial_state=[tf.zeros([1, 1])])
+    np.testing.assert_allclose(outputs[0, :, 0], [1 / 8, 7 / 32], atol=1e-7)
+    np.testing.assert_allclose(h, [[7 / 32]], atol=1e-7)
+
+
+# --- gradients ----------------------------------------------------------------------------------------------
+
+
+def weighted_sum(results, weights, valid):
+    """A scalar that every valid output and every last state enters with a weight of its own."""
+    outputs, *last = results
+    total = tf.reduce_sum(tf.where(valid[:, :, None], outputs * weights[0], 0.0))
+    return total + sum(tf.reduce_sum(s * w) for s, w in zip(last, weights[1:], strict=True))
+
+
+@paths
+@inputs
+@cells
+@pytest.mark.parametrize("masked", [False, True])
+def test_gradients_are_those_of_keras(cell, given, masked, unroll_limit, random):
+    fused, plain = layers(cell, given, random)
+    read, vectors = sequences(given, random)
+    mask = right_padded() if masked else None
+    valid = right_padded(LENGTHS if masked else [STEPS] * ROWS)
+    begin = states_of(cell, random)
+    shapes = [(ROWS, STEPS, UNITS), *[(ROWS, UNITS)] * len(begin)]
+    weights = [tf.constant(random.normal(size=shape), tf.float32) for shape in shapes]
+
+    def gradients(layer, sequence, *states):
+        watched = [*states, *([sequence] if given == "vectors" else [])]
+        with tf.GradientTape() as tape:
+            tape.watch(watched)
+            results = layer(sequence, initial_state=list(states), mask=mask)
+            total = weighted_sum(results, weights, valid)
+        return tape.gradient(total, [*(w.value for w in layer.trainable_weights), *watched])
+
+    ours = tf.function(gradients)(fused, read, *begin)
+    theirs = gradients(plain, vectors, *begin)
+    assert len(ours) >= 4
+    for mine, expected in zip(ours, theirs, strict=True):
+        scale = np.abs(expected).max()
+        assert scale > 0
+        np.testing.assert_allclose(tf.convert_to_tensor(mine), expected, atol=2e-6 * max(1, scale))
+
+
+@paths
+@cells
+def test_gradients_are_those_of_finite_differences(cell, unroll_limit, random):
+    """In float64, where finite differences are good to many digits; for every argument of the kernel."""
+    width = GATES[cell] * UNITS
+    shapes = {
+        "lstm": [(STEPS, 2, width), (2, UNITS), (2, UNITS), (UNITS, width)],
+        "gru": [(STEPS, 2, width), (2, UNITS), (UNITS, width), (width,)],
+    }
+    steps = {"lstm": lstm_steps, "gru": gru_steps}[cell]
+    arguments = [tf.constant(random.normal(size=shape)) for shape in shapes[cell]]
+    weight = tf.constant(random.normal(size=(STEPS, 2, UNITS * STATES[cell])))
+
+    @tf.function
+    def total(*given):
+        results = steps(*given)
+        joined = tf.concat(results, axis=-1) if cell == "lstm" else results
+        return tf.reduce_sum(joined * weight)
+
+    exact, numeric = tf.test.compute_gradient(total, arguments, delta=1e-5)
+    for ours, expected in zip(exact, numeric, strict=True):
+        assert np.abs(expected).max() > 0.01
+        np.testing.assert_allclose(ours, expected, atol=1e-8)
+
+
+@paths
+@cells
+def test_steps_in_the_padding_get_no_gradient(cell, unroll_limit, random):
+    fused, _ = layers(cell, "vectors", random)
+    vectors, _ = sequences("vectors", random)
+    with tf.GradientTape() as tape:
+        tape.watch(vectors)
+        _, *last = fused(vectors, mask=right_padded())
+        total = sum(map(tf.reduce_sum, last))
+    gradient = tape.gradient(total, vectors).numpy()
+    touched = np.abs(gradient).max(axis=-1) > 0
+    assert np.array_equal(touched, right_padded().numpy())
