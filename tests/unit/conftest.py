@@ -1,7 +1,55 @@
 """Makes `oracle` importable from every folder, and has TensorFlow compute as it does in a worker."""
 
 import os
+from dataclasses import dataclass
 
+import pytest
+
+from job.artifacts import JobPaths
 from job.batch.worker import VARIABLES
+from job.results import JobResult
+from job.spec.schema import (
+    AdditionSpec,
+    EvaluationSpec,
+    JobSpec,
+    ModelSpec,
+    OptimizerSpec,
+    TrainingSpec,
+)
+from job.task import Task
 
 os.environ.update(VARIABLES)
+
+
+@dataclass(frozen=True)
+class TrainedJob:
+    """A job that was run in this process; it gets some of its 300 test examples right and others wrong."""
+
+    task: Task
+    result: JobResult
+
+    @property
+    def paths(self):
+        return self.task.paths
+
+
+@pytest.fixture(scope="session")
+def trained_job(tmp_path_factory):
+    """Varying lengths, two directions, attention, an embedding: all that a saved model can have."""
+    from job.run_job import run_job
+
+    job = JobSpec(
+        name="sums",
+        problem=AdditionSpec(kind="addition", digits=1),
+        model=ModelSpec(
+            units=16, bidirectional=True, attention="luong_general", inputs="embedding", embedding_size=8
+        ),
+        training=TrainingSpec(
+            examples=6400, batch_size=64, optimizer=OptimizerSpec(learning_rate=0.02, warmup_fraction=0.1)
+        ),
+        evaluation=EvaluationSpec(examples=300, validation_examples=50),
+    )
+    paths = JobPaths(tmp_path_factory.mktemp("trained") / "sums")
+    paths.directory.mkdir()
+    task = Task(job=job, fingerprint="f" * 64, directory=paths.directory, paths=paths, commit=None)
+    return TrainedJob(task, run_job(task))

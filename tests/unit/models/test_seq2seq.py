@@ -222,7 +222,6 @@ def test_a_weight_changed_in_one_model_is_changed_in_the_others(architecture):
         np.testing.assert_allclose(logits, models.train([sources, DECODER_INPUT]), atol=2e-6)
 
 
-@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")  # Keras and h5py
 @pytest.mark.parametrize("architecture", SOME, ids=named)
 def test_each_model_saved_and_loaded_alone_gives_the_same_bits(architecture, tmp_path):
     models, sources = build(architecture, masked=True), padded(SOURCES, 4)

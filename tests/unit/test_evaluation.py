@@ -1,0 +1,139 @@
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from job.evaluation import evaluate
+from job.problems.base import Examples
+from job.problems.vocabulary import END, Vocabulary, pad
+from job.results import Prediction
+
+LETTERS = Vocabulary.learn("abc", "")
+WORDS = Vocabulary.learn(["one", "two", "three"], " ")
+PROBLEM = SimpleNamespace(source_vocabulary=LETTERS, target_vocabulary=WORDS, source_space=81)
+
+
+def sources(*texts):
+    return pad([LETTERS.encode(text) for text in texts])
+
+
+def targets(*texts):
+    return pad([[*WORDS.encode(text.split()), END] for text in texts])
+
+
+def decoder(predicted):
+    """A decoder that knows its lines, and how it was called."""
+    calls = []
+
+    def decode(source):
+        calls.append(len(source))
+        return predicted[: len(source)]
+
+    return decode, calls
+
+
+def evaluated(predicted, test, seen):
+    decode, _ = decoder(predicted)
+    return evaluate(decode, PROBLEM, test, np.array(seen))
+
+
+TEST = Examples(sources("a", "ab", "abc", "c"), targets("one", "two one", "three", "one two"))
+PREDICTED = targets("one", "two two", "three", "one two three")
+
+
+def test_scores_by_hand():
+    found = evaluated(PREDICTED, TEST, [True, True, False, False])
+    assert found.metrics == pytest.approx(
+        {
+            "sequence_accuracy": 2 / 4,
+            "unseen_sequence_accuracy": 1 / 2,
+            "token_accuracy": 8 / 10,  # the end of a row is a token
+            "edit_rate": 2 / 6,  # and is not text
+        }
+    )
+
+
+def test_every_prediction_is_kept_as_text_in_order():
+    found = evaluated(PREDICTED, TEST, [False] * 4)
+    assert found.predictions == (
+        Prediction("0", "a", "one", "one", True),
+        Prediction("1", "ab", "two one", "two two", False),
+        Prediction("2", "abc", "three", "three", True),
+        Prediction("3", "c", "one two", "one two three", False),
+    )
+
+
+@pytest.mark.parametrize(
+    ("seen", "unseen_accuracy"),
+    [
+        ([False, False, False, False], 0.5),
+        ([False, True, False, True], 1.0),
+        ([True, False, True, False], 0.0),
+        ([True, True, True, True], None),
+    ],
+)
+def test_accuracy_over_sources_that_training_never_had(seen, unseen_accuracy):
+    found = evaluated(PREDICTED, TEST, seen)
+    assert found.metrics.get("unseen_sequence_accuracy") == unseen_accuracy
+    assert found.seen_in_training == sum(seen)
+    assert found.source_space == 81
+
+
+def test_any_reference_counts_and_the_nearest_one_for_the_edit_rate():
+    test = Examples(
+        sources("a", "b", "c"),
+        targets("one", "one two", "three"),
+        references=(("one", "two three"), ("one two", "two", "two one three"), ("three",)),
+    )
+    found = evaluated(targets("two three", "two one", "two"), test, [False] * 3)
+    assert found.predictions == (
+        Prediction("0", "a", "one", "two three", True, ("one", "two three")),
+        Prediction("1", "b", "one two", "two one", False, ("one two", "two", "two one three")),
+        Prediction("2", "c", "three", "two", False),
+    )
+    assert found.metrics["sequence_accuracy"] == pytest.approx(1 / 3)
+    assert found.metrics["edit_rate"] == pytest.approx((0 + 1 + 1) / (2 + 3 + 1))
+
+
+def test_a_target_with_a_token_that_training_never_had_cannot_be_predicted_by_the_unknown_token():
+    test = Examples(sources("a"), targets("four"), references=(("four",),))
+    assert test.target.tolist() == [[WORDS.unknown, END]]
+    found = evaluated(test.target, test, [False])
+    assert not found.predictions[0].correct
+
+
+def test_an_empty_prediction_is_wrong_and_all_its_tokens_are_missing():
+    found = evaluated(np.array([[END]], np.int32), Examples(sources("a"), targets("one two")), [False])
+    assert found.predictions[0].predicted == ""
+    assert found.metrics["edit_rate"] == 1.0
+    assert found.metrics["sequence_accuracy"] == 0.0
+
+
+def test_the_first_call_compiles_on_one_row_and_is_timed_apart():
+    decode, calls = decoder(PREDICTED)
+    found = evaluate(decode, PROBLEM, TEST, np.zeros(4, bool))
+    assert calls == [1, 4]
+    assert found.compile_seconds > 0
+    assert found.decode_seconds > 0
+
+
+def test_a_row_is_right_with_the_right_prefix_given_exactly_when_greedy_decoding_finds_it(trained_job):
+    """So that validation during training, which does not decode, still measures sequence accuracy."""
+    import keras
+    import tensorflow as tf
+
+    from job.problems import build_problem
+    from job.training import masked_loss, shifted
+
+    job = trained_job.task.job
+    test = build_problem(job.problem, job.seed, trained_job.task.directory).examples("test", 300)
+    train = keras.models.load_model(trained_job.paths.model / "train.keras", compile=False)
+    logits = train([tf.constant(test.source), shifted(test.target, 1)])
+    right = [
+        bool(masked_loss(logits[i : i + 1], test.target[i : i + 1])["correct_rows"]) for i in range(len(test))
+    ]
+    lines = trained_job.paths.predictions.read_text("utf-8").splitlines()
+    assert right == [json.loads(line)["correct"] for line in lines]
+    assert np.mean(right) == trained_job.result.metrics["sequence_accuracy"]
+    assert 0 < sum(right) < len(right)
