@@ -1,0 +1,173 @@
+"""Who may import whom (see `RANKS`), read from the files. Imports inside functions count too."""
+
+import ast
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import job
+
+PACKAGE = Path(job.__file__).parent
+
+RANKS = {
+    "__main__": 12,
+    "cli": 11,
+    "batch": 10,
+    "reports": 9,
+    "gates": 9,
+    "run_job": 8,
+    "training": 7,
+    "evaluation": 7,
+    "inference": 7,
+    "task": 6,
+    "artifacts": 5,
+    "decoding": 4,
+    "metrics": 4,
+    "models": 4,
+    "problems": 4,
+    "spec": 3,
+    "results": 3,
+    "environment": 2,
+    "errors": 1,
+    "": 0,
+}
+"""The parts of the package, `""` being `job/__init__.py`. A part imports parts of a lower rank only: so parts
+of one rank, such as `models` and `problems`, or `decoding` and `models`, never import each other."""
+
+MAY_IMPORT_TENSORFLOW = {
+    "job.models.recurrent",
+    "job.models.attention",
+    "job.models.seq2seq",
+    "job.decoding.greedy",
+    "job.decoding.beam",
+    "job.decoding.step",
+    "job.training",
+    "job.inference",
+    "job.run_job",
+    "job.environment",
+}
+
+MOST_LINES = 40
+"""Of a function's body, its docstring apart."""
+
+
+def module_name(path):
+    parts = ("job", *path.relative_to(PACKAGE).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+TREES = {module_name(path): ast.parse(path.read_text("utf-8")) for path in PACKAGE.rglob("*.py")}
+
+
+def imported(tree):
+    """Yield the dotted name of everything that a file imports, wherever in it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            inner = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (name if name in TREES else node.module for name in inner)
+
+
+def ours(name):
+    return {target for target in imported(TREES[name]) if target.split(".")[0] == "job"} - {name}
+
+
+def part(module):
+    return module.split(".")[1] if "." in module else ""
+
+
+def test_the_reader_sees_imports_wherever_they_stand():
+    assert {"job.run_job", "job.environment", "job.task", "job.batch.messages"} <= ours("job.batch.worker")
+    assert "job.spec.files" in ours("job.spec.matrix")
+    assert "job" in ours("job.environment")
+    assert len(TREES) > 30
+
+
+def test_every_part_has_a_rank():
+    assert {part(module) for module in TREES} == RANKS.keys()
+
+
+@pytest.mark.parametrize("module", sorted(TREES))
+def test_imports_run_downward(module):
+    mine = part(module)
+    wrong = {target for target in ours(module) if part(target) != mine and RANKS[part(target)] >= RANKS[mine]}
+    assert not wrong
+
+
+def test_no_imports_go_round_in_a_circle():
+    """Not even inside one part, where ranks say nothing."""
+    order = [*TopologicalSorter({module: ours(module) for module in TREES}).static_order()]
+    assert set(order) == TREES.keys()
+
+
+def test_tensorflow_and_keras_are_imported_only_where_models_are_made_or_run():
+    found = {
+        module
+        for module, tree in TREES.items()
+        if {name.split(".")[0] for name in imported(tree)} & {"tensorflow", "keras"}
+    }
+    assert found <= MAY_IMPORT_TENSORFLOW
+    assert "job.training" in found
+
+
+def test_the_environment_imports_tensorflow_only_to_see_whether_it_works():
+    tree = TREES["job.environment"]
+    lazily = [
+        node.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef) and {"tensorflow", "keras"} & set(imported(node))
+    ]
+    assert lazily == ["check_works"]
+    at_top = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert not {"tensorflow", "keras"} & set(imported(ast.Module(at_top, [])))
+
+
+def test_the_command_and_all_that_the_parent_process_runs_load_no_tensorflow():
+    """`--help` is instant, and the parent never claims a GPU."""
+    free = [
+        module
+        for module in TREES
+        if part(module) not in ("training", "inference", "run_job", "__main__")
+        and module not in MAY_IMPORT_TENSORFLOW
+    ]
+    assert {"job.cli", "job.batch.run", "job.batch.worker", "job.reports.plots", "job.models.size"} <= {*free}
+    code = (
+        f"import sys, importlib\nfor name in {sorted(free)}: importlib.import_module(name)\n"
+        "print(*sorted({'tensorflow', 'keras'} & {name.split('.')[0] for name in sys.modules}))"
+    )
+    path = f"import sys; sys.path.insert(0, {str(PACKAGE.parent)!r})\n"
+    done = subprocess.run([sys.executable, "-c", path + code], capture_output=True, text=True, check=True)
+    assert done.stdout == "\n"
+
+
+def functions():
+    return [
+        pytest.param(node, id=f"{module}.{node.name}")
+        for module, tree in sorted(TREES.items())
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+
+
+def body_lines(function):
+    statements = function.body[1:] if ast.get_docstring(function) else function.body
+    return function.end_lineno - statements[0].lineno + 1 if statements else 0
+
+
+def test_no_function_is_long():
+    long = {param.id: body_lines(param.values[0]) for param in functions()}
+    assert {name: lines for name, lines in long.items() if lines > MOST_LINES} == {}
+
+
+def test_every_module_says_what_it_is_for():
+    assert [module for module, tree in TREES.items() if not ast.get_docstring(tree)] == []
+
+
+@pytest.mark.parametrize("word", ["util", "utils", "helper", "helpers", "common", "misc", "tools"])
+def test_no_module_is_named_after_nothing(word):
+    assert [module for module in TREES if word in module.split(".")] == []
