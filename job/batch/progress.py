@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
+from rich.text import Text
 
 from job.results import JobResult, Progress
 
@@ -85,7 +86,7 @@ class LiveLog(Log):
     """The same for a person at a terminal: a bar for each running job, a line for each finished one."""
 
     def __init__(self, console: Console) -> None:
-        super().__init__(lambda line: self._bars.console.print(line, highlight=False, soft_wrap=True))
+        super().__init__(lambda line: self._bars.console.print(Text(line), soft_wrap=True))
         columns = (
             TextColumn("{task.description}"),
             BarColumn(bar_width=20),

@@ -122,7 +122,7 @@ def run_tasks(
     waiting = list(tasks)
     while True:
         for i, worker in enumerate(workers):
-            if worker.failed:  # what a failed job left in its process is not to be trusted
+            if worker.failed and waiting:  # what a failed job left in its process is not to be trusted
                 stop_worker(worker)
                 workers[i] = start_worker()
         for worker in workers:

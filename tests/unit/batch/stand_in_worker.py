@@ -1,0 +1,81 @@
+"""`job.batch.worker` with a `run_job` that does what a job's name says, and no TensorFlow."""
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from multiprocessing.connection import Connection
+from types import ModuleType
+
+from job import environment
+from job.errors import DataError, DataErrors, DependencyError, NonFiniteError
+from job.results import JobResult, Progress
+
+
+def meet(task):
+    """Wait until the other job of the pair is at work too: only possible where both run at once."""
+    number = int(task.job.name[-1])
+    (task.directory / f"here-{number}").touch()
+    deadline = time.monotonic() + 30
+    while not (task.directory / f"here-{3 - number}").exists():
+        if time.monotonic() > deadline:
+            raise TimeoutError("nobody came")
+        time.sleep(0.005)
+
+
+def raise_(error):
+    raise error
+
+
+ACTS = {
+    "fine": lambda task: None,
+    "meets": meet,
+    "waits": lambda task: signal.pause(),
+    "killed": lambda task: os.kill(os.getpid(), signal.SIGKILL),
+    "segfault": lambda task: ctypes.string_at(0),
+    "exits": lambda task: os._exit(3),
+    "leaves": lambda task: sys.exit("no more"),
+    "raises": lambda task: raise_(ValueError("first line\nsecond line")),
+    "memory": lambda task: raise_(MemoryError()),
+    "nonfinite": lambda task: raise_(NonFiniteError(7, "loss")),
+    "data": lambda task: raise_(DataError("the file is gone")),
+    "datas": lambda task: raise_(DataErrors([DataError("one"), DataError("two")])),
+}
+
+
+def run_job(task, watch):
+    print(f"{task.job.name} says something")
+    sys.stdout.flush()
+    watch(Progress(step=1, steps=2, loss=0.5, token_accuracy=0.9, examples_per_second=100.0))
+    ACTS[task.job.name.partition("-")[0]](task)
+    task.paths.history.write_text("step,loss\n1,0.5\n")
+    return JobResult(
+        name=task.job.name,
+        status="passed",
+        fingerprint=task.fingerprint,
+        seed=task.job.seed,
+        spec={},
+        metrics={"sequence_accuracy": 0.5},
+        timings={"train_seconds": 1.0},
+        environment={"pid": os.getpid()},
+    )
+
+
+def check_works():
+    if os.environ.get("STAND_IN") == "broken":
+        raise DependencyError("TensorFlow does not work here; reinstall it")
+    if os.environ.get("STAND_IN") == "gone":
+        print("something in a library went wrong", file=sys.stderr)
+        os._exit(127)
+
+
+if __name__ == "__main__":
+    assert sys.argv[1:3] == ["-m", "job.batch.worker"]
+    stand_in = ModuleType("job.run_job")
+    stand_in.run_job = run_job
+    sys.modules["job.run_job"] = stand_in
+    environment.check_works = check_works
+    from job.batch.worker import main
+
+    main(Connection(int(sys.argv[3])))

@@ -1,0 +1,112 @@
+import io
+import json
+
+import pytest
+from rich.console import Console
+from sample_jobs import job_result, job_spec
+
+from job.artifacts import OutputPaths
+from job.batch.plan import make_plan, read_plan, write_plan
+from job.batch.plan_table import print_plan
+from job.models.size import count_parameters
+from job.problems import build_problem
+from job.spec.matrix import fingerprint
+from job.spec.schema import ModelSpec, Spec, TrainingSpec
+
+
+@pytest.fixture
+def spec(tmp_path):
+    jobs = (
+        job_spec("second"),
+        job_spec("first", model=ModelSpec(units=9, layers=2), training=TrainingSpec(examples=1280, epochs=3)),
+    )
+    return Spec(path=tmp_path / "jobs.yaml", jobs=jobs)
+
+
+def leave(output, name, status, mark):
+    paths = output.job(name)
+    paths.directory.mkdir(parents=True)
+    paths.result.write_text(job_result(name, status, fingerprint=mark).to_json())
+
+
+def states(spec, output):
+    return {planned.job.name: planned.state for planned in make_plan(spec, output)}
+
+
+def test_a_plan_holds_every_job_in_the_specs_order(spec, output):
+    plan = make_plan(spec, output)
+    assert [planned.job for planned in plan] == [*spec.jobs]
+    assert [planned.fingerprint for planned in plan] == [
+        fingerprint(job, spec.path.parent) for job in spec.jobs
+    ]
+    assert [planned.paths for planned in plan] == [output.job("second"), output.job("first")]
+    assert {planned.state for planned in plan} == {"to do"}
+    assert {planned.result for planned in plan} == {None}
+
+
+@pytest.mark.parametrize(
+    ("status", "same", "state"),
+    [
+        ("passed", True, "done"),
+        ("gate_failed", True, "done"),
+        ("failed", True, "failed before"),
+        ("interrupted", True, "failed before"),
+        ("passed", False, "changed"),
+        ("failed", False, "changed"),
+    ],
+)
+def test_how_a_job_stands(spec, output, status, same, state):
+    mark = fingerprint(spec.jobs[0], spec.path.parent) if same else "0" * 64
+    leave(output, "second", status, mark)
+    assert states(spec, output) == {"second": state, "first": "to do"}
+    (planned, _) = make_plan(spec, output)
+    assert (planned.result is not None) == (state == "done")
+
+
+def test_planning_changes_nothing(spec, output):
+    leave(output, "second", "passed", "0" * 64)
+    before = sorted(output.root.rglob("*"))
+    make_plan(spec, output)
+    assert sorted(output.root.rglob("*")) == before
+
+
+def test_an_output_directory_that_is_a_file_plans_as_an_empty_one(spec, output, tmp_path):
+    (tmp_path / "file").touch()
+    assert set(states(spec, OutputPaths(tmp_path / "file")).values()) == {"to do"}
+
+
+def test_a_written_plan_is_read_back_in_order(spec, output):
+    plan = make_plan(spec, output)
+    write_plan(output, plan)
+    found = read_plan(output.plan)
+    assert [*found.items()] == [(planned.job.name, planned.fingerprint) for planned in plan]
+    assert json.loads(output.plan.read_text())["schema_version"] == 1
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"jobs": [{"name": "a"}]}', '{"jobs": 3}', "\0"])
+def test_what_is_no_plan_is_refused(output, text):
+    output.plan.write_text(text)
+    with pytest.raises(ValueError, match=r"."):
+        read_plan(output.plan)
+
+
+def test_a_plan_that_is_not_there_is_an_os_error(output):
+    with pytest.raises(FileNotFoundError):
+        read_plan(output.plan)
+
+
+def test_the_table_shows_each_jobs_sizes_and_how_it_stands(spec, output):
+    mark = fingerprint(spec.jobs[0], spec.path.parent)
+    leave(output, "second", "passed", mark)
+    plan = make_plan(spec, output)
+    problems = {job.name: build_problem(job.problem, job.seed, spec.path.parent) for job in spec.jobs}
+    console = Console(width=120, file=io.StringIO())
+    print_plan(plan, problems, console)
+    lines = [line.split() for line in console.file.getvalue().splitlines() if line.strip()]
+    second = next(line for line in lines if line[0] == "second")
+    first = next(line for line in lines if line[0] == "first")
+    parameters = [f"{count_parameters(job.model, 6, 6):,}" for job in spec.jobs]
+    assert second == ["second", "copy", "6,", "6", "128", "100,000", parameters[0], mark[:8], "done"]
+    assert first[:8] == ["first", "copy", "6,", "6", "2", "x", "9", "3"]
+    assert first[8:11] == ["x", "1,280", parameters[1]]
+    assert first[12:] == ["to", "do"]

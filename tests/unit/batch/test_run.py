@@ -1,0 +1,155 @@
+"""A batch with stand-in workers: what lies on the disk at its end."""
+
+import json
+import os
+import signal
+import xml.etree.ElementTree as ET
+
+import pytest
+from sample_jobs import job_spec
+
+from job.batch.plan import make_plan
+from job.batch.progress import Log
+from job.batch.run import run_batch
+from job.results import JobResult, Report
+from job.spec.schema import GateSpec, Spec
+
+
+@pytest.fixture
+def batch(output, stand_in):
+    """Run a batch of jobs by name; returns its report."""
+
+    def run(*jobs, log=None, workers=1, **options):
+        specs = tuple(job if not isinstance(job, str) else job_spec(job) for job in jobs)
+        plan = make_plan(Spec(path=output.root / "jobs.yaml", jobs=specs), output)
+        log = log or Log(lambda line: None)
+        return run_batch(plan, output, output.root, log, workers=workers, **options)
+
+    return run
+
+
+def recorded(output, name):
+    return JobResult.from_json(output.job(name).result.read_bytes())
+
+
+def test_every_job_leaves_its_files_and_the_batch_its_reports(batch, output):
+    report = batch("fine-1", "fine-2")
+    assert report.exit_code == 0
+    assert report.totals == {"passed": 2, "gate_failed": 0, "failed": 0, "interrupted": 0, "missing": 0}
+    assert Report.from_json(output.report.read_bytes()) == report
+    assert "fine-1" in output.markdown.read_text("utf-8")
+    assert ET.parse(output.junit).getroot() is not None
+    for name in ("fine-1", "fine-2"):
+        result = recorded(output, name)
+        assert result == next(job for job in report.jobs if job.name == name)
+        listed = {artifact.path for artifact in result.artifacts}
+        assert listed == {"history.csv", "curves.svg"}
+        assert ET.parse(output.job(name).curves).getroot().tag.endswith("svg")
+
+
+def test_gates_are_judged_on_metrics_and_timings(batch, output):
+    clears = job_spec("fine-1", gate=GateSpec(min_sequence_accuracy=0.5, max_train_seconds=1.0))
+    misses = job_spec("fine-2", gate=GateSpec(min_sequence_accuracy=0.51))
+    unmeasured = job_spec("fine-3", gate=GateSpec(min_token_accuracy=0.0))
+    report = batch(clears, misses, unmeasured)
+    assert [result.status for result in report.jobs] == ["passed", "gate_failed", "gate_failed"]
+    assert report.exit_code == 3
+    assert [outcome.passed for outcome in recorded(output, "fine-1").gates] == [True, True]
+
+
+def test_one_failed_job_is_recorded_and_does_not_stop_the_others(batch, output):
+    gated = job_spec("fine-2", gate=GateSpec(min_sequence_accuracy=0.9))
+    report = batch("fine-1", "raises", gated, "killed", "fine-3")
+    assert [result.status for result in report.jobs] == [
+        "passed",
+        "failed",
+        "gate_failed",
+        "failed",
+        "passed",
+    ]
+    assert report.exit_code == 1
+    failed = recorded(output, "raises")
+    assert failed.error.summary == "ValueError: first line"
+    assert failed.error.traceback_file == "job.log"
+    assert failed.environment["versions"]["tensorflow"]
+    assert "job raises failed: ValueError: first line" in report.verdict.reasons
+
+
+def test_jobs_done_before_are_not_run_again_and_are_marked(batch, output, stand_in):
+    first = batch("fine-1", "fine-2")
+    said = []
+    again = batch("fine-1", "fine-2", log=Log(said.append))
+    assert len(stand_in) == 1
+    assert [line.partition(" ")[2] for line in said] == [
+        "fine-1: already done, not trained again",
+        "fine-2: already done, not trained again",
+    ]
+    assert [result.reused for result in first.jobs] == [False, False]
+    assert [result.reused for result in again.jobs] == [True, True]
+    assert again.exit_code == 0
+    assert again.totals == first.totals
+
+
+def test_only_what_failed_is_tried_again(batch, output, stand_in):
+    batch("fine", "raises")
+    again = batch("fine", "raises")
+    assert [(result.name, result.reused) for result in again.jobs] == [("fine", True), ("raises", False)]
+    assert again.exit_code == 1
+    assert not output.superseded.exists()
+
+
+def test_fresh_runs_done_jobs_again_and_sets_their_results_aside(batch, output):
+    (first,) = batch("fine").jobs
+    (again,) = batch("fine", fresh=True).jobs
+    assert not again.reused
+    assert again.environment["pid"] != first.environment["pid"]
+    (aside,) = output.superseded.iterdir()
+    assert JobResult.from_json((aside / "result.json").read_bytes()) == first
+
+
+def test_fail_fast_leaves_the_rest_without_a_result(batch, output):
+    report = batch("raises", "fine", fail_fast=True)
+    assert report.exit_code == 1
+    assert report.missing == ("fine",)
+    assert report.totals["missing"] == 1
+    assert "job fine has no result" in report.verdict.reasons
+    assert not output.job("fine").result.exists()
+
+
+class Signalling(Log):
+    """Sends this process a signal as soon as the job `waits` is under way."""
+
+    def __init__(self, number):
+        super().__init__(lambda line: None)
+        self._number = number
+
+    def advanced(self, name, step):
+        if name == "waits":
+            os.kill(os.getpid(), self._number)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_stops_the_batch_and_keeps_what_is_known(batch, output, stand_in, number, code):
+    handlers = [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)]
+    report = batch("fine-1", "waits", "fine-2", log=Signalling(number))
+    assert report.exit_code == code
+    assert report.totals == {"passed": 1, "gate_failed": 0, "failed": 0, "interrupted": 1, "missing": 1}
+    assert recorded(output, "waits").error.summary == f"Interrupted: stopped by {number.name}"
+    assert json.loads(output.report.read_text())["exit_code"] == code
+    assert [worker.process.poll() for worker in stand_in] == [-signal.SIGKILL]
+    assert [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)] == handlers
+
+
+def test_a_stopped_batch_goes_on_where_it_stopped(batch, output):
+    batch("fine-1", "waits", log=Signalling(signal.SIGTERM))
+    again = batch("fine-1", "waits", log=Signalling(signal.SIGTERM))
+    assert [(result.name, result.status, result.reused) for result in again.jobs] == [
+        ("fine-1", "passed", True),
+        ("waits", "interrupted", False),
+    ]
+
+
+@pytest.mark.parametrize(("workers", "started"), [(1, 1), (2, 2), (8, 3)])
+def test_no_more_workers_are_started_than_there_are_jobs(batch, stand_in, workers, started):
+    batch("fine-1", "fine-2", "fine-3", workers=workers)
+    assert len(stand_in) == started

@@ -1,0 +1,207 @@
+"""The schedule with real processes; what each job does is in its name (see `stand_in_worker.py`)."""
+
+import os
+import signal
+
+import pytest
+from sample_jobs import job_result
+
+from job.batch.schedule import run_tasks, worker_pool
+from job.batch.worker import VARIABLES
+from job.errors import DependencyError, NonFiniteError
+from job.results import Failure
+
+
+class Watched:
+    """A watcher that keeps what it is told."""
+
+    def __init__(self):
+        self.events, self.outcomes, self.ticks = [], {}, 0
+
+    def started(self, task):
+        self.events.append(("started", task.job.name))
+
+    def advanced(self, name, progress):
+        self.events.append(("advanced", name, progress.step))
+
+    def finished(self, task, outcome):
+        self.events.append(("finished", task.job.name))
+        self.outcomes[task.job.name] = outcome
+        if isinstance(outcome, Failure):
+            return job_result(task.job.name, "failed", error=outcome)
+        return outcome
+
+    def tick(self):
+        self.ticks += 1
+
+
+@pytest.fixture
+def run(make_task, stand_in):
+    """Run jobs by name; returns the watcher and the results."""
+
+    def run(*names, workers=1, fail_fast=False):
+        watched, results = Watched(), {}
+        with worker_pool(workers) as pool:
+            run_tasks([make_task(name) for name in names], pool, watched, results, fail_fast=fail_fast)
+        return watched, results
+
+    return run
+
+
+def test_jobs_are_started_in_order_and_each_comes_to_its_result(run, stand_in):
+    watched, results = run("fine-b", "fine-a", "fine-c")
+    assert watched.events == [
+        event
+        for name in ("fine-b", "fine-a", "fine-c")
+        for event in (("started", name), ("advanced", name, 1), ("finished", name))
+    ]
+    assert [*results] == ["fine-b", "fine-a", "fine-c"]
+    assert {result.status for result in results.values()} == {"passed"}
+    assert watched.ticks > 0
+
+
+def test_one_worker_does_many_jobs(run, stand_in):
+    _, results = run("fine-1", "fine-2", "fine-3")
+    assert {result.environment["pid"] for result in results.values()} == {stand_in[0].process.pid}
+
+
+def test_two_workers_work_at_once(run):
+    _, results = run("meets-1", "meets-2", workers=2)
+    assert {result.status for result in results.values()} == {"passed"}
+    assert len({result.environment["pid"] for result in results.values()}) == 2
+
+
+def test_the_jobs_words_go_to_its_own_log(run, output):
+    run("fine-1", "fine-2")
+    for name in ("fine-1", "fine-2"):
+        assert output.job(name).log.read_text() == f"{name} says something\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        ("killed", "was killed by SIGKILL (out of memory?)"),
+        ("segfault", "was killed by SIGSEGV"),
+        ("exits", "exited with code 3"),
+    ],
+)
+def test_a_lost_worker_fails_its_job_and_the_rest_goes_on(run, stand_in, name, how):
+    watched, results = run("fine-1", name, "fine-2")
+    assert [result.status for result in results.values()] == ["passed", "failed", "passed"]
+    failure = watched.outcomes[name]
+    assert failure.type == "WorkerLost"
+    assert failure.summary == f"WorkerLost: the worker process {how}; last lines of its log:"
+    assert f"\n{name} says something" in failure.message
+    assert "fine-1 says" not in failure.message
+    assert len(stand_in) == 2
+    assert results["fine-2"].environment["pid"] == stand_in[1].process.pid
+
+
+@pytest.mark.parametrize(
+    ("name", "failure"),
+    [
+        ("raises", Failure("ValueError", "first line\nsecond line", "job.log")),
+        ("memory", Failure("MemoryError", "", "job.log")),
+        ("leaves", Failure("SystemExit", "no more", "job.log")),
+        ("nonfinite", Failure("NonFiniteError", str(NonFiniteError(7, "loss")))),
+        ("data", Failure("DataError", "the file is gone")),
+        ("datas", Failure("DataErrors", "one\ntwo")),
+    ],
+)
+def test_an_exception_fails_the_job_with_a_traceback_in_its_log(run, output, name, failure):
+    watched, results = run(name, "fine")
+    assert [result.status for result in results.values()] == ["failed", "passed"]
+    assert watched.outcomes[name] == failure  # a file for the traceback only where the sentence is not enough
+    assert "\n" not in failure.summary
+    log = output.job(name).log.read_text()
+    assert "Traceback (most recent call last):" in log
+    assert 'in run_job\n    ACTS[task.job.name.partition("-")[0]](task)' in log
+
+
+def test_a_process_in_which_a_job_failed_does_no_other(run, stand_in):
+    _, results = run("fine-1", "raises", "fine-2")
+    assert results["fine-1"].environment["pid"] == stand_in[0].process.pid
+    assert results["fine-2"].environment["pid"] == stand_in[1].process.pid
+    assert len(stand_in) == 2
+
+
+@pytest.mark.parametrize("name", ["raises", "killed"])
+def test_no_process_is_started_for_which_there_is_nothing_to_do(run, stand_in, name):
+    run("fine", name)
+    assert len(stand_in) == 1
+
+
+def test_fail_fast_starts_nothing_more_and_stops_what_runs(run, stand_in):
+    watched, results = run("waits", "raises", "fine", workers=2, fail_fast=True)
+    assert {name: result.status for name, result in results.items()} == {"raises": "failed"}
+    assert ("started", "waits") in watched.events
+    assert ("started", "fine") not in watched.events
+    assert {worker.process.returncode for worker in stand_in} == {0, -signal.SIGKILL}
+
+
+def test_without_fail_fast_all_jobs_are_run(run):
+    _, results = run("raises", "exits", "fine")
+    assert [result.status for result in results.values()] == ["failed", "failed", "passed"]
+
+
+def test_a_broken_tensorflow_is_an_error_of_the_batch(run, monkeypatch):
+    monkeypatch.setenv("STAND_IN", "broken")
+    with pytest.raises(DependencyError, match=r"^TensorFlow does not work here; reinstall it$"):
+        run("fine")
+
+
+def test_a_worker_lost_before_its_first_job_is_quoted(run, monkeypatch):
+    monkeypatch.setenv("STAND_IN", "gone")
+    watched, _ = run("fine")
+    message = watched.outcomes["fine"].message
+    assert message.startswith("the worker process exited with code 127; last lines of its log:\n")
+    assert message.endswith("something in a library went wrong")
+
+
+def test_no_jobs_need_no_workers(run, stand_in):
+    assert run(workers=0)[1] == {}
+    assert stand_in == []
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_whatever_happens_no_worker_is_left_running(make_task, stand_in, error):
+    class Impatient(Watched):
+        def advanced(self, name, progress):
+            raise error
+
+    with pytest.raises(error), worker_pool(2) as pool:
+        run_tasks([make_task("waits-1"), make_task("waits-2")], pool, Impatient(), {})
+    assert [worker.process.returncode for worker in stand_in] == [-signal.SIGKILL] * 2
+
+
+def test_results_come_in_while_others_still_run(make_task, stand_in):
+    results, seen = {}, []
+
+    class Keeping(Watched):
+        def finished(self, task, outcome):
+            seen.append(dict(results))
+            return super().finished(task, outcome)
+
+    with worker_pool(1) as pool:
+        run_tasks([make_task("fine-1"), make_task("fine-2")], pool, Keeping(), results)
+    assert [[*before] for before in seen] == [[], ["fine-1"]]
+
+
+def test_a_worker_leaves_when_its_parent_is_gone(make_task, stand_in):
+    with worker_pool(1) as pool:
+        run_tasks([make_task("fine")], pool, Watched(), {})
+        pool[0].connection.close()
+        assert pool[0].process.wait(timeout=20) == 0
+
+
+def test_workers_are_kept_to_one_thread_and_have_no_terminal(stand_in):
+    with worker_pool(1) as pool:
+        pid = pool[0].process.pid
+        if not os.path.isdir(f"/proc/{pid}"):
+            pytest.skip("no /proc here")
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            variables = dict(line.split("=", 1) for line in file.read().decode().split("\0") if line)
+        assert VARIABLES.items() <= variables.items()
+        assert VARIABLES["OMP_NUM_THREADS"] == "1"
+        assert os.readlink(f"/proc/{pid}/fd/0") == os.devnull
+        assert os.getsid(pid) == pid
