@@ -28,7 +28,7 @@ def print_report(
     """Print the medians, then each target with the ratio that was measured and met or MISSED."""
     runs = summaries[0].runs
     table = Table(title=f"{shape.name}: medians of {runs}", box=box.SIMPLE, title_justify="left")
-    for heading in ("", "wall s", "peak MB, tree", "peak MB, process", "sequence accuracy"):
+    for heading in ("", "wall s", "tree MB", "process MB", "accuracy"):
         table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
     for summary in summaries:
         table.add_row(
@@ -39,6 +39,9 @@ def print_report(
             f"{summary.sequence_accuracy:.4f}",
         )
     console.print(table)
+    console.print(
+        "Peak memory: summed over the process tree, and of its largest process. Accuracy: of sequences.\n"
+    )
     for outcome in outcomes:
         target = outcome.target
         console.print(
