@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import codecs
+import gzip
 import re
 import stat
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 from job.errors import DataError, DataErrors
+from job.problems.reading import AS_WRITTEN, TextReading
 from job.spec.files import checksum, locate
 from job.spec.schema import PairFiles, TextPairsSpec
 
 MOST_ERRORS = 20
 """Bad lines named one by one for a file; the rest are counted."""
 
+_NO_PAIR = "the file holds no pair, only blank lines and comments; fill it or name another"
+
 T = TypeVar("T")
 Pair = tuple[str, str]
+
+# IN: jump twice OUT: I_JUMP I_JUMP
+_IN_OUT = re.compile(r"\s*IN:(.*?)\sOUT:(.*)", re.DOTALL)
 
 # word(2) F AH0 N # comment
 _PRONUNCIATION = re.compile(r"\s*(?!;;;)(\S+?)(?:\(\d+\))?\s+([A-Z]+[0-2]?(?:\s+[A-Z]+[0-2]?)*)\s*(?:#.*)?")
@@ -34,8 +42,9 @@ class Pairs:
 
     Args:
         file: the first of the files.
-        pairs: source and target as text: never empty, no whitespace around, between words one space.
-        repeated: lines left out because the same pair stood in the file before (`cmudict` only).
+        pairs: source and target as text, read as the spec says: never empty, no whitespace around, between
+            words one space.
+        repeated: lines left out because the same pair stood before (`cmudict` only).
         checksums: SHA-256 of each file, by the name that the spec gives it.
     """
 
@@ -95,16 +104,15 @@ def read_pairs(files: PairFiles, key: str, spec: TextPairsSpec, directory: Path)
     Raises:
         DataErrors: a file cannot be opened, or lines of it cannot be read, or it holds no pair.
     """
-    keys = [f"{key}.{name}" for name in ("file", "source_file", "target_file") if getattr(files, name)]
+    keys = [f"{key}.{name}" for name in files.keyed]
     paths, contents = _open_all(files.names, keys, directory)
     complaints = [_Complaints(*place) for place in zip(paths, keys, strict=True)]
     if files.file is not None:
-        reader = _FORMATS[spec.format](_tidier(spec.source_tokens), _tidier(spec.target_tokens))
-        pairs = list(_from_one_file(contents[0], complaints[0], reader))
+        pairs = list(_from_files(contents, complaints, spec))
     else:
-        pairs = list(_from_two_files(contents, complaints, spec))
+        pairs = list(_from_parallel_files(contents, complaints, spec))
     if not pairs and not any(c.first for c in complaints):
-        complaints[0].add("the file holds no pair, only blank lines and comments; fill it or name another")
+        complaints[0].add(_NO_PAIR)
     if any(c.first for c in complaints):
         raise DataErrors([error for c in complaints for error in c.all()])
     distinct = list(dict.fromkeys(pairs)) if files.file is not None and spec.format == "cmudict" else pairs
@@ -133,7 +141,7 @@ def _open_all(
 
 
 def _lines(path: Path) -> list[bytes]:
-    """Return a file's lines without their ends, a byte order mark removed."""
+    """Return a file's lines, unpacked where it is compressed, without their ends and a byte order mark."""
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
@@ -151,9 +159,33 @@ def _lines(path: Path) -> list[bytes]:
         ) from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise DataError(f"the file cannot be read ({error}); name another", file=path) from None
+    if path.suffix == ".gz":
+        data = _unpacked(data, path)
     if not data.strip():
         raise DataError("the file is empty; fill it or name another", file=path)
     return data.removeprefix(codecs.BOM_UTF8).removesuffix(b"\n").split(b"\n")
+
+
+def _unpacked(data: bytes, path: Path) -> bytes:
+    try:
+        return gzip.decompress(data)
+    except (EOFError, OSError, zlib.error) as error:
+        raise DataError(
+            f"the name ends in .gz, but the file is not whole gzip data ({error}); compress it again, or "
+            "rename it if it is not compressed",
+            file=path,
+        ) from None
+
+
+def _from_files(
+    contents: Sequence[list[bytes]], complaints: Sequence[_Complaints], spec: TextPairsSpec
+) -> Iterator[Pair]:
+    reader = _FORMATS[spec.format](_tidier(spec, spec.source_tokens), _tidier(spec, spec.target_tokens))
+    for lines, of_file in zip(contents, complaints, strict=True):
+        pairs = list(_from_one_file(lines, of_file, reader))
+        if not pairs and not of_file.first:
+            of_file.add(_NO_PAIR)
+        yield from pairs
 
 
 def _from_one_file(
@@ -169,6 +201,15 @@ def _from_one_file(
                 yield pair
 
 
+def _from_parallel_files(
+    contents: Sequence[list[bytes]], complaints: Sequence[_Complaints], spec: TextPairsSpec
+) -> Iterator[Pair]:
+    """Read files in the order of `PairFiles.keyed`: those of the sources, then as many of the targets."""
+    count = len(contents) // 2
+    for i in range(count):
+        yield from _from_two_files(contents[i::count], complaints[i::count], spec)
+
+
 def _from_two_files(
     contents: Sequence[list[bytes]], complaints: Sequence[_Complaints], spec: TextPairsSpec
 ) -> Iterator[Pair]:
@@ -179,7 +220,7 @@ def _from_two_files(
             "line n of one belongs to line n of the other, so make the counts equal"
         )
         return
-    tidy_source, tidy_target = _tidier(spec.source_tokens), _tidier(spec.target_tokens)
+    tidy_source, tidy_target = _tidier(spec, spec.source_tokens), _tidier(spec, spec.target_tokens)
     for number, (source_line, target_line) in enumerate(zip(sources, targets, strict=True), 1):
         source = of_source.read(source_line, number, tidy_source)
         target = of_target.read(target_line, number, tidy_target)
@@ -198,9 +239,18 @@ def _from_two_files(
 # --- lines ------------------------------------------------------------------------------------------------
 
 
-def _tidier(tokens: str) -> Callable[[str], str]:
+def text_reading(spec: TextPairsSpec) -> TextReading:
+    """Return how the spec says that texts are read."""
+    return TextReading(lowercase=spec.lowercase, normalize=spec.normalize)
+
+
+def _tidier(spec: TextPairsSpec, tokens: str) -> Callable[[str], str]:
     """Return what makes one text of all spellings of the same tokens."""
-    return str.strip if tokens == "characters" else lambda text: " ".join(text.split())
+    spaced = str.strip if tokens == "characters" else lambda text: " ".join(text.split())
+    reading = text_reading(spec)
+    if reading == AS_WRITTEN:
+        return spaced  # most files: a call less for each of their texts
+    return lambda text: spaced(reading.read(text))
 
 
 def _tsv(source: Callable[[str], str], target: Callable[[str], str]) -> Callable[[str], Pair | None]:
@@ -210,13 +260,31 @@ def _tsv(source: Callable[[str], str], target: Callable[[str], str]) -> Callable
             return None
         if len(columns) != 2:
             raise _BadLineError(f"expected two columns, source TAB target, but found {len(columns)}")
-        pair = source(columns[0]), target(columns[1])
-        if not all(pair):
-            side = "target" if pair[0] else "source"
-            raise _BadLineError(f"the {side} is empty; expected source TAB target, text on both sides")
-        return pair
+        return _filled(source(columns[0]), target(columns[1]), "source TAB target, text on both sides")
 
     return read
+
+
+def _in_out(source: Callable[[str], str], target: Callable[[str], str]) -> Callable[[str], Pair | None]:
+    expected = "`IN: source OUT: target`, such as `IN: jump twice OUT: I_JUMP I_JUMP`"
+
+    def read(line: str) -> Pair | None:
+        entry = _IN_OUT.fullmatch(line)
+        if entry is None:
+            if not line.strip():
+                return None
+            raise _BadLineError(f"expected {expected}")
+        if re.search(r"\sOUT:", entry[2]):
+            raise _BadLineError(f"OUT: stands twice; expected {expected}")
+        return _filled(source(entry[1]), target(entry[2]), expected)
+
+    return read
+
+
+def _filled(source: str, target: str, expected: str) -> Pair:
+    if source and target:
+        return source, target
+    raise _BadLineError(f"the {'target' if source else 'source'} is empty; expected {expected}")
 
 
 def _cmudict(source: Callable[[str], str], target: Callable[[str], str]) -> Callable[[str], Pair | None]:
@@ -226,7 +294,7 @@ def _cmudict(source: Callable[[str], str], target: Callable[[str], str]) -> Call
         entry = read_entry(line)
         if entry is not None:
             word, phonemes = entry.groups()
-            return word, target(phonemes.replace("0", "").replace("1", "").replace("2", ""))
+            return source(word), target(phonemes.replace("0", "").replace("1", "").replace("2", ""))
         if not line.strip() or line.lstrip().startswith(";;;"):
             return None
         raise _BadLineError("expected a word and its phonemes, like `fox F AA1 K S`")
@@ -234,4 +302,4 @@ def _cmudict(source: Callable[[str], str], target: Callable[[str], str]) -> Call
     return read
 
 
-_FORMATS = {"tsv": _tsv, "cmudict": _cmudict}
+_FORMATS = {"tsv": _tsv, "in_out": _in_out, "cmudict": _cmudict}

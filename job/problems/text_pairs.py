@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from job.errors import DataError, DataErrors
 from job.problems.base import Examples, Ids, Split, batch_rows
 from job.problems.generated import Stream, generator
-from job.problems.pair_files import Pair, Pairs, read_pairs
+from job.problems.pair_files import Pair, Pairs, read_pairs, text_reading
+from job.problems.reading import TextReading
 from job.problems.rows import Rows
 from job.problems.vocabulary import END, UNKNOWN, Vocabulary
 from job.spec.schema import SplitSpec, TextPairsSpec
@@ -47,6 +48,7 @@ class TextPairs:
         DataErrors: everything that is wrong with the files, or a side without pairs.
     """
 
+    target_kind: Literal["tokens"] = "tokens"
     fixed_length: bool = False
     fresh_each_epoch: bool = False
     source_space: int | None = None
@@ -56,8 +58,7 @@ class TextPairs:
         loaded = _load(spec, directory)
         sources = [source for source, _ in loaded.sides["train"]]
         targets = [target for _, target in loaded.sides["train"]]
-        self.source_vocabulary = _learn(sources, _SEPARATORS[spec.source_tokens])
-        self.target_vocabulary = _learn(targets, _SEPARATORS[spec.target_tokens])
+        self.source_vocabulary, self.target_vocabulary = _learn_both(sources, targets, spec)
         self.max_target_length = loaded.longest_target + 1
         self._sides = loaded.sides
         self._train_pairs = len(sources)
@@ -198,9 +199,7 @@ def _fitting(pairs: list[Pair], spec: TextPairsSpec) -> list[Pair]:
 
 
 def _check_not_all_too_long(groups: dict[str, Pairs], kept: dict[str, list[Pair]], max_length: int) -> None:
-    message = (
-        f"no pair of the file has at most max_length {max_length} tokens on both sides; raise max_length"
-    )
+    message = f"no pair has at most max_length {max_length} tokens on both sides; raise max_length"
     errors = [DataError(message, file=groups[key].file, key="max_length") for key in kept if not kept[key]]
     if errors:
         raise DataErrors(errors)
@@ -238,9 +237,20 @@ def _split_by_hash(pairs: list[Pair], shares: SplitSpec, file: Path) -> dict[str
     return sides
 
 
-def _learn(texts: Iterable[str], separator: Literal["", " "]) -> Vocabulary:
+def _learn_both(sources: list[str], targets: list[str], spec: TextPairsSpec) -> tuple[Vocabulary, Vocabulary]:
+    reading = text_reading(spec)
+    if spec.shared_vocabulary:
+        shared = _learn(chain(sources, targets), _SEPARATORS[spec.source_tokens], reading)
+        return shared, shared
+    return (
+        _learn(sources, _SEPARATORS[spec.source_tokens], reading),
+        _learn(targets, _SEPARATORS[spec.target_tokens], reading),
+    )
+
+
+def _learn(texts: Iterable[str], separator: Literal["", " "], reading: TextReading) -> Vocabulary:
     rows = map(str.split, texts) if separator else texts
-    return Vocabulary.learn(chain.from_iterable(rows), separator)
+    return Vocabulary.learn(chain.from_iterable(rows), separator, reading=reading)
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from itertools import repeat
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from job.problems.reading import AS_WRITTEN, TextReading
 
 PAD = 0
 """The id that pads every sequence on the right; never a symbol of its own in text."""
@@ -30,6 +32,7 @@ class Vocabulary:
         start: id that the decoder sees first. Integer problems use the padding id, as the tutorial does.
         end: id that closes a target, None where lengths are fixed.
         unknown: id for a token that is not here, None where such a token is an error.
+        reading: how a line was read before its tokens were learned.
     """
 
     tokens: tuple[str, ...]
@@ -37,6 +40,7 @@ class Vocabulary:
     start: int = PAD
     end: int | None = None
     unknown: int | None = None
+    reading: TextReading = AS_WRITTEN
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -53,17 +57,26 @@ class Vocabulary:
         return cls(tokens=tuple(map(str, range(cardinality))), separator=" ")
 
     @classmethod
-    def learn(cls, tokens: Iterable[str], separator: Literal["", " "], *, closed: bool = False) -> Vocabulary:
+    def learn(
+        cls,
+        tokens: Iterable[str],
+        separator: Literal["", " "],
+        *,
+        closed: bool = False,
+        reading: TextReading = AS_WRITTEN,
+    ) -> Vocabulary:
         """Number the distinct tokens in sorted order, after padding, start, end and unknown.
 
         Args:
             tokens: in any order, any number of times.
             separator: see the class.
             closed: there are no other tokens, so there is no unknown id: any other token is an error.
+            reading: how the lines were read that the tokens are from.
         """
         special = ("<pad>", "<start>", "<end>") if closed else ("<pad>", "<start>", "<end>", "<unk>")
         tokens = special + tuple(sorted(set(tokens) - set(special)))
-        return cls(tokens, separator, start=START, end=END, unknown=None if closed else UNKNOWN)
+        unknown = None if closed else UNKNOWN
+        return cls(tokens, separator, start=START, end=END, unknown=unknown, reading=reading)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Vocabulary:
@@ -73,8 +86,9 @@ class Vocabulary:
             ValueError: `data` does not describe a vocabulary.
         """
         try:
-            vocabulary = cls(**{**data, "tokens": tuple(data["tokens"])})
-        except (KeyError, TypeError) as error:
+            reading = TextReading.from_json(data.get("reading", {}))
+            vocabulary = cls(**{**data, "tokens": tuple(data["tokens"]), "reading": reading})
+        except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"not a vocabulary: {error}") from None
         ids = [vocabulary.start, *(i for i in (vocabulary.end, vocabulary.unknown) if i is not None)]
         if not all(isinstance(token, str) for token in vocabulary.tokens):
@@ -89,10 +103,15 @@ class Vocabulary:
 
     def to_json(self) -> dict[str, Any]:
         """Return the vocabulary as JSON values, for `vocabulary.json`."""
-        return {**asdict(self), "tokens": list(self.tokens)}
+        record = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {**record, "tokens": list(self.tokens), "reading": self.reading.to_json()}
+
+    def read(self, line: str) -> list[str]:
+        """Return the tokens of a line as it may be written: as a data file's line was read for training."""
+        return self.split(self.reading.read(line).strip())
 
     def split(self, text: str) -> list[str]:
-        """Split a line into tokens."""
+        """Split a text that was read, or decoded, into tokens."""
         return text.split() if self.separator else list(text)
 
     def encode(self, tokens: Sequence[str]) -> list[int]:

@@ -107,9 +107,17 @@ def matrix_keys() -> dict[str, Schema]:
 def _paths(schema: Schema, root: Schema, prefix: str) -> Iterator[tuple[str, Schema]]:
     for option in alternatives(schema, root):
         for key, inner in option.get("properties", {}).items():
-            if any(leaf["type"] not in ("object", "null") for leaf in alternatives(inner, root)):
-                yield prefix + key, inner
+            single = [leaf for leaf in alternatives(inner, root) if leaf["type"] not in ("object", "array")]
+            if any(leaf["type"] != "null" for leaf in single):
+                yield prefix + key, _narrowed(inner, single, root)
             yield from _paths(inner, root, f"{prefix}{key}.")
+
+
+def _narrowed(schema: Schema, options: list[Schema], root: Schema) -> Schema:
+    """Return the schema, only some of its alternatives allowed."""
+    if len(options) == len(alternatives(schema, root)):
+        return schema
+    return {"anyOf": options, "description": schema["description"]}
 
 
 def json_schema() -> Schema:

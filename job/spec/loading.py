@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,13 +36,26 @@ class LocatedSpec:
 
         Args:
             job: the job's name.
-            key: dotted, from the job down: `problem.data.file`. It need not stand in the file.
+            key: from the job down: `problem.data.file[1]`. It need not stand in the file.
             message: one sentence.
         """
-        node, path = self.trees[job], key.split(".")
-        while path and path[0] in node.entries:
-            node = node.entries[path.pop(0)]
-        return node.complaint(message, ".".join(path))
+        node, rest = self.trees[job], key
+        while rest and (step := _step(node, rest)):
+            node, rest = step
+        return node.complaint(message, rest.removeprefix("."))
+
+
+_PART = re.compile(r"\.?([^.\[]+)|\[(\d+)\]")
+
+
+def _step(node: Node, key: str) -> tuple[Node, str] | None:
+    """Follow the first part of a key; return where it leads and the rest, None where it leads nowhere."""
+    part = _PART.match(key)
+    if part is None:
+        return None
+    name, index = part.groups()
+    inside = node.items[int(index) :][:1] if index else [node.entries[name]] if name in node.entries else []
+    return (inside[0], key[part.end() :]) if inside else None
 
 
 def load_spec(path: Path) -> Spec:

@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Discriminator,
     Field,
+    Strict,
+    Tag,
     ValidationInfo,
     create_model,
     field_validator,
@@ -20,6 +23,8 @@ from pydantic import (
 )
 
 from job.spec.metrics import METRICS, Family, gate_key
+
+Normalization = Literal["none", "NFC", "NFKC"]
 
 JOB_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 
@@ -115,13 +120,28 @@ FileName = Annotated[
 ]
 
 
-class PairFiles(_Section):
-    """Where parallel text lies: one file with two columns, or two files whose lines belong together."""
+# tagged, so that a wrong value is complained about once and not once for each way to write it
+FileNames = Annotated[
+    Annotated[FileName, Tag("name")] | Annotated[list[FileName], Field(min_length=1), Tag("names")],
+    Discriminator(lambda names: "names" if isinstance(names, list | tuple) else "name"),
+]
 
-    file: FileName | None = Field(default=None, description="One file that holds both sides (see `format`).")
-    source_file: FileName | None = Field(default=None, description="One source a line.")
-    target_file: FileName | None = Field(
-        default=None, description="One target a line, parallel to source_file."
+
+def _listed(names: str | list[str] | None) -> list[str]:
+    return [names] if isinstance(names, str) else names or []
+
+
+class PairFiles(_Section):
+    """Where parallel text lies: one file with both sides, or two files whose lines belong together.
+
+    Several files, given as a list, are read one after the other. A file whose name ends in `.gz` is read
+    compressed.
+    """
+
+    file: FileNames | None = Field(default=None, description="What holds both sides (see `format`).")
+    source_file: FileNames | None = Field(default=None, description="One source a line.")
+    target_file: FileNames | None = Field(
+        default=None, description="One target a line, parallel to source_file, file by file."
     )
 
     @model_validator(mode="after")
@@ -130,12 +150,28 @@ class PairFiles(_Section):
             raise ValueError("give either file, or source_file and target_file")
         if (self.source_file is None) != (self.target_file is None):
             raise ValueError("source_file and target_file go together; give both")
+        sources, targets = _listed(self.source_file), _listed(self.target_file)
+        if len(sources) != len(targets):
+            raise ValueError(
+                f"target_file names {len(targets)} of the files that belong to the {len(sources)} of "
+                "source_file; name as many"
+            )
         return self
+
+    @property
+    def keyed(self) -> dict[str, str]:
+        """The file names given, in a fixed order, by their keys: `file`, or `file[0]` in a list."""
+        given = {"file": self.file, "source_file": self.source_file, "target_file": self.target_file}
+        return {
+            f"{key}[{i}]" if isinstance(names, list) else key: name
+            for key, names in given.items()
+            for i, name in enumerate(_listed(names))
+        }
 
     @property
     def names(self) -> tuple[str, ...]:
         """The file names given, in a fixed order."""
-        return tuple(n for n in (self.file, self.source_file, self.target_file) if n is not None)
+        return tuple(self.keyed.values())
 
 
 class TextPairsSpec(_Problem):
@@ -151,10 +187,10 @@ class TextPairsSpec(_Problem):
     validation: PairFiles | None = Field(default=None, description="Validation pairs, with `train`.")
     test: PairFiles | None = Field(default=None, description="Test pairs, with `train`.")
     split: SplitSpec = Field(default=SplitSpec(), description="Shares for `data`.")
-    format: Literal["tsv", "cmudict"] = Field(
+    format: Literal["tsv", "in_out", "cmudict"] = Field(
         default="tsv",
-        description="How `file` is read: `tsv` is source TAB target a line; `cmudict` is the CMU Pronouncing "
-        "Dictionary's format, stress marks removed.",
+        description="How `file` is read: `tsv` is source TAB target a line; `in_out` is `IN: source OUT: "
+        "target` a line; `cmudict` is the CMU Pronouncing Dictionary's format, stress marks removed.",
     )
     source_tokens: Literal["characters", "words"] = Field(
         default="characters", description="A source's tokens: its characters, or what whitespace separates."
@@ -162,12 +198,28 @@ class TextPairsSpec(_Problem):
     target_tokens: Literal["characters", "words"] = Field(
         default="characters", description="A target's tokens: its characters, or what whitespace separates."
     )
+    lowercase: bool = Field(default=False, description="Letters of both sides are made small.")
+    normalize: Normalization = Field(
+        default="none", description="Unicode normalisation form of both sides (UAX 15), or `none`."
+    )
+    shared_vocabulary: bool = Field(
+        default=False,
+        description="Both sides have one vocabulary, learned from both; else each has its own.",
+    )
     max_length: int = Field(
         default=100,
         ge=1,
         le=1000,
         description="Pairs with a longer side, in tokens, are left out and counted.",
     )
+
+    @field_validator("shared_vocabulary")
+    @classmethod
+    def _tokens_of_one_kind(cls, shared: bool, info: ValidationInfo) -> bool:
+        tokens = {info.data.get(key) for key in ("source_tokens", "target_tokens")} - {None}
+        if shared and len(tokens) > 1:
+            raise ValueError("shared_vocabulary needs source_tokens and target_tokens to be the same")
+        return shared
 
     @model_validator(mode="after")
     def _one_split(self) -> TextPairsSpec:

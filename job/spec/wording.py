@@ -94,7 +94,8 @@ def _find(loc: tuple[int | str, ...], tree: Node, root: Schema) -> _Place:
 def _step(place: _Place, part: int | str) -> _Place:
     """Go one part of a pydantic location down; the names of a union's branches lead nowhere."""
     if isinstance(part, int):
-        return _Place(place.node.items[part], place.schema["items"], place.root)
+        items = (option["items"] for option in alternatives(place.schema, place.root) if "items" in option)
+        return _Place(place.node.items[part], next(items, {}), place.root)
     branch = place.schema.get("discriminator", {}).get("mapping", {}).get(part)
     if branch:
         return _Place(place.node, {"$ref": branch}, place.root)

@@ -1,3 +1,4 @@
+import gzip
 import hashlib
 import json
 import os
@@ -10,6 +11,7 @@ import pytest
 
 from job.errors import DataErrors
 from job.problems import build_problem
+from job.problems.vocabulary import Vocabulary
 from job.spec.files import checksum, locate
 from job.spec.schema import PairFiles, SplitSpec, TextPairsSpec
 
@@ -167,6 +169,105 @@ def test_several_right_targets_are_references_in_the_files_order(tmp_path):
     found = dict(zip((s for s, _ in texts(problem, test.source, test.target)), test.references, strict=True))
     assert found == {"a": ("z", "x", "y"), "b": ("x",)}
     assert dict(texts(problem, test.source, test.target)) == {"a": "z", "b": "x"}
+
+
+# --- how texts are read -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, ("Cafe\u0301 \ufb01", "X")),
+        ({"lowercase": True}, ("cafe\u0301 \ufb01", "x")),
+        ({"normalize": "NFC"}, ("Caf\u00e9 \ufb01", "X")),
+        ({"lowercase": True, "normalize": "NFKC"}, ("caf\u00e9 fi", "x")),
+    ],
+)
+@pytest.mark.parametrize("tokens", ["characters", "words"])
+def test_texts_are_read_as_asked(tmp_path, fields, expected, tokens):
+    # the accent is a character of its own, and the last character is a ligature
+    kinds = {"source_tokens": tokens, "target_tokens": tokens}
+    problem = explicit(tmp_path, "Cafe\u0301 \ufb01\tX\n", **fields, **kinds)
+    assert epoch_of(problem, 0, 1, 1) == [expected]
+
+
+def test_a_vocabulary_knows_how_its_texts_were_read(tmp_path):
+    problem = explicit(tmp_path, "Caf\u00e9\tXY\n", lowercase=True, normalize="NFC")
+    again = Vocabulary.from_json(json.loads(json.dumps(problem.source_vocabulary.to_json())))
+    assert again.decode(again.encode(again.read("CAFE\u0301"))) == "caf\u00e9"
+    assert problem.target_vocabulary.reading == again.reading
+
+
+def test_spellings_of_one_source_are_one_source(tmp_path):
+    problem = explicit(
+        tmp_path, "a\tx\n", test="Cafe\u0301\tx\ncaf\u00e9\ty\n", lowercase=True, normalize="NFC"
+    )
+    assert problem.examples("test", 9).references == (("x", "y"),)
+
+
+def test_normalisation_comes_before_words_are_told_apart(tmp_path):
+    # U+00A8 is a space and an accent, once NFKC has taken it apart
+    words = {"source_tokens": "words", "target_tokens": "words"}
+    problem = explicit(tmp_path, "a\u00a8b\tx\n", normalize="NFKC", **words)
+    assert problem.source_vocabulary.tokens[4:] == ("a", "\u0308b")
+
+
+def test_in_and_out_on_one_line(tmp_path):
+    (tmp_path / "f").write_text(
+        "IN: jump twice OUT: I_JUMP I_JUMP\n\n"
+        "  IN:  run   left\tOUT:   I_TURN_LEFT I_RUN \r\n"
+        "IN: OUT of OUT: X\n"
+    )
+    files = PairFiles(file="f")
+    words = {"source_tokens": "words", "target_tokens": "words"}
+    spec = spec_of(train=files, validation=files, test=files, format="in_out", **words)
+    problem = build_problem(spec, 7, tmp_path)
+    assert sorted(epoch_of(problem, 0, 3, 3)) == [
+        ("OUT of", "X"),
+        ("jump twice", "I_JUMP I_JUMP"),
+        ("run left", "I_TURN_LEFT I_RUN"),
+    ]
+
+
+@pytest.mark.parametrize("tokens", ["characters", "words"])
+def test_one_vocabulary_for_both_sides(tmp_path, tokens):
+    kinds = {"source_tokens": tokens, "target_tokens": tokens}
+    problem = explicit(tmp_path, "b a\tc\n", **kinds, shared_vocabulary=True)
+    assert problem.source_vocabulary is problem.target_vocabulary
+    assert set("abc") <= set(problem.source_vocabulary.tokens)
+    assert epoch_of(problem, 0, 1, 1) == [("b a", "c")]
+    assert problem.describe()["vocabulary"]["source"] == problem.describe()["vocabulary"]["target"]
+
+
+# --- several files, and compressed ones -------------------------------------------------------------------
+
+
+def test_several_files_are_read_one_after_the_other(tmp_path):
+    (tmp_path / "a").write_text("a\tx\n")
+    (tmp_path / "b.gz").write_bytes(gzip.compress(b"\xef\xbb\xbfb\ty\r\na\tz"))
+    files = PairFiles(file=["a", "b.gz"])
+    problem = build_problem(spec_of(train=files, validation=files, test=files), 7, tmp_path)
+    assert sorted(epoch_of(problem, 0, 3, 3)) == [("a", "x"), ("a", "z"), ("b", "y")]
+    assert sorted(problem.examples("test", 9).references) == [("x", "z"), ("y",)]
+    assert problem.describe()["files"] == {name: checksum(tmp_path / name) for name in ("a", "b.gz")}
+
+
+def test_several_parallel_files_belong_together_one_by_one(tmp_path):
+    for name, text in [("s1", "a\nb"), ("s2", "c\n"), ("t1", "x\ny\n")]:
+        (tmp_path / name).write_text(text)
+    (tmp_path / "t2.gz").write_bytes(gzip.compress(b"z\n"))
+    files = PairFiles(source_file=["s1", "s2"], target_file=["t1", "t2.gz"])
+    problem = build_problem(spec_of(train=files, validation=files, test=files), 7, tmp_path)
+    assert sorted(epoch_of(problem, 0, 3, 3)) == [("a", "x"), ("b", "y"), ("c", "z")]
+
+
+def test_a_list_of_one_file_is_that_file(tmp_path):
+    (tmp_path / "pairs.tsv").write_text("".join(f"{i}\t{i}\n" for i in range(100)))
+    one, listed = (
+        build_problem(spec_of(data=PairFiles(file=name), split=EVEN), 7, tmp_path)
+        for name in ("pairs.tsv", ["pairs.tsv"])
+    )
+    assert one.describe() == listed.describe()
 
 
 # --- batches ----------------------------------------------------------------------------------------------
@@ -336,7 +437,123 @@ def test_description_names_every_file_with_its_checksum(tmp_path):
 
 TWO = {"source_file": "source", "target_file": "target"}
 
+SEVERAL = {"source_file": ["s1", "s2"], "target_file": ["t1", "t2"]}
+IN_OUT = {"format": "in_out"}
+PACKED = gzip.compress(b"a\tb\n" * 1000)
+
 BROKEN = {
+    "the second of two files": (
+        {"file": ["f", "g"]},
+        {"f": b"a\tb\n", "g": b"a\tb\nc\n"},
+        {},
+        [("g", 2, "data.file[1]", "found 1")],
+    ),
+    "both of two files": (
+        {"file": ["f", "g"]},
+        {"f": b"a\n", "g": b"b\tc\td\n"},
+        {},
+        [("f", 1, "data.file[0]", "found 1"), ("g", 1, "data.file[1]", "found 3")],
+    ),
+    "two of three files missing": (
+        {"file": ["f", "g", "h"]},
+        {"g": b"a\tb\n"},
+        {},
+        [("f", 0, "data.file[0]", "not there"), ("h", 0, "data.file[2]", "not there")],
+    ),
+    "one of two files without a pair": (
+        {"file": ["f", "g"]},
+        {"f": b"fox F AA1 K S\n", "g": b";;; nothing\n"},
+        {"format": "cmudict"},
+        [("g", 0, "data.file[1]", "holds no pair")],
+    ),
+    "line counts of the second pair of files": (
+        SEVERAL,
+        {"s1": b"a\n", "t1": b"x\n", "s2": b"b\nc\n", "t2": b"y\n"},
+        {},
+        [("t2", 0, "data.target_file[1]", "has 1 lines, but")],
+    ),
+    "line counts that are equal only in all": (
+        SEVERAL,
+        {"s1": b"a\n", "t1": b"x\ny\n", "s2": b"b\nc\n", "t2": b"y\n"},
+        {},
+        [
+            ("t1", 0, "data.target_file[0]", "has 2 lines, but"),
+            ("t2", 0, "data.target_file[1]", "has 1 lines, but"),
+        ],
+    ),
+    "not compressed": (
+        {"file": "f.gz"},
+        {"f.gz": b"a\tb\n"},
+        {},
+        [("f.gz", 0, "data.file", "not whole gzip data (Not a gzipped file")],
+    ),
+    "half of a compressed file": (
+        {"file": "f.gz"},
+        {"f.gz": PACKED[: len(PACKED) // 2]},
+        {},
+        [("f.gz", 0, "data.file", "not whole gzip data (Compressed file ended")],
+    ),
+    "a compressed file with a wrong byte": (
+        {"file": "f.gz"},
+        {"f.gz": PACKED[:10] + bytes([PACKED[10] ^ 255]) + PACKED[11:]},
+        {},
+        [("f.gz", 0, "data.file", "not whole gzip data (")],
+    ),
+    "a compressed file with a wrong checksum": (
+        {"file": "f.gz"},
+        {"f.gz": PACKED[:-8] + bytes(4) + PACKED[-4:]},
+        {},
+        [("f.gz", 0, "data.file", "not whole gzip data (CRC check failed")],
+    ),
+    "a compressed file of nothing": (
+        {"file": "f.gz"},
+        {"f.gz": gzip.compress(b" \n")},
+        {},
+        [("f.gz", 0, "data.file", "the file is empty")],
+    ),
+    "an empty file with the name of a compressed one": (
+        {"file": "f.gz"},
+        {"f.gz": b""},
+        {},
+        [("f.gz", 0, "data.file", "the file is empty")],
+    ),
+    "a bad line of a compressed file": (
+        {"file": "f.gz"},
+        {"f.gz": gzip.compress(b"a\tb\nc\n")},
+        {},
+        [("f.gz", 2, "data.file", "found 1")],
+    ),
+    "in without out": ({"file": "f"}, {"f": b"IN: a\n"}, IN_OUT, [("f", 1, "data.file", "expected `IN: ")]),
+    "out without in": (
+        {"file": "f"},
+        {"f": b"IN: a OUT: b\na OUT: b\n"},
+        IN_OUT,
+        [("f", 2, "data.file", "expected `IN: source OUT: target`")],
+    ),
+    "nothing in": (
+        {"file": "f"},
+        {"f": b"IN: OUT: b\nIN:  OUT: b\n"},
+        IN_OUT,
+        [("f", 1, "data.file", "the source is empty"), ("f", 2, "data.file", "the source is empty")],
+    ),
+    "nothing out": (
+        {"file": "f"},
+        {"f": b"IN: a OUT: \n"},
+        IN_OUT,
+        [("f", 1, "data.file", "the target is empty")],
+    ),
+    "out twice": (
+        {"file": "f"},
+        {"f": b"IN: a OUT: b OUT: c\n"},
+        IN_OUT,
+        [("f", 1, "data.file", "OUT: stands twice")],
+    ),
+    "a TSV as in and out": (
+        {"file": "f"},
+        {"f": b"hello\tworld\n"},
+        IN_OUT,
+        [("f", 1, "data.file", "such as `IN: jump twice OUT: I_JUMP I_JUMP`")],
+    ),
     "one column": ({"file": "f"}, {"f": b"a\tb\nc\n"}, {}, [("f", 2, "data.file", "found 1")]),
     "three columns": ({"file": "f"}, {"f": b"a\tb\tc\n"}, {}, [("f", 1, "data.file", "found 3")]),
     "no source": ({"file": "f"}, {"f": b"a\tb\n \tb\n"}, {}, [("f", 2, "data.file", "the source is empty")]),

@@ -78,6 +78,8 @@ def test_json_gives_the_same_vocabulary_back(vocabulary):
         ({"start": None}, "ids below 7"),
         ({"unknown": True}, "ids below 7"),
         ({"other": 1}, "other"),
+        ({"reading": {"normalize": "NFX"}}, "not a reading"),
+        ({"reading": None}, "not a reading"),
     ],
 )
 def test_json_of_something_else_is_an_error(change, message):
@@ -85,9 +87,10 @@ def test_json_of_something_else_is_an_error(change, message):
         Vocabulary.from_json({**LEARNED.to_json(), **change})
 
 
-def test_json_without_tokens_is_an_error():
-    with pytest.raises(ValueError, match="tokens"):
-        Vocabulary.from_json({"separator": ""})
+@pytest.mark.parametrize("data", [{"separator": ""}, [], None])
+def test_json_of_no_vocabulary_at_all_is_an_error(data):
+    with pytest.raises(ValueError, match="not a vocabulary"):
+        Vocabulary.from_json(data)
 
 
 def test_padding():

@@ -254,7 +254,7 @@ VALUES: dict[str, tuple[str, Expected]] = {
     ),
     "misspelt kind": (
         with_problem("{kind: revers, source_length: 3}"),
-        [(4, "jobs[0].problem.kind", "'sort' or 'text_pairs', found 'revers'; did you mean 'reverse'?")],
+        [(4, "jobs[0].problem.kind", "'text_pairs' or 'time_series', found 'revers'; did you mean 'reverse'?")],
     ),
     "number as a kind": (with_problem("{kind: 5}"), [(4, "jobs[0].problem.kind", "found 5")]),
     "list as a kind": (with_problem("{kind: [copy]}"), [(4, "jobs[0].problem.kind", "found a list")]),
@@ -292,6 +292,44 @@ VALUES: dict[str, tuple[str, Expected]] = {
     "half of a pair of files": (
         with_problem("{kind: text_pairs, data: {source_file: a}}"),
         [(4, "jobs[0].problem.data.source_file", "go together; give both")],
+    ),
+    "number as a file": (
+        with_problem("{kind: text_pairs, data: {file: 5}}"),
+        [(4, "jobs[0].problem.data.file", "4096), a list (length at least 1) or null, found 5")],
+    ),
+    "number among files": (
+        with_problem("\n    kind: text_pairs\n    data:\n      file:\n      - a\n      - 5"),
+        [
+            (
+                9,
+                "jobs[0].problem.data.file[1]",
+                "must be text (length at least 1, length at most 4096), found 5",
+            )
+        ],
+    ),
+    "empty name of a file": (
+        with_problem("{kind: text_pairs, data: {file: [a, '']}}"),
+        [(4, "jobs[0].problem.data.file[1]", "must be text (length at least 1, length at most 4096)")],
+    ),
+    "no file at all": (
+        with_problem("{kind: text_pairs, data: {file: []}}"),
+        [(4, "jobs[0].problem.data.file", "a list (length at least 1) or null, found an empty list")],
+    ),
+    "mapping as a file": (
+        with_problem("{kind: text_pairs, data: {file: {a: b}}}"),
+        [(4, "jobs[0].problem.data.file", "found a mapping")],
+    ),
+    "parallel files in unequal numbers": (
+        with_problem("{kind: text_pairs, data: {source_file: [a, b],\n    target_file: c}}"),
+        [(5, "jobs[0].problem.data.target_file", "names 1 of the files that belong to the 2 of source_file")],
+    ),
+    "one vocabulary of two kinds of tokens": (
+        with_problem("{kind: text_pairs, data: {file: a}, source_tokens: words, shared_vocabulary: true}"),
+        [(4, "jobs[0].problem.shared_vocabulary", "source_tokens and target_tokens to be the same")],
+    ),
+    "normalisation that there is not": (
+        with_problem("{kind: text_pairs, data: {file: a}, normalize: NFD}"),
+        [(4, "jobs[0].problem.normalize", "must be 'none', 'NFC' or 'NFKC', found 'NFD'")],
     ),
     "no data": (with_problem("{kind: text_pairs}"), [(4, "jobs[0].problem", "give data, or all of train")]),
 }
@@ -338,6 +376,16 @@ MATRICES: dict[str, tuple[str, Expected]] = {
     "no value": (
         with_matrix("{model.units: []}"),
         [(4, "jobs[0].matrix.model.units", "found an empty list")],
+    ),
+    "list of files as a value": (
+        with_matrix("{problem.data.file: [a, [b, c]]}"),
+        [
+            (
+                4,
+                "jobs[0].matrix.problem.data.file",
+                "must be text, a number, true, false or null, found a list",
+            )
+        ],
     ),
     "list as a value": (
         with_matrix("{model.units: [[1], 2]}"),

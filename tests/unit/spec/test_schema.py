@@ -33,6 +33,8 @@ jobs:
   gate: {max_edit_rate: 0.1, min_sequence_accuracy: null}
 - name: b
   problem: {kind: text_pairs, data: {file: pairs.tsv}}
+- name: c
+  problem: {kind: text_pairs, data: {source_file: [a, b.gz], target_file: [c, d.gz]}}
 """,
     "sizes from the matrix": """
 version: 1
@@ -80,6 +82,10 @@ BAD = {
     "matrix over a section": f"version: 1\njobs: [{{name: a, {PROBLEM}, matrix: {{model: [1]}}}}]",
     "matrix of no list": f"version: 1\njobs: [{{name: a, {PROBLEM}, matrix: {{model.units: 1}}}}]",
     "matrix of a wrong value": f"version: 1\njobs: [{{name: a, {PROBLEM}, matrix: {{model.units: [x]}}}}]",
+    "matrix of lists of files": (
+        "version: 1\njobs: [{name: a, problem: {kind: text_pairs}, matrix: {problem.data.file: [[a, b]]}}]"
+    ),
+    "no file": "version: 1\njobs: [{name: a, problem: {kind: text_pairs, data: {file: []}}}]",
     "unknown include": f"version: 1\njobs: [{{name: a, {PROBLEM}, matrix: {{include: [{{untis: 1}}]}}}}]",
     "empty exclude": f"version: 1\njobs: [{{name: a, {PROBLEM}, matrix: {{seed: [1], exclude: [{{}}]}}}}]",
 }
