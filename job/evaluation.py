@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from job import metrics
-from job.problems.base import Examples, Ids, Problem
+from job.problems.base import Examples, Ids, TokenProblem
 from job.problems.vocabulary import Vocabulary
 from job.results import Evaluation, Prediction
 
 
 def evaluate(
-    decode: Callable[[Ids], Ids], problem: Problem, test: Examples, seen: NDArray[np.bool_]
+    decode: Callable[[Ids], Ids], problem: TokenProblem, test: Examples, seen: NDArray[np.bool_]
 ) -> Evaluation:
     """Decode `test` and score it.
 
@@ -49,7 +49,7 @@ def evaluate(
     )
 
 
-def _predictions(problem: Problem, test: Examples, predicted: Ids) -> tuple[Prediction, ...]:
+def _predictions(problem: TokenProblem, test: Examples, predicted: Ids) -> tuple[Prediction, ...]:
     source, target = problem.source_vocabulary, problem.target_vocabulary
     rows = []
     for i in range(len(test)):

@@ -46,3 +46,13 @@ def edit_rate(predicted: list[list[str]], references: list[list[list[str]]]) -> 
     """Return edit distance over reference tokens: the word or phoneme error rate. Can exceed 1."""
     errors, tokens = edit_distances(predicted, references)
     return errors / tokens
+
+
+def rmse(predicted: NDArray[np.float64], target: NDArray[np.float64]) -> float:
+    """Return the root of the mean squared error; both of one shape, NaN in `target` does not count."""
+    return float(np.sqrt(np.nanmean((predicted - target) ** 2)))
+
+
+def mae(predicted: NDArray[np.float64], target: NDArray[np.float64]) -> float:
+    """Return the mean absolute error; both of one shape, NaN in `target` does not count."""
+    return float(np.nanmean(np.abs(predicted - target)))

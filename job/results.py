@@ -23,12 +23,15 @@ def _check_version(found: int) -> None:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where training is, for whoever watches: `step` of `steps`, the last steps' mean loss and accuracy."""
+    """Where training is, for whoever watches: `step` of `steps`, the last steps' mean loss and accuracy.
+
+    Numbers have no accuracy.
+    """
 
     step: int
     steps: int
     loss: float
-    token_accuracy: float
+    token_accuracy: float | None
     examples_per_second: float
 
 
@@ -37,13 +40,14 @@ class Prediction:
     """One evaluated example, as text: a line of `predictions.jsonl`.
 
     `references` holds every right target where there are several, else it is empty and left out of the file.
+    `correct` is None for numbers, which are near or far, not right or wrong.
     """
 
     id: str
     source: str
     target: str
     predicted: str
-    correct: bool
+    correct: bool | None
     references: tuple[str, ...] = ()
 
     def to_line(self) -> str:
@@ -61,7 +65,7 @@ class Evaluation:
     Args:
         metrics: name (see `job.spec.metrics`) -> value.
         predictions: one an example, in the test set's order.
-        seen_in_training: how many test sources also stood in training.
+        seen_in_training: how many test sources also stood in training; None where sources are numbers.
         source_space: how many different sources the problem has; None when it is not known.
         compile_seconds: the first decoding, tracing included.
         decode_seconds: decoding the whole set once compiled.
@@ -69,7 +73,7 @@ class Evaluation:
 
     metrics: dict[str, float]
     predictions: tuple[Prediction, ...]
-    seen_in_training: int
+    seen_in_training: int | None
     source_space: int | None
     compile_seconds: float
     decode_seconds: float

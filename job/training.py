@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import keras
@@ -18,7 +18,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from job.errors import NonFiniteError
-from job.problems.base import Examples, Ids, Problem
+from job.objectives import objective
+from job.problems.base import Examples, Problem, Windows
 from job.results import Progress
 from job.spec.schema import OptimizerSpec, TrainingSpec
 
@@ -31,28 +32,30 @@ CALL_SECONDS = 0.25
 MAX_CALL_STEPS = 128
 VALIDATION_ROWS = 1000
 
-_STATISTICS = ("loss", "tokens", "correct_tokens", "rows", "correct_rows", "gradient_norm", "learning_rate")
+Batch = tuple[NDArray[Any], NDArray[Any]]
+"""A source and a target: ids (B, length) int32, or numbers (B, length, columns) float32."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class HistoryRow:
     """One row of `history.csv`: means over the steps since the row before.
 
     `step` counts from 1; `examples` is the number seen so far; `seconds` since training began, compilation
-    included. The `val_` columns are set in the last row of an epoch.
+    included. The loss is in nats a token, or the squared error of a scaled number, which has no accuracies.
+    The `val_` columns are set in the last row of an epoch where there are validation examples.
     """
 
     step: int
     epoch: int
     examples: int
     loss: float
-    token_accuracy: float
-    sequence_accuracy: float
+    token_accuracy: float | None = None
+    sequence_accuracy: float | None = None
     learning_rate: float
     gradient_norm: float
-    val_loss: float | None
-    val_token_accuracy: float | None
-    val_sequence_accuracy: float | None
+    val_loss: float | None = None
+    val_token_accuracy: float | None = None
+    val_sequence_accuracy: float | None = None
     seconds: float
 
 
@@ -95,35 +98,6 @@ def learning_rate(spec: OptimizerSpec, step: Any, total: int) -> Any:
     return spec.learning_rate * tf.where(step < warmup, rising, falling)
 
 
-def masked_loss(logits: Any, target: Any) -> dict[str, Any]:
-    """Return sums over a batch: cross-entropy, and what the likeliest symbols get right.
-
-    Args:
-        logits: (B, T, V) float32.
-        target: (B, T) int32; positions that hold 0 (padding) do not count.
-
-    Returns:
-        scalars: loss (summed, in nats), tokens, correct_tokens, rows, correct_rows. A row is correct when
-        all its symbols are the likeliest given the right ones before: greedy decoding would find it.
-    """
-    weights = tf.cast(tf.not_equal(target, 0), logits.dtype)
-    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(target, logits)
-    hit = tf.cast(tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), target), logits.dtype)
-    return {
-        "loss": tf.reduce_sum(losses * weights),
-        "tokens": tf.reduce_sum(weights),
-        "correct_tokens": tf.reduce_sum(hit * weights),
-        "rows": tf.cast(tf.shape(target)[0], logits.dtype),
-        "correct_rows": tf.reduce_sum(tf.reduce_min(tf.maximum(hit, 1 - weights), axis=1)),
-    }
-
-
-def shifted(target: Any, start: int) -> Any:
-    """Return the decoder's input: the target (B, T) moved right by one, the start id first."""
-    first = tf.fill([tf.shape(target)[0], 1], tf.constant(start, target.dtype))
-    return tf.concat([first, target[:, :-1]], axis=1)
-
-
 class Adam:
     """Adam (Kingma and Ba 2015, algorithm 1) as one fused operation a variable, epsilon as Keras's 1e-7.
 
@@ -163,21 +137,26 @@ class _Loop:
 
     def __init__(self, model: keras.Model, problem: Problem, optimizer: Adam) -> None:
         self._model, self._optimizer = model, optimizer
-        self._start = problem.target_vocabulary.start
-        ids = tf.TensorSpec([None, None], tf.int32)
-        many = tf.TensorSpec([None, None, None], tf.int32)
-        if problem.fixed_length:  # static lengths let the recurrent kernels unroll
-            example = problem.batch(0, 0, 1, 1)
-            lengths = [side.shape[1] for side in example]
-            self.train = tf.function(
-                self._train, input_signature=[tf.TensorSpec([None, None, n], tf.int32) for n in lengths]
-            )
-        else:
-            self.train = tf.function(self._train, input_signature=[many, many])
-        self.validate = tf.function(self._validate, input_signature=[ids, ids])
+        self._objective = objective(problem)
+        self.statistics = (*self._objective.statistics, "gradient_norm", "learning_rate")
+        sides = problem.batch(0, 0, 1, 1)
+        # static lengths let the recurrent kernels unroll
+        lengths = [side.shape[1] if problem.fixed_length else None for side in sides]
+        self.train = tf.function(
+            self._train,
+            input_signature=[
+                tf.TensorSpec([None, None, length, *side.shape[2:]], side.dtype)
+                for length, side in zip(lengths, sides, strict=True)
+            ],
+        )
+        self.validate = tf.function(
+            self._validate,
+            input_signature=[tf.TensorSpec([None, None, *side.shape[2:]], side.dtype) for side in sides],
+        )
 
     def _train(self, sources: Any, targets: Any) -> dict[str, Any]:
-        """Take one step for each batch (n, B, S), (n, B, T); stop at a loss or norm that is not finite.
+        """Take one step for each batch (n, B, S, ...), (n, B, T, ...); stop at a loss or norm that is not
+        finite.
 
         Returns the statistics of each step taken, (n,) float32, 0 for those not taken.
         """
@@ -188,29 +167,29 @@ class _Loop:
             finite = tf.math.is_finite(values["loss"]) & tf.math.is_finite(values["gradient_norm"])
             return i + 1, finite, {k: a.write(i, values[k]) for k, a in arrays.items()}
 
-        empty = {k: tf.TensorArray(tf.float32, count, element_shape=[]) for k in _STATISTICS}
+        empty = {k: tf.TensorArray(tf.float32, count, element_shape=[]) for k in self.statistics}
         begin = (tf.constant(0), tf.constant(True), empty)
         arrays = tf.while_loop(lambda i, ok, _: (i < count) & ok, body, begin)[2]
         return {k: array.stack() for k, array in arrays.items()}
 
     def _step(self, source: Any, target: Any) -> dict[str, Any]:
         with tf.GradientTape() as tape:
-            logits = self._model([source, shifted(target, self._start)], training=True)
-            sums = masked_loss(logits, target)
+            outputs = self._model([source, self._objective.decoder_input(source, target)], training=True)
+            sums = self._objective.sums(outputs, target)
             loss = sums["loss"] / sums["tokens"]
         gradients = tape.gradient(loss, self._model.trainable_variables)
         norm, rate = self._optimizer.apply(gradients)
         return {**sums, "gradient_norm": norm, "learning_rate": rate}
 
     def _validate(self, source: Any, target: Any) -> dict[str, Any]:
-        logits = self._model([source, shifted(target, self._start)], training=False)
-        return masked_loss(logits, target)
+        outputs = self._model([source, self._objective.decoder_input(source, target)], training=False)
+        return self._objective.sums(outputs, target)
 
 
-def _calls(problem: Problem, spec: TrainingSpec, epoch: int, size: Callable[[], int]) -> Iterator[list[Any]]:
+def _calls(problem: Problem, spec: TrainingSpec, epoch: int, size: Callable[[], int]) -> Iterator[list[Batch]]:
     """Yield an epoch's batches in groups of one shape, each of at most `size()` batches."""
     examples = problem.examples_per_epoch(spec.examples)
-    group: list[tuple[Ids, Ids]] = []
+    group: list[Batch] = []
     for index in range(math.ceil(examples / spec.batch_size)):
         batch = problem.batch(epoch, index, spec.batch_size, examples)
         if group and (len(group) >= size() or [a.shape for a in batch] != [a.shape for a in group[0]]):
@@ -221,24 +200,23 @@ def _calls(problem: Problem, spec: TrainingSpec, epoch: int, size: Callable[[], 
 
 
 def _mean(statistics: dict[str, NDArray[np.float64]]) -> dict[str, float]:
+    """Return the loss and the accuracies that there are, by the names of the history's columns."""
     sums = {k: float(v.sum()) for k, v in statistics.items()}
-    return {
-        "loss": sums["loss"] / sums["tokens"],
-        "token_accuracy": sums["correct_tokens"] / sums["tokens"],
-        "sequence_accuracy": sums["correct_rows"] / sums["rows"],
-    }
+    means = {"loss": sums["loss"] / sums["tokens"]}
+    if "correct_tokens" in sums:
+        means["token_accuracy"] = sums["correct_tokens"] / sums["tokens"]
+        means["sequence_accuracy"] = sums["correct_rows"] / sums["rows"]
+    return means
 
 
 @dataclass
 class _Run:
     """A run in progress: everything that changes from step to step outside the model and the optimizer."""
 
+    pending: dict[str, NDArray[np.float64]]
     step: int = 0
     examples: int = 0
     history: list[HistoryRow] = field(default_factory=list)
-    pending: dict[str, NDArray[np.float64]] = field(
-        default_factory=lambda: {k: np.zeros(0) for k in _STATISTICS}
-    )
     best_loss: float = math.inf
     best_epoch: int | None = None
     best_weights: list[NDArray[np.float32]] | None = None
@@ -253,7 +231,7 @@ def fit(
     model: keras.Model,
     problem: Problem,
     spec: TrainingSpec,
-    validation: Examples,
+    validation: Examples | Windows,
     watch: Callable[[Progress], None] = lambda _: None,
 ) -> Fitted:
     """Fit `model` (see `Models.train`) to `problem`.
@@ -262,7 +240,7 @@ def fit(
         model: trained in place; with early stopping it ends with the best epoch's weights.
         problem: gives the batches.
         spec: how.
-        validation: looked at after each epoch.
+        validation: looked at after each epoch; may be empty without early stopping.
         watch: called after each call of the compiled loop.
 
     Raises:
@@ -272,7 +250,7 @@ def fit(
     total = steps_per_epoch * spec.epochs
     optimizer = Adam(model.trainable_variables, spec.optimizer, total)
     loop = _Loop(model, problem, optimizer)
-    run, began = _Run(), time.perf_counter()
+    run, began = _Run({k: np.zeros(0) for k in loop.statistics}), time.perf_counter()
     interval = max(1, steps_per_epoch // ROWS_PER_EPOCH)
     epoch = 0
     for epoch in range(spec.epochs):
@@ -280,9 +258,9 @@ def fit(
             _take(loop, run, group)
             _record(run, epoch, interval, steps_per_epoch, began)
             watch(_progress(run, total, spec.batch_size))
-        scores = validate(loop.validate, validation)
-        last = run.history.pop()
-        run.history.append(HistoryRow(**{**vars(last), **{f"val_{k}": v for k, v in scores.items()}}))
+        scores = validate(loop.validate, validation) if len(validation) else {}
+        validated: dict[str, Any] = {f"val_{k}": v for k, v in scores.items()}
+        run.history[-1] = replace(run.history[-1], **validated)
         if spec.early_stopping and _should_stop(model, run, spec, scores["loss"], epoch):
             break
     if run.best_weights is not None:
@@ -306,7 +284,7 @@ def _call_steps(run: _Run) -> int:
     return max(1, min(MAX_CALL_STEPS, int(CALL_SECONDS / run.step_seconds)))
 
 
-def _take(loop: _Loop, run: _Run, group: list[tuple[Ids, Ids]]) -> None:
+def _take(loop: _Loop, run: _Run, group: list[Batch]) -> None:
     """Train on a group of batches, and check that every step was finite."""
     began = time.perf_counter()
     result = loop.train(*(np.stack(side) for side in zip(*group, strict=True)))
@@ -323,7 +301,7 @@ def _take(loop: _Loop, run: _Run, group: list[tuple[Ids, Ids]]) -> None:
         if len(bad):
             raise NonFiniteError(run.step + int(bad[0]) + 1, quantity.replace("_", " "))
     run.step += len(group)
-    run.pending = {k: np.concatenate([run.pending[k], values[k]]) for k in _STATISTICS}
+    run.pending = {k: np.concatenate([run.pending[k], values[k]]) for k in run.pending}
 
 
 def _record(run: _Run, epoch: int, interval: int, steps_per_epoch: int, began: float) -> None:
@@ -347,9 +325,6 @@ def _record(run: _Run, epoch: int, interval: int, steps_per_epoch: int, began: f
                 **_mean(window),
                 learning_rate=float(window["learning_rate"][-1]),
                 gradient_norm=float(window["gradient_norm"].mean()),
-                val_loss=None,
-                val_token_accuracy=None,
-                val_sequence_accuracy=None,
                 seconds=round(time.perf_counter() - began, 3),
             )
         )
@@ -358,11 +333,12 @@ def _record(run: _Run, epoch: int, interval: int, steps_per_epoch: int, began: f
 def _progress(run: _Run, total: int, batch_size: int) -> Progress:
     last = _mean(run.pending) if len(run.pending["loss"]) else vars(run.history[-1])
     speed = batch_size / run.step_seconds if run.step_seconds else 0.0
-    return Progress(run.step, total, last["loss"], last["token_accuracy"], speed)
+    return Progress(run.step, total, last["loss"], last.get("token_accuracy"), speed)
 
 
-def validate(compiled: Callable[..., Any], examples: Examples) -> dict[str, float]:
-    """Return loss (nats a token), token_accuracy and sequence_accuracy, all with the right prefix given."""
+def validate(compiled: Callable[..., Any], examples: Examples | Windows) -> dict[str, float]:
+    """Return the loss (see `HistoryRow`) and for tokens token_accuracy and sequence_accuracy, all with the
+    right prefix given."""
     parts = []
     for first in range(0, len(examples), VALIDATION_ROWS):
         rows = slice(first, first + VALIDATION_ROWS)

@@ -10,6 +10,7 @@ from job.problems.addition import Addition
 from job.problems.base import Problem
 from job.problems.integers import Copy, Reverse, ReversedPrefix, Sort
 from job.problems.text_pairs import TextPairs
+from job.problems.time_series import TimeSeries
 from job.spec.schema import ProblemSpec
 
 __all__ = ["Problem", "build_problem"]
@@ -21,7 +22,10 @@ _GENERATED: dict[str, Callable[[Any, int], Problem]] = {
     "sort": Sort,
     "addition": Addition,
 }
-_FROM_FILES: dict[str, Callable[[Any, int, Path], Problem]] = {"text_pairs": TextPairs}
+_FROM_FILES: dict[str, Callable[[Any, int, Path], Problem]] = {
+    "text_pairs": TextPairs,
+    "time_series": TimeSeries,
+}
 
 
 def build_problem(spec: ProblemSpec, seed: int, directory: Path) -> Problem:

@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from job.problems.series import Floats, Series, Values
 from job.problems.vocabulary import Vocabulary
 
 Ids = NDArray[np.int32]
@@ -34,6 +35,26 @@ class Examples:
         return len(self.source)
 
 
+@dataclass(frozen=True)
+class Windows:
+    """Windows of a series held as arrays: n of them, S rows and F columns of a source, T values of a target.
+
+    Args:
+        source: (n, S - differencing, F) float32, as the encoder reads it.
+        target: (n, T, 1) float32, as the decoder is to predict it; NaN where the series has ended.
+        history: (n, S, F) float64, the source in the data's own unit.
+        future: (n, T) float64, the target in the data's own unit; NaN where the series has ended.
+    """
+
+    source: Floats
+    target: Floats
+    history: Values
+    future: Values
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+
 def batch_rows(index: int, batch_size: int, examples: int) -> tuple[int, int]:
     """Return which examples of an epoch, first and one past last, are batch `index` (0-based).
 
@@ -46,26 +67,38 @@ def batch_rows(index: int, batch_size: int, examples: int) -> tuple[int, int]:
     return start, min(start + batch_size, examples)
 
 
-class Problem(Protocol):
-    """A source of examples. Everything it gives is decided by its spec, its data and the seed.
+class _Problem(Protocol):
+    """What problems of both kinds promise. All that one gives is decided by its spec, its data and the seed.
 
     Attributes:
-        source_vocabulary, target_vocabulary: the tokens of each side.
         fixed_length: every source has one length and every target has one length; no end id, no mask.
-        max_target_length: longest target in tokens, the end id included; decoding stops there.
+        max_target_length: longest target, the end id included; decoding stops there.
         fresh_each_epoch: every epoch draws new examples; else every epoch has the same ones in another order.
-        source_space: how many different sources there are; None when not known.
     """
 
-    source_vocabulary: Vocabulary
-    target_vocabulary: Vocabulary
     fixed_length: bool
     max_target_length: int
     fresh_each_epoch: bool
-    source_space: int | None
 
     def examples_per_epoch(self, asked: int | Literal["all"]) -> int:
         """Return how many examples an epoch has when the spec asks for `asked`."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return facts for the report: sizes, pairs left out, checksums; JSON values only."""
+
+
+class TokenProblem(_Problem, Protocol):
+    """A source of sequences of tokens.
+
+    Attributes:
+        source_vocabulary, target_vocabulary: the tokens of each side.
+        source_space: how many different sources there are; None when not known.
+    """
+
+    target_kind: Literal["tokens"]
+    source_vocabulary: Vocabulary
+    target_vocabulary: Vocabulary
+    source_space: int | None
 
     def batch(self, epoch: int, index: int, batch_size: int, examples: int) -> tuple[Ids, Ids]:
         """Return batch `index` (0-based) of `epoch` (0-based): source and target, as in `Examples`.
@@ -77,5 +110,30 @@ class Problem(Protocol):
     def examples(self, split: Split, count: int) -> Examples:
         """Return at most `count` examples that training does not draw on."""
 
-    def describe(self) -> dict[str, Any]:
-        """Return facts for the report: sizes, pairs left out, checksums; JSON values only."""
+
+class NumberProblem(_Problem, Protocol):
+    """A source of windows of numbers; lengths are fixed.
+
+    Attributes:
+        series: how numbers enter the model and come back.
+    """
+
+    target_kind: Literal["numbers"]
+    series: Series
+
+    def batch(self, epoch: int, index: int, batch_size: int, examples: int) -> tuple[Floats, Floats]:
+        """Return batch `index` of `epoch`, as `TokenProblem.batch`: source and target, as in `Windows`."""
+
+    def examples(self, split: Split, count: int) -> Windows:
+        """Return at most `count` windows that training does not draw on; there may be none to validate on."""
+
+
+Problem = TokenProblem | NumberProblem
+"""What a trainer may be given; `target_kind` tells which."""
+
+
+def widths(problem: Problem) -> tuple[int, int]:
+    """Return what one position of a source and of a target is: of how many classes, or how many numbers."""
+    if problem.target_kind == "numbers":
+        return len(problem.series.columns), 1
+    return len(problem.source_vocabulary), len(problem.target_vocabulary)

@@ -43,6 +43,7 @@ class GeneratedProblem(ABC):
         seed: decides every example.
     """
 
+    target_kind: Literal["tokens"] = "tokens"
     fresh_each_epoch: bool = True
 
     def __init__(self, seed: int) -> None:

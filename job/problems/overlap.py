@@ -8,11 +8,11 @@ from itertools import count
 import numpy as np
 from numpy.typing import NDArray
 
-from job.problems.base import Ids, Problem
+from job.problems.base import Ids, TokenProblem
 
 
 def count_seen(
-    problem: Problem, sources: Ids, epochs: int, batch_size: int, examples: int
+    problem: TokenProblem, sources: Ids, epochs: int, batch_size: int, examples: int
 ) -> NDArray[np.bool_]:
     """Return which sources also stood in training, whatever their padding.
 

@@ -22,7 +22,7 @@ from job.errors import Complaint
 from job.spec import files
 from job.spec.form import matrix_keys
 from job.spec.located import Node, join, shorten
-from job.spec.schema import JobSpec, TextPairsSpec
+from job.spec.schema import JobSpec
 from job.spec.wording import nearest
 
 MAX_JOBS = 10_000
@@ -250,17 +250,11 @@ def fingerprint(job: JobSpec, directory: Path) -> str:
     """
     facts = {
         "spec": job.model_dump(mode="json"),
-        "files": {name: files.checksum(files.locate(name, directory)) for name in _data_files(job)},
+        "files": {name: files.checksum(files.locate(name, directory)) for name in job.problem.data_files},
         "versions": _versions(),
     }
     canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def _data_files(job: JobSpec) -> set[str]:
-    if not isinstance(job.problem, TextPairsSpec):
-        return set()
-    return {name for group in job.problem.files.values() for name in group.names}
 
 
 @cache

@@ -8,6 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+
+DATA_UNIT = "data unit"
+"""The unit of a metric that is measured in whatever the data is measured in."""
 Family = Literal["tokens", "text", "numbers", "timing"]
 
 
@@ -45,6 +48,19 @@ METRICS: dict[str, Metric] = {
         "tokens",
         "Edit distance (insertions, deletions, substitutions) over all sequences, divided by target tokens;"
         " can exceed 1.",
+    ),
+    "rmse": Metric(
+        "lower",
+        DATA_UNIT,
+        "numbers",
+        "Root of the mean squared error of all forecast values of the test rows.",
+    ),
+    "persistence_rmse": Metric(
+        "lower", DATA_UNIT, "numbers", "The same for a forecast that repeats the last known value."
+    ),
+    "mae": Metric("lower", DATA_UNIT, "numbers", "Mean absolute error of the same values."),
+    "persistence_mae": Metric(
+        "lower", DATA_UNIT, "numbers", "The same for a forecast that repeats the last known value."
     ),
     "train_seconds": Metric("lower", "seconds", "timing", "Time spent in training steps."),
     "decoded_sequences_per_second": Metric(

@@ -42,6 +42,16 @@ class _Problem(_Section):
         """Which families of metrics the problem has."""
         return ("tokens", "timing")
 
+    @property
+    def data_files(self) -> tuple[str, ...]:
+        """The names of all files that the problem reads, as the spec has them."""
+        return ()
+
+    @property
+    def validates(self) -> bool:
+        """Whether there are validation examples, so that early stopping has something to go by."""
+        return True
+
 
 class _IntegerProblem(_Problem):
     source_length: int = Field(ge=1, le=1000, description="Length of every source, in tokens.")
@@ -240,9 +250,82 @@ class TextPairsSpec(_Problem):
 
 
 ProblemSpec = Annotated[
-    ReversedPrefixSpec | ReverseSpec | CopySpec | SortSpec | AdditionSpec | TextPairsSpec,
+    ReversedPrefixSpec | ReverseSpec | CopySpec | SortSpec | AdditionSpec | TextPairsSpec | TimeSeriesSpec,
     Field(discriminator="kind"),
 ]
+    @property
+    def data_files(self) -> tuple[str, ...]:
+        """Every file of every group."""
+        return tuple(name for group in self.files.values() for name in group.names)
+
+
+class TimeSeriesSpec(_Problem):
+    """Rows of a CSV file in the order of time: `source_length` of them -> the next `target_length` values.
+
+    The last `test` rows are the test, the `validation` rows before them are for validation, all rows before
+    those for training. `model.inputs` and `evaluation.decoder` say nothing about numbers and are passed over.
+    """
+
+    kind: Literal["time_series"]
+    file: FileName = Field(
+        description="A CSV file whose first line names the columns. Relative to the spec, or "
+        "`package:NAME/PATH` for a file of an installed package."
+    )
+    column: str = Field(min_length=1, description="Name of the column that is forecast.")
+    covariates: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Strict(False)] = Field(
+        default=(), description="Names of further columns that the encoder reads beside it."
+    )
+    unit: str = Field(default="", max_length=40, description="What `column` is measured in, for reports.")
+    source_length: int = Field(ge=1, le=1000, description="Rows that a forecast is made from.")
+    target_length: int = Field(ge=1, le=1000, description="Values that are forecast, one after the other.")
+    differencing: int = Field(
+        default=0,
+        ge=0,
+        le=1,
+        description="1 to forecast the changes of `column` from row to row in place of its values; "
+        "`source_length` rows have source_length - 1 changes.",
+    )
+    scaling: Literal["none", "standard", "minmax"] = Field(
+        default="standard",
+        description="What the model sees, by the training rows alone: values less their mean over their "
+        "standard deviation, values from -1 to 1, or values as they are.",
+    )
+    test: int = Field(ge=1, le=1_000_000, description="How many of the last rows are the test.")
+    validation: int = Field(
+        default=0, ge=0, le=1_000_000, description="How many rows before those are for validation."
+    )
+
+    @property
+    def families(self) -> tuple[Family, ...]:
+        """Which families of metrics the problem has."""
+        return ("numbers", "timing")
+
+    @property
+    def data_files(self) -> tuple[str, ...]:
+        """The one file."""
+        return (self.file,)
+
+    @property
+    def validates(self) -> bool:
+        """Whether there are validation rows."""
+        return self.validation > 0
+
+    @field_validator("covariates")
+    @classmethod
+    def _each_column_once(cls, covariates: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        columns = [info.data.get("column"), *covariates]
+        twice = sorted({name for name in covariates if columns.count(name) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(twice)} would be read twice; name each column once")
+        return covariates
+
+    @field_validator("differencing")
+    @classmethod
+    def _leaves_a_source(cls, differencing: int, info: ValidationInfo) -> int:
+        if differencing >= info.data.get("source_length", differencing + 1):
+            raise ValueError("one row has no change to read; set source_length to 2 or more")
+        return differencing
+
 
 # --- model, training, evaluation ----------------------------------------------------------------------------
 
@@ -394,3 +477,14 @@ class Spec(_Section):
 
     path: Path
     jobs: tuple[JobSpec, ...]
+    @field_validator("training")
+    @classmethod
+    def _stops_by_something(cls, training: TrainingSpec, info: ValidationInfo) -> TrainingSpec:
+        problem = info.data.get("problem")  # absent when it is wrong itself
+        if training.early_stopping is not None and problem is not None and not problem.validates:
+            raise ValueError(
+                "early_stopping goes by the validation loss, but problem.validation is 0; "
+                "give validation rows or drop early_stopping"
+            )
+        return training
+

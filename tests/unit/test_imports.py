@@ -22,7 +22,9 @@ RANKS = {
     "training": 7,
     "evaluation": 7,
     "inference": 7,
+    "forecasting": 7,
     "task": 6,
+    "objectives": 6,
     "artifacts": 5,
     "decoding": 4,
     "metrics": 4,
@@ -37,7 +39,7 @@ RANKS = {
 """The parts of the package, `""` being `job/__init__.py`. A part imports parts of a lower rank only: so parts
 of one rank, such as `models` and `problems`, or `decoding` and `models`, never import each other."""
 
-MAY_IMPORT_TENSORFLOW = {"models", "decoding", "training", "inference", "run_job"}
+MAY_IMPORT_TENSORFLOW = {"models", "decoding", "objectives", "training", "inference", "forecasting", "run_job"}
 """And `environment`, in one function."""
 
 FREE_OF_TENSORFLOW = {"job.models.size"}

@@ -12,6 +12,7 @@ from oracle.seq2seq import softmax
 from job import training
 from job.errors import NonFiniteError
 from job.models.seq2seq import build_training_model
+from job.objectives import masked_loss, shifted
 from job.problems.addition import Addition
 from job.problems.base import Examples
 from job.problems.integers import Copy
@@ -23,7 +24,7 @@ from job.spec.schema import (
     OptimizerSpec,
     TrainingSpec,
 )
-from job.training import Adam, fit, learning_rate, masked_loss, shifted
+from job.training import Adam, fit, learning_rate
 
 PLAIN = OptimizerSpec(learning_rate=0.01, schedule="constant", warmup_fraction=0.0)
 

@@ -1,0 +1,143 @@
+"""A column of a CSV file -> windows of numbers: `time_series`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from job.errors import DataError, DataErrors
+from job.problems.base import Split, Windows, batch_rows
+from job.problems.columns import read_columns
+from job.problems.generated import Stream, generator
+from job.problems.series import Floats, Series, Values, fit_scaling
+from job.spec.files import checksum, locate
+from job.spec.schema import TimeSeriesSpec
+
+EXTRA_DECIMALS = 3
+"""Digits that a forecast is written with beyond those of the data."""
+
+
+class TimeSeries:
+    """Rows in the order of time, of which the last are the test; see `Problem` for each method's promise.
+
+    Training windows lie wholly in the training rows, which alone decide scales. Evaluation walks forward:
+    for each held-out row there is a window whose target begins there, and whose source is what truly came
+    before, held-out rows included. A target that reaches past the end of its side is cut.
+
+    Args:
+        spec: the file, the columns, lengths and sides.
+        seed: decides the order of training windows, and which are taken when not all are asked for.
+        directory: where relative file names start.
+
+    Raises:
+        DataErrors: everything that is wrong with the file, or too few rows to train on.
+    """
+
+    target_kind: Literal["numbers"] = "numbers"
+    fixed_length: bool = True
+    fresh_each_epoch: bool = False
+
+    def __init__(self, spec: TimeSeriesSpec, seed: int, directory: Path) -> None:
+        self._spec, self._seed = spec, seed
+        path = _locate(spec, directory)
+        names = {spec.column: "column", **dict.fromkeys(spec.covariates, "covariates")}
+        columns = read_columns(path, names, "file")
+        self._rows = columns.values
+        self._train_rows = _count_training_rows(spec, path, len(self._rows))
+        train = self._rows[: self._train_rows]
+        centers, scales = fit_scaling(train, spec.differencing, spec.scaling)
+        self.series = Series(
+            columns=tuple(names),
+            unit=spec.unit,
+            source_length=spec.source_length,
+            target_length=spec.target_length,
+            differencing=spec.differencing,
+            centers=centers,
+            scales=scales,
+            decimals=columns.decimals + EXTRA_DECIMALS,
+        )
+        self.max_target_length = spec.target_length
+        self._files = {spec.file: checksum(path)}
+        self._train_windows = self._train_rows - spec.source_length - spec.target_length + 1
+        self._order_of: tuple[int, int] | None = None
+        self._order = np.empty(0, np.intp)
+
+    def examples_per_epoch(self, asked: int | Literal["all"]) -> int:
+        """Return `asked`, or how many training windows there are when that is less."""
+        held = self._train_windows
+        return held if asked == "all" else min(asked, held)
+
+    def batch(self, epoch: int, index: int, batch_size: int, examples: int) -> tuple[Floats, Floats]:
+        """Return batch `index` of `epoch`: sources (B, S - differencing, F) and targets (B, T, 1).
+
+        Every window that is taken occurs once an epoch. Where `examples` is less than there are, the same
+        ones are taken in every epoch. The order of the last epoch asked for is kept.
+        """
+        start, stop = batch_rows(index, batch_size, examples)
+        if self._order_of != (epoch, examples):
+            self._order, self._order_of = self._order_epoch(epoch, examples), (epoch, examples)
+        begins = self._spec.source_length + self._order[start:stop]
+        windows = self._windows(begins, self._train_rows)
+        return windows.source, windows.target
+
+    def examples(self, split: Split, count: int) -> Windows:
+        """Return the first `count` windows of a side, one a row, in the order of time."""
+        test = len(self._rows) - self._spec.test
+        first, stop = (self._train_rows, test) if split == "validation" else (test, len(self._rows))
+        return self._windows(np.arange(first, min(stop, first + count)), stop)
+
+    def describe(self) -> dict[str, Any]:
+        """Return how many rows and windows there are, how columns are scaled, checksums."""
+        spec, series = self._spec, self.series
+        return {
+            "rows": {"train": self._train_rows, "validation": spec.validation, "test": spec.test},
+            "train_windows": self._train_windows,
+            "center": dict(zip(series.columns, series.centers, strict=True)),
+            "scale": dict(zip(series.columns, series.scales, strict=True)),
+            "files": self._files,
+        }
+
+    def _order_epoch(self, epoch: int, examples: int) -> NDArray[np.intp]:
+        """Return the training windows of an epoch, by number, in the order of its batches."""
+        held = self._train_windows
+        if examples > held:
+            raise IndexError(f"{examples} examples were asked for, but there are {held} training windows")
+        taken = generator(self._seed, Stream.SUBSET).permutation(held)[:examples]
+        return generator(self._seed, Stream.EPOCH_ORDER, epoch).permutation(taken)
+
+    def _windows(self, begins: NDArray[np.intp], stop: int) -> Windows:
+        """Return the windows whose targets begin at some rows and are cut at row `stop`."""
+        history: Values = self._rows[begins[:, None] + np.arange(-self._spec.source_length, 0)]
+        rows = begins[:, None] + np.arange(self._spec.target_length)
+        known = np.minimum(rows, len(self._rows) - 1)
+        future: Values = np.where(rows < stop, self._rows[known, 0], np.nan)
+        return Windows(
+            source=self.series.sources(history),
+            target=self.series.targets(history, future),
+            history=history,
+            future=future,
+        )
+
+
+def _locate(spec: TimeSeriesSpec, directory: Path) -> Path:
+    try:
+        return locate(spec.file, directory)
+    except DataError as error:
+        raise DataErrors([DataError(error.message, key="file")]) from None
+
+
+def _count_training_rows(spec: TimeSeriesSpec, path: Path, rows: int) -> int:
+    """Return how many rows are left to train on."""
+    left, needed = rows - spec.test - spec.validation, spec.source_length + spec.target_length
+    if left >= needed:
+        return left
+    sides = f"test {spec.test}" + (f" and validation {spec.validation}" if spec.validation else "")
+    message = (
+        f"{path.name} has {rows} rows; {sides} leave{'' if spec.validation else 's'} {max(left, 0)} to train "
+        f"on, but a window of source_length {spec.source_length} and target_length {spec.target_length} takes "
+        f"{needed}; lower one of them"
+    )
+    raise DataErrors([DataError(message, key="test" if left <= 0 else "source_length")])
