@@ -1,10 +1,14 @@
-"""Scores of predicted against right targets, over token ids."""
+"""Scores of predicted against right targets: over token ids, over tokens, over text."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
+from sacrebleu.metrics import BLEU, CHRF
 
 Bools = NDArray[np.bool_]
 Ids = NDArray[np.int32]
@@ -56,3 +60,42 @@ def rmse(predicted: NDArray[np.float64], target: NDArray[np.float64]) -> float:
 def mae(predicted: NDArray[np.float64], target: NDArray[np.float64]) -> float:
     """Return the mean absolute error; both of one shape, NaN in `target` does not count."""
     return float(np.nanmean(np.abs(predicted - target)))
+
+
+@dataclass(frozen=True)
+class TextScores:
+    """Scores of the texts of a whole test set.
+
+    Args:
+        scores: metric -> value, 0 to 100.
+        signatures: metric -> sacrebleu's signature, which says how the score was made.
+    """
+
+    scores: dict[str, float]
+    signatures: dict[str, str]
+
+
+def text_scores(
+    predicted: Sequence[str], references: Sequence[Sequence[str]], *, words: bool, lowercase: bool = False
+) -> TextScores:
+    """Return chrF (Popovic 2015) and, of words, BLEU (Papineni et al. 2002) as sacrebleu computes them (Post
+    2018).
+
+    A text is its tokens joined as in the data. BLEU's words are the tokens themselves (`tok:none`): what the
+    data has split is not split again, and what it has not is one word. So a BLEU compares with others over
+    the same data alone, as its signature says. BLEU over characters says nothing, so there is none of them.
+
+    Args:
+        predicted: n texts, at least one.
+        references: the right texts of each, at least one.
+        words: whether tokens are words.
+        lowercase: whether all texts are in lower case already, for the signature.
+    """
+    most = max(map(len, references))
+    streams = [[of[i] if i < len(of) else None for of in references] for i in range(most)]
+    metrics = {"chrf": CHRF(lowercase=lowercase)}
+    if words:
+        metrics["bleu"] = BLEU(tokenize="none", lowercase=lowercase)
+    # at most 100: the mean of four logarithms of 1 can come out as a little more
+    scores = {name: min(m.corpus_score(predicted, streams).score, 100.0) for name, m in metrics.items()}
+    return TextScores(scores, {name: str(metric.get_signature()) for name, metric in metrics.items()})

@@ -59,6 +59,8 @@ def quantity(name: str, value: float) -> str:
         return percent(value)
     if unit == "seconds":
         return seconds(value)
+    if unit == "point":  # BLEU and chrF: papers give one or two decimals and no unit
+        return f"{value:.2f}"
     return f"{value:,.0f} {unit}" if unit else f"{value:,.4g}"
 
 

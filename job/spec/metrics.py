@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+Family = Literal["tokens", "text", "words", "numbers", "timing"]
 
 DATA_UNIT = "data unit"
 """The unit of a metric that is measured in whatever the data is measured in."""
-Family = Literal["tokens", "text", "numbers", "timing"]
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class Metric:
     Args:
         direction: which way is better.
         unit: of the number, for reports.
-        family: `tokens` for problems that decode tokens, `text` for those that also read text files,
-            `numbers` for regression, `timing` for every job.
+        family: `tokens` for problems that decode tokens, `text` for those that also read text files, `words`
+            for those whose targets are words of text, `numbers` for regression, `timing` for every job.
         description: one sentence.
     """
 
@@ -49,6 +49,13 @@ METRICS: dict[str, Metric] = {
         "Edit distance (insertions, deletions, substitutions) over all sequences, divided by target tokens;"
         " can exceed 1.",
     ),
+    "bleu": Metric(
+        "higher",
+        "point",
+        "words",
+        "BLEU of the whole test by sacrebleu, 0 to 100; tokens count as they are (tok:none).",
+    ),
+    "chrf": Metric("higher", "point", "text", "chrF of the whole test by sacrebleu, 0 to 100."),
     "rmse": Metric(
         "lower",
         DATA_UNIT,

@@ -243,6 +243,11 @@ class TextPairsSpec(_Problem):
         return self
 
     @property
+    def families(self) -> tuple[Family, ...]:
+        """Which families of metrics the problem has."""
+        return ("tokens", "text", *(("words",) if self.target_tokens == "words" else ()), "timing")
+
+    @property
     def files(self) -> dict[str, PairFiles]:
         """The file groups given, by their key."""
         groups = {"data": self.data, "train": self.train, "validation": self.validation, "test": self.test}
@@ -412,12 +417,15 @@ class EvaluationSpec(_Section):
     decoder: Literal["greedy"] = Field(default="greedy", description="How a target is searched for.")
 
 
+_MOST = {"fraction": 1.0, "point": 100.0}
+
+
 def _gate_fields() -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for name, metric in METRICS.items():
         bound = "least" if metric.direction == "higher" else "most"
         description = f"{name} must be at {bound} this, in {metric.unit}s. {metric.description}"
-        most = 1.0 if metric.unit == "fraction" and metric.direction == "higher" else None
+        most = _MOST.get(metric.unit) if metric.direction == "higher" else None
         fields[gate_key(name)] = (float | None, Field(default=None, ge=0, le=most, description=description))
     return fields
 
@@ -465,6 +473,7 @@ class JobSpec(_Section):
             if METRICS[metric].family not in problem.families:
                 raise ValueError(
                     f"{gate_key(metric)} cannot be checked: problem {problem.kind} has no {metric}"
+                    + (" of characters" if METRICS[metric].family == "words" else "")
                 )
         return gate
 
