@@ -18,7 +18,8 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
-Kernel = Literal["fused", "keras"]
+Kernel = Literal["fused", "cudnn", "keras"]
+"""`fused`: the layers of this module; `keras`: Keras's own loop; `cudnn`: Keras's layers over cuDNN."""
 
 UNROLL_LIMIT = 32
 """Longest static length that is unrolled: beyond it tracing costs more than the loop's overhead."""
@@ -41,22 +42,22 @@ class _Steps:
         return tf.stack([self._steps[t] for t in range(len(self._steps))])
 
 
-def _is_unrolled(time_major: Any) -> bool:
+def is_unrolled(time_major: Any) -> bool:
     length = time_major.shape[0]
     return length is not None and length <= UNROLL_LIMIT
 
 
-def _empty(like: Any, count: int) -> tuple[Any, ...]:
+def empty(like: Any, count: int) -> tuple[Any, ...]:
     """Return `count` arrays with one tensor a step of `like`, whose first axis is time."""
-    if _is_unrolled(like):
+    if is_unrolled(like):
         return tuple(_Steps() for _ in range(count))
     size = tf.shape(like)[0]
     return tuple(tf.TensorArray(like.dtype, size, element_shape=[None, None]) for _ in range(count))
 
 
-def _filled(time_major: Any) -> Any:
+def filled(time_major: Any) -> Any:
     """Return an array that holds a time-major tensor's steps."""
-    if not _is_unrolled(time_major):
+    if not is_unrolled(time_major):
         return tf.TensorArray(time_major.dtype, tf.shape(time_major)[0]).unstack(time_major)
     steps = _Steps()
     for t, step in enumerate(tf.unstack(time_major)):
@@ -64,9 +65,9 @@ def _filled(time_major: Any) -> Any:
     return steps
 
 
-def _loop(like: Any, body: Callable[..., tuple[Any, ...]], carry: tuple[Any, ...]) -> tuple[Any, ...]:
+def loop(like: Any, body: Callable[..., tuple[Any, ...]], carry: tuple[Any, ...]) -> tuple[Any, ...]:
     """Run `carry = body(t, *carry)` for each t along the first axis of `like`."""
-    if _is_unrolled(like):
+    if is_unrolled(like):
         for t in range(like.shape[0]):
             carry = body(t, *carry)
         return carry
@@ -110,13 +111,13 @@ def lstm_steps(z: Any, h0: Any, c0: Any, recurrent_kernel: Any) -> Any:
         h = o * tanh_c
         return (h, c, *(a.write(t, v) for a, v in zip(kept, (i, f, g, o, tanh_c, h, c), strict=True)))
 
-    inputs = _filled(z)
-    kept = _loop(z, forward, (h0, c0, *_empty(z, 7)))[2:]
+    inputs = filled(z)
+    kept = loop(z, forward, (h0, c0, *empty(z, 7)))[2:]
     hs, cs = kept[5].stack(), kept[6].stack()
 
     def gradient(dhs: Any, dcs: Any) -> tuple[Any, ...]:
-        dh_steps, dc_steps, c_before = _filled(dhs), _filled(dcs), _filled(_previous(c0, cs))
-        last = tf.shape(z)[0] - 1 if not _is_unrolled(z) else z.shape[0] - 1
+        dh_steps, dc_steps, c_before = filled(dhs), filled(dcs), filled(_previous(c0, cs))
+        last = tf.shape(z)[0] - 1 if not is_unrolled(z) else z.shape[0] - 1
 
         def backward(step: Any, dh: Any, dc: Any, dzs: Any) -> tuple[Any, ...]:
             t = last - step
@@ -134,7 +135,7 @@ def lstm_steps(z: Any, h0: Any, c0: Any, recurrent_kernel: Any) -> Any:
             )
             return tf.matmul(dz, recurrent_kernel, transpose_b=True), dc * f, dzs.write(t, dz)
 
-        dh, dc, dzs = _loop(z, backward, (tf.zeros_like(h0), tf.zeros_like(c0), *_empty(z, 1)))
+        dh, dc, dzs = loop(z, backward, (tf.zeros_like(h0), tf.zeros_like(c0), *empty(z, 1)))
         dz = dzs.stack()
         return dz, dh, dc, _weight_gradient(_previous(h0, hs), dz)
 
@@ -163,13 +164,13 @@ def gru_steps(z: Any, h0: Any, recurrent_kernel: Any, recurrent_bias: Any) -> An
         h = update * h + (1 - update) * candidate
         return (h, *(a.write(t, v) for a, v in zip(kept, (update, reset, candidate, rh, h), strict=True)))
 
-    inputs = _filled(z)
-    kept = _loop(z, forward, (h0, *_empty(z, 5)))[1:]
+    inputs = filled(z)
+    kept = loop(z, forward, (h0, *empty(z, 5)))[1:]
     hs = kept[4].stack()
 
     def gradient(dhs: Any) -> tuple[Any, ...]:
-        dh_steps, h_before = _filled(dhs), _filled(_previous(h0, hs))
-        last = tf.shape(z)[0] - 1 if not _is_unrolled(z) else z.shape[0] - 1
+        dh_steps, h_before = filled(dhs), filled(_previous(h0, hs))
+        last = tf.shape(z)[0] - 1 if not is_unrolled(z) else z.shape[0] - 1
 
         def backward(step: Any, dh: Any, dzs: Any, drs: Any) -> tuple[Any, ...]:
             t = last - step
@@ -183,7 +184,7 @@ def gru_steps(z: Any, h0: Any, recurrent_kernel: Any, recurrent_bias: Any) -> An
             dh = dh * update + tf.matmul(dr, recurrent_kernel, transpose_b=True)
             return dh, dzs.write(t, dz), drs.write(t, dr)
 
-        dh, dzs, drs = _loop(z, backward, (tf.zeros_like(h0), *_empty(z, 2)))
+        dh, dzs, drs = loop(z, backward, (tf.zeros_like(h0), *empty(z, 2)))
         dz, dr = dzs.stack(), drs.stack()
         return dz, dh, _weight_gradient(_previous(h0, hs), dr), tf.reduce_sum(dr, axis=[0, 1])
 

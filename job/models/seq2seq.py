@@ -1,4 +1,4 @@
-"""The encoder-decoder: a `ModelSpec` and two vocabulary sizes -> Keras models that share weights.
+"""The encoder-decoder: a `ModelSpec` and the sizes of two sides -> Keras models that share weights.
 
 Sutskever, Vinyals and Le 2014: the encoder's last states are the decoder's first. With several layers each
 layer's states go to the decoder's layer of the same height; with two directions both states are joined and
@@ -13,6 +13,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from job.models.attention import AttentionDecoder
 from job.models.recurrent import FusedGRU, FusedLSTM, Kernel
 from job.spec.schema import ModelSpec
 
@@ -24,7 +25,8 @@ PAD = 0
 class Models:
     """Three Keras models over the same layers; each can be saved and loaded alone.
 
-    Shapes: B rows, S source positions, T target positions, V target classes, H units.
+    Shapes: B rows, S source positions, T target positions, V target classes, H units. Where a problem is of
+    numbers, ids are vectors: source (B, S, F) float32, targets (B, T, V) float32, and logits are values.
 
     Args:
         train: source (B, S) int32, decoder input (B, T) int32 -> logits (B, T, V) float32. The decoder input
@@ -33,7 +35,8 @@ class Models:
             then of layer 2, ... . With attention also the encoder outputs (B, S, H), last.
         inference_decoder: previous symbol (B, 1) int32 and the states (with attention also the encoder
             outputs and the source) -> logits (B, 1, V), the next states, and with attention the attention
-            weights (B, 1, S), output `attention_weights`.
+            weights (B, 1, S), output `attention_weights`. With input feeding the last of the states is the
+            attentional vector `fed`, which the encoder does not give: it begins with zeros.
     """
 
     train: keras.Model
@@ -41,124 +44,245 @@ class Models:
     inference_decoder: keras.Model
 
 
-@dataclass(frozen=True)
-class _Layers:
-    """Every layer with weights, made once and shared by the models."""
-
-    encoder: tuple[Any, ...]
-    encoder_backward: tuple[Any, ...]
-    bridge: tuple[tuple[Any, ...], ...]
-    decoder: tuple[Any, ...]
-    source_embedding: Any
-    target_embedding: Any
-    memory: Any
-    query: Any
-    attend: Any
-    combine: Any
-    output: Any
-
-
-def build_models(spec: ModelSpec, source_size: int, target_size: int, *, masked: bool) -> Models:
+def build_models(
+    spec: ModelSpec, source_size: int, target_size: int, *, masked: bool, numbers: bool = False
+) -> Models:
     """Build the three models from Keras's own layers.
 
     Args:
         spec: the architecture.
-        source_size, target_size: classes of each vocabulary.
+        source_size, target_size: classes of each vocabulary; of numbers: values a position.
         masked: source lengths vary; id 0 is padding on the right.
+        numbers: both sides are numbers, not ids.
     """
-    layers = _make_layers(spec, source_size, target_size, "keras")
-    sizes = (source_size, target_size)
-    return Models(
-        train=_train_model(spec, layers, sizes, masked, "keras"),
-        inference_encoder=_inference_encoder(spec, layers, source_size, masked),
-        inference_decoder=_inference_decoder(spec, layers, target_size, masked),
-    )
+    return _Builder(spec, (source_size, target_size), masked, numbers, "keras").models()
 
 
 def build_training_model(
-    spec: ModelSpec, source_size: int, target_size: int, *, masked: bool, kernel: Kernel
+    spec: ModelSpec,
+    source_size: int,
+    target_size: int,
+    *,
+    masked: bool,
+    kernel: Kernel,
+    numbers: bool = False,
 ) -> keras.Model:
     """Build only `train`, over the given kernel. Its weights, in order, are those of `Models.train`."""
-    layers = _make_layers(spec, source_size, target_size, kernel)
-    return _train_model(spec, layers, (source_size, target_size), masked, kernel)
+    return _Builder(spec, (source_size, target_size), masked, numbers, kernel).train()
 
 
-def _recurrent(spec: ModelSpec, kernel: Kernel, name: str, ids: int | None) -> Any:
-    """Return one recurrent layer; one that reads token ids has their number of classes as `ids`."""
-    layer: Any
-    if kernel == "fused":
-        layer = {"lstm": FusedLSTM, "gru": FusedGRU}[spec.cell](spec.units, input_size=ids, name=name)
-    else:
-        plain = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}[spec.cell]
-        layer = plain(spec.units, return_sequences=True, return_state=True, name=name)
-    layer.cell.name = f"{name}_cell"  # the inference decoder calls cells, and Keras wants their names unique
-    return layer
+class _Builder:
+    """The layers of one model, each made once, and the ways through them."""
 
+    def __init__(
+        self, spec: ModelSpec, sizes: tuple[int, int], masked: bool, numbers: bool, kernel: Kernel
+    ) -> None:
+        self.spec, self.masked, self.numbers, self.kernel = spec, masked, numbers, kernel
+        self.source_size, self.target_size = sizes
+        self.reads_ids = spec.inputs == "one_hot" and not numbers
+        self.state_names = ("h", "c") if spec.cell == "lstm" else ("h",)
+        self.attends = spec.attention != "none"
+        dense, heights = keras.layers.Dense, range(spec.layers)
+        self.source_embedding, self.target_embedding = self._embeddings()
+        self.encoder = [self._recurrent("encoder", i, self.source_size) for i in heights]
+        self.encoder_backward: list[Any] = []
+        self.bridge: list[list[Any]] = []
+        if spec.bidirectional:
+            self.encoder_backward = [
+                self._recurrent("encoder_backward", i, self.source_size) for i in heights
+            ]
+            self.bridge = [
+                [dense(spec.units, activation="tanh", name=f"bridge_{n}{i + 1}") for n in self.state_names]
+                for i in heights
+            ]
+        self.memory = (
+            dense(spec.units, use_bias=False, name="memory") if self.attends and spec.bidirectional else None
+        )
+        self.decoder = self._decoder()
+        self.query = self.attend = self.combine = None
+        if self.attends and not spec.attends_in_recurrence:
+            if spec.attention == "luong_general":
+                self.query = dense(spec.units, use_bias=False, name="query")
+            self.attend = keras.layers.Attention(name="attention")
+            self.combine = dense(spec.units, activation="tanh", use_bias=False, name="attentional")
+        self.output = dense(self.target_size, name="values" if numbers else "logits")
 
-def _make_layers(spec: ModelSpec, source_size: int, target_size: int, kernel: Kernel) -> _Layers:
-    dense = keras.layers.Dense
-    one_hot, heights = spec.inputs == "one_hot", range(spec.layers)
-
-    def stack(side: str, size: int) -> tuple[Any, ...]:
-        ids = [size if one_hot and height == 0 else None for height in heights]
-        return tuple(_recurrent(spec, kernel, f"{side}_{i + 1}", ids[i]) for i in heights)
-
-    def bridge(height: int) -> tuple[Any, ...]:
-        names = ("h", "c") if spec.cell == "lstm" else ("h",)
-        return tuple(dense(spec.units, activation="tanh", name=f"bridge_{n}{height + 1}") for n in names)
-
-    def embedding(side: str, size: int) -> Any:
+    def _embeddings(self) -> tuple[Any, Any]:
+        if self.reads_ids or self.numbers:
+            return None, None
+        width = self.spec.embedding_size
+        if self.spec.tied_embeddings:
+            shared = keras.layers.Embedding(self.source_size, width, name="embedding")
+            return shared, shared
         return (
-            None if one_hot else keras.layers.Embedding(size, spec.embedding_size, name=f"{side}_embedding")
+            keras.layers.Embedding(self.source_size, width, name="source_embedding"),
+            keras.layers.Embedding(self.target_size, width, name="target_embedding"),
         )
 
-    attends, both = spec.attention != "none", spec.bidirectional
-    return _Layers(
-        encoder=stack("encoder", source_size),
-        encoder_backward=stack("encoder_backward", source_size) if both else (),
-        bridge=tuple(bridge(i) for i in heights) if both else (),
-        decoder=stack("decoder", target_size),
-        source_embedding=embedding("source", source_size),
-        target_embedding=embedding("target", target_size),
-        memory=dense(spec.units, use_bias=False, name="memory") if attends and both else None,
-        query=dense(spec.units, use_bias=False, name="query") if spec.attention == "luong_general" else None,
-        attend=keras.layers.Attention(name="attention") if attends else None,
-        combine=dense(spec.units, activation="tanh", use_bias=False, name="attentional") if attends else None,
-        output=dense(target_size, name="logits"),
-    )
+    @property
+    def _cell_options(self) -> dict[str, Any]:
+        return {
+            "kernel_initializer": self.spec.kernel_initializer,
+            "recurrent_initializer": self.spec.recurrent_initializer,
+            "recurrent_dropout": self.spec.recurrent_dropout,
+        }
 
+    def _recurrent(self, side: str, height: int, size: int) -> Any:
+        """Return one recurrent layer; the lowest one of a fused model reads token ids themselves."""
+        name, spec = f"{side}_{height + 1}", self.spec
+        layer: Any
+        if self.kernel == "fused":
+            ids = size if self.reads_ids and height == 0 else None
+            fused = {"lstm": FusedLSTM, "gru": FusedGRU}[spec.cell]
+            layer = fused(spec.units, input_size=ids, name=name, **self._cell_options)
+        else:
+            plain = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}[spec.cell]
+            options = {**self._cell_options, "use_cudnn": True if self.kernel == "cudnn" else "auto"}
+            layer = plain(spec.units, return_sequences=True, return_state=True, name=name, **options)
+        layer.cell.name = f"{name}_cell"  # the inference decoder calls cells, and Keras wants unique names
+        return layer
 
-def _enter(ids: Any, size: int, embedding: Any, kernel: Kernel) -> Any:
-    """Turn ids (B, T) into what the first recurrent layer reads."""
-    if embedding is not None:
-        return embedding(ids)
-    return ids if kernel == "fused" else ops.one_hot(ids, size)
+    def _decoder(self) -> Any:
+        spec = self.spec
+        if not spec.attends_in_recurrence:
+            return [self._recurrent("decoder", i, self.target_size) for i in range(spec.layers)]
+        return AttentionDecoder(
+            cell=spec.cell,
+            units=spec.units,
+            layers=spec.layers,
+            score=spec.attention,
+            residual=spec.residual,
+            cell_options=self._cell_options,
+            name="decoder",
+        )
 
+    # --- the models ---------------------------------------------------------------------------------------
 
-def _dropped(spec: ModelSpec, inputs: Any, name: str) -> Any:
-    """Drop inputs that are vectors (Zaremba et al. 2014); one-hot inputs and token ids are left whole."""
-    return keras.layers.Dropout(spec.dropout, name=f"{name}_dropout")(inputs) if spec.dropout else inputs
+    def models(self) -> Models:
+        """Return all three."""
+        return Models(self.train(), self.inference_encoder(), self.inference_decoder())
 
+    def train(self) -> keras.Model:
+        """Return `Models.train`."""
+        source = self._input((None,), self.source_size, "source")
+        decoder_input = self._input((None,), self.target_size, "decoder_input")
+        states, memory = self._encode(source)
+        x = self._enter(decoder_input, self.target_size, self.target_embedding)
+        if self.spec.attends_in_recurrence:
+            x = self._dropped(x, "decoder_1") if not self.reads_ids else x
+            x = self.decoder(x, [*states, *self._zeros_fed(states)], memory, mask=self._mask(source))[0]
+        else:
+            x = self._decode_all(x, states)
+            if self.attends:
+                x, _ = self._attend(x, memory, source)
+        return keras.Model([source, decoder_input], self.output(self._dropped(x, "output")), name="train")
 
-def _encode(
-    spec: ModelSpec, layers: _Layers, source: Any, size: int, masked: bool, kernel: Kernel
-) -> tuple[list[Any], Any]:
-    """Return the decoder's first states, layer by layer, and the top layer's outputs (B, S, H or 2H)."""
-    mask = ops.not_equal(source, PAD) if masked else None
-    x = _enter(source, size, layers.source_embedding, kernel)
-    states: list[Any] = []
-    for height, forward in enumerate(layers.encoder):
-        if height or layers.source_embedding is not None:
-            x = _dropped(spec, x, f"encoder_{height + 1}")
-        outputs, *last = forward(x, mask=mask)
-        if spec.bidirectional:
-            back, *first = _backward(layers.encoder_backward[height], x, mask)
-            outputs = ops.concatenate([outputs, back], axis=-1)
-            joined = [ops.concatenate(pair, axis=-1) for pair in zip(last, first, strict=True)]
-            last = [dense(state) for dense, state in zip(layers.bridge[height], joined, strict=True)]
-        states += last
-        x = outputs
-    return states, x
+    def inference_encoder(self) -> keras.Model:
+        """Return `Models.inference_encoder`."""
+        source = self._input((None,), self.source_size, "source")
+        states, memory = self._encode(source)
+        outputs = [*states, memory] if self.attends else states
+        return keras.Model(source, outputs, name="inference_encoder")
+
+    def inference_decoder(self) -> keras.Model:
+        """Return `Models.inference_decoder`."""
+        units, heights = self.spec.units, range(self.spec.layers)
+        previous = self._input((1,), self.target_size, "previous_symbol")
+        names = [f"{n}{i + 1}" for i in heights for n in self.state_names]
+        names += ["fed"] if self.spec.input_feeding else []
+        states = [keras.Input((units,), name=f"state_{name}") for name in names]
+        x = self._enter(previous, self.target_size, self.target_embedding)
+        if not self.attends:
+            x, next_states = self._decode_step(x, states)
+            return keras.Model([previous, *states], [self.output(x), *next_states], name="inference_decoder")
+        memory = keras.Input((None, units), name="encoder_outputs")
+        source = self._input((None,), self.source_size, "source")
+        if self.spec.attends_in_recurrence:
+            x, weights, *next_states = self.decoder(x, states, memory, mask=self._mask(source))
+        else:
+            x, next_states = self._decode_step(x, states)
+            x, weights = self._attend(x, memory, source)
+        weights = keras.layers.Identity(name="attention_weights")(weights)
+        outputs = [self.output(x), *next_states, weights]
+        return keras.Model([previous, *states, memory, source], outputs, name="inference_decoder")
+
+    # --- the ways through the layers -----------------------------------------------------------------------
+
+    def _input(self, shape: tuple[int | None, ...], size: int, name: str) -> Any:
+        if self.numbers:
+            return keras.Input((*shape, size), dtype="float32", name=name)
+        return keras.Input(shape, dtype="int32", name=name)
+
+    def _enter(self, ids: Any, size: int, embedding: Any) -> Any:
+        """Turn ids (B, T) into what the first recurrent layer reads."""
+        if self.numbers:
+            return ids
+        if embedding is not None:
+            return embedding(ids)
+        fed_to_cells = self.spec.attends_in_recurrence and ids.name != "source"
+        return ids if self.kernel == "fused" and not fed_to_cells else ops.one_hot(ids, size)
+
+    def _dropped(self, inputs: Any, name: str) -> Any:
+        """Drop inputs that are vectors (Zaremba et al. 2014); one-hot inputs and token ids are left whole."""
+        rate = self.spec.dropout
+        return keras.layers.Dropout(rate, name=f"{name}_dropout")(inputs) if rate else inputs
+
+    def _mask(self, source: Any) -> Any:
+        return ops.not_equal(source, PAD) if self.masked else None
+
+    def _zeros_fed(self, states: list[Any]) -> list[Any]:
+        return [ops.zeros_like(states[0])] if self.spec.input_feeding else []
+
+    def _encode(self, source: Any) -> tuple[list[Any], Any]:
+        """Return the decoder's first states, layer by layer, and the encoder outputs (B, S, H)."""
+        mask = self._mask(source)
+        x = self._enter(source, self.source_size, self.source_embedding)
+        states: list[Any] = []
+        for height, forward in enumerate(self.encoder):
+            if height or not self.reads_ids:
+                x = self._dropped(x, f"encoder_{height + 1}")
+            outputs, *last = forward(x, mask=mask)
+            if self.spec.bidirectional:
+                back, *first = _backward(self.encoder_backward[height], x, mask)
+                outputs = ops.concatenate([outputs, back], axis=-1)
+                joined = [ops.concatenate(pair, axis=-1) for pair in zip(last, first, strict=True)]
+                last = [dense(state) for dense, state in zip(self.bridge[height], joined, strict=True)]
+            states += last
+            x = x + outputs if self.spec.residual and height else outputs
+        return states, self.memory(x) if self.memory is not None else x
+
+    def _states_of(self, height: int, states: list[Any]) -> list[Any]:
+        count = len(self.state_names)
+        return states[height * count : (height + 1) * count]
+
+    def _decode_all(self, x: Any, states: list[Any]) -> Any:
+        """Run the decoder's layers over all target positions: -> (B, T, H)."""
+        for height, layer in enumerate(self.decoder):
+            if height or not self.reads_ids:
+                x = self._dropped(x, f"decoder_{height + 1}")
+            outputs = layer(x, initial_state=self._states_of(height, states))[0]
+            x = x + outputs if self.spec.residual and height else outputs
+        return x
+
+    def _decode_step(self, x: Any, states: list[Any]) -> tuple[Any, list[Any]]:
+        """Run the decoder's cells over one position: (B, 1, F) -> (B, 1, H) and the next states."""
+        x = ops.squeeze(x, axis=1)
+        after: list[Any] = []
+        for height, layer in enumerate(self.decoder):
+            output, new = layer.cell(x, self._states_of(height, states))
+            after += new if isinstance(new, list | tuple) else [new]
+            x = x + output if self.spec.residual and height else output
+        return ops.expand_dims(x, axis=1), after
+
+    def _attend(self, outputs: Any, memory: Any, source: Any) -> tuple[Any, Any]:
+        """Return attentional outputs (B, T, H) and weights (B, T, S).
+
+        Luong et al. 2015, equations 5, 7 and 8; `outputs` are the decoder's h_t, (B, T, H).
+        """
+        query = self.query(outputs) if self.query is not None else outputs
+        mask = [None, self._mask(source)] if self.masked else None
+        context, weights = self.attend([query, memory], mask=mask, return_attention_scores=True)
+        return self.combine(ops.concatenate([context, outputs], axis=-1)), weights
 
 
 def _backward(layer: Any, x: Any, mask: Any) -> list[Any]:
@@ -187,68 +311,3 @@ class Reverse(keras.layers.Layer):  # type: ignore[misc]
         if len(x.shape) == 2:
             return ops.take_along_axis(x, index, axis=1)
         return ops.take_along_axis(x, index[:, :, None], axis=1)
-
-
-def _attend(spec: ModelSpec, layers: _Layers, outputs: Any, memory: Any, source: Any, masked: bool) -> Any:
-    """Return attentional outputs (B, T, H) and weights (B, T, S): Luong et al. 2015, equations 5, 7 and 8.
-
-    Args:
-        outputs: decoder outputs h_t, (B, T, H).
-        memory: encoder outputs, (B, S, H).
-    """
-    query = layers.query(outputs) if layers.query is not None else outputs
-    mask = [None, ops.not_equal(source, PAD)] if masked else None
-    context, weights = layers.attend([query, memory], mask=mask, return_attention_scores=True)
-    return layers.combine(ops.concatenate([context, outputs], axis=-1)), weights
-
-
-def _train_model(
-    spec: ModelSpec, layers: _Layers, sizes: tuple[int, int], masked: bool, kernel: Kernel
-) -> keras.Model:
-    source = keras.Input((None,), dtype="int32", name="source")
-    decoder_input = keras.Input((None,), dtype="int32", name="decoder_input")
-    states, memory = _encode(spec, layers, source, sizes[0], masked, kernel)
-    x = _enter(decoder_input, sizes[1], layers.target_embedding, kernel)
-    per_layer = len(states) // spec.layers
-    for height, layer in enumerate(layers.decoder):
-        if height or layers.target_embedding is not None:
-            x = _dropped(spec, x, f"decoder_{height + 1}")
-        x = layer(x, initial_state=states[height * per_layer : (height + 1) * per_layer])[0]
-    if layers.attend is not None:
-        memory = layers.memory(memory) if layers.memory is not None else memory
-        x, _ = _attend(spec, layers, x, memory, source, masked)
-    logits = layers.output(_dropped(spec, x, "output"))
-    return keras.Model([source, decoder_input], logits, name="train")
-
-
-def _inference_encoder(spec: ModelSpec, layers: _Layers, source_size: int, masked: bool) -> keras.Model:
-    source = keras.Input((None,), dtype="int32", name="source")
-    states, memory = _encode(spec, layers, source, source_size, masked, "keras")
-    if layers.attend is None:
-        return keras.Model(source, states, name="inference_encoder")
-    memory = layers.memory(memory) if layers.memory is not None else memory
-    return keras.Model(source, [*states, memory], name="inference_encoder")
-
-
-def _inference_decoder(spec: ModelSpec, layers: _Layers, target_size: int, masked: bool) -> keras.Model:
-    previous = keras.Input((1,), dtype="int32", name="previous_symbol")
-    names = [
-        f"{n}{i + 1}" for i in range(spec.layers) for n in (("h", "c") if spec.cell == "lstm" else ("h",))
-    ]
-    states = [keras.Input((spec.units,), name=f"state_{name}") for name in names]
-    x = _enter(previous, target_size, layers.target_embedding, "keras")
-    x = ops.squeeze(x, axis=1)
-    next_states: list[Any] = []
-    per_layer = len(states) // spec.layers
-    for height, layer in enumerate(layers.decoder):
-        x, after = layer.cell(x, states[height * per_layer : (height + 1) * per_layer])
-        next_states += after if isinstance(after, list | tuple) else [after]
-    x = ops.expand_dims(x, axis=1)
-    if layers.attend is None:
-        return keras.Model([previous, *states], [layers.output(x), *next_states], name="inference_decoder")
-    memory = keras.Input((None, spec.units), name="encoder_outputs")
-    source = keras.Input((None,), dtype="int32", name="source")
-    x, weights = _attend(spec, layers, x, memory, source, masked)
-    weights = keras.layers.Identity(name="attention_weights")(weights)
-    outputs = [layers.output(x), *next_states, weights]
-    return keras.Model([previous, *states, memory, source], outputs, name="inference_decoder")

@@ -14,21 +14,29 @@ def count_parameters(spec: ModelSpec, source_size: int, target_size: int) -> int
     """
     one_hot, units = spec.inputs == "one_hot", spec.units
     directions = 2 if spec.bidirectional else 1
-    total = 0 if one_hot else (source_size + target_size) * spec.embedding_size
+    embedded = source_size if spec.tied_embeddings else source_size + target_size
+    total = 0 if one_hot else embedded * spec.embedding_size
     for height in range(spec.layers):
         source_width = (
             (source_size if one_hot else spec.embedding_size) if height == 0 else directions * units
         )
         target_width = (target_size if one_hot else spec.embedding_size) if height == 0 else units
+        if height == 0 and spec.attends_in_recurrence:
+            target_width += units  # the context, or the attentional vector that is fed
         total += directions * _recurrent(spec, source_width) + _recurrent(spec, target_width)
     if spec.bidirectional:
         states = 2 if spec.cell == "lstm" else 1
         total += spec.layers * states * (2 * units * units + units)
-    if spec.attention != "none":
-        total += 2 * units * units
-        total += 2 * units * units if spec.bidirectional else 0
-        total += units * units if spec.attention == "luong_general" else 0
-    return total + units * target_size + target_size
+    return total + _attention(spec) + units * target_size + target_size
+
+
+def _attention(spec: ModelSpec) -> int:
+    if spec.attention == "none":
+        return 0
+    square = spec.units * spec.units
+    score = {"luong_dot": 0, "luong_general": square, "bahdanau": 2 * square + spec.units}[spec.attention]
+    memory = 2 * square if spec.bidirectional else 0
+    return score + memory + 2 * square
 
 
 def _recurrent(spec: ModelSpec, width: int) -> int:

@@ -1,0 +1,162 @@
+"""A decoder whose recurrence sees the attention: Bahdanau's, and Luong's with input feeding.
+
+Luong's attention without input feeding needs none of this: there the recurrence does not depend on the
+attention, so all its steps are attended at once (see `seq2seq`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from job.models.recurrent import empty, filled, loop
+
+
+def masked_softmax(scores: Any, mask: Any) -> Any:
+    """Return attention weights: scores (B, S) float32, mask (B, S) bool or None -> (B, S), summing to 1."""
+    if mask is not None:
+        scores = tf.where(mask, scores, -1e9)
+    return tf.nn.softmax(scores, axis=-1)
+
+
+@keras.saving.register_keras_serializable(package="seq2seq_job")
+class AttentionDecoder(keras.layers.Layer):  # type: ignore[misc]
+    """Stacked cells and an attention over the encoder's outputs, step by step.
+
+    With s the top layer's state, m the encoder's outputs ("memory"), x the inputs:
+
+    - `bahdanau` (Bahdanau et al. 2015, A.1.2 and A.2.2): e_tj = v . tanh(W s_(t-1) + U m_j), c_t the mean of m
+      weighted by softmax(e_t); the cells read [x_t; c_t].
+    - `luong_dot`, `luong_general` with input feeding (Luong et al. 2015, equation 8 and section 3.3): the
+      cells read [x_t; a_(t-1)]; e_tj = s_t . m_j or s_t . W m_j; c_t as above.
+
+    The output is Luong's attentional vector a_t = tanh(W_c [c_t; s_t]) (equation 5), for Bahdanau too, whose
+    paper has a maxout layer there.
+
+    Args:
+        cell: `lstm` or `gru`.
+        units: H, width of a state.
+        layers: cells, one above the other.
+        score: see above.
+        residual: each cell above the first adds its input to its output.
+        cell_options: given to every cell: initializers, recurrent dropout.
+    """
+
+    def __init__(
+        self,
+        *,
+        cell: str,
+        units: int,
+        layers: int,
+        score: str,
+        residual: bool = False,
+        cell_options: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+        self._arguments = {
+            "cell": cell, "units": units, "layers": layers, "score": score, "residual": residual,
+            "cell_options": cell_options or {},
+        }  # fmt: skip
+        kind = {"lstm": keras.layers.LSTMCell, "gru": keras.layers.GRUCell}[cell]
+        self.cells = [kind(units, name=f"cell_{i + 1}", **(cell_options or {})) for i in range(layers)]
+        self.units, self.score, self.residual = units, score, residual
+        self.states_per_cell = 2 if cell == "lstm" else 1
+        dense = keras.layers.Dense
+        self.combine = dense(units, activation="tanh", use_bias=False, name="attentional")
+        self.query = None if score == "luong_dot" else dense(units, use_bias=False, name="query")
+        self.keys = dense(units, use_bias=False, name="keys") if score == "bahdanau" else None
+        self.energy = dense(1, use_bias=False, name="energy") if score == "bahdanau" else None
+
+    @property
+    def feeds(self) -> bool:
+        """Whether the last attentional vector is one of the states: it is the last of them."""
+        return self.score != "bahdanau"
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what `from_config` needs."""
+        return {**super().get_config(), **self._arguments}
+
+    def build(self, inputs_shape: Any, states_shape: Any, memory_shape: Any, mask_shape: Any = None) -> None:
+        """Make the weights of all parts."""
+        width = inputs_shape[-1] + (self.units if self.feeds else memory_shape[-1])
+        for cell in self.cells:
+            cell.build((None, width))
+            width = self.units
+        self.combine.build((None, memory_shape[-1] + self.units))
+        if self.query is not None:
+            self.query.build((None, self.units))
+        if self.keys is not None and self.energy is not None:
+            self.keys.build((None, memory_shape[-1]))
+            self.energy.build((None, self.units))
+
+    def call(self, inputs: Any, states: Any, memory: Any, mask: Any = None, training: bool = False) -> Any:
+        """Decode with the inputs given.
+
+        Args:
+            inputs: (B, T, F) float32.
+            states: of each cell, h (and c), then with input feeding the attentional vector; each (B, H).
+            memory: (B, S, H) float32.
+            mask: (B, S) bool, False for padding; None when there is none.
+            training: whether recurrent dropout applies.
+
+        Returns:
+            attentional vectors (B, T, H), attention weights (B, T, S), and the states after the last step.
+        """
+        time_major = tf.transpose(inputs, [1, 0, 2])
+        keys = memory if self.keys is None else self.keys(memory)
+        steps = filled(time_major)
+        self._draw_dropout(states, training)
+
+        def body(t: Any, outputs: Any, weights: Any, *before: Any) -> tuple[Any, ...]:
+            output, weight, after = self._step(steps.read(t), before, memory, keys, mask, training)
+            return (outputs.write(t, output), weights.write(t, weight), *after)
+
+        outputs, weights, *after = loop(time_major, body, (*empty(time_major, 2), *states))
+        self._draw_dropout(states, training=False)
+        stacked = tf.ensure_shape(outputs.stack(), [inputs.shape[1], None, self.units])
+        return tf.transpose(stacked, [1, 0, 2]), tf.transpose(weights.stack(), [1, 0, 2]), *after
+
+    def _step(
+        self, x: Any, states: Any, memory: Any, keys: Any, mask: Any, training: bool
+    ) -> tuple[Any, Any, tuple[Any, ...]]:
+        """Take one step: x (B, F) -> attentional vector (B, H), weights (B, S), states."""
+        cells, top = states[: len(self.cells) * self.states_per_cell], (len(self.cells) - 1)
+        if self.feeds:
+            after, h = self._run_cells(tf.concat([x, states[-1]], axis=-1), cells, training)
+            context, weights = self._attend(h, memory, keys, mask)
+        else:
+            context, weights = self._attend(cells[top * self.states_per_cell], memory, keys, mask)
+            after, h = self._run_cells(tf.concat([x, context], axis=-1), cells, training)
+        output = self.combine(tf.concat([context, h], axis=-1))
+        return output, weights, (*after, output) if self.feeds else tuple(after)
+
+    def _draw_dropout(self, states: Any, training: bool) -> None:
+        """Draw each cell's dropout mask for all steps, outside the loop; a cell keeps it until the next draw."""
+        for height, cell in enumerate(self.cells):
+            cell.reset_recurrent_dropout_mask()
+            if training and cell.recurrent_dropout:
+                cell.get_recurrent_dropout_mask(states[height * self.states_per_cell])
+
+    def _run_cells(self, x: Any, states: Any, training: bool) -> tuple[list[Any], Any]:
+        after: list[Any] = []
+        for height, cell in enumerate(self.cells):
+            n = self.states_per_cell
+            output, new = cell(x, list(states[height * n : (height + 1) * n]), training=training)
+            after += new if isinstance(new, list | tuple) else [new]
+            x = output + x if self.residual and height else output
+        return after, x
+
+    def _attend(self, query: Any, memory: Any, keys: Any, mask: Any) -> tuple[Any, Any]:
+        """Return the context (B, H) and the weights (B, S) of a query (B, H)."""
+        if self.query is not None:
+            query = self.query(query)
+        if self.energy is not None:
+            scores = self.energy(tf.tanh(query[:, None] + keys))[:, :, 0]
+        else:
+            scores = tf.linalg.matvec(keys, query)
+        weights = masked_softmax(scores, mask)
+        return tf.linalg.matvec(memory, weights, transpose_a=True), weights
