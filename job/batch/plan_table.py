@@ -10,7 +10,7 @@ from rich.table import Table
 
 from job.batch.plan import PlannedJob
 from job.models.size import count_parameters
-from job.problems.base import Problem, widths
+from job.problems.base import Problem
 
 
 def print_plan(plan: Sequence[PlannedJob], problems: Mapping[str, Problem], console: Console) -> None:
@@ -21,12 +21,12 @@ def print_plan(plan: Sequence[PlannedJob], problems: Mapping[str, Problem], cons
         problems: by job name.
         console: where to.
     """
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
-    table.add_column("job", overflow="fold")
-    table.add_column("problem", overflow="fold")
+    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
+    table.add_column("job", overflow="fold", min_width=8)  # columns that may fold would else fold to nothing
+    table.add_column("problem", overflow="fold", min_width=8)
     for name in ("classes", "units", "examples", "parameters"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("fingerprint", no_wrap=True)
+    table.add_column("finger\nprint", no_wrap=True)
     table.add_column("state", no_wrap=True)
     for planned in plan:
         table.add_row(*_row(planned, problems[planned.job.name]))
@@ -34,7 +34,7 @@ def print_plan(plan: Sequence[PlannedJob], problems: Mapping[str, Problem], cons
 
 
 def _row(planned: PlannedJob, problem: Problem) -> list[str]:
-    job, sizes = planned.job, widths(problem)
+    job, sizes = planned.job, (len(problem.source_vocabulary), len(problem.target_vocabulary))
     model, examples = job.model, problem.examples_per_epoch(job.training.examples)
     return [
         job.name,

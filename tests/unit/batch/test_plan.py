@@ -110,3 +110,24 @@ def test_the_table_shows_each_jobs_sizes_and_how_it_stands(spec, output):
     assert first[:8] == ["first", "copy", "6,", "6", "2", "x", "9", "3"]
     assert first[8:11] == ["x", "1,280", parameters[1]]
     assert first[12:] == ["to", "do"]
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_the_table_holds_every_column_on_a_narrow_terminal(output, tmp_path, width):
+    names = ["tutorial", "a-name-so-long-that-it-must-be-folded-source_length-10-units-256"]
+    model, training = ModelSpec(units=512, layers=2), TrainingSpec(examples=100_000, epochs=10)
+    jobs = tuple(job_spec(name, model=model, training=training) for name in names)
+    for name in names:
+        leave(output, name, "failed", fingerprint(job_spec(name, model=model, training=training), tmp_path))
+    plan = make_plan(Spec(path=tmp_path / "jobs.yaml", jobs=jobs), output)
+    problems = {job.name: build_problem(job.problem, job.seed, tmp_path) for job in jobs}
+    console = Console(width=width, file=io.StringIO())
+    print_plan(plan, problems, console)
+    lines = console.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    row = next(line for line in lines if line.startswith("tutorial"))
+    assert row.split()[:2] == ["tutorial", "copy"]
+    assert row.split()[9:12] == ["100,000", f"{count_parameters(model, 6, 6):,}", plan[0].fingerprint[:8]]
+    assert row.rstrip().endswith(" failed before")
+    first_column = lines[-1].index("copy") if "copy" in lines[-1] else row.index("copy")
+    assert names[1] in "".join(line[:first_column].strip() for line in lines)
