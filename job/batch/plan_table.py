@@ -10,7 +10,7 @@ from rich.table import Table
 
 from job.batch.plan import PlannedJob
 from job.models.size import count_parameters
-from job.problems.base import Problem
+from job.problems.base import Problem, widths
 
 
 def print_plan(plan: Sequence[PlannedJob], problems: Mapping[str, Problem], console: Console) -> None:
@@ -34,7 +34,7 @@ def print_plan(plan: Sequence[PlannedJob], problems: Mapping[str, Problem], cons
 
 
 def _row(planned: PlannedJob, problem: Problem) -> list[str]:
-    job, sizes = planned.job, (len(problem.source_vocabulary), len(problem.target_vocabulary))
+    job, sizes = planned.job, widths(problem)
     model, examples = job.model, problem.examples_per_epoch(job.training.examples)
     return [
         job.name,
