@@ -4,25 +4,44 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-import job.models.seq2seq  # noqa: F401 - Keras must know its layer `Reverse` to load a saved one
+import job.models.seq2seq  # noqa: F401 - Keras must know our layers to load saved ones
 from job.artifacts import replacing
+from job.decoding.beam import beam_search
 from job.decoding.greedy import greedy
+from job.decoding.step import repeat_states
 from job.errors import InputError, ModelDirectoryError
 from job.problems.base import Ids
 from job.problems.vocabulary import PAD, Vocabulary, pad
+from job.spec.schema import EvaluationSpec
 
 ROWS = 1024
 """Rows decoded at once; a smaller batch is filled up. One shape means one trace, and the same arithmetic for
 a row whatever its neighbours are, so that `predict` gives the very predictions of the evaluation."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """How targets are searched for: the keys of `EvaluationSpec` by the same names."""
+
+    decoder: Literal["greedy", "beam"] = "greedy"
+    beam_width: int = 4
+    length_penalty: float = 0.6
+    max_length: int | None = None
+    max_length_factor: float | None = None
+
+    @classmethod
+    def from_spec(cls, spec: EvaluationSpec) -> Search:
+        """Take over what a spec says."""
+        return cls(**{f.name: getattr(spec, f.name) for f in fields(cls)})
 
 
 @dataclass(frozen=True)
@@ -33,7 +52,9 @@ class ModelFacts:
         source, target: the vocabularies.
         fixed_length: every source has `source_length` tokens and every target `max_target_length`.
         source_length: tokens of a source where lengths are fixed, else None.
-        max_target_length: decoding stops there, the end id included.
+        max_target_length: of the training targets, the end id included; decoding stops there unless
+            `search` says otherwise.
+        search: how the evaluation searched, and so how `predict` does.
     """
 
     source: Vocabulary
@@ -41,16 +62,25 @@ class ModelFacts:
     fixed_length: bool
     source_length: int | None
     max_target_length: int
+    search: Search = Search()
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object."""
-        return {**vars(self), "source": self.source.to_json(), "target": self.target.to_json()}
+        sides = {"source": self.source.to_json(), "target": self.target.to_json()}
+        return {**vars(self), **sides, "search": vars(self.search)}
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> ModelFacts:
         """Read what `to_json` gave."""
         sides = {side: Vocabulary.from_json(record[side]) for side in ("source", "target")}
-        return cls(**{**record, **sides})
+        return cls(**{**record, **sides, "search": Search(**record["search"])})
+
+    @property
+    def columns(self) -> int:
+        """The most symbols that any row is decoded to."""
+        return (
+            self.max_target_length if self.fixed_length else self.search.max_length or self.max_target_length
+        )
 
 
 @dataclass(frozen=True)
@@ -61,39 +91,82 @@ class TrainedModel:
     decoder: keras.Model
     facts: ModelFacts
 
-    def compile_greedy(self) -> Callable[[Ids], Ids]:
-        """Return a function from sources (n, S) int32 to predicted targets (n, max_target_length) int32."""
-        compiled = tf.function(self._greedy, input_signature=[tf.TensorSpec([ROWS, None], tf.int32)])
+    def compile_decoder(self) -> Callable[[Ids], Ids]:
+        """Return a function from sources (n, S) to the best targets found, (n, `facts.columns`), int32."""
+        search = self.compile_search()
+        return lambda sources: search(sources)[0][:, 0]
 
-        def decode(sources: Ids) -> Ids:
-            parts = [compiled(part).numpy()[:n] for part, n in _batches(sources)]
-            return np.concatenate(parts) if parts else np.zeros((0, self.facts.max_target_length), np.int32)
+    def compile_search(self) -> Callable[[Ids], tuple[Ids, NDArray[np.float32]]]:
+        """Return a function from sources (n, S) int32 to hypotheses (n, K, `facts.columns`) int32 and scores.
 
-        return decode
+        Best first. K is the beam's width; greedy search finds one, whose score is NaN.
+        """
+        kind = self._beam if self.facts.search.decoder == "beam" else self._greedy
+        compiled = tf.function(kind, input_signature=[tf.TensorSpec([ROWS, None], tf.int32)])
+        width = self.facts.search.beam_width if self.facts.search.decoder == "beam" else 1
 
-    def _greedy(self, source: Any) -> Any:
-        step, states = self._step_function(source)
-        return greedy(
+        def search(sources: Ids) -> tuple[Ids, NDArray[np.float32]]:
+            parts = [(compiled(part), n) for part, n in _batches(sources)]
+            ids = [found[0].numpy()[:n] for found, n in parts]
+            scores = [found[1].numpy()[:n] for found, n in parts]
+            nothing = np.zeros((0, width, self.facts.columns), np.int32), np.zeros((0, width), np.float32)
+            return (np.concatenate(ids), np.concatenate(scores)) if parts else nothing
+
+        return search
+
+    def _greedy(self, source: Any) -> tuple[Any, Any]:
+        step, states = self._step_function(source, 1)
+        found = greedy(
             step,
             states,
             rows=ROWS,
             start=self.facts.target.start,
             end=self.facts.target.end,
-            max_length=self.facts.max_target_length,
+            max_length=self.facts.columns,
+            limits=self._limits(source),
+        )
+        return found[:, None], tf.fill([ROWS, 1], float("nan"))
+
+    def _beam(self, source: Any) -> tuple[Any, Any]:
+        width = self.facts.search.beam_width
+        step, states = self._step_function(source, width)
+        return beam_search(
+            step,
+            states,
+            limits=self._limits(source),
+            start=self.facts.target.start,
+            end=self.facts.target.end,
+            max_length=self.facts.columns,
+            width=width,
+            length_penalty=self.facts.search.length_penalty,
         )
 
-    def _step_function(self, source: Any) -> tuple[Callable[[Any, Any], tuple[Any, Any]], Any]:
-        """Encode sources; return a step (see `decoding.greedy.Step`) and its first states."""
+    def _limits(self, source: Any) -> Any:
+        """Return the most symbols of each row, (ROWS,) int32."""
+        most = tf.fill([ROWS], self.facts.columns)
+        factor = self.facts.search.max_length_factor
+        if factor is None or self.facts.fixed_length:
+            return most
+        lengths = tf.reduce_sum(tf.cast(tf.not_equal(source, PAD), tf.float32), axis=1)
+        return tf.minimum(most, tf.cast(tf.math.ceil(lengths * factor), tf.int32))
+
+    def _step_function(self, source: Any, width: int) -> tuple[Callable[[Any, Any], tuple[Any, Any]], Any]:
+        """Encode sources; return a step (see `decoding.step`) over `width` rows a source, and its states.
+
+        What the decoder attends to is the same at every step: it is no state, and is repeated once.
+        """
         encoded = [tf.identity(x) for x in _listed(self.encoder(source, training=False))]
-        attends = len(self.decoder.inputs) > 1 + len(encoded)
-        memory = [encoded.pop(), source] if attends else []
-        count = len(encoded)
+        inputs = [i.name for i in self.decoder.inputs]
+        memory = [encoded.pop(), source] if "encoder_outputs" in inputs else []
+        memory = repeat_states(memory, width) if width > 1 else memory
+        count = sum(name.startswith("state_") for name in inputs)
+        states = [*encoded, *(tf.zeros_like(encoded[0]) for _ in range(count - len(encoded)))]
 
         def step(symbols: Any, states: Any) -> tuple[Any, Any]:
             logits, *rest = self.decoder([symbols[:, None], *states, *memory], training=False)
             return logits[:, 0], tuple(rest[:count])
 
-        return step, tuple(encoded)
+        return step, tuple(states)
 
     def states(self, sources: Ids) -> dict[str, NDArray[np.float32]]:
         """Return the context of each source: the encoder's last states by name (`h1`, `c1`, ...), (n, H)."""
@@ -102,6 +175,7 @@ class TrainedModel:
             input_signature=[tf.TensorSpec([ROWS, None], tf.int32)],
         )
         names = [i.name.removeprefix("state_") for i in self.decoder.inputs if i.name.startswith("state_")]
+        names = [name for name in names if name != "fed"]
         parts = [[x.numpy()[:n] for x in compiled(part)[: len(names)]] for part, n in _batches(sources)]
         return {name: np.concatenate([part[i] for part in parts]) for i, name in enumerate(names)}
 
@@ -176,12 +250,28 @@ def _shown(vocabulary: Vocabulary) -> str:
 
 def predict(model: TrainedModel, sources: Iterable[list[int]]) -> Iterator[str]:
     """Yield one target a source, in order, reading `ROWS` sources at a time; an empty source gives ''."""
-    decode = model.compile_greedy()
+    for hypotheses in predict_best(model, sources, 1):
+        yield hypotheses[0][1]
+
+
+def predict_best(
+    model: TrainedModel, sources: Iterable[list[int]], count: int
+) -> Iterator[list[tuple[float, str]]]:
+    """Yield the `count` best targets of each source with their scores, best first; an empty source gives ''.
+
+    Scores are those of `decoding.beam`; NaN where the search is greedy.
+    """
+    search = model.compile_search()
     for chunk in _chunks(sources):
         full = [ids for ids in chunk if ids]
-        targets = iter(decode(pad(full))) if full else iter(())
+        found = iter(zip(*search(pad(full)), strict=True)) if full else iter(())
         for ids in chunk:
-            yield model.facts.target.decode(next(targets)) if ids else ""
+            if not ids:
+                yield [(0.0, "")]
+                continue
+            targets, scores = next(found)
+            decode = model.facts.target.decode
+            yield [(float(s), decode(t)) for t, s in zip(targets[:count], scores[:count], strict=True)]
 
 
 def encode(model: TrainedModel, sources: Iterable[list[int]], output: Path) -> int:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
-Step = Callable[[Any, Any], tuple[Any, Any]]
-"""(symbols (N,) int32, states) -> (logits (N, V) float32, next states). States are any nest of tensors whose
-first axis is N."""
+from job.decoding.step import Step
 
 
-def greedy(step: Step, states: Any, *, rows: Any, start: int, end: int | None, max_length: int) -> Any:
+def greedy(
+    step: Step,
+    states: Any,
+    *,
+    rows: Any,
+    start: int,
+    end: int | None,
+    max_length: int,
+    limits: Any = None,
+) -> Any:
     """Decode a whole batch; stops when every row has ended. Meant to be called inside a `tf.function`.
 
     Args:
@@ -22,6 +28,7 @@ def greedy(step: Step, states: Any, *, rows: Any, start: int, end: int | None, m
         start: id fed first.
         end: id that ends a row; None to decode exactly `max_length` symbols.
         max_length: most symbols of a row, the end id included.
+        limits: (N,) int32, a lower bound of its own for each row; None for none.
 
     Returns:
         (N, max_length) int32: each row's symbols, 0 after the end id.
@@ -36,6 +43,8 @@ def greedy(step: Step, states: Any, *, rows: Any, start: int, end: int | None, m
         out = tf.tensor_scatter_nd_update(out, [[t]], symbols[None])
         if end is not None:
             ended = tf.logical_or(ended, tf.equal(symbols, end))
+        if limits is not None:
+            ended = tf.logical_or(ended, t + 1 >= limits)
         return t + 1, symbols, ended, states, out
 
     begin = (

@@ -27,8 +27,8 @@ class AttentionDecoder(keras.layers.Layer):  # type: ignore[misc]
 
     With s the top layer's state, m the encoder's outputs ("memory"), x the inputs:
 
-    - `bahdanau` (Bahdanau et al. 2015, A.1.2 and A.2.2): e_tj = v . tanh(W s_(t-1) + U m_j), c_t the mean of m
-      weighted by softmax(e_t); the cells read [x_t; c_t].
+    - `bahdanau` (Bahdanau et al. 2015, A.1.2 and A.2.2): e_tj = v . tanh(W s_(t-1) + U m_j), c_t the mean
+      of m weighted by softmax(e_t); the cells read [x_t; c_t].
     - `luong_dot`, `luong_general` with input feeding (Luong et al. 2015, equation 8 and section 3.3): the
       cells read [x_t; a_(t-1)]; e_tj = s_t . m_j or s_t . W m_j; c_t as above.
 
@@ -135,7 +135,7 @@ class AttentionDecoder(keras.layers.Layer):  # type: ignore[misc]
         return output, weights, (*after, output) if self.feeds else tuple(after)
 
     def _draw_dropout(self, states: Any, training: bool) -> None:
-        """Draw each cell's dropout mask for all steps, outside the loop; a cell keeps it until the next draw."""
+        """Draw each cell's dropout mask for all steps, outside the loop; a cell keeps it until the next."""
         for height, cell in enumerate(self.cells):
             cell.reset_recurrent_dropout_mask()
             if training and cell.recurrent_dropout:

@@ -1,4 +1,4 @@
-"""Which implementation runs a model's recurrent layers: a pure function of the architecture and the device."""
+"""Which implementation runs a model's recurrent layers: a pure function of architecture and device."""
 
 from __future__ import annotations
 

@@ -43,6 +43,7 @@ class _Steps:
 
 
 def is_unrolled(time_major: Any) -> bool:
+    """Whether loops over the first axis of a tensor are unrolled: its length is known and short."""
     length = time_major.shape[0]
     return length is not None and length <= UNROLL_LIMIT
 

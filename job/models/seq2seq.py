@@ -99,7 +99,9 @@ class _Builder:
             dense(spec.units, use_bias=False, name="memory") if self.attends and spec.bidirectional else None
         )
         self.decoder = self._decoder()
-        self.query = self.attend = self.combine = None
+        self.query: Any = None
+        self.attend: Any = None
+        self.combine: Any = None
         if self.attends and not spec.attends_in_recurrence:
             if spec.attention == "luong_general":
                 self.query = dense(spec.units, use_bias=False, name="query")

@@ -253,11 +253,6 @@ class TextPairsSpec(_Problem):
         groups = {"data": self.data, "train": self.train, "validation": self.validation, "test": self.test}
         return {key: group for key, group in groups.items() if group is not None}
 
-
-ProblemSpec = Annotated[
-    ReversedPrefixSpec | ReverseSpec | CopySpec | SortSpec | AdditionSpec | TextPairsSpec | TimeSeriesSpec,
-    Field(discriminator="kind"),
-]
     @property
     def data_files(self) -> tuple[str, ...]:
         """Every file of every group."""
@@ -332,6 +327,30 @@ class TimeSeriesSpec(_Problem):
         return differencing
 
 
+class PluginSpec(_Problem):
+    """A problem of the user's own, which an installed package offers (see docs/custom_problems.md)."""
+
+    kind: Literal["plugin"]
+    name: str = Field(
+        min_length=1, max_length=200, description="The entry point's name, of the group seq2seq_job.problems."
+    )
+    options: dict[str, Any] = Field(
+        default={}, description="What the problem is made with; its package says what may stand here."
+    )
+
+
+ProblemSpec = Annotated[
+    ReversedPrefixSpec
+    | ReverseSpec
+    | CopySpec
+    | SortSpec
+    | AdditionSpec
+    | TextPairsSpec
+    | TimeSeriesSpec
+    | PluginSpec,
+    Field(discriminator="kind"),
+]
+
 # --- model, training, evaluation ----------------------------------------------------------------------------
 
 
@@ -346,8 +365,14 @@ class ModelSpec(_Section):
     bidirectional: bool = Field(
         default=False, description="The encoder also reads from right to left; both states are joined."
     )
-    attention: Literal["none", "luong_dot", "luong_general"] = Field(
-        default="none", description="How the decoder looks back at the encoder's outputs (Luong et al. 2015)."
+    attention: Literal["none", "luong_dot", "luong_general", "bahdanau"] = Field(
+        default="none",
+        description="How the decoder looks back at the encoder's outputs: Luong et al. 2015, or Bahdanau et "
+        "al. 2015, whose context enters the recurrence (slower).",
+    )
+    input_feeding: bool = Field(
+        default=False,
+        description="The last attentional output enters the next step, with `luong_*` (slower).",
     )
     inputs: Literal["one_hot", "embedding"] = Field(
         default="one_hot",
@@ -356,12 +381,49 @@ class ModelSpec(_Section):
     embedding_size: int = Field(
         default=64, ge=1, le=8192, description="Width of the embedding, with `embedding`."
     )
+    tied_embeddings: bool = Field(
+        default=False, description="Source and target share one embedding, where their vocabularies are one."
+    )
+    residual: bool = Field(
+        default=False, description="Each layer above the first adds its input to its output."
+    )
     dropout: float = Field(
         default=0.0,
         ge=0,
         lt=1,
         description="Share of the inputs of layers (one-hot apart) dropped in training.",
     )
+    recurrent_dropout: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Share of a recurrent layer's states dropped in training (rules out the fast kernels).",
+    )
+    kernel_initializer: Literal["glorot_uniform", "glorot_normal", "he_normal"] = Field(
+        default="glorot_uniform", description="First values of the input kernels."
+    )
+    recurrent_initializer: Literal["orthogonal", "glorot_uniform"] = Field(
+        default="orthogonal", description="First values of the recurrent kernels."
+    )
+
+    @field_validator("input_feeding")
+    @classmethod
+    def _feeds_luong(cls, feeding: bool, info: ValidationInfo) -> bool:
+        if feeding and info.data.get("attention") not in ("luong_dot", "luong_general", None):
+            raise ValueError("input_feeding needs attention luong_dot or luong_general")
+        return feeding
+
+    @field_validator("tied_embeddings")
+    @classmethod
+    def _ties_embeddings(cls, tied: bool, info: ValidationInfo) -> bool:
+        if tied and info.data.get("inputs") == "one_hot":
+            raise ValueError("tied_embeddings needs inputs embedding")
+        return tied
+
+    @property
+    def attends_in_recurrence(self) -> bool:
+        """Whether a decoder step depends on the step before through attention too."""
+        return self.attention == "bahdanau" or self.input_feeding
 
 
 class OptimizerSpec(_Section):
@@ -414,7 +476,23 @@ class EvaluationSpec(_Section):
     validation_examples: int = Field(
         default=1000, ge=1, le=1_000_000, description="Validation examples, looked at after each epoch."
     )
-    decoder: Literal["greedy"] = Field(default="greedy", description="How a target is searched for.")
+    decoder: Literal["greedy", "beam"] = Field(default="greedy", description="How a target is searched for.")
+    beam_width: int = Field(default=4, ge=1, le=100, description="Hypotheses kept, with `beam`.")
+    length_penalty: float = Field(
+        default=0.6, ge=0, le=10, description="Alpha of GNMT's length penalty, with `beam`; 0 for none."
+    )
+    max_length: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000,
+        description="Most tokens decoded, the end included; null: as many as the longest target has.",
+    )
+    max_length_factor: float | None = Field(
+        default=None,
+        gt=0,
+        le=100,
+        description="Most tokens decoded for a token of the source, rounded up; null: no such limit.",
+    )
 
 
 _MOST = {"fraction": 1.0, "point": 100.0}
@@ -463,6 +541,17 @@ class JobSpec(_Section):
             raise ValueError("a job's name must not end in a dot")
         return name
 
+    @field_validator("training")
+    @classmethod
+    def _stops_by_something(cls, training: TrainingSpec, info: ValidationInfo) -> TrainingSpec:
+        problem = info.data.get("problem")  # absent when it is wrong itself
+        if training.early_stopping is not None and problem is not None and not problem.validates:
+            raise ValueError(
+                "early_stopping goes by the validation loss, but problem.validation is 0; "
+                "give validation rows or drop early_stopping"
+            )
+        return training
+
     @field_validator("gate")
     @classmethod
     def _gate_on_known_metrics(cls, gate: GateSpec, info: ValidationInfo) -> GateSpec:
@@ -486,14 +575,3 @@ class Spec(_Section):
 
     path: Path
     jobs: tuple[JobSpec, ...]
-    @field_validator("training")
-    @classmethod
-    def _stops_by_something(cls, training: TrainingSpec, info: ValidationInfo) -> TrainingSpec:
-        problem = info.data.get("problem")  # absent when it is wrong itself
-        if training.early_stopping is not None and problem is not None and not problem.validates:
-            raise ValueError(
-                "early_stopping goes by the validation loss, but problem.validation is 0; "
-                "give validation rows or drop early_stopping"
-            )
-        return training
-

@@ -102,7 +102,7 @@ def test_an_empty_line_gives_an_empty_line(model, evaluated):
 def test_a_prediction_does_not_depend_on_its_batch(model, evaluated):
     """Alone, in another order, beside longer sources: the same."""
     sources = sources_of(evaluated)
-    decode = model.compile_greedy()
+    decode = model.compile_decoder()
     together = decode(pad(sources))
     order = np.random.default_rng(1).permutation(len(sources))
     assert np.array_equal(decode(pad(sources)[order]), together[order])
@@ -143,7 +143,7 @@ def test_sources_are_read_as_they_are_needed(model, evaluated, monkeypatch):
 
 
 def test_no_sources_give_no_targets(model):
-    assert model.compile_greedy()(np.zeros((0, 3), np.int32)).shape == (0, model.facts.max_target_length)
+    assert model.compile_decoder()(np.zeros((0, 3), np.int32)).shape == (0, model.facts.max_target_length)
 
 
 def test_a_new_process_gives_the_very_predictions_of_the_evaluation(trained_job, evaluated, tmp_path):
