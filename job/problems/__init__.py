@@ -9,6 +9,7 @@ from typing import Any
 from job.problems.addition import Addition
 from job.problems.base import Problem
 from job.problems.integers import Copy, Reverse, ReversedPrefix, Sort
+from job.problems.plugin import build_plugin
 from job.problems.text_pairs import TextPairs
 from job.problems.time_series import TimeSeries
 from job.spec.schema import ProblemSpec
@@ -25,6 +26,7 @@ _GENERATED: dict[str, Callable[[Any, int], Problem]] = {
 _FROM_FILES: dict[str, Callable[[Any, int, Path], Problem]] = {
     "text_pairs": TextPairs,
     "time_series": TimeSeries,
+    "plugin": build_plugin,
 }
 
 

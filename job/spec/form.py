@@ -5,6 +5,7 @@ Sections hold the keys of `schema`, but may leave any of them to `defaults` or t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -88,6 +89,10 @@ def alternatives(schema: Schema, root: Schema) -> list[Schema]:
     return [option for branch in branches for option in alternatives(branch, root)]
 
 
+FREE = "problem.options."
+"""What a matrix may set besides: the keys of a mapping that is checked by somebody else."""
+
+
 @cache
 def matrix_keys() -> dict[str, Schema]:
     """Return the dotted keys that a matrix may set, each with the JSON Schema of its value.
@@ -145,10 +150,17 @@ def json_schema() -> Schema:
 
 def _matrix_schema() -> Schema:
     keys = matrix_keys()
+    free, scalar = f"^{re.escape(FREE)}.", {"type": ["string", "number", "boolean", "null"]}
     entries = {
         "type": "array",
         "minItems": 1,
-        "items": {"type": "object", "properties": keys, "additionalProperties": False, "minProperties": 1},
+        "items": {
+            "type": "object",
+            "properties": keys,
+            "patternProperties": {free: scalar},
+            "additionalProperties": False,
+            "minProperties": 1,
+        },
     }
     lists = {key: {"type": "array", "items": value, "minItems": 1} for key, value in keys.items()}
     return {
@@ -156,6 +168,7 @@ def _matrix_schema() -> Schema:
         "type": "object",
         "minProperties": 1,
         "additionalProperties": False,
+        "patternProperties": {free: {"type": "array", "items": scalar, "minItems": 1}},
         "properties": {
             **lists,
             "include": {

@@ -19,10 +19,10 @@ from pathlib import Path
 from job import __version__
 from job.environment import installed
 from job.errors import Complaint
-from job.spec import files
-from job.spec.form import matrix_keys
+from job.spec import files, plugins
+from job.spec.form import FREE, matrix_keys
 from job.spec.located import Node, join, shorten
-from job.spec.schema import JobSpec
+from job.spec.schema import JobSpec, PluginSpec
 from job.spec.wording import nearest
 
 MAX_JOBS = 10_000
@@ -145,7 +145,7 @@ def _only_scalars(values: Iterable[Node], wrong: list[tuple[Node, str]]) -> None
 
 def _unknown_key(key: str, node: Node) -> list[tuple[Node, str]]:
     known = matrix_keys()
-    if key in known:
+    if key in known or (key.startswith(FREE) and not key.endswith(".")):
         return []
     inside = [name for name in known if name.startswith(f"{key}.")]
     if inside:
@@ -237,15 +237,15 @@ def _with_value(tree: Node, path: list[str], value: Node) -> Node:
 def fingerprint(job: JobSpec, directory: Path) -> str:
     """Return the SHA-256, in hex, of everything that decides a job's result.
 
-    That is its resolved spec, the content of its data files and the versions of this package, TensorFlow,
-    Keras and NumPy. Nothing is imported to find the versions.
+    That is its resolved spec, the content of its data files, the versions of this package, TensorFlow, Keras
+    and NumPy and, for a problem of the user's own, that of its package. Nothing is imported to find them.
 
     Args:
         job: the resolved job.
         directory: where the spec lies.
 
     Raises:
-        DataError: a data file is in a package that is not installed.
+        DataError: a data file, or the problem, is in a package that is not installed.
         OSError: a data file cannot be read.
     """
     facts = {
@@ -253,6 +253,8 @@ def fingerprint(job: JobSpec, directory: Path) -> str:
         "files": {name: files.checksum(files.locate(name, directory)) for name in job.problem.data_files},
         "versions": _versions(),
     }
+    if isinstance(job.problem, PluginSpec):
+        facts["plugin"] = plugins.identity(job.problem.name)
     canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
