@@ -151,22 +151,47 @@ class TrainedModel:
         return tf.minimum(most, tf.cast(tf.math.ceil(lengths * factor), tf.int32))
 
     def _step_function(self, source: Any, width: int) -> tuple[Callable[[Any, Any], tuple[Any, Any]], Any]:
-        """Encode sources; return a step (see `decoding.step`) over `width` rows a source, and its states.
+        """Encode sources; return a step (see `decoding.step`) over `width` rows a source, and its states."""
+        states, memory = self._begin(source, width)
 
-        What the decoder attends to is the same at every step: it is no state, and is repeated once.
+        def step(symbols: Any, states: Any) -> tuple[Any, Any]:
+            logits, *rest = self.decoder([symbols[:, None], *states, *memory], training=False)
+            return logits[:, 0], tuple(rest[: len(states)])
+
+        return step, states
+
+    def _begin(self, source: Any, width: int) -> tuple[tuple[Any, ...], list[Any]]:
+        """Encode sources; return the decoder's first states, and what it attends to if it does.
+
+        That is the same at every step, so it is no state; it is repeated for `width` rows a source, once.
         """
         encoded = [tf.identity(x) for x in _listed(self.encoder(source, training=False))]
         inputs = [i.name for i in self.decoder.inputs]
         memory = [encoded.pop(), source] if "encoder_outputs" in inputs else []
-        memory = repeat_states(memory, width) if width > 1 else memory
         count = sum(name.startswith("state_") for name in inputs)
-        states = [*encoded, *(tf.zeros_like(encoded[0]) for _ in range(count - len(encoded)))]
+        fed = [tf.zeros_like(encoded[0])] * (count - len(encoded))
+        return (*encoded, *fed), repeat_states(memory, width) if width > 1 else memory
 
-        def step(symbols: Any, states: Any) -> tuple[Any, Any]:
-            logits, *rest = self.decoder([symbols[:, None], *states, *memory], training=False)
-            return logits[:, 0], tuple(rest[:count])
+    @property
+    def attends(self) -> bool:
+        """Whether the model has attention."""
+        return "attention_weights" in self.decoder.output_names
 
-        return step, tuple(states)
+    def attention(self, sources: Ids, targets: Ids) -> NDArray[np.float32]:
+        """Return where the decoder looked as it wrote each symbol, (n, T, S) float32; rows sum to 1.
+
+        Args:
+            sources: (n, S) int32.
+            targets: (n, T) int32, the symbols written.
+        """
+        states, memory = self._begin(tf.constant(sources), 1)
+        symbols = tf.fill([len(sources), 1], tf.constant(self.facts.target.start, tf.int32))
+        weights = []
+        for t in range(targets.shape[1]):
+            _, *states, looked = self.decoder([symbols, *states, *memory], training=False)
+            weights.append(looked[:, 0].numpy())
+            symbols = tf.constant(targets[:, t : t + 1])
+        return np.stack(weights, axis=1)
 
     def states(self, sources: Ids) -> dict[str, NDArray[np.float32]]:
         """Return the context of each source: the encoder's last states by name (`h1`, `c1`, ...), (n, H)."""
