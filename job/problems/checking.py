@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from job.errors import Complaint, DataError, DataErrors
 from job.problems import build_problem
 from job.problems.base import Problem
 from job.spec.loading import LocatedSpec
 from job.spec.schema import JobSpec
+from job.spec.sizes import resized
 
 
 def check_jobs(located: LocatedSpec) -> tuple[dict[str, Problem], list[Complaint]]:
@@ -26,6 +28,7 @@ def check_jobs(located: LocatedSpec) -> tuple[dict[str, Problem], list[Complaint
             if key not in built:
                 built[key] = build_problem(job.problem, job.seed, located.spec.path.parent)
             complaints += _check_sizes(located, job, built[key])
+            complaints += _check_also(located, job, built[key])
             problems[job.name] = built[key]
         except DataErrors as errors:
             complaints += [_complaint(located, job.name, error) for error in errors.errors]
@@ -45,6 +48,31 @@ def _shown(file: Path) -> Path:
         return file.resolve().relative_to(Path.cwd())
     except ValueError:
         return file
+
+
+def _check_also(located: LocatedSpec, job: JobSpec, problem: Problem) -> list[Complaint]:
+    """Complain where the problem at another size is one that the trained model cannot read or write."""
+    complaints = []
+    for i, changes in enumerate(job.evaluation.also):
+        key = f"evaluation.also[{i}]"
+        try:
+            other = build_problem(resized(job.problem, changes), job.seed, located.spec.path.parent)
+        except DataErrors as errors:
+            for error in errors.errors:
+                size = error.key.rpartition(".")[2]
+                at = f"{key}.{size}" if size in changes else key
+                complaints.append(located.complaint(job.name, at, error.message))
+        else:
+            if _interface(other) != _interface(problem):
+                message = "is a size at which the problem has other tokens, or lengths of another kind"
+                complaints.append(located.complaint(job.name, key, message))
+    return complaints
+
+
+def _interface(problem: Problem) -> tuple[Any, ...]:
+    """Return what a model depends on."""
+    names = ("source_vocabulary", "target_vocabulary", "fixed_length")
+    return tuple(getattr(problem, name, None) for name in names)
 
 
 def _check_sizes(located: LocatedSpec, job: JobSpec, problem: Problem) -> list[Complaint]:

@@ -14,6 +14,7 @@ from job.spec.form import SECTIONS, SpecFile
 from job.spec.located import Node, read_tree
 from job.spec.matrix import MAX_JOBS, expand, without_matrix
 from job.spec.schema import JobSpec, Spec
+from job.spec.sizes import check_also
 from job.spec.wording import check, explain
 
 
@@ -163,7 +164,10 @@ def _validate_all(trees: list[Node]) -> tuple[dict[str, JobSpec], list[Complaint
     for tree in trees:
         try:
             job = JobSpec.model_validate(tree.plain())
-            jobs.setdefault(job.name, job)
+            wrong = [*check_also(job, tree)]
+            complaints += wrong
+            if not wrong:
+                jobs.setdefault(job.name, job)
         except ValidationError as error:
             complaints += explain(error, tree, JobSpec)
     return jobs, complaints

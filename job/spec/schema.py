@@ -52,6 +52,11 @@ class _Problem(_Section):
         """Whether there are validation examples, so that early stopping has something to go by."""
         return True
 
+    @property
+    def sizes(self) -> tuple[str, ...]:
+        """The keys whose values may be others when a trained model is evaluated (`evaluation.also`)."""
+        return ()
+
 
 class _IntegerProblem(_Problem):
     source_length: int = Field(ge=1, le=1000, description="Length of every source, in tokens.")
@@ -61,12 +66,22 @@ class _IntegerProblem(_Problem):
         description="Number of classes: values are drawn from 1..cardinality-1, 0 is padding and start.",
     )
 
+    @property
+    def sizes(self) -> tuple[str, ...]:
+        """The length."""
+        return ("source_length",)
+
 
 class ReversedPrefixSpec(_IntegerProblem):
     """The tutorial's problem: the target is the first `target_length` source elements, reversed."""
 
     kind: Literal["reversed_prefix"]
     target_length: int = Field(ge=1, le=1000, description="Length of every target, in tokens.")
+
+    @property
+    def sizes(self) -> tuple[str, ...]:
+        """Both lengths."""
+        return ("source_length", "target_length")
 
     @field_validator("target_length")
     @classmethod
@@ -103,6 +118,11 @@ class AdditionSpec(_Problem):
 
     kind: Literal["addition"]
     digits: int = Field(ge=1, le=8, description="Most digits of an operand.")
+
+    @property
+    def sizes(self) -> tuple[str, ...]:
+        """The digits."""
+        return ("digits",)
 
 
 class SplitSpec(_Section):
@@ -338,6 +358,11 @@ class PluginSpec(_Problem):
         default={}, description="What the problem is made with; its package says what may stand here."
     )
 
+    @property
+    def sizes(self) -> tuple[str, ...]:
+        """The options that are whole numbers."""
+        return tuple(key for key, value in self.options.items() if type(value) is int)
+
 
 ProblemSpec = Annotated[
     ReversedPrefixSpec
@@ -492,6 +517,12 @@ class EvaluationSpec(_Section):
         gt=0,
         le=100,
         description="Most tokens decoded for a token of the source, rounded up; null: no such limit.",
+    )
+    also: list[Annotated[dict[str, int], Field(min_length=1)]] = Field(
+        default=[],
+        max_length=100,
+        description="Sizes of the problem that the trained model is evaluated at besides, though it never "
+        "saw them: `[{source_length: 12}, {source_length: 20}]`.",
     )
 
 

@@ -100,9 +100,11 @@ def _step(place: _Place, part: int | str) -> _Place:
     if branch:
         return _Place(place.node, {"$ref": branch}, place.root)
     properties: Schema = {}
+    others: Any = {}
     for option in alternatives(place.schema, place.root):
         properties |= option.get("properties", {})
-    known, schema = tuple(properties), properties.get(part, {})
+        others = option.get("additionalProperties") or others
+    known, schema = tuple(properties), properties.get(part, others)
     if part in place.node.entries:
         return _Place(place.node.entries[part], schema, place.root, known)
     if part in properties:
@@ -212,6 +214,7 @@ _LIMITS = {
     "exclusiveMaximum": "below",
     "minItems": "length at least",
     "minLength": "length at least",
+    "minProperties": "keys at least",
     "maxLength": "length at most",
 }
 

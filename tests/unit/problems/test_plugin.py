@@ -173,6 +173,40 @@ def test_complaints_have_their_lines(offer, tmp_path):
     ]
 
 
+SIZES = """\
+version: 1
+jobs:
+- name: a
+  problem: {kind: plugin, name: mine, options: {length: 4, classes: 5}}
+  evaluation:
+    also:
+    - {length: 6}
+    - {length: 0}
+    - {classes: 6}
+"""
+
+
+def test_sizes_to_evaluate_at_besides(offer, tmp_path):
+    offer(COPY.replace("cardinality=9", 'cardinality=options.get("classes", 9)'))
+    spec = tmp_path / "jobs.yaml"
+    spec.write_text(SIZES)
+    _, complaints = check_jobs(load_located(spec))
+    assert [(complaint.line, complaint.key) for complaint in complaints] == [
+        (8, "jobs[0].evaluation.also[1]"),
+        (9, "jobs[0].evaluation.also[2]"),
+    ]
+    assert "length\n  Input should be greater" in complaints[0].message
+    assert "at which the problem has other tokens" in complaints[1].message
+
+
+def test_sizes_that_the_options_do_not_have(offer, tmp_path):
+    spec = tmp_path / "jobs.yaml"
+    spec.write_text(SIZES + "    - {size: 3}\n")
+    (complaint,) = load_located(spec).complaints
+    assert (complaint.line, complaint.key) == (10, "jobs[0].evaluation.also[3].size")
+    assert "is not a size of problem plugin; known here: length, classes" in complaint.message
+
+
 # --- promises ---------------------------------------------------------------------------------------------
 
 

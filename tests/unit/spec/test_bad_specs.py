@@ -254,7 +254,13 @@ VALUES: dict[str, tuple[str, Expected]] = {
     ),
     "misspelt kind": (
         with_problem("{kind: revers, source_length: 3}"),
-        [(4, "jobs[0].problem.kind", "'text_pairs' or 'time_series', found 'revers'; did you mean 'reverse'?")],
+        [
+            (
+                4,
+                "jobs[0].problem.kind",
+                "'text_pairs' or 'time_series', found 'revers'; did you mean 'reverse'?",
+            )
+        ],
     ),
     "number as a kind": (with_problem("{kind: 5}"), [(4, "jobs[0].problem.kind", "found 5")]),
     "list as a kind": (with_problem("{kind: [copy]}"), [(4, "jobs[0].problem.kind", "found a list")]),
@@ -330,6 +336,62 @@ VALUES: dict[str, tuple[str, Expected]] = {
     "normalisation that there is not": (
         with_problem("{kind: text_pairs, data: {file: a}, normalize: NFD}"),
         [(4, "jobs[0].problem.normalize", "must be 'none', 'NFC' or 'NFKC', found 'NFD'")],
+    ),
+    "sizes that the problem does not have": (
+        with_section("evaluation: {also: [{source_length: 5}, {source_lenth: 5}, {cardinality: 8}]}"),
+        [
+            (
+                5,
+                "jobs[0].evaluation.also[1].source_lenth",
+                "is not a size of problem copy; did you mean 'source_length'? known here: source_length",
+            ),
+            (
+                5,
+                "jobs[0].evaluation.also[2].cardinality",
+                "is not a size of problem copy; known here: source_length",
+            ),
+        ],
+    ),
+    "sizes of a problem without any": (
+        with_problem("{kind: text_pairs, data: {file: a}}") + "  evaluation: {also: [{max_length: 5}]}\n",
+        [
+            (
+                5,
+                "jobs[0].evaluation.also[0].max_length",
+                "problem text_pairs has no size that could be another",
+            )
+        ],
+    ),
+    "sizes that cannot be": (
+        with_section("evaluation:\n    also:\n    - {source_length: 0}\n    - {source_length: 1001}"),
+        [
+            (7, "jobs[0].evaluation.also[0].source_length", "a whole number from 1 to 1000, found 0"),
+            (8, "jobs[0].evaluation.also[1].source_length", "a whole number from 1 to 1000, found 1001"),
+        ],
+    ),
+    "sizes that do not fit each other": (
+        with_problem("{kind: reversed_prefix, cardinality: 9, source_length: 6, target_length: 3}")
+        + "  evaluation:\n    also:\n    - {source_length: 2}\n    - {target_length: 7}\n",
+        [
+            (7, "jobs[0].evaluation.also[0]", "target_length 3 is longer than source_length 2"),
+            (8, "jobs[0].evaluation.also[1].target_length", "7 is longer than source_length 6"),
+        ],
+    ),
+    "the same sizes twice": (
+        with_section("evaluation: {also: [{source_length: 5}, {source_length: 5}]}"),
+        [(5, "jobs[0].evaluation.also[1]", "is listed twice")],
+    ),
+    "sizes that are none": (
+        with_section("evaluation: {also: [3, {}, {source_length: five}]}"),
+        [
+            (5, "jobs[0].evaluation.also[0]", "must be a mapping (keys at least 1), found 3"),
+            (5, "jobs[0].evaluation.also[1]", "must be a mapping (keys at least 1), found an empty mapping"),
+            (5, "jobs[0].evaluation.also[2].source_length", "must be a whole number, found 'five'"),
+        ],
+    ),
+    "sizes by a combination": (
+        with_section("matrix: {problem.source_length: [3, 5]}\n  evaluation: {also: [{cardinality: 5}]}"),
+        [(6, "jobs[0].evaluation.also[0].cardinality", "is not a size")],
     ),
     "no data": (with_problem("{kind: text_pairs}"), [(4, "jobs[0].problem", "give data, or all of train")]),
 }
