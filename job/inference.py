@@ -253,7 +253,7 @@ def read_sources(lines: Iterable[str], facts: ModelFacts, name: str) -> Iterator
         InputError: a token that the vocabulary does not have, or a length that the model was not made for.
     """
     for number, line in enumerate(lines, 1):
-        tokens = facts.source.split(line.rstrip("\r\n"))
+        tokens = facts.source.read(line)
         try:
             ids = facts.source.encode(tokens)
         except KeyError as error:

@@ -11,6 +11,7 @@ import pytest
 from job import inference
 from job.errors import InputError, ModelDirectoryError
 from job.inference import ModelFacts, encode, load_model, predict, read_sources
+from job.problems.reading import TextReading
 from job.problems.vocabulary import Vocabulary, pad
 
 SUMS = Vocabulary.learn("0123456789+", "", closed=True)
@@ -19,6 +20,8 @@ NUMBERS = Vocabulary.integers(51)
 FIXED = ModelFacts(NUMBERS, NUMBERS, fixed_length=True, source_length=3, max_target_length=2)
 FREE = ModelFacts(SUMS, SUMS, fixed_length=False, source_length=None, max_target_length=4)
 OPEN = ModelFacts(WORDS, WORDS, fixed_length=False, source_length=None, max_target_length=4)
+SMALL = Vocabulary.learn("caf\u00e9 ", "", reading=TextReading(lowercase=True, normalize="NFC"))
+READ = ModelFacts(SMALL, SMALL, fixed_length=False, source_length=None, max_target_length=4)
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +49,7 @@ def sources_of(evaluated):
         (FREE, ["1+2\r\n", "\n", "3+4\n"], [SUMS.encode("1+2"), [], SUMS.encode("3+4")]),
         (FIXED, ["5  6\t7\n", "\n", " 1 2 3 "], [[5, 6, 7], [], [1, 2, 3]]),
         (OPEN, ["the dog sat"], [[WORDS.encode(["the"])[0], WORDS.unknown, WORDS.encode(["sat"])[0]]]),
+        (READ, [" Cafe\u0301\r\n", "  \n"], [SMALL.encode("caf\u00e9"), []]),  # as in training
         (FREE, [], []),
     ],
 )
