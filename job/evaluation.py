@@ -3,27 +3,46 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from job import metrics
+from job.analysis import analyse
 from job.problems.base import Examples, Ids, TokenProblem
-from job.problems.vocabulary import Vocabulary
+from job.problems.vocabulary import PAD, Vocabulary
 from job.results import Evaluation, Prediction
+
+Decode = Callable[[Ids], Ids]
+"""Sources (n, S) int32 -> targets (n, T) int32, 0 after a row's end."""
+
+Attention = Callable[[Ids, Ids], NDArray[np.float32]]
+"""Sources (n, S) and what was written (n, T) -> where the model looked, (n, T, S)."""
+
+SAMPLES = 10
+"""Predictions that a report shows, and whose attention is kept."""
 
 
 def evaluate(
-    decode: Callable[[Ids], Ids], problem: TokenProblem, test: Examples, seen: NDArray[np.bool_]
+    decode: Decode,
+    problem: TokenProblem,
+    test: Examples,
+    seen: NDArray[np.bool_],
+    *,
+    words: bool | None = None,
+    attention: Attention | None = None,
 ) -> Evaluation:
     """Decode `test` and score it.
 
     Args:
-        decode: sources (n, S) int32 -> targets (n, T) int32.
+        decode: the model.
         problem: whose vocabularies turn ids into text.
         test: the examples, at least one.
         seen: (n,) bool, the sources that also stood in training.
+        words: whether a target's tokens are words, for BLEU; None where targets are no text.
+        attention: sources and what was written -> where the model looked, see `TrainedModel.attention`.
     """
     began = time.perf_counter()
     decode(test.source[:1])
@@ -31,22 +50,86 @@ def evaluate(
     predicted = decode(test.source)
     finished = time.perf_counter()
     predictions = _predictions(problem, test, predicted)
-    correct = np.array([p.correct for p in predictions])
-    scores = {
-        "sequence_accuracy": metrics.sequence_accuracy(correct),
-        "token_accuracy": metrics.token_accuracy(predicted, test.target),
-        "edit_rate": _edit_rate(problem.target_vocabulary, predictions),
-    }
+    scores = _scores(problem, test, predicted, predictions)
     if not seen.all():
-        scores["unseen_sequence_accuracy"] = metrics.sequence_accuracy(correct[~seen])
+        scores["unseen_sequence_accuracy"] = float(np.mean(_correct(predictions)[~seen]))
+    text = None if words is None else _text_scores(predictions, words, problem)
+    source, target = problem.source_vocabulary, problem.target_vocabulary
     return Evaluation(
-        metrics=scores,
+        metrics={**scores, **(text.scores if text else {})},
         predictions=predictions,
         seen_in_training=int(seen.sum()),
         source_space=problem.source_space,
         compile_seconds=compiled - began,
         decode_seconds=finished - compiled,
+        signatures=text.signatures if text else {},
+        analysis=analyse(predictions, source.split, target.split),
+        attention=_attention(attention, problem, test, predicted) if attention else (),
     )
+
+
+def evaluate_at(
+    decode: Decode, problem: TokenProblem, sizes: Mapping[str, int], count: int
+) -> dict[str, Any]:
+    """Evaluate a model on a problem of other sizes than it was trained on, over the same vocabularies.
+
+    Args:
+        decode: the model, decoding to the lengths of `problem`.
+        problem: at the other sizes.
+        sizes: what is other, for the record.
+        count: most examples.
+
+    Returns:
+        `sizes`, `examples` (how many) and `metrics`.
+    """
+    test = problem.examples("test", count)
+    predicted = decode(test.source)
+    scores = _scores(problem, test, predicted, _predictions(problem, test, predicted))
+    return {"sizes": dict(sizes), "examples": len(test), "metrics": scores}
+
+
+def _correct(predictions: tuple[Prediction, ...]) -> NDArray[np.bool_]:
+    return np.array([p.correct for p in predictions])
+
+
+def _scores(
+    problem: TokenProblem, test: Examples, predicted: Ids, predictions: tuple[Prediction, ...]
+) -> dict[str, float]:
+    return {
+        "sequence_accuracy": metrics.sequence_accuracy(_correct(predictions)),
+        "token_accuracy": metrics.token_accuracy(predicted, test.target),
+        "edit_rate": _edit_rate(problem.target_vocabulary, predictions),
+    }
+
+
+def _text_scores(
+    predictions: tuple[Prediction, ...], words: bool, problem: TokenProblem
+) -> metrics.TextScores:
+    return metrics.text_scores(
+        [p.predicted for p in predictions],
+        [p.references or (p.target,) for p in predictions],
+        words=words,
+        lowercase=problem.target_vocabulary.reading.lowercase,
+    )
+
+
+def _attention(
+    attention: Callable[[Ids, Ids], NDArray[np.float32]],
+    problem: TokenProblem,
+    test: Examples,
+    predicted: Ids,
+) -> tuple[dict[str, Any], ...]:
+    """Return the attention of the first samples, weights rounded to 4 digits."""
+    source, target = problem.source_vocabulary, problem.target_vocabulary
+    weights = attention(test.source[:SAMPLES], predicted[:SAMPLES])
+    rows = []
+    for ids, written, looked in zip(test.source, predicted, weights, strict=False):
+        sources = [source.tokens[i] for i in ids if i != PAD]
+        length = list(written).index(target.end) + 1 if target.end in written else len(written)
+        predictions = [target.tokens[i] for i in written[:length]]
+        shown = looked[:length, : len(sources)].astype(float).round(4).tolist()
+        rows.append({"source": sources, "predicted": predictions, "weights": shown})
+    return tuple(rows)
 
 
 def _predictions(problem: TokenProblem, test: Examples, predicted: Ids) -> tuple[Prediction, ...]:

@@ -69,6 +69,11 @@ class Evaluation:
         source_space: how many different sources the problem has; None when it is not known.
         compile_seconds: the first decoding, tracing included.
         decode_seconds: decoding the whole set once compiled.
+        signatures: metric -> how it was made, where a library says so.
+        analysis: where the model is right and wrong, see `job.analysis`.
+        also: the same model at other sizes: `sizes`, `examples`, `metrics` of each.
+        attention: of each sample, the tokens of the source and of what was predicted, and the weights of
+            the former for each of the latter.
     """
 
     metrics: dict[str, float]
@@ -77,6 +82,10 @@ class Evaluation:
     source_space: int | None
     compile_seconds: float
     decode_seconds: float
+    signatures: dict[str, str] = field(default_factory=dict)
+    analysis: dict[str, Any] = field(default_factory=dict)
+    also: tuple[dict[str, Any], ...] = ()
+    attention: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -151,6 +160,9 @@ class JobResult:
     peak_rss_bytes: int = 0
     parameters: int = 0
     samples: tuple[Prediction, ...] = ()
+    analysis: dict[str, Any] = field(default_factory=dict)
+    also: tuple[dict[str, Any], ...] = ()
+    attention: tuple[dict[str, Any], ...] = ()
     artifacts: tuple[Artifact, ...] = ()
     environment: dict[str, Any] = field(default_factory=dict)
     error: Failure | None = None

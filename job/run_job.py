@@ -10,27 +10,28 @@ import resource
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import keras
 import tensorflow as tf
 import yaml
 
 from job import artifacts, environment
-from job.evaluation import evaluate
-from job.inference import ModelFacts, TrainedModel
+from job.evaluation import SAMPLES, evaluate, evaluate_at
+from job.forecasting import Forecaster, evaluate_forecasts
+from job.inference import ModelFacts, Search, TrainedModel
+from job.models.kernels import choose_kernel
 from job.models.seq2seq import Models, build_models, build_training_model
 from job.problems import build_problem
-from job.problems.base import Examples, Problem
+from job.problems.base import Examples, Problem, TokenProblem, widths
 from job.problems.overlap import count_seen
 from job.results import Evaluation, JobResult, Progress
 from job.spec.schema import JobSpec
+from job.spec.sizes import resized
 from job.task import Task
 from job.training import Fitted, HistoryRow, fit
-
-SAMPLES = 10
 
 MANY = 10**18
 """A source space of this size or more is recorded as this: JSON readers do not take every integer."""
@@ -71,22 +72,23 @@ def run_job(task: Task, watch: Callable[[Progress], None] = lambda _: None) -> J
         problem = build_problem(job.problem, job.seed, task.directory)
         validation = problem.examples("validation", job.evaluation.validation_examples)
     with clock.stage("build"):
-        sizes = (len(problem.source_vocabulary), len(problem.target_vocabulary))
-        masked = not problem.fixed_length
-        training_model = build_training_model(job.model, *sizes, masked=masked, kernel="fused")
+        sizes, masked = widths(problem), not problem.fixed_length
+        numbers = problem.target_kind == "numbers"
+        kernel = choose_kernel(job.model, gpu=bool(tf.config.list_physical_devices("GPU")))
+        training_model = build_training_model(
+            job.model, *sizes, masked=masked, kernel=kernel, numbers=numbers
+        )
     artifacts.write_text(task.paths.spec, yaml.safe_dump(job.model_dump(mode="json"), sort_keys=False))
     with clock.stage("fit"):
         fitted = fit(training_model, problem, job.training, validation, watch)
     artifacts.write_text(task.paths.history, history_csv(fitted.history))
     with clock.stage("save"):
-        models = build_models(job.model, *sizes, masked=masked)
+        models = build_models(job.model, *sizes, masked=masked, numbers=numbers)
         models.train.set_weights(training_model.get_weights())
-        facts = _facts(problem)
+        facts, evaluation_of = _in_use(problem, models, job, fitted, task.directory)
         save_models(models, facts, task.paths.model)
     with clock.stage("evaluate"):
-        test = problem.examples("test", job.evaluation.examples)
-        trained = TrainedModel(models.inference_encoder, models.inference_decoder, facts)
-        evaluation = evaluate(trained.compile_greedy(), problem, test, _seen(problem, job, fitted, test))
+        evaluation = evaluation_of()
         lines = "".join(prediction.to_line() + "\n" for prediction in evaluation.predictions)
         artifacts.write_text(task.paths.predictions, lines)
     return JobResult(
@@ -102,11 +104,49 @@ def run_job(task: Task, watch: Callable[[Progress], None] = lambda _: None) -> J
         parameters=training_model.count_params(),
         samples=evaluation.predictions[:SAMPLES],
         artifacts=artifacts.describe(task.paths.directory),
-        environment=environment.describe(_devices(), task.commit),
+        analysis=evaluation.analysis,
+        also=evaluation.also,
+        attention=evaluation.attention,
+        environment={**environment.describe(_devices(), task.commit), "kernel": kernel},
     )
 
 
-def _seen(problem: Problem, job: JobSpec, fitted: Fitted, test: Examples) -> Any:
+def _in_use(
+    problem: Problem, models: Models, job: JobSpec, fitted: Fitted, directory: Path
+) -> tuple[dict[str, Any], Callable[[], Evaluation]]:
+    """Return the content of `vocabulary.json` and what evaluates the models: both go by the targets' kind."""
+    inference = models.inference_encoder, models.inference_decoder
+    if problem.target_kind == "numbers":
+        forecaster = Forecaster(*inference, problem.series)
+        windows = problem.examples("test", job.evaluation.examples)
+        return forecaster.to_json(), lambda: evaluate_forecasts(forecaster, windows)
+    trained = TrainedModel(*inference, _facts(problem, job))
+    return trained.facts.to_json(), lambda: _evaluate_tokens(trained, problem, job, fitted, directory)
+
+
+def _evaluate_tokens(
+    trained: TrainedModel, problem: TokenProblem, job: JobSpec, fitted: Fitted, directory: Path
+) -> Evaluation:
+    test = problem.examples("test", job.evaluation.examples)
+    families = job.problem.families
+    evaluation = evaluate(
+        trained.compile_decoder(),
+        problem,
+        test,
+        _seen(problem, job, fitted, test),
+        words="words" in families if "text" in families else None,
+        attention=trained.attention if trained.attends else None,
+    )
+    also = []
+    for sizes in job.evaluation.also:
+        other = cast(TokenProblem, build_problem(resized(job.problem, sizes), job.seed, directory))
+        limits = replace(trained.facts, max_target_length=other.max_target_length)
+        decode = replace(trained, facts=limits).compile_decoder()
+        also.append(evaluate_at(decode, other, sizes, job.evaluation.examples))
+    return replace(evaluation, also=tuple(also))
+
+
+def _seen(problem: TokenProblem, job: JobSpec, fitted: Fitted, test: Examples) -> Any:
     examples = problem.examples_per_epoch(job.training.examples)
     return count_seen(problem, test.source, fitted.epochs, job.training.batch_size, examples)
 
@@ -120,7 +160,7 @@ def history_csv(history: tuple[HistoryRow, ...]) -> str:
     return text.getvalue()
 
 
-def _facts(problem: Problem) -> ModelFacts:
+def _facts(problem: TokenProblem, job: JobSpec) -> ModelFacts:
     fixed = problem.fixed_length
     return ModelFacts(
         source=problem.source_vocabulary,
@@ -128,16 +168,17 @@ def _facts(problem: Problem) -> ModelFacts:
         fixed_length=fixed,
         source_length=problem.batch(0, 0, 1, 1)[0].shape[1] if fixed else None,
         max_target_length=problem.max_target_length,
+        search=Search.from_spec(job.evaluation),
     )
 
 
-def save_models(models: Models, facts: ModelFacts, directory: Path) -> None:
-    """Write the three models and `vocabulary.json`, each file whole or not at all."""
+def save_models(models: Models, facts: dict[str, Any], directory: Path) -> None:
+    """Write the three models, and `facts` as `vocabulary.json`; each file whole or not at all."""
     directory.mkdir(parents=True, exist_ok=True)
     for name, model in vars(models).items():
         with artifacts.replacing(directory / f"{name}.keras") as temporary:
             model.save(temporary)
-    text = json.dumps(facts.to_json(), ensure_ascii=False, indent=1)
+    text = json.dumps(facts, ensure_ascii=False, indent=1)
     artifacts.write_text(directory / "vocabulary.json", text + "\n")
 
 
@@ -149,10 +190,18 @@ def _data(problem: Problem, job: JobSpec, fitted: Fitted, evaluation: Evaluation
         "stopped_early": fitted.stopped_early,
         "best_epoch": fitted.best_epoch,
         "test_examples": len(evaluation.predictions),
-        "seen_in_training": evaluation.seen_in_training,
-        "source_space": None if evaluation.source_space is None else min(evaluation.source_space, MANY),
+        **_overlap(evaluation),
+        **({"signatures": evaluation.signatures} if evaluation.signatures else {}),
         **problem.describe(),
     }
+
+
+def _overlap(evaluation: Evaluation) -> dict[str, Any]:
+    """Return how much of the test also stood in training; nothing where sources are numbers."""
+    seen, space = evaluation.seen_in_training, evaluation.source_space
+    if seen is None:
+        return {}
+    return {"seen_in_training": seen, "source_space": None if space is None else min(space, MANY)}
 
 
 def _timings(clock: _Clock, fitted: Fitted, evaluation: Evaluation) -> dict[str, float]:

@@ -1,0 +1,171 @@
+"""A trained model of numbers at work: the evaluation walks forward over a series, `predict` reads lines."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from job import metrics
+from job.decoding.rollout import rollout
+from job.errors import InputError
+from job.problems.base import Windows
+from job.problems.series import Floats, Series, Values
+from job.results import Evaluation, Prediction
+
+ROWS = 256
+"""Windows forecast at once; a smaller batch is filled up. One shape means one trace, and the same arithmetic
+for a window whatever its neighbours are, so that `predict` gives the very numbers of the evaluation."""
+
+Forecast = Callable[[Values], Values]
+"""History (n, S, F) float64 -> forecasts (n, T) float64, both in the data's own unit."""
+
+
+@dataclass(frozen=True)
+class Forecaster:
+    """The two inference models, and how numbers enter and leave them."""
+
+    encoder: keras.Model
+    decoder: keras.Model
+    series: Series
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the content of `vocabulary.json`."""
+        return {"target_kind": "numbers", "series": self.series.to_json()}
+
+    def compile(self) -> Forecast:
+        """Return the function that forecasts."""
+        series = self.series
+        steps = series.source_length - series.differencing
+        signature = [tf.TensorSpec([ROWS, steps, len(series.columns)], tf.float32)]
+        compiled = tf.function(self._rollout, input_signature=signature)
+
+        def forecast(history: Values) -> Values:
+            sources = series.sources(history)
+            parts = [compiled(part).numpy()[:n] for part, n in _filled(sources)]
+            empty = np.zeros((0, series.target_length), np.float32)
+            return series.forecasts(history, np.concatenate([empty, *parts]))
+
+        return forecast
+
+    def _rollout(self, source: Any) -> Any:
+        encoded = [tf.identity(x) for x in _listed(self.encoder(source, training=False))]
+        attends = len(self.decoder.inputs) > 1 + len(encoded)
+        memory = [encoded.pop(), source] if attends else []
+        count = len(encoded)
+
+        def step(values: Any, states: Any) -> tuple[Any, Any]:
+            outputs, *rest = self.decoder([values[:, None, None], *states, *memory], training=False)
+            return outputs[:, 0, 0], tuple(rest[:count])
+
+        return rollout(step, tuple(encoded), first=source[:, -1, 0], length=self.series.target_length)
+
+
+def _listed(outputs: Any) -> list[Any]:
+    return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
+
+
+def _filled(sources: Floats) -> Iterator[tuple[Floats, int]]:
+    """Yield `ROWS` sources at a time, and how many of them are real: the last batch repeats its first row."""
+    for first in range(0, len(sources), ROWS):
+        part = sources[first : first + ROWS]
+        yield np.concatenate([part, np.repeat(part[:1], ROWS - len(part), axis=0)]), len(part)
+
+
+def persistence(history: Values, length: int) -> Values:
+    """Return the forecast that nothing changes: the last known values, (n, S, F) -> (n, length)."""
+    return np.repeat(history[:, -1, :1], length, axis=1)
+
+
+def evaluate_forecasts(forecaster: Forecaster, test: Windows) -> Evaluation:
+    """Forecast every window of `test`, and score all values that the series still has.
+
+    Args:
+        forecaster: the model.
+        test: at least one window.
+    """
+    series, forecast = forecaster.series, forecaster.compile()
+    began = time.perf_counter()
+    forecast(test.history[:1])
+    compiled = time.perf_counter()
+    predicted = forecast(test.history)
+    finished = time.perf_counter()
+    naive = persistence(test.history, series.target_length)
+    scores = {
+        "rmse": metrics.rmse(predicted, test.future),
+        "persistence_rmse": metrics.rmse(naive, test.future),
+        "mae": metrics.mae(predicted, test.future),
+        "persistence_mae": metrics.mae(naive, test.future),
+    }
+    return Evaluation(
+        metrics=scores,
+        predictions=_predictions(series, test, predicted),
+        seen_in_training=None,
+        source_space=None,
+        compile_seconds=compiled - began,
+        decode_seconds=finished - compiled,
+    )
+
+
+def _predictions(series: Series, test: Windows, predicted: Values) -> tuple[Prediction, ...]:
+    rows = []
+    for i, future in enumerate(test.future):
+        known = np.isfinite(future)
+        rows.append(
+            Prediction(
+                id=str(i),
+                source=_exactly(test.history[i]),
+                target=_exactly(future[known]),
+                predicted=series.write(predicted[i, known]),
+                correct=None,
+            )
+        )
+    return tuple(rows)
+
+
+def _exactly(values: Values) -> str:
+    """Return the numbers of an array, row by row, so that reading them gives them back."""
+    return " ".join(map(repr, values.ravel().tolist()))
+
+
+def read_histories(lines: Iterable[str], series: Series, name: str) -> Iterator[Values | None]:
+    """Yield the source of each line, (S, F) float64; None for an empty line.
+
+    Args:
+        lines: S times F numbers in the data's own unit, separated by whitespace: the first row's columns in
+            the order of `series.columns`, then the second's.
+        series: the model's.
+        name: of the input, for errors.
+
+    Raises:
+        InputError: something that is no finite number, or more or fewer numbers than the model reads.
+    """
+    rows, columns = series.source_length, len(series.columns)
+    for number, line in enumerate(lines, 1):
+        words = line.split()
+        if not words:
+            yield None
+            continue
+        values = [_number(word, f"{name}:{number}") for word in words]
+        if len(values) != rows * columns:
+            each = f" ({rows} rows of {', '.join(series.columns)})" if columns > 1 else ""
+            raise InputError(
+                f"{name}:{number}: {len(values)} numbers, but this model reads exactly {rows * columns}{each}"
+            )
+        yield np.array(values).reshape(rows, columns)
+
+
+def _number(word: str, place: str) -> float:
+    try:
+        value = float(word)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise InputError(f"{place}: {word!r} is not a number that the model can read")
+    return value
