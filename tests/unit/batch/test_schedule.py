@@ -77,45 +77,51 @@ def test_the_jobs_words_go_to_its_own_log(run, output):
         assert output.job(name).log.read_text() == f"{name} says something\n"
 
 
-@pytest.mark.parametrize(
-    ("name", "how"),
-    [
-        ("killed", "was killed by SIGKILL (out of memory?)"),
-        ("segfault", "was killed by SIGSEGV"),
-        ("exits", "exited with code 3"),
-    ],
-)
-def test_a_lost_worker_fails_its_job_and_the_rest_goes_on(run, stand_in, name, how):
-    watched, results = run("fine-1", name, "fine-2")
-    assert [result.status for result in results.values()] == ["passed", "failed", "passed"]
-    failure = watched.outcomes[name]
-    assert failure.type == "WorkerLost"
-    assert failure.summary == f"WorkerLost: the worker process {how}; last lines of its log:"
-    assert f"\n{name} says something" in failure.message
-    assert "fine-1 says" not in failure.message
-    assert len(stand_in) == 2
-    assert results["fine-2"].environment["pid"] == stand_in[1].process.pid
+LOST = {
+    "killed": "was killed by SIGKILL (out of memory?)",
+    "segfault": "was killed by SIGSEGV",
+    "exits": "exited with code 3",
+}
 
 
-@pytest.mark.parametrize(
-    ("name", "failure"),
-    [
-        ("raises", Failure("ValueError", "first line\nsecond line", "job.log")),
-        ("memory", Failure("MemoryError", "", "job.log")),
-        ("leaves", Failure("SystemExit", "no more", "job.log")),
-        ("nonfinite", Failure("NonFiniteError", str(NonFiniteError(7, "loss")))),
-        ("data", Failure("DataError", "the file is gone")),
-        ("datas", Failure("DataErrors", "one\ntwo")),
-    ],
-)
-def test_an_exception_fails_the_job_with_a_traceback_in_its_log(run, output, name, failure):
-    watched, results = run(name, "fine")
-    assert [result.status for result in results.values()] == ["failed", "passed"]
-    assert watched.outcomes[name] == failure  # a file for the traceback only where the sentence is not enough
-    assert "\n" not in failure.summary
-    log = output.job(name).log.read_text()
-    assert "Traceback (most recent call last):" in log
-    assert 'in run_job\n    ACTS[task.job.name.partition("-")[0]](task)' in log
+def test_a_lost_worker_fails_its_job_and_the_rest_goes_on(run, stand_in):
+    watched, results = run("fine-1", *LOST, "fine-2")
+    assert [result.status for result in results.values()] == [
+        "passed",
+        "failed",
+        "failed",
+        "failed",
+        "passed",
+    ]
+    for name, how in LOST.items():
+        failure = watched.outcomes[name]
+        assert failure.type == "WorkerLost"
+        assert failure.summary == f"WorkerLost: the worker process {how}; last lines of its log:"
+        assert f"\n{name} says something" in failure.message
+        assert "fine-1 says" not in failure.message
+    assert len(stand_in) == 1 + len(LOST)
+    assert results["fine-2"].environment["pid"] == stand_in[-1].process.pid
+
+
+RAISING = {
+    "raises": Failure("ValueError", "first line\nsecond line", "job.log"),
+    "memory": Failure("MemoryError", "", "job.log"),
+    "leaves": Failure("SystemExit", "no more", "job.log"),
+    "nonfinite": Failure("NonFiniteError", str(NonFiniteError(7, "loss"))),
+    "data": Failure("DataError", "the file is gone"),
+    "datas": Failure("DataErrors", "one\ntwo"),
+}
+"""A file for the traceback is named only where the sentence is not enough."""
+
+
+def test_an_exception_fails_its_job_with_a_traceback_in_its_log(run, output):
+    watched, results = run(*RAISING, workers=2)
+    assert {result.status for result in results.values()} == {"failed"}
+    assert watched.outcomes == RAISING
+    for name in RAISING:
+        log = output.job(name).log.read_text()
+        assert log.startswith(f"{name} says something\nTraceback (most recent call last):")
+        assert 'in run_job\n    ACTS[task.job.name.partition("-")[0]](task)' in log
 
 
 def test_a_process_in_which_a_job_failed_does_no_other(run, stand_in):
