@@ -7,6 +7,9 @@ import json
 import os
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -74,6 +77,14 @@ def run(
     workers: Annotated[
         str, typer.Option(envvar="SEQ2SEQ_JOB_WORKERS", help="Jobs at once: a number, or auto: one a core.")
     ] = "auto",
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            envvar="SEQ2SEQ_JOB_SHARD",
+            help="Only every N-th job, from the I-th on: I/N, or auto: what Kubernetes, Slurm, GitLab, "
+            "CircleCI or Buildkite say.",
+        ),
+    ] = None,
     fresh: Annotated[
         bool,
         typer.Option(
@@ -102,9 +113,11 @@ def run(
     from job.artifacts import prepare_output
     from job.batch.plan import make_plan, write_plan
     from job.batch.run import run_batch
+    from job.batch.shard import WHOLE, parse_shard
     from job.reports.terminal import print_summary
 
     count = _worker_count(workers)
+    part = WHOLE if shard is None else parse_shard(shard, os.environ)
     log_class = _choice("--log-format", log_format, ("text", "json"))
     located, _ = _load(spec)
     environment.check_versions()
@@ -113,9 +126,13 @@ def run(
     plan = make_plan(located.spec, output)
     write_plan(output, plan)
     log = _log(log_class)
-    chosen = [planned for planned in plan if planned.job.name in names]
+    chosen = part.select([planned for planned in plan if planned.job.name in names])
+    output = replace(output, shard=part.label)
     try:
-        report = run_batch(chosen, output, spec.parent, log, workers=count, fresh=fresh, fail_fast=fail_fast)
+        report = run_batch(
+            chosen, output, spec.parent, log, workers=count, fresh=fresh, fail_fast=fail_fast,
+            may_be_empty=part != WHOLE,
+        )  # fmt: skip
     finally:
         log.close()
     print_summary(report, Console())
@@ -201,29 +218,57 @@ def schema() -> None:
 
 
 @app.command()
-def report(output_dir: Annotated[Path, typer.Argument(help="Where a batch left its results.")]) -> None:
-    """Build the reports again from the result files, and hold them against the plan."""
+def report(
+    directories: Annotated[
+        list[Path],
+        typer.Argument(metavar="DIR...", help="Where a batch, or each of its shards, left its results."),
+    ],
+    output_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--output-dir",
+            envvar="SEQ2SEQ_JOB_OUTPUT_DIR",
+            help="Where results are gathered and reports go; by default the first DIR.",
+        ),
+    ] = None,
+) -> None:
+    """Build the reports from result files, in one directory or several, and hold them against the plan."""
     from rich.console import Console
 
-    from job.batch.merge import rebuild_report
+    from job.batch.merge import merge_reports
     from job.reports.terminal import print_summary
 
-    rebuilt = rebuild_report(output_dir)
-    print_summary(rebuilt, Console())
-    raise typer.Exit(rebuilt.exit_code)
+    merged = merge_reports(directories, output_dir)
+    print_summary(merged, Console())
+    raise typer.Exit(merged.exit_code)
 
 
 @app.command()
 def predict(
     model_dir: Annotated[Path, typer.Argument(help="A finished job's directory, or its model/ directory.")],
     input: InputOption = "-",
+    n_best: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=100,
+            envvar="SEQ2SEQ_JOB_N_BEST",
+            help="Write this many targets a source, by beam search: line number, score, target, tab-separated.",
+        ),
+    ] = None,
 ) -> None:
-    """Read one source a line, write one target a line."""
+    """Read one source a line, write one target a line; searches as the job's evaluation did."""
     inference = _inference()
     model = inference.load_model(model_dir)
     with _lines(input) as lines:
-        for target in inference.predict(model, inference.read_sources(lines, model.facts, input)):
-            print(target)
+        sources = inference.read_sources(lines, model.facts, input)
+        if n_best is None:
+            for target in inference.predict(model, sources):
+                print(target)
+            return
+        for number, found in enumerate(inference.predict_best(model.with_beam(n_best), sources, n_best), 1):
+            for score, target in found:
+                print(number, f"{score:.6f}", target, sep="\t")
 
 
 @app.command()
@@ -247,12 +292,26 @@ def _inference() -> Any:
     from job import environment
     from job.batch.worker import VARIABLES
 
-    os.environ.update(VARIABLES)
+    os.environ.update({**VARIABLES, "TF_CPP_MIN_LOG_LEVEL": "3"})
     environment.check_versions()
-    environment.check_works()
-    from job import inference
+    with _without_chatter():
+        environment.check_works()
+        from job import inference
 
-    return inference
+        return inference
+
+
+@contextmanager
+def _without_chatter() -> Iterator[None]:
+    """Keep what TensorFlow's libraries print as they load, which no log level stops, from standard error."""
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _lines(name: str) -> Any:

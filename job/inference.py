@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -90,6 +90,12 @@ class TrainedModel:
     encoder: keras.Model
     decoder: keras.Model
     facts: ModelFacts
+
+    def with_beam(self, width: int) -> TrainedModel:
+        """Return the model with beam search, at least as wide."""
+        search = self.facts.search
+        wide = replace(search, decoder="beam", beam_width=max(width, search.beam_width))
+        return replace(self, facts=replace(self.facts, search=wide))
 
     def compile_decoder(self) -> Callable[[Ids], Ids]:
         """Return a function from sources (n, S) to the best targets found, (n, `facts.columns`), int32."""
