@@ -13,6 +13,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -74,24 +75,39 @@ class JobPaths:
 
 @dataclass(frozen=True)
 class OutputPaths:
-    """The files of a batch, all inside `root`."""
+    """The files of a batch, all inside `root`.
+
+    Args:
+        root: the output directory.
+        shard: what the names of the reports hold where they are those of one shard, such as `2-of-4`: shards
+            may share a directory, whose links in the reports then hold for each of them.
+    """
 
     root: Path
+    shard: str = ""
 
     @property
     def report(self) -> Path:
-        """`report.json`."""
-        return self.root / "report.json"
+        """`report.json`; a shard's is `report-2-of-4.json`."""
+        return self._of_shard("report", "json")
 
     @property
     def markdown(self) -> Path:
         """`report.md`."""
-        return self.root / "report.md"
+        return self._of_shard("report", "md")
 
     @property
     def junit(self) -> Path:
         """`junit.xml`."""
-        return self.root / "junit.xml"
+        return self._of_shard("junit", "xml")
+
+    def _of_shard(self, stem: str, suffix: str) -> Path:
+        return self.root / (f"{stem}-{self.shard}.{suffix}" if self.shard else f"{stem}.{suffix}")
+
+    @property
+    def reports(self) -> list[Path]:
+        """Every `report.json` that is there: the batch's and those of shards."""
+        return sorted([*self.root.glob("report.json"), *self.root.glob("report-*-of-*.json")])
 
     @property
     def plan(self) -> Path:
@@ -228,6 +244,30 @@ def _sha256(path: Path) -> str:
         while chunk := file.read(_CHUNK_BYTES):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def adopt(source: OutputPaths, output: OutputPaths, name: str) -> None:
+    """Copy a job's directory from another output directory, as a whole or not at all.
+
+    One that is in its place is set aside.
+
+    Raises:
+        OSError: a file cannot be read or written.
+    """
+    temporary = _temporary(output.jobs / name)
+    try:
+        shutil.copytree(
+            source.job(name).directory, temporary, ignore=shutil.ignore_patterns(f"{_TEMPORARY}*")
+        )
+        for path in temporary.rglob("*"):
+            _flush(path)
+        if output.job(name).directory.exists():
+            set_aside(output, name)
+        os.replace(temporary, output.job(name).directory)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    _flush(output.jobs)
 
 
 def set_aside(output: OutputPaths, name: str) -> Path:

@@ -6,6 +6,7 @@
     ├── ModelDirectoryError      2   `predict` or `encode` was given something that is no trained model
     ├── InputError               2   a line given to `predict` or `encode` cannot be read
     ├── DependencyError          2   TensorFlow or Keras is missing, too old or broken
+    ├── ShardError               2   `--shard`, or what a cluster says in its place, makes no sense
     ├── TrainingError            1   training cannot go on
     │   └── NonFiniteError       1   the loss or the gradient is no longer a number
     └── IncompleteReportError    1   a result that the plan lists is not there
@@ -85,6 +86,12 @@ class InputError(JobError):
 
 class DependencyError(JobError):
     """TensorFlow or Keras is missing, too old or broken; a retry would meet the same."""
+
+    exit_code = BAD_USAGE
+
+
+class ShardError(JobError):
+    """The shard that was asked for, or that a cluster's variables give, does not exist."""
 
     exit_code = BAD_USAGE
 

@@ -63,7 +63,11 @@ class Finding:
 
 
 def decide(
-    planned: Sequence[str], results: Sequence[JobResult], *, stopped_by: signal.Signals | None = None
+    planned: Sequence[str],
+    results: Sequence[JobResult],
+    *,
+    stopped_by: signal.Signals | None = None,
+    may_be_empty: bool = False,
 ) -> Verdict:
     """Judge a batch.
 
@@ -71,11 +75,14 @@ def decide(
         planned: names of the jobs that must have a result, in order.
         results: the results that there are; one that was not planned is judged like the others.
         stopped_by: SIGINT or SIGTERM when it ended the batch.
+        may_be_empty: nothing planned is nothing wrong: one of more shards than there are jobs.
 
     Returns:
-        exit code 0 only when there is at least one result, all planned ones are there, and all passed.
+        exit code 0 only when there is at least one result (or none had to be), all planned ones are there,
+        and all passed.
     """
-    return conclude([*_signal_findings(stopped_by), *findings(planned, results)])
+    found = () if may_be_empty and not planned and not results else findings(planned, results)
+    return conclude([*_signal_findings(stopped_by), *found])
 
 
 def findings(planned: Sequence[str], results: Sequence[JobResult]) -> tuple[Finding, ...]:

@@ -1,58 +1,95 @@
-"""Result files -> reports, without training anything."""
+"""Result files, of one output directory or of several -> reports, without training anything."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-from job import gates
+from job import artifacts, gates
 from job.artifacts import OutputPaths, prepare_output
-from job.batch.plan import read_plan
-from job.errors import OutputError
+from job.batch.gather import common_plan, distinct, gather, read_result
 from job.reports.build import build_report
 from job.reports.writing import write_reports
 from job.results import JobResult, Report
 
 
-def rebuild_report(output_dir: Path) -> Report:
-    """Read a batch's results, hold them against its plan, and write its reports again.
+def merge_reports(directories: Sequence[Path], destination: Path | None = None) -> Report:
+    """Read the results of a batch, hold them against its plan, and write its reports.
+
+    The report is the one that a run of the whole batch would have written: when it began and ended, and
+    which jobs were done before, are taken from the reports of the runs that left the results.
+
+    Args:
+        directories: one output directory, or those of several shards.
+        destination: where the results are gathered and the reports go; by default the first directory.
 
     Raises:
-        OutputError: there is no plan, or a result file cannot be read.
+        OutputError: a directory is not there or holds no plan, two contradict each other, or a result file
+            cannot be read.
     """
     began = datetime.now(timezone.utc)
-    output = OutputPaths(output_dir)
-    try:
-        plan = read_plan(output.plan)
-    except (OSError, ValueError) as error:
-        raise OutputError(f"{output_dir} holds no batch ({error}); expected what a run left there") from error
-    prepare_output(output_dir)
-    results = {
-        name: _read(output, name, mark) for name, mark in plan.items() if output.job(name).result.exists()
-    }
-    report = build_report(
-        list(results.values()),
-        started_at=began,
-        finished_at=datetime.now(timezone.utc),
-        verdict=gates.decide(list(plan), list(results.values())),
-        missing=[name for name in plan if name not in results],
-        reused=list(results),
-    )
+    output = OutputPaths(destination or directories[0])
+    sources = distinct([*([output.root] if output.plan.exists() else []), *directories])
+    plan = common_plan(sources)
+    prepare_output(output.root)
+    others = [source for source in sources if source.root.resolve() != output.root.resolve()]
+    if others:
+        gather(plan, others, output)
+        written = next(source for source in sources if source.plan.exists())
+        artifacts.write_bytes(output.plan, written.plan.read_bytes())
+    results = [
+        result for name, mark in plan.items() if (result := read_result(output, name, mark)) is not None
+    ]
+    report = _report(list(plan), results, sources, began)
     write_reports(output, report)
     return report
 
 
-def _read(output: OutputPaths, name: str, fingerprint: str) -> JobResult:
-    path = output.job(name).result
-    try:
-        result = JobResult.from_json(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise OutputError(
-            f"{path} cannot be read ({str(error).splitlines()[0]}); train the job again"
-        ) from error
-    if result.fingerprint != fingerprint:
-        raise OutputError(
-            f"{path} is of another spec than plan.json (fingerprint {result.fingerprint[:8]}, planned "
-            f"{fingerprint[:8]}); train the job again"
-        )
-    return result
+def _report(
+    names: Sequence[str], results: Sequence[JobResult], sources: Iterable[OutputPaths], began: datetime
+) -> Report:
+    runs = _runs(sources)
+    told = {result.name: run for result in results if (run := _last_telling(result, runs))}
+    present = {result.name for result in results}
+    return build_report(
+        results,
+        started_at=min([_time(run.started_at) for run in told.values()], default=began),
+        finished_at=max(
+            [_time(run.finished_at) for run in told.values()], default=datetime.now(timezone.utc)
+        ),
+        verdict=gates.decide(names, results),
+        missing=[name for name in names if name not in present],
+        # A result that no run's report tells of was at any rate not trained now.
+        reused=[name for name in present if name not in told or _entries(told[name])[name].reused],
+    )
+
+
+def _runs(sources: Iterable[OutputPaths]) -> list[Report]:
+    """Return the reports that runs left, the latest first; one that cannot be read tells nothing."""
+    reports = [report for source in sources for path in source.reports for report in _readable(path)]
+    return sorted(reports, key=lambda report: _time(report.finished_at), reverse=True)
+
+
+def _readable(path: Path) -> Iterator[Report]:
+    with suppress(OSError, ValueError):
+        yield Report.from_json(path.read_bytes())
+
+
+def _last_telling(result: JobResult, runs: Sequence[Report]) -> Report | None:
+    """Return the latest report that holds this very result."""
+    for run in runs:
+        entry = _entries(run).get(result.name)
+        if entry is not None and replace(entry, reused=False) == result:
+            return run
+    return None
+
+
+def _entries(report: Report) -> dict[str, JobResult]:
+    return {job.name: job for job in report.jobs}
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)

@@ -89,6 +89,7 @@ def run_batch(
     workers: int,
     fresh: bool = False,
     fail_fast: bool = False,
+    may_be_empty: bool = False,
 ) -> Report:
     """Do what is to do, write the reports, and return the batch's report.
 
@@ -100,6 +101,7 @@ def run_batch(
         workers: processes at once; no more are started than there are jobs.
         fresh: train all jobs again.
         fail_fast: stop at the first job that fails.
+        may_be_empty: an empty plan is no failure: the batch has more shards than jobs.
 
     Raises:
         DependencyError: TensorFlow does not work.
@@ -130,7 +132,7 @@ def run_batch(
         [results[name] for name in names if name in results],
         started_at=began,
         finished_at=datetime.now(timezone.utc),
-        verdict=gates.decide(names, list(results.values()), stopped_by=stopped_by),
+        verdict=gates.decide(names, list(results.values()), stopped_by=stopped_by, may_be_empty=may_be_empty),
         missing=[name for name in names if name not in results],
         reused=list(done),
     )

@@ -74,6 +74,7 @@ OPTIONS = {
         "--output-dir",
         "--only",
         "--workers",
+        "--shard",
         "--fresh/--no-fresh",
         "--fail-fast/--no-fail-fast",
         "--log-format",
@@ -82,7 +83,7 @@ OPTIONS = {
     "validate": {"--spec"},
     "plan": {"--spec", "--output-dir"},
     "schema": set(),
-    "report": {"OUTPUT_DIR"},
+    "report": {"DIRECTORIES", "--output-dir"},
     "predict": {"MODEL_DIR", "--input"},
     "encode": {"MODEL_DIR", "--input", "--output"},
 }

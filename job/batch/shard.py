@@ -1,0 +1,176 @@
+"""Which part of a plan this process does: given as `I/N`, or read from what a cluster or CI system sets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from job.errors import ShardError
+
+MOST = 10_000
+"""Shards that a plan may be cut into."""
+
+Item = TypeVar("Item")
+Environment = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The `index`-th, from 1, of `count` parts of a plan."""
+
+    index: int
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.count}"
+
+    @property
+    def label(self) -> str:
+        """What the names of this shard's own reports hold; empty where it is the whole plan."""
+        return f"{self.index}-of-{self.count}" if self.count > 1 else ""
+
+    def select(self, jobs: Sequence[Item]) -> tuple[Item, ...]:
+        """Return every `count`-th job: neighbours, which a matrix made and which take equally long, part."""
+        return tuple(jobs[self.index - 1 :: self.count])
+
+
+WHOLE = Shard(1, 1)
+
+
+def parse_shard(text: str, environment: Environment) -> Shard:
+    """Read the value of `--shard`.
+
+    Args:
+        text: `I/N`, or `auto`.
+        environment: the process's variables; looked at for `auto` alone.
+
+    Raises:
+        ShardError: it is neither, or I is not in 1..N, or see `shard_from_environment`.
+    """
+    if text == "auto":
+        return shard_from_environment(environment)
+    match = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text, re.ASCII)
+    if not match:
+        raise ShardError(f"--shard {text!r}: expected I/N, such as 1/4 for the first of four, or auto")
+    return _checked(f"--shard {text}", int(match[1]), int(match[2]))
+
+
+def shard_from_environment(environment: Environment) -> Shard:
+    """Work out the shard from the variables of Kubernetes, Slurm, GitLab, CircleCI or Buildkite.
+
+    A system that runs one process of one does not split the batch, and yields to one that does: a CI job
+    that submits a Slurm array hands its own variables on.
+
+    Raises:
+        ShardError: no system is found, one set only a part of its variables or values that make no sense,
+            or two disagree.
+    """
+    found = {name: shard for name, read in _SYSTEMS.items() if (shard := read(environment))}
+    splitting = {name: shard for name, shard in found.items() if shard.count > 1}
+    if len(set(splitting.values())) > 1:
+        said = " and ".join(f"{name} says {shard}" for name, shard in splitting.items())
+        raise ShardError(f"--shard auto: {said}; say which one holds with --shard I/N")
+    if not found:
+        raise ShardError(
+            f"--shard auto: none of the variables of {', '.join(_SYSTEMS)} is set; say --shard I/N, or leave "
+            "--shard out to run every job"
+        )
+    return next(iter(splitting.values()), WHOLE)
+
+
+def _checked(place: str, index: int, count: int) -> Shard:
+    if not 1 <= count <= MOST:
+        raise ShardError(f"{place}: expected 1 to {MOST} shards, found {count}")
+    if not 1 <= index <= count:
+        raise ShardError(f"{place}: expected a shard from 1 to {count}, found {index}")
+    return Shard(index, count)
+
+
+# --- the systems --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """A system that sets two variables.
+
+    Args:
+        index, total: their names.
+        first: what it calls the first process, 0 or 1.
+        remedy: what to do where one of them is missing.
+    """
+
+    index: str
+    total: str
+    first: int
+    remedy: str
+
+    def __call__(self, environment: Environment) -> Shard | None:
+        if not _present(environment, self.index, self.total):
+            return None
+        index, total = (_integer(environment, name, self.remedy) for name in (self.index, self.total))
+        place = f"--shard auto: {self.index}={index}, {self.total}={total}"
+        return _checked(place, index - self.first + 1, total)
+
+
+def _gitlab(environment: Environment) -> Shard | None:
+    # Outside `parallel:` GitLab sets the total to 1 and leaves the index out.
+    if environment.get("CI_NODE_TOTAL") == "1" and not environment.get("CI_NODE_INDEX"):
+        return WHOLE
+    remedy = "GitLab sets both for a job with `parallel`"
+    return _Pair("CI_NODE_INDEX", "CI_NODE_TOTAL", 1, remedy)(environment)
+
+
+def _slurm(environment: Environment) -> Shard | None:
+    """Read a Slurm array task. Ids may begin anywhere and go in steps; they may not have gaps.
+
+    An array of ids from a list (`--array=1,3,4`) says how many they are, not which.
+    """
+    task, lowest, count = (f"SLURM_ARRAY_TASK_{end}" for end in ("ID", "MIN", "COUNT"))
+    step, highest = "SLURM_ARRAY_TASK_STEP", "SLURM_ARRAY_TASK_MAX"
+    if not _present(environment, task, lowest, count):
+        return None
+    remedy = "Slurm sets all of them for a job with `--array`"
+    ids, low, number = (_integer(environment, name, remedy) for name in (task, lowest, count))
+    stride = _integer(environment, step, remedy) if environment.get(step) else 1
+    high = _integer(environment, highest, remedy) if environment.get(highest) else low + (number - 1) * stride
+    place = f"--shard auto: {task}={ids}, {lowest}={low}, {count}={number}, step {stride}"
+    if stride < 1 or (ids - low) % stride or high != low + (number - 1) * stride:
+        raise ShardError(
+            f"{place}, highest {high}: not an array without gaps; expected one such as --array=1-4"
+        )
+    return _checked(place, (ids - low) // stride + 1, number)
+
+
+def _present(environment: Environment, *names: str) -> bool:
+    return any(environment.get(name) for name in names)
+
+
+def _integer(environment: Environment, name: str, remedy: str) -> int:
+    text = environment.get(name, "")
+    if not text:
+        raise ShardError(f"--shard auto: {name} is not set; {remedy}")
+    if not re.fullmatch(r"\d{1,9}", text, re.ASCII):
+        raise ShardError(f"--shard auto: expected a number in {name}, found {text!r}")
+    return int(text)
+
+
+_SYSTEMS: dict[str, Callable[[Environment], Shard | None]] = {
+    "Kubernetes": _Pair(
+        "JOB_COMPLETION_INDEX",
+        "JOB_COMPLETIONS",
+        0,
+        "Kubernetes sets the index for a Job with `completionMode: Indexed`, and the Job's manifest must set "
+        "JOB_COMPLETIONS to its `completions`",
+    ),
+    "Slurm": _slurm,
+    "GitLab": _gitlab,
+    "CircleCI": _Pair("CIRCLE_NODE_INDEX", "CIRCLE_NODE_TOTAL", 0, "CircleCI sets both"),
+    "Buildkite": _Pair(
+        "BUILDKITE_PARALLEL_JOB",
+        "BUILDKITE_PARALLEL_JOB_COUNT",
+        0,
+        "Buildkite sets both for a step with `parallelism`",
+    ),
+}
