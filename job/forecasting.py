@@ -158,7 +158,11 @@ def read_histories(lines: Iterable[str], series: Series, name: str) -> Iterator[
             raise InputError(
                 f"{name}:{number}: {len(values)} numbers, but this model reads exactly {rows * columns}{each}"
             )
-        yield np.array(values).reshape(rows, columns)
+        history = np.array(values).reshape(rows, columns)
+        if series.logarithm and history[:, 0].min() <= 0:
+            least = f"{series.columns[0]} is {history[:, 0].min():g}"
+            raise InputError(f"{name}:{number}: {least}, which has no logarithm; expected numbers above 0")
+        yield history
 
 
 def _number(word: str, place: str) -> float:

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as Bars
 from rich.text import Text
 
+from job.reports.wording import leading_metrics, measured, plain
 from job.results import JobResult, Progress
 
 LINE_SECONDS = 30.0
@@ -44,9 +45,9 @@ class Log:
     def finished(self, result: JobResult) -> None:
         """The job has a result."""
         self._running.pop(result.name, None)
-        accuracy = result.metrics.get("sequence_accuracy")
         text = result.status.replace("_", " ")
-        text += f", sequence accuracy {accuracy:.2%}" if accuracy is not None else ""
+        for name in leading_metrics([result]):
+            text += f", {plain(name)} {measured(result, name, result.metrics[name])}"
         text += f": {result.error.summary}" if result.error else ""
         self._say("finished", result.name, text, status=result.status, metrics=result.metrics)
 
@@ -76,10 +77,9 @@ class Log:
 
 def describe(step: Progress) -> str:
     """Return a progress line's text."""
-    return (
-        f"step {step.step}/{step.steps}, loss {step.loss:.4f}, token accuracy {step.token_accuracy:.2%}, "
-        f"{step.examples_per_second:,.0f} examples/s"
-    )
+    accuracy = "" if step.token_accuracy is None else f"token accuracy {step.token_accuracy:.2%}, "
+    speed = f"{step.examples_per_second:,.0f} examples/s"
+    return f"step {step.step}/{step.steps}, loss {step.loss:.4f}, {accuracy}{speed}"
 
 
 class LiveLog(Log):
@@ -105,7 +105,8 @@ class LiveLog(Log):
 
     def advanced(self, name: str, step: Progress) -> None:
         """Move the bar."""
-        text = f"loss {step.loss:.4f}  acc {step.token_accuracy:.1%}  {step.examples_per_second:,.0f}/s"
+        accuracy = "" if step.token_accuracy is None else f"acc {step.token_accuracy:.1%}  "
+        text = f"loss {step.loss:.4f}  {accuracy}{step.examples_per_second:,.0f}/s"
         self._bars.update(self._ids[name], total=step.steps, completed=step.step, text=text)
 
     def finished(self, result: JobResult) -> None:

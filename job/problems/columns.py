@@ -37,17 +37,18 @@ class Columns:
     decimals: int
 
 
-def read_columns(path: Path, names: Mapping[str, str], file_key: str) -> Columns:
+def read_columns(path: Path, names: Mapping[str, str], file_key: str, positive: str | None = None) -> Columns:
     """Read columns by the names in the file's first line.
 
     Args:
         path: a CSV file (RFC 4180, commas), UTF-8; its first line names the columns.
         names: of the columns wanted -> the key of the spec that names each, for complaints.
         file_key: the key that names the file.
+        positive: a column whose numbers must be above 0.
 
     Raises:
         DataErrors: the file cannot be read, a column is not in it, or a row has a cell too many or too few,
-            or one that is no finite number.
+            or one that is no finite number, or not above 0 where it must be.
     """
     rows = list(_rows(path, file_key))
     header = [cell.strip() for cell in rows[0][1]]
@@ -57,7 +58,10 @@ def read_columns(path: Path, names: Mapping[str, str], file_key: str) -> Columns
             DataError("the file has no rows under the names of its columns", file=path, key=file_key)
         )
     wanted = [header.index(name) for name in names if name in header]
-    bad = [DataError(message, file=path, line=line) for line, message in _bad_rows(rows[1:], header, wanted)]
+    bad = [
+        DataError(message, file=path, line=line)
+        for line, message in _bad_rows(rows[1:], header, wanted, positive)
+    ]
     errors += bad[:MOST_ERRORS]
     if len(bad) > MOST_ERRORS:
         rest = f"{len(bad) - MOST_ERRORS:,} more rows of this file cannot be used"
@@ -109,7 +113,7 @@ def _check_header(header: Sequence[str], names: Mapping[str, str], path: Path) -
 
 
 def _bad_rows(
-    rows: Sequence[tuple[int, list[str]]], header: Sequence[str], wanted: Sequence[int]
+    rows: Sequence[tuple[int, list[str]]], header: Sequence[str], wanted: Sequence[int], positive: str | None
 ) -> Iterator[tuple[int, str]]:
     """Yield the line of each row that cannot be used, and why."""
     for line, row in rows:
@@ -122,6 +126,11 @@ def _bad_rows(
             bad = [f"{name} is {cell!r}" for name, cell in cells.items() if not _is_number(cell)]
             if bad:
                 yield line, f"{', '.join(bad)}; expected a number (a series has no gaps)"
+            elif positive in cells and float(cells[positive]) <= 0:
+                yield (
+                    line,
+                    f"{positive} is {cells[positive]}, which has no logarithm; expected a number above 0",
+                )
 
 
 def _is_number(cell: str) -> bool:

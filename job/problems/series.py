@@ -19,13 +19,15 @@ class Series:
     """All that must be known of a series to use a model of it, besides the weights.
 
     Shapes: n windows, S rows of a source, T values of a target, F columns, the forecast one first.
-    A number x of column i enters the model as (x - centers[i]) / scales[i]. With differencing, x is the
-    change of the forecast column from the row before; other columns enter as they are.
+    A number x of column i enters the model as (x - centers[i]) / scales[i]. In the forecast column x is the
+    logarithm of what the data has where `logarithm` says so, and then the change from the row before where
+    `differencing` says so; other columns enter as they are.
 
     Args:
         columns: their names.
         unit: what the forecast column is measured in; may be empty.
         source_length, target_length: S and T, in rows.
+        logarithm: whether forecasts are made of logarithms.
         differencing: 0 or 1.
         centers, scales: one a column; the scales are above 0.
         decimals: how many digits after the point a forecast is written with.
@@ -35,6 +37,7 @@ class Series:
     unit: str
     source_length: int
     target_length: int
+    logarithm: bool
     differencing: int
     centers: tuple[float, ...]
     scales: tuple[float, ...]
@@ -46,10 +49,7 @@ class Series:
         Args:
             history: (n, S, F) float64, in the data's own unit.
         """
-        read = history
-        if self.differencing:
-            read = history[:, 1:].copy()
-            read[:, :, 0] -= history[:, :-1, 0]
+        read = read_as(history, self.logarithm, self.differencing)
         scaled: Values = (read - np.array(self.centers)) / np.array(self.scales)
         return scaled.astype(np.float32)
 
@@ -60,7 +60,10 @@ class Series:
             history: (n, S, F) float64.
             future: (n, T) float64, the values that follow; NaN where there are none, which stays NaN.
         """
-        wanted = np.diff(future, axis=1, prepend=history[:, -1, :1]) if self.differencing else future
+        last = history[:, -1, :1]
+        if self.logarithm:
+            last, future = np.log(last), np.log(future)
+        wanted = np.diff(future, axis=1, prepend=last) if self.differencing else future
         scaled = (wanted - self.centers[0]) / self.scales[0]
         return scaled[:, :, None].astype(np.float32)
 
@@ -72,7 +75,10 @@ class Series:
             predicted: (n, T) float32, what the model gave.
         """
         values = predicted.astype(np.float64) * self.scales[0] + self.centers[0]
-        return history[:, -1, :1] + np.cumsum(values, axis=1) if self.differencing else values
+        if self.differencing:
+            last = history[:, -1, :1]
+            values = (np.log(last) if self.logarithm else last) + np.cumsum(values, axis=1)
+        return np.exp(values) if self.logarithm else values
 
     def write(self, values: Values) -> str:
         """Return values (k,) as text, in no more digits than mean something, joined by spaces."""
@@ -103,24 +109,37 @@ class Series:
         return series
 
 
-def fit_scaling(rows: Values, differencing: int, scaling: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return centers and scales, one a column, of training rows (R, F) float64; see `Series`.
+def read_as(history: Values, logarithm: bool, differencing: int) -> Values:
+    """Return rows as a model reads them but for their scale, (..., S - differencing, F), see `Series`.
 
     Args:
-        rows: the training part alone.
-        differencing: 1 to measure the changes of the first column.
+        history: (..., S, F) float64; it is left as it is.
+        logarithm: of the first column, whose numbers are above 0.
+        differencing: 1 for the changes of the first column.
+    """
+    read = history.copy()
+    if logarithm:
+        read[..., 0] = np.log(read[..., 0])
+    if differencing:
+        changes = np.diff(read[..., 0], axis=-1)
+        read = read[..., 1:, :]
+        read[..., 0] = changes
+    return read
+
+
+def fit_scaling(rows: Values, scaling: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return centers and scales, one a column; see `Series`.
+
+    Args:
+        rows: the training part alone, as `read_as` gives it: (R, F) float64.
         scaling: `none`; `standard`: mean and standard deviation (over R, not R - 1); `minmax`: -1..1.
             A column without variation is only centred.
     """
-    read = rows[differencing:].copy()
-    if differencing:
-        read[:, 0] = np.diff(rows[:, 0])
-    zeros, ones = np.zeros(rows.shape[1]), np.ones(rows.shape[1])
-    centers, scales = zeros, ones
+    centers, scales = np.zeros(rows.shape[1]), np.ones(rows.shape[1])
     if scaling == "standard":
-        centers, scales = read.mean(axis=0), read.std(axis=0)
+        centers, scales = rows.mean(axis=0), rows.std(axis=0)
     elif scaling == "minmax":
-        low, high = read.min(axis=0), read.max(axis=0)
+        low, high = rows.min(axis=0), rows.max(axis=0)
         centers, scales = low + (high - low) / 2, (high - low) / 2
-    scales = np.where(scales > 0, scales, ones)
+    scales = np.where(scales > 0, scales, 1.0)
     return tuple(map(float, centers)), tuple(map(float, scales))

@@ -12,7 +12,7 @@ from job.errors import DataError, DataErrors
 from job.problems.base import Split, Windows, batch_rows
 from job.problems.columns import read_columns
 from job.problems.generated import Stream, generator
-from job.problems.series import Floats, Series, Values, fit_scaling
+from job.problems.series import Floats, Series, Values, fit_scaling, read_as
 from job.spec.files import checksum, locate
 from job.spec.schema import TimeSeriesSpec
 
@@ -44,16 +44,17 @@ class TimeSeries:
         self._spec, self._seed = spec, seed
         path = _locate(spec, directory)
         names = {spec.column: "column", **dict.fromkeys(spec.covariates, "covariates")}
-        columns = read_columns(path, names, "file")
+        columns = read_columns(path, names, "file", positive=spec.column if spec.logarithm else None)
         self._rows = columns.values
         self._train_rows = _count_training_rows(spec, path, len(self._rows))
-        train = self._rows[: self._train_rows]
-        centers, scales = fit_scaling(train, spec.differencing, spec.scaling)
+        train = read_as(self._rows[: self._train_rows], spec.logarithm, spec.differencing)
+        centers, scales = fit_scaling(train, spec.scaling)
         self.series = Series(
             columns=tuple(names),
             unit=spec.unit,
             source_length=spec.source_length,
             target_length=spec.target_length,
+            logarithm=spec.logarithm,
             differencing=spec.differencing,
             centers=centers,
             scales=scales,

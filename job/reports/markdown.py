@@ -16,6 +16,7 @@ from job.reports.wording import (
     counts,
     gates,
     headline,
+    measured,
     metric_names,
     origin,
     percent,
@@ -64,7 +65,7 @@ def _job_row(result: JobResult, metrics: Sequence[str]) -> list[str]:
     return [
         code(result.name),
         status,
-        *(quantity(name, result.metrics[name]) if name in result.metrics else "" for name in metrics),
+        *(_measured(result, name, result.metrics.get(name), absent="") for name in metrics),
         gates(result),
         f"{result.parameters:,}" if result.parameters else "",
         "" if trained is None else seconds(trained),
@@ -116,6 +117,11 @@ def _data(result: JobResult) -> Iterator[str]:
         yield _training(data)
     if data.keys() >= _TESTED:
         yield _overlap(data["test_examples"], data["seen_in_training"], data["source_space"])
+    elif "rmse" in result.metrics:
+        yield (
+            f"Evaluated on {data['test_examples']:,} windows, walking forward: each value is forecast from "
+            "what truly came before."
+        )
     problem = result.spec.get("problem", {})
     others = {
         key: value
@@ -160,7 +166,7 @@ def _metrics(result: JobResult) -> Iterator[str]:
         rows.append(
             [
                 plain(name),
-                "not measured" if value is None else quantity(name, value),
+                _measured(result, name, value, absent="not measured"),
                 bar(outcome) if outcome else "",
                 "" if outcome is None else "cleared" if outcome.passed else "**missed**",
                 METRICS[name].description if name in METRICS else "",
@@ -170,9 +176,14 @@ def _metrics(result: JobResult) -> Iterator[str]:
         yield _table(["metric", "value", "gate", "", "meaning"], rows, "lrlll")
 
 
+def _measured(result: JobResult, name: str, value: float | None, *, absent: str) -> str:
+    return absent if value is None else prose(measured(result, name, value))
+
+
 def _curves(result: JobResult) -> Iterator[str]:
     if any(artifact.path == "curves.svg" for artifact in result.artifacts):
-        yield f"![Loss and accuracy of {result.name} over training](jobs/{result.name}/curves.svg)"
+        subject = "Loss" if "rmse" in result.metrics else "Loss and accuracy"
+        yield f"![{subject} of {result.name} over training](jobs/{result.name}/curves.svg)"
 
 
 def _samples(samples: Sequence[Prediction]) -> Iterator[str]:
@@ -181,7 +192,7 @@ def _samples(samples: Sequence[Prediction]) -> Iterator[str]:
             code(sample.source),
             " or ".join(map(code, sample.references or (sample.target,))),
             code(sample.predicted),
-            "right" if sample.correct else "**wrong**",
+            "" if sample.correct is None else "right" if sample.correct else "**wrong**",
         ]
         for sample in samples
     ]

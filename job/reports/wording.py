@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from job.errors import BAD_BASELINE, BAD_USAGE, FAILED, GATE_FAILED, OK, SIGINT_EXIT, SIGTERM_EXIT
 from job.results import FINISHED, GateOutcome, JobResult, Report
-from job.spec.metrics import METRICS
+from job.spec.metrics import DATA_UNIT, METRICS
 
 MEANINGS = {
     OK: "every job trained and passed its gates",
@@ -61,7 +61,16 @@ def quantity(name: str, value: float) -> str:
         return seconds(value)
     if unit == "point":  # BLEU and chrF: papers give one or two decimals and no unit
         return f"{value:.2f}"
-    return f"{value:,.0f} {unit}" if unit else f"{value:,.4g}"
+    if unit in ("", DATA_UNIT):
+        return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return f"{value:,.0f} {unit}"
+
+
+def measured(result: JobResult, name: str, value: float) -> str:
+    """Return a metric of a job with its unit: the data's own where the job's spec says what that is."""
+    text = quantity(name, value)
+    own = result.spec.get("problem", {}).get("unit") if _unit(name) == DATA_UNIT else None
+    return f"{text} {own}" if own else text
 
 
 def _unit(name: str) -> str:
@@ -107,8 +116,11 @@ def metric_names(results: Iterable[JobResult]) -> tuple[str, ...]:
 
 
 def leading_metrics(results: Sequence[JobResult]) -> tuple[str, ...]:
-    """Return the most important metric of each kind of job among the results."""
-    return tuple(dict.fromkeys(name for result in results for name in metric_names([result])[:1]))
+    """Return the most important metric of each kind of job among the results; of forecasts, beside it what
+    persistence gives."""
+    first = dict.fromkeys(name for result in results for name in metric_names([result])[:1])
+    present = {name for result in results for name in result.metrics}
+    return tuple(n for name in first for n in (name, f"persistence_{name}") if n == name or n in present)
 
 
 def visible(text: str) -> str:

@@ -298,11 +298,15 @@ class TimeSeriesSpec(_Problem):
     unit: str = Field(default="", max_length=40, description="What `column` is measured in, for reports.")
     source_length: int = Field(ge=1, le=1000, description="Rows that a forecast is made from.")
     target_length: int = Field(ge=1, le=1000, description="Values that are forecast, one after the other.")
+    logarithm: bool = Field(
+        default=False,
+        description="Forecast the logarithm of `column`: for numbers above 0 whose changes grow with them.",
+    )
     differencing: int = Field(
         default=0,
         ge=0,
         le=1,
-        description="1 to forecast the changes of `column` from row to row in place of its values; "
+        description="1 to forecast the changes of `column` (or of its logarithm) from row to row; "
         "`source_length` rows have source_length - 1 changes.",
     )
     scaling: Literal["none", "standard", "minmax"] = Field(

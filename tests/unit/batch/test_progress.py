@@ -41,7 +41,7 @@ def test_a_job_has_a_line_when_it_starts_and_one_when_it_ends():
     log.finished(job_result("tutorial", metrics={"sequence_accuracy": 0.9995}))
     assert [said(line) for line in lines] == [
         "tutorial: started",
-        "tutorial: passed, sequence accuracy 99.95%",
+        "tutorial: passed, sequence accuracy 99.95 %",
     ]
 
 
@@ -50,7 +50,7 @@ def test_a_job_has_a_line_when_it_starts_and_one_when_it_ends():
     [
         (
             job_result("j", "gate_failed", metrics={"sequence_accuracy": 0.5}),
-            "j: gate failed, sequence accuracy 50.00%",
+            "j: gate failed, sequence accuracy 50.00 %",
         ),
         (job_result("j", "failed", error=Failure("E", "first\nsecond")), "j: failed: E: first"),
         (job_result("j", "interrupted"), "j: interrupted"),
@@ -152,7 +152,7 @@ def test_a_terminal_keeps_a_line_for_a_finished_job_and_drops_its_bar(live):
     log.started("tutorial")
     log.finished(job_result("tutorial", metrics={"sequence_accuracy": 1.0}))
     log.tick()
-    assert "tutorial: passed, sequence accuracy 100.00%" in screen.getvalue()
+    assert "tutorial: passed, sequence accuracy 100.00 %" in screen.getvalue()
     assert log._bars.tasks == []
 
 
