@@ -43,7 +43,7 @@ def main(connection: Connection) -> None:
         try:
             result = run_job(task, lambda progress: connection.send(Advanced(progress)))
             connection.send(Finished(result))
-        except (KeyboardInterrupt, BrokenPipeError):
+        except (KeyboardInterrupt, ConnectionError):  # stopped, or nobody is left to tell
             return
         except BaseException as error:
             traceback.print_exc()
@@ -54,7 +54,7 @@ def main(connection: Connection) -> None:
 def _next(connection: Connection) -> Task | None:
     try:
         task: Task | None = connection.recv()
-    except EOFError:
+    except (EOFError, ConnectionError):
         return None
     return task
 

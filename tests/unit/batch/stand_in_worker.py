@@ -44,10 +44,15 @@ ACTS = {
 }
 
 
+PROGRESS = Progress(step=1, steps=2, loss=0.5, token_accuracy=0.9, examples_per_second=100.0)
+
+
 def run_job(task, watch):
     print(f"{task.job.name} says something")
     sys.stdout.flush()
-    watch(Progress(step=1, steps=2, loss=0.5, token_accuracy=0.9, examples_per_second=100.0))
+    watch(PROGRESS)
+    while task.job.name == "talks":
+        watch(PROGRESS)
     ACTS[task.job.name.partition("-")[0]](task)
     task.paths.history.write_text("step,loss\n1,0.5\n")
     return JobResult(

@@ -6,6 +6,7 @@ import signal
 import pytest
 from sample_jobs import job_result
 
+from job.batch.messages import Advanced
 from job.batch.schedule import run_tasks, worker_pool
 from job.batch.worker import VARIABLES
 from job.errors import DependencyError, NonFiniteError
@@ -193,11 +194,21 @@ def test_results_come_in_while_others_still_run(make_task, stand_in):
     assert [[*before] for before in seen] == [[], ["fine-1"]]
 
 
-def test_a_worker_leaves_when_its_parent_is_gone(make_task, stand_in):
+def test_an_idle_worker_leaves_when_its_parent_is_gone(make_task, stand_in):
     with worker_pool(1) as pool:
         run_tasks([make_task("fine")], pool, Watched(), {})
         pool[0].connection.close()
         assert pool[0].process.wait(timeout=20) == 0
+
+
+def test_a_worker_at_work_leaves_when_its_parent_is_gone(make_task, stand_in, output):
+    with worker_pool(1) as pool:
+        pool[0].connection.send(make_task("talks"))
+        while not isinstance(pool[0].connection.recv(), Advanced):
+            pass
+        pool[0].connection.close()
+        assert pool[0].process.wait(timeout=20) == 0
+    assert "Traceback" not in output.job("talks").log.read_text()
 
 
 def test_workers_are_kept_to_one_thread_and_have_no_terminal(stand_in):
