@@ -1,15 +1,17 @@
 """Fit one model: teacher forcing, Adam, a schedule, early stopping, validation after each epoch.
 
 The loop is a `tf.function` over many steps, fed with token ids. What happens at a step depends on the seed
-and the step's number alone, never on how many steps one call of the function takes.
+and the step's number alone, never on how many steps one call of the function takes, nor on whether the run
+was cut off and went on in another process.
 """
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -17,11 +19,14 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from job.checkpoints import Checkpoints
 from job.errors import NonFiniteError
 from job.objectives import objective
 from job.problems.base import Examples, Problem, Windows
 from job.results import Progress
 from job.spec.schema import OptimizerSpec, TrainingSpec
+from job.stopping import Stop, Stopped
+from job.training_state import HistoryRow, TrainingState, gather, restore
 
 ROWS_PER_EPOCH = 20
 """Rows of the history in an epoch, where it has that many steps."""
@@ -32,31 +37,10 @@ CALL_SECONDS = 0.25
 MAX_CALL_STEPS = 128
 VALIDATION_ROWS = 1000
 
+_log = logging.getLogger(__name__)
+
 Batch = tuple[NDArray[Any], NDArray[Any]]
 """A source and a target: ids (B, length) int32, or numbers (B, length, columns) float32."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class HistoryRow:
-    """One row of `history.csv`: means over the steps since the row before.
-
-    `step` counts from 1; `examples` is the number seen so far; `seconds` since training began, compilation
-    included. The loss is in nats a token, or the squared error of a scaled number, which has no accuracies.
-    The `val_` columns are set in the last row of an epoch where there are validation examples.
-    """
-
-    step: int
-    epoch: int
-    examples: int
-    loss: float
-    token_accuracy: float | None = None
-    sequence_accuracy: float | None = None
-    learning_rate: float
-    gradient_norm: float
-    val_loss: float | None = None
-    val_token_accuracy: float | None = None
-    val_sequence_accuracy: float | None = None
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -72,6 +56,8 @@ class Fitted:
         compile_seconds: the first call of the compiled loop, less its share of an ordinary step.
         train_seconds: in training steps, compilation and validation excluded.
         timed_examples: seen in `train_seconds`.
+        earlier_seconds: how much of this was done by a process that was cut off.
+        resumed_from_step: where this process went on; None when it began from the start.
     """
 
     history: tuple[HistoryRow, ...]
@@ -83,6 +69,8 @@ class Fitted:
     compile_seconds: float
     train_seconds: float
     timed_examples: int
+    earlier_seconds: float = 0.0
+    resumed_from_step: int | None = None
 
 
 def learning_rate(spec: OptimizerSpec, step: Any, total: int) -> Any:
@@ -113,6 +101,11 @@ class Adam:
         self.step = tf.Variable(0, dtype=tf.int64, name="step")
         self.moments = [tf.Variable(tf.zeros_like(v)) for v in self._variables]
         self.squares = [tf.Variable(tf.zeros_like(v)) for v in self._variables]
+
+    @property
+    def variables(self) -> list[Any]:
+        """What it remembers from step to step."""
+        return [self.step, *self.moments, *self.squares]
 
     def apply(self, gradients: list[Any]) -> tuple[Any, Any]:
         """Take one step; return the gradient's norm before clipping and the learning rate."""
@@ -186,17 +179,21 @@ class _Loop:
         return self._objective.sums(outputs, target)
 
 
-def _calls(problem: Problem, spec: TrainingSpec, epoch: int, size: Callable[[], int]) -> Iterator[list[Batch]]:
-    """Yield an epoch's batches in groups of one shape, each of at most `size()` batches."""
+def _calls(
+    problem: Problem, spec: TrainingSpec, run: TrainingState, size: Callable[[], int]
+) -> Iterator[list[Batch]]:
+    """Yield what is left of an epoch's batches in groups of one shape, each of at most `size()` batches."""
     examples = problem.examples_per_epoch(spec.examples)
+    batches = math.ceil(examples / spec.batch_size)
     group: list[Batch] = []
-    for index in range(math.ceil(examples / spec.batch_size)):
-        batch = problem.batch(epoch, index, spec.batch_size, examples)
+    for index in range(run.step - run.epochs * batches, batches):
+        batch = problem.batch(run.epochs, index, spec.batch_size, examples)
         if group and (len(group) >= size() or [a.shape for a in batch] != [a.shape for a in group[0]]):
             yield group
             group = []
         group.append(batch)
-    yield group
+    if group:
+        yield group
 
 
 def _mean(statistics: dict[str, NDArray[np.float64]]) -> dict[str, float]:
@@ -209,22 +206,36 @@ def _mean(statistics: dict[str, NDArray[np.float64]]) -> dict[str, float]:
     return means
 
 
-@dataclass
-class _Run:
-    """A run in progress: everything that changes from step to step outside the model and the optimizer."""
+@dataclass(frozen=True)
+class _Keeper:
+    """What is kept of a run in case it is cut off.
 
-    pending: dict[str, NDArray[np.float64]]
-    step: int = 0
-    examples: int = 0
-    history: list[HistoryRow] = field(default_factory=list)
-    best_loss: float = math.inf
-    best_epoch: int | None = None
-    best_weights: list[NDArray[np.float32]] | None = None
-    waited: int = 0
-    train_seconds: float = 0.0
-    timed_examples: int = 0
-    compile_seconds: float = 0.0
-    step_seconds: float = 0.0
+    Args:
+        checkpoints: where; None for nowhere.
+        stop: whether it is to be cut off.
+        variables: of the model and the optimizer.
+    """
+
+    checkpoints: Checkpoints | None
+    stop: Stop
+    variables: list[Any]
+
+    def resume(self) -> TrainingState | None:
+        """Go back to the last checkpoint there is; None where there is none."""
+        for checkpoint in self.checkpoints.found() if self.checkpoints else ():
+            try:
+                return restore(checkpoint, self.variables)
+            except (ValueError, TypeError, KeyError) as error:
+                _log.warning("the checkpoint of step %s is passed over: %s", checkpoint.step, error)
+        return None
+
+    def keep(self, run: TrainingState, *, epoch_ended: bool = False) -> None:
+        """Write a checkpoint if it is time to; raise `Stopped` when asked to stop."""
+        asked = self.stop.request
+        if self.checkpoints and (asked or run.over or self.checkpoints.due(epoch_ended=epoch_ended)):
+            self.checkpoints.save(gather(run, self.variables))
+        if asked:
+            raise Stopped(asked)
 
 
 def fit(
@@ -233,6 +244,9 @@ def fit(
     spec: TrainingSpec,
     validation: Examples | Windows,
     watch: Callable[[Progress], None] = lambda _: None,
+    *,
+    checkpoints: Checkpoints | None = None,
+    stop: Stop | None = None,
 ) -> Fitted:
     """Fit `model` (see `Models.train`) to `problem`.
 
@@ -242,56 +256,85 @@ def fit(
         spec: how.
         validation: looked at after each epoch; may be empty without early stopping.
         watch: called after each call of the compiled loop.
+        checkpoints: where to go on from, and what to write; None for neither.
+        stop: looked at after each call of the compiled loop.
 
     Raises:
         NonFiniteError: the loss or the gradient norm is not finite; names the step.
+        Stopped: it was asked to stop; a checkpoint is written.
+        OSError: a checkpoint cannot be written.
     """
     steps_per_epoch = math.ceil(problem.examples_per_epoch(spec.examples) / spec.batch_size)
     total = steps_per_epoch * spec.epochs
     optimizer = Adam(model.trainable_variables, spec.optimizer, total)
     loop = _Loop(model, problem, optimizer)
-    run, began = _Run({k: np.zeros(0) for k in loop.statistics}), time.perf_counter()
+    keeper = _Keeper(checkpoints, stop or Stop(), [*model.variables, *optimizer.variables])
+    run = keeper.resume() or TrainingState({k: np.zeros(0) for k in loop.statistics})
+    before = (run.seconds, run.step) if run.step else (0.0, None)
     interval = max(1, steps_per_epoch // ROWS_PER_EPOCH)
-    epoch = 0
-    for epoch in range(spec.epochs):
-        for group in _calls(problem, spec, epoch, lambda: _call_steps(run)):
-            _take(loop, run, group)
-            _record(run, epoch, interval, steps_per_epoch, began)
-            watch(_progress(run, total, spec.batch_size))
-        scores = validate(loop.validate, validation) if len(validation) else {}
-        validated: dict[str, Any] = {f"val_{k}": v for k, v in scores.items()}
-        run.history[-1] = replace(run.history[-1], **validated)
-        if spec.early_stopping and _should_stop(model, run, spec, scores["loss"], epoch):
-            break
+    with keeper.stop.noting():
+        while not run.over:
+            for group in _calls(problem, spec, run, lambda: _call_steps(run)):
+                _take(loop, run, group)
+                _record(run, interval, steps_per_epoch)
+                watch(_progress(run, total, spec.batch_size))
+                keeper.keep(run)
+            _end_epoch(model, loop, run, spec, validation)
+            keeper.keep(run, epoch_ended=True)
     if run.best_weights is not None:
         model.set_weights(run.best_weights)
+    return _fitted(run, spec, *before)
+
+
+def _end_epoch(
+    model: keras.Model,
+    loop: _Loop,
+    run: TrainingState,
+    spec: TrainingSpec,
+    validation: Examples | Windows,
+) -> None:
+    """Validate, and see whether that was the last epoch."""
+    scores = validate(loop.validate, validation) if len(validation) else {}
+    validated: dict[str, Any] = {f"val_{k}": v for k, v in scores.items()}
+    run.history[-1] = replace(run.history[-1], **validated)
+    run.epochs += 1
+    enough = spec.early_stopping is not None and _should_stop(model, run, spec, scores["loss"])
+    run.over = enough or run.epochs == spec.epochs
+
+
+def _fitted(
+    run: TrainingState, spec: TrainingSpec, earlier_seconds: float, resumed_from_step: int | None
+) -> Fitted:
     return Fitted(
         history=tuple(run.history),
         steps=run.step,
         examples=run.examples,
-        epochs=epoch + 1,
-        stopped_early=epoch + 1 < spec.epochs,
+        epochs=run.epochs,
+        stopped_early=run.epochs < spec.epochs,
         best_epoch=run.best_epoch,
         compile_seconds=run.compile_seconds,
         train_seconds=run.train_seconds,
         timed_examples=run.timed_examples,
+        earlier_seconds=earlier_seconds,
+        resumed_from_step=resumed_from_step,
     )
 
 
-def _call_steps(run: _Run) -> int:
+def _call_steps(run: TrainingState) -> int:
     if not run.step_seconds:
         return 4
     return max(1, min(MAX_CALL_STEPS, int(CALL_SECONDS / run.step_seconds)))
 
 
-def _take(loop: _Loop, run: _Run, group: list[Batch]) -> None:
+def _take(loop: _Loop, run: TrainingState, group: list[Batch]) -> None:
     """Train on a group of batches, and check that every step was finite."""
     began = time.perf_counter()
-    result = loop.train(*(np.stack(side) for side in zip(*group, strict=True)))
+    result = loop.train(*(tf.constant(np.stack(side)) for side in zip(*group, strict=True)))
     values = {k: v.numpy().astype(np.float64) for k, v in result.items()}
     seconds = time.perf_counter() - began
-    if run.step == 0:
-        run.compile_seconds = seconds
+    run.calls += 1
+    if run.calls == 1:
+        run.compile_seconds += seconds
     else:
         run.train_seconds += seconds
         run.timed_examples += sum(len(source) for source, _ in group)
@@ -304,11 +347,11 @@ def _take(loop: _Loop, run: _Run, group: list[Batch]) -> None:
     run.pending = {k: np.concatenate([run.pending[k], values[k]]) for k in run.pending}
 
 
-def _record(run: _Run, epoch: int, interval: int, steps_per_epoch: int, began: float) -> None:
+def _record(run: TrainingState, interval: int, steps_per_epoch: int) -> None:
     """Move finished intervals from the pending steps to the history."""
     first = run.step - len(run.pending["loss"])
     while first < run.step:
-        in_epoch = first - epoch * steps_per_epoch
+        in_epoch = first - run.epochs * steps_per_epoch
         left = steps_per_epoch - in_epoch
         size = left if left < 2 * interval else interval
         if run.step - first < size:
@@ -320,17 +363,17 @@ def _record(run: _Run, epoch: int, interval: int, steps_per_epoch: int, began: f
         run.history.append(
             HistoryRow(
                 step=first,
-                epoch=epoch + 1,
+                epoch=run.epochs + 1,
                 examples=run.examples,
                 **_mean(window),
                 learning_rate=float(window["learning_rate"][-1]),
                 gradient_norm=float(window["gradient_norm"].mean()),
-                seconds=round(time.perf_counter() - began, 3),
+                seconds=round(run.seconds, 3),
             )
         )
 
 
-def _progress(run: _Run, total: int, batch_size: int) -> Progress:
+def _progress(run: TrainingState, total: int, batch_size: int) -> Progress:
     last = _mean(run.pending) if len(run.pending["loss"]) else vars(run.history[-1])
     speed = batch_size / run.step_seconds if run.step_seconds else 0.0
     return Progress(run.step, total, last["loss"], last.get("token_accuracy"), speed)
@@ -342,17 +385,17 @@ def validate(compiled: Callable[..., Any], examples: Examples | Windows) -> dict
     parts = []
     for first in range(0, len(examples), VALIDATION_ROWS):
         rows = slice(first, first + VALIDATION_ROWS)
-        parts.append(compiled(examples.source[rows], examples.target[rows]))
+        parts.append(compiled(tf.constant(examples.source[rows]), tf.constant(examples.target[rows])))
     return _mean({k: np.array([float(part[k]) for part in parts]) for k in parts[0]})
 
 
-def _should_stop(model: keras.Model, run: _Run, spec: TrainingSpec, loss: float, epoch: int) -> bool:
+def _should_stop(model: keras.Model, run: TrainingState, spec: TrainingSpec, loss: float) -> bool:
     """Note whether the validation loss fell; return True once it has not for `patience` epochs."""
     rule = spec.early_stopping
     if rule is None:
         return False
     if loss < run.best_loss - rule.min_delta:
-        run.best_loss, run.best_epoch, run.waited = loss, epoch + 1, 0
+        run.best_loss, run.best_epoch, run.waited = loss, run.epochs, 0
         run.best_weights = model.get_weights()
     else:
         run.waited += 1

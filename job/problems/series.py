@@ -99,13 +99,12 @@ class Series:
             lists = {key: tuple(record[key]) for key in ("columns", "centers", "scales")}
             series = cls(**{**record, **lists})
             numbers = [*map(float, series.centers), *map(float, series.scales)]
-        except (KeyError, TypeError) as error:
+            lengths = (series.source_length - series.differencing, series.target_length)
+            whole = 0 < len(series.columns) == len(series.scales) == len(series.centers) and min(lengths) > 0
+        except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"not a series: {error}") from None
-        lengths = (series.source_length - series.differencing, series.target_length)
-        if not series.columns or len(numbers) != 2 * len(series.columns) or not min(lengths) > 0:
-            raise ValueError("not a series: columns, centers, scales and lengths do not fit together")
-        if not all(map(math.isfinite, numbers)) or min(series.scales) <= 0:
-            raise ValueError("not a series: centers must be finite and scales finite and above 0")
+        if not whole or not all(map(math.isfinite, numbers)) or min(series.scales) <= 0:
+            raise ValueError("not a series: columns, lengths, centers and scales do not fit together")
         return series
 
 

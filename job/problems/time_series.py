@@ -138,7 +138,7 @@ def _count_training_rows(spec: TimeSeriesSpec, path: Path, rows: int) -> int:
     sides = f"test {spec.test}" + (f" and validation {spec.validation}" if spec.validation else "")
     message = (
         f"{path.name} has {rows} rows; {sides} leave{'' if spec.validation else 's'} {max(left, 0)} to train "
-        f"on, but a window of source_length {spec.source_length} and target_length {spec.target_length} takes "
-        f"{needed}; lower one of them"
+        f"on, but a window of source_length {spec.source_length} and target_length {spec.target_length} "
+        f"takes {needed}; lower one of them"
     )
     raise DataErrors([DataError(message, key="test" if left <= 0 else "source_length")])
