@@ -31,7 +31,8 @@ from job.results import Evaluation, JobResult, Progress
 from job.spec.schema import JobSpec
 from job.spec.sizes import resized
 from job.task import Task
-from job.training import Fitted, HistoryRow, fit
+from job.training import Fitted, fit
+from job.training_state import HistoryRow
 
 MANY = 10**18
 """A source space of this size or more is recorded as this: JSON readers do not take every integer."""

@@ -1,0 +1,189 @@
+"""How many workers a machine, or the container that this process is in, has room for."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+WORKER_BYTES = 1 << 30
+"""What a worker with a small model is taken to need: TensorFlow alone takes half of it."""
+
+MAX_RESIDENT_BYTES = 3 << 29
+"""A worker that holds more than this, 1.5 GiB, after a job is started anew for the next one: TensorFlow's
+memory grows over many models in one process (tensorflow#61791)."""
+
+UNLIMITED_BYTES = 1 << 60
+"""cgroup v1 writes no limit as a number near 2**63."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What this process may use.
+
+    Args:
+        cores: that it may run on.
+        cpu_quota: cores' worth of time that its control groups allow; None for no limit.
+        memory_bytes: that it can still take: what is available, or what its groups allow; None if unknown.
+        gpus: what CUDA_VISIBLE_DEVICES calls each of its GPUs.
+    """
+
+    cores: int
+    cpu_quota: float | None
+    memory_bytes: int | None
+    gpus: tuple[str, ...] = ()
+
+
+def worker_count(limits: Limits) -> int:
+    """Return how many workers `--workers auto` is: one a GPU; without any, one a core that may be used fully
+    and that there is memory for; at least 1."""
+    if limits.gpus:
+        return len(limits.gpus)
+    room = [limits.cores]
+    if limits.cpu_quota is not None:
+        room.append(int(limits.cpu_quota))
+    if limits.memory_bytes is not None:
+        room.append(limits.memory_bytes // WORKER_BYTES)
+    return max(1, min(room))
+
+
+def device_variables(gpus: Sequence[str], worker: int) -> dict[str, str]:
+    """Return the environment that shows worker `worker` (0-based) its GPU and no other; empty without GPUs.
+
+    More workers than GPUs share them: so none takes all of a GPU's memory beforehand.
+    """
+    if not gpus:
+        return {}
+    return {"CUDA_VISIBLE_DEVICES": gpus[worker % len(gpus)], "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+
+
+def read_limits(root: Path = Path("/"), environment: Mapping[str, str] = os.environ) -> Limits:
+    """Ask the system; what it does not tell limits nothing.
+
+    Args:
+        root: where `proc`, `sys` and `dev` are.
+        environment: where CUDA_VISIBLE_DEVICES may be.
+    """
+    affinity = getattr(os, "sched_getaffinity", None)
+    groups = _text(root / "proc/self/cgroup")
+    quotas = [q for q in (quota(files) for files in group_files(root, groups, "cpu")) if q is not None]
+    limits = [b for b in (memory(files) for files in group_files(root, groups, "memory")) if b is not None]
+    available = available_bytes(_text(root / "proc/meminfo"))
+    return Limits(
+        cores=len(affinity(0)) if affinity else os.cpu_count() or 1,
+        cpu_quota=min(quotas, default=None),
+        memory_bytes=min([*limits, *([] if available is None else [available])], default=None),
+        gpus=visible_gpus(environment.get("CUDA_VISIBLE_DEVICES"), _names(root / "dev")),
+    )
+
+
+# --- control groups -----------------------------------------------------------------------------------------
+
+
+def group_directories(groups: str, controller: str) -> tuple[str, ...]:
+    """Return where the files of this process's groups may be, below `sys/fs/cgroup`, innermost first.
+
+    Args:
+        groups: `/proc/self/cgroup`: a line `0::/path` for v2, `3:cpu,cpuacct:/path` for v1.
+        controller: `cpu` or `memory`.
+
+    A group is limited by all above it too. Inside a container the path is often the host's, and the files
+    are at the top.
+    """
+    found: dict[str, None] = {}
+    for line in groups.splitlines():
+        number, _, rest = line.partition(":")
+        names, _, path = rest.partition(":")
+        if number == "0" and not names:
+            base = PurePosixPath()
+        elif controller in names.split(","):
+            base = PurePosixPath(controller)
+        else:
+            continue
+        inner = PurePosixPath(path.lstrip("/"))
+        if ".." not in inner.parts:  # a group outside of this namespace
+            found.update({str(base / above): None for above in (inner, *inner.parents)})
+        found[str(base)] = None
+    return tuple(found)
+
+
+def group_files(root: Path, groups: str, controller: str) -> Iterator[dict[str, str]]:
+    """Yield the limits of each group of this process: file name -> content, of those that there are."""
+    names = {
+        "cpu": ("cpu.max", "cpu.cfs_quota_us", "cpu.cfs_period_us"),
+        "memory": ("memory.max", "memory.limit_in_bytes"),
+    }
+    for directory in group_directories(groups, controller):
+        folder = root / "sys/fs/cgroup" / directory
+        texts = {name: _text(folder / name) for name in names[controller]}
+        yield {name: text for name, text in texts.items() if text}
+
+
+def quota(files: Mapping[str, str]) -> float | None:
+    """Return the cores' worth of time that a group allows, None for no limit.
+
+    Args:
+        files: `cpu.max` (v2: quota and period in microseconds), or `cpu.cfs_quota_us` and
+            `cpu.cfs_period_us` (v1).
+    """
+    words = files.get("cpu.max", "").split()
+    if not words:
+        words = [files.get("cpu.cfs_quota_us", "").strip(), files.get("cpu.cfs_period_us", "").strip()]
+    if len(words) == 1:
+        words.append("100000")  # the kernel's default period
+    allowed, period = words
+    if not (allowed.isdecimal() and period.isdecimal() and int(period)):  # `max`, -1
+        return None
+    return int(allowed) / int(period)
+
+
+def memory(files: Mapping[str, str]) -> int | None:
+    """Return the bytes that a group allows, None for no limit.
+
+    Args:
+        files: `memory.max` (v2) or `memory.limit_in_bytes` (v1).
+    """
+    text = (files.get("memory.max") or files.get("memory.limit_in_bytes", "")).strip()
+    return int(text) if text.isdecimal() and int(text) < UNLIMITED_BYTES else None
+
+
+# --- the machine --------------------------------------------------------------------------------------------
+
+
+def available_bytes(meminfo: str) -> int | None:
+    """Return the memory that new programs can have without swapping, from `/proc/meminfo`."""
+    match = re.search(r"^MemAvailable:\s+(\d+) kB$", meminfo, re.MULTILINE)
+    return int(match[1]) * 1024 if match else None
+
+
+def visible_gpus(variable: str | None, devices: Sequence[str]) -> tuple[str, ...]:
+    """Return what CUDA calls each GPU that this process may use.
+
+    Args:
+        variable: CUDA_VISIBLE_DEVICES: indices or UUIDs, of which those after an invalid one do not count.
+        devices: names in `/dev`; CUDA numbers the `nvidia<N>` that are there from 0.
+    """
+    if variable is None:
+        return tuple(map(str, range(sum(bool(re.fullmatch(r"nvidia\d+", name)) for name in devices))))
+    gpus: list[str] = []
+    for name in map(str.strip, variable.split(",")):
+        if not re.fullmatch(r"\d+|(GPU|MIG)-\S+", name):
+            break
+        gpus.append(name)
+    return tuple(gpus)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def _names(folder: Path) -> tuple[str, ...]:
+    try:
+        return tuple(os.listdir(folder))
+    except OSError:
+        return ()
