@@ -29,7 +29,7 @@ def roman(number: int) -> str:
 
 
 def _checked(options: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Refuse what is wrong; a sentence that begins with an option's name is shown where that option stands."""
+    """Refuse what is wrong; a sentence that begins with an option's name is shown where it stands."""
     for name, value in options.items():
         if name != "largest":
             raise ValueError(f"{name} is not an option of this problem; known here: largest")
