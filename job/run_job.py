@@ -28,7 +28,8 @@ from job.problems import build_problem
 from job.problems.base import Examples, Problem, TokenProblem, widths
 from job.problems.overlap import count_seen
 from job.results import Evaluation, JobResult, Progress
-from job.spec.schema import JobSpec
+from job.spec import plugins
+from job.spec.schema import JobSpec, PluginSpec
 from job.spec.sizes import resized
 from job.task import Task
 from job.training import Fitted, fit
@@ -108,8 +109,15 @@ def run_job(task: Task, watch: Callable[[Progress], None] = lambda _: None) -> J
         analysis=evaluation.analysis,
         also=evaluation.also,
         attention=evaluation.attention,
-        environment={**environment.describe(_devices(), task.commit), "kernel": kernel},
+        environment=_environment(task, kernel),
     )
+
+
+def _environment(task: Task, kernel: str) -> dict[str, Any]:
+    described = {**environment.describe(_devices(), task.commit), "kernel": kernel}
+    if isinstance(task.job.problem, PluginSpec):  # which version made the examples
+        described["problem"] = plugins.owner(plugins.find(task.job.problem.name))
+    return described
 
 
 def _in_use(

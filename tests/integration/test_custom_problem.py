@@ -86,7 +86,7 @@ def test_plan_and_run_and_predict(command, tmp_path):
         tmp_path,
         model={"units": 16},
         training={"examples": 640, "batch_size": 64},
-        evaluation={"examples": 50, "validation_examples": 20},
+        evaluation={"examples": 50, "validation_examples": 20, "also": [{"largest": 99}]},
         gate={},
     )
     planned = command("plan", "--spec", spec)
@@ -99,6 +99,9 @@ def test_plan_and_run_and_predict(command, tmp_path):
     result = json.loads((job / "result.json").read_text())
     assert result["status"] == "passed"
     assert result["data"]["largest"] == result["data"]["source_space"] == 3999
+    assert result["environment"]["problem"] == "roman-numerals 1.0"
+    (also,) = result["also"]
+    assert (also["sizes"], also["examples"]) == ({"largest": 99}, 50)
     lines = (job / "predictions.jsonl").read_text().splitlines()
     targets = {p["source"]: p["target"] for p in map(json.loads, lines)}
     assert len(targets) > 40
