@@ -145,7 +145,10 @@ def _unlike(value: float, bound: float) -> str:
 
 @dataclass(frozen=True)
 class JobResult:
-    """`result.json`: everything about one finished job. See DESIGN for the meaning of each field."""
+    """`result.json`: everything about one finished job. See DESIGN for the meaning of each field.
+
+    `attempts` is how often the job was begun in one batch: more than once where a worker process was lost.
+    """
 
     name: str
     status: Status
@@ -166,6 +169,7 @@ class JobResult:
     artifacts: tuple[Artifact, ...] = ()
     environment: dict[str, Any] = field(default_factory=dict)
     error: Failure | None = None
+    attempts: int = 1
     reused: bool = False
 
     def to_json(self) -> str:

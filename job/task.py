@@ -19,6 +19,7 @@ class Task:
         directory: where the spec lies; data files are looked up from there.
         paths: where the files go.
         commit: of the user's repository, for the record.
+        attempt: the how-manieth this is, from 1; more than one where a worker was lost.
     """
 
     job: JobSpec
@@ -26,3 +27,4 @@ class Task:
     directory: Path
     paths: JobPaths
     commit: str | None
+    attempt: int = 1

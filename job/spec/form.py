@@ -19,7 +19,7 @@ Schema = dict[str, Any]
 """A JSON Schema, or a part of one."""
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-SECTIONS = ("model", "training", "evaluation", "gate")
+SECTIONS = ("model", "training", "evaluation", "gate", "timeout_minutes", "retries")
 """What `defaults` may hold."""
 
 
@@ -63,7 +63,7 @@ class SpecFile(_Form):
         lt=2**32,
         description="Seed of every job that has none of its own.",
     )
-    defaults: Defaults = Field(default=Defaults(), description="Sections that the jobs share.")
+    defaults: Defaults = Field(default=Defaults(), description="What the jobs share.")
     jobs: list[JobEntry] = Field(min_length=1, description="The jobs, in the order of the reports.")
 
 

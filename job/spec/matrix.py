@@ -22,7 +22,7 @@ from job.errors import Complaint
 from job.spec import files, plugins
 from job.spec.form import FREE, matrix_keys
 from job.spec.located import Node, join, shorten
-from job.spec.schema import JobSpec, PluginSpec
+from job.spec.schema import OPERATIONAL, JobSpec, PluginSpec
 from job.spec.wording import nearest
 
 MAX_JOBS = 10_000
@@ -237,8 +237,9 @@ def _with_value(tree: Node, path: list[str], value: Node) -> Node:
 def fingerprint(job: JobSpec, directory: Path) -> str:
     """Return the SHA-256, in hex, of everything that decides a job's result.
 
-    That is its resolved spec, the content of its data files, the versions of this package, TensorFlow, Keras
-    and NumPy and, for a problem of the user's own, that of its package. Nothing is imported to find them.
+    That is its resolved spec but for `OPERATIONAL`, the content of its data files, the versions of this
+    package, TensorFlow, Keras and NumPy and, for a problem of the user's own, that of its package. Nothing is
+    imported to find them.
 
     Args:
         job: the resolved job.
@@ -249,7 +250,7 @@ def fingerprint(job: JobSpec, directory: Path) -> str:
         OSError: a data file cannot be read.
     """
     facts = {
-        "spec": job.model_dump(mode="json"),
+        "spec": job.model_dump(mode="json", exclude=OPERATIONAL),
         "files": {name: files.checksum(files.locate(name, directory)) for name in job.problem.data_files},
         "versions": _versions(),
     }

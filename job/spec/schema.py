@@ -494,6 +494,13 @@ class TrainingSpec(_Section):
     batch_size: int = Field(default=128, ge=1, le=65_536, description="Examples a step.")
     optimizer: OptimizerSpec = Field(default=OptimizerSpec(), description="The optimizer and its schedule.")
     early_stopping: EarlyStoppingSpec | None = Field(default=None, description="Off when absent.")
+    checkpoint_minutes: float = Field(
+        default=5.0,
+        gt=0,
+        le=10_080,
+        description="Minutes between checkpoints, from which a training that was cut off goes on; there is one "
+        "at the end of an epoch too.",
+    )
 
 
 class EvaluationSpec(_Section):
@@ -558,6 +565,15 @@ else:
     GateSpec = create_model("GateSpec", __base__=_Gate, __doc__=_Gate.__doc__, **_gate_fields())
 
 
+OPERATIONAL: dict[str, Any] = {
+    "timeout_minutes": True,
+    "retries": True,
+    "training": {"checkpoint_minutes": True},
+}
+"""Keys of a job that decide how it is run but not what comes out: they are in no fingerprint, so that a job
+that took too long goes on where it was once it is given more time."""
+
+
 class JobSpec(_Section):
     """One resolved job: one model to be trained and evaluated."""
 
@@ -568,6 +584,20 @@ class JobSpec(_Section):
     training: TrainingSpec = Field(default=TrainingSpec(), description="How it is fitted.")
     evaluation: EvaluationSpec = Field(default=EvaluationSpec(), description="How it is tested.")
     gate: GateSpec = Field(default=GateSpec(), description="Bars it must clear.")
+    timeout_minutes: float | None = Field(
+        default=None,
+        gt=0,
+        le=525_600,
+        description="Longest that the job may take, in minutes, its process's start included; then it is "
+        "killed and has failed. null for no limit.",
+    )
+    retries: int = Field(
+        default=1,
+        ge=0,
+        le=10,
+        description="How often the job is tried again where its process was lost (killed, out of memory); it "
+        "goes on from its last checkpoint. A job that fails by itself is not tried again.",
+    )
 
     @field_validator("name")
     @classmethod
