@@ -253,7 +253,7 @@ def predict(
             min=1,
             max=100,
             envvar="SEQ2SEQ_JOB_N_BEST",
-            help="Write this many targets a source, by beam search: line number, score, target, tab-separated.",
+            help="Write this many targets a source, by beam search: line number, score, target, by tabs.",
         ),
     ] = None,
 ) -> None:
