@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import io
 import json
 import math
@@ -19,6 +20,7 @@ import tensorflow as tf
 import yaml
 
 from job import artifacts, environment
+from job.checkpoints import Checkpoints
 from job.evaluation import SAMPLES, evaluate, evaluate_at
 from job.forecasting import Forecaster, evaluate_forecasts
 from job.inference import ModelFacts, Search, TrainedModel
@@ -29,8 +31,9 @@ from job.problems.base import Examples, Problem, TokenProblem, widths
 from job.problems.overlap import count_seen
 from job.results import Evaluation, JobResult, Progress
 from job.spec import plugins
-from job.spec.schema import JobSpec, PluginSpec
+from job.spec.schema import JobSpec, ModelSpec, PluginSpec
 from job.spec.sizes import resized
+from job.stopping import Stop
 from job.task import Task
 from job.training import Fitted, fit
 from job.training_state import HistoryRow
@@ -40,25 +43,31 @@ MANY = 10**18
 
 
 class _Clock:
-    """Seconds of each stage, by name."""
+    """Seconds of each stage, by name; no stage begins once somebody asked to stop."""
 
-    def __init__(self) -> None:
+    def __init__(self, stop: Stop) -> None:
+        self._stop = stop
         self.began = time.perf_counter()
         self.seconds: dict[str, float] = {}
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
+        self._stop.check()
         began = time.perf_counter()
         yield
         self.seconds[f"{name}_seconds"] = time.perf_counter() - began
 
 
-def run_job(task: Task, watch: Callable[[Progress], None] = lambda _: None) -> JobResult:
-    """Train and evaluate one job; leaves all its files but `result.json`.
+def run_job(
+    task: Task, watch: Callable[[Progress], None] = lambda _: None, stop: Stop | None = None
+) -> JobResult:
+    """Train and evaluate one job, from its last checkpoint if there is one; leaves all its files but
+    `result.json`. What this process did before makes no difference.
 
     Args:
         task: what, and where.
         watch: called as training goes on.
+        stop: whether to stop; training does so after a step, and leaves a checkpoint.
 
     Returns:
         the result with status `passed` and no gates: whether it clears its bars is `job.gates`'s to say.
@@ -66,26 +75,30 @@ def run_job(task: Task, watch: Callable[[Progress], None] = lambda _: None) -> J
     Raises:
         JobError: training cannot go on.
         DataError, DataErrors: a data file is not what it was when the spec was checked.
+        OSError: a file cannot be written.
+        Stopped: it was asked to stop.
     """
-    job, clock = task.job, _Clock()
-    _reset_peak_rss()
-    keras.utils.set_random_seed(job.seed)
+    job, stop = task.job, stop or Stop()
+    clock = _Clock(stop)
+    _begin_anew(job.seed)
     with clock.stage("data"):
         problem = build_problem(job.problem, job.seed, task.directory)
         validation = problem.examples("validation", job.evaluation.validation_examples)
     with clock.stage("build"):
-        sizes, masked = widths(problem), not problem.fixed_length
-        numbers = problem.target_kind == "numbers"
+        sizes = _sizes(problem, job.model)
         kernel = choose_kernel(job.model, gpu=bool(tf.config.list_physical_devices("GPU")))
-        training_model = build_training_model(
-            job.model, *sizes, masked=masked, kernel=kernel, numbers=numbers
-        )
+        training_model = build_training_model(**sizes, kernel=kernel)
     artifacts.write_text(task.paths.spec, yaml.safe_dump(job.model_dump(mode="json"), sort_keys=False))
     with clock.stage("fit"):
-        fitted = fit(training_model, problem, job.training, validation, watch)
+        checkpoints = Checkpoints(
+            task.paths.checkpoint, task.fingerprint, 60 * job.training.checkpoint_minutes
+        )
+        fitted = fit(
+            training_model, problem, job.training, validation, watch, checkpoints=checkpoints, stop=stop
+        )
     artifacts.write_text(task.paths.history, history_csv(fitted.history))
     with clock.stage("save"):
-        models = build_models(job.model, *sizes, masked=masked, numbers=numbers)
+        models = build_models(**sizes)
         models.train.set_weights(training_model.get_weights())
         facts, evaluation_of = _in_use(problem, models, job, fitted, task.directory)
         save_models(models, facts, task.paths.model)
@@ -93,23 +106,50 @@ def run_job(task: Task, watch: Callable[[Progress], None] = lambda _: None) -> J
         evaluation = evaluation_of()
         lines = "".join(prediction.to_line() + "\n" for prediction in evaluation.predictions)
         artifacts.write_text(task.paths.predictions, lines)
+    return replace(
+        _result(task, problem, fitted, evaluation),
+        timings=_timings(clock, fitted, evaluation),
+        parameters=training_model.count_params(),
+        environment=_environment(task, kernel),
+    )
+
+
+def _begin_anew(seed: int) -> None:
+    """Forget the jobs that this process did before."""
+    keras.utils.clear_session()
+    gc.collect()
+    _reset_peak_rss()
+    keras.utils.set_random_seed(seed)
+
+
+def _sizes(problem: Problem, model: ModelSpec) -> dict[str, Any]:
+    """Return what the functions that build models are told."""
+    source_size, target_size = widths(problem)
+    return {
+        "spec": model,
+        "source_size": source_size,
+        "target_size": target_size,
+        "masked": not problem.fixed_length,
+        "numbers": problem.target_kind == "numbers",
+    }
+
+
+def _result(task: Task, problem: Problem, fitted: Fitted, evaluation: Evaluation) -> JobResult:
     return JobResult(
-        name=job.name,
+        name=task.job.name,
         status="passed",
         fingerprint=task.fingerprint,
-        seed=job.seed,
-        spec=job.model_dump(mode="json"),
+        seed=task.job.seed,
+        spec=task.job.model_dump(mode="json"),
         metrics={name: value for name, value in evaluation.metrics.items() if math.isfinite(value)},
-        data=_data(problem, job, fitted, evaluation),
-        timings=_timings(clock, fitted, evaluation),
+        data=_data(problem, task.job, fitted, evaluation),
         peak_rss_bytes=_peak_rss_bytes(),
-        parameters=training_model.count_params(),
         samples=evaluation.predictions[:SAMPLES],
         artifacts=artifacts.describe(task.paths.directory),
         analysis=evaluation.analysis,
         also=evaluation.also,
         attention=evaluation.attention,
-        environment=_environment(task, kernel),
+        attempts=task.attempt,
     )
 
 
@@ -198,6 +238,7 @@ def _data(problem: Problem, job: JobSpec, fitted: Fitted, evaluation: Evaluation
         "steps": fitted.steps,
         "stopped_early": fitted.stopped_early,
         "best_epoch": fitted.best_epoch,
+        "resumed_from_step": fitted.resumed_from_step,
         "test_examples": len(evaluation.predictions),
         **_overlap(evaluation),
         **({"signatures": evaluation.signatures} if evaluation.signatures else {}),
@@ -216,12 +257,13 @@ def _overlap(evaluation: Evaluation) -> dict[str, Any]:
 def _timings(clock: _Clock, fitted: Fitted, evaluation: Evaluation) -> dict[str, float]:
     timings = {
         **clock.seconds,
+        "fit_seconds": clock.seconds["fit_seconds"] + fitted.earlier_seconds,
         "train_compile_seconds": fitted.compile_seconds,
         "train_seconds": fitted.train_seconds,
         "decode_compile_seconds": evaluation.compile_seconds,
         "decode_seconds": evaluation.decode_seconds,
         "decoded_sequences_per_second": len(evaluation.predictions) / evaluation.decode_seconds,
-        "total_seconds": time.perf_counter() - clock.began,
+        "total_seconds": time.perf_counter() - clock.began + fitted.earlier_seconds,
     }
     if fitted.train_seconds:
         timings["train_examples_per_second"] = fitted.timed_examples / fitted.train_seconds

@@ -214,6 +214,16 @@ def test_a_fingerprint_is_of_the_resolved_spec(tmp_path: Path, installed: dict[s
 
 
 @pytest.mark.parametrize(
+    "keys", [{"timeout_minutes": 3}, {"retries": 0}, {"training": {"checkpoint_minutes": 0.5}}]
+)
+def test_how_a_job_is_run_is_no_part_of_it(
+    tmp_path: Path, installed: dict[str, str], keys: dict[str, Any]
+) -> None:
+    """A job that took too long, and is given more time, goes on where it was."""
+    assert fresh({**COPY, **keys}, tmp_path) == fresh(COPY, tmp_path)
+
+
+@pytest.mark.parametrize(
     ("distribution", "version"),
     [("tensorflow", "2.21.0"), ("keras", "3.11.0"), ("tensorflow", None), ("keras", None)],
 )
