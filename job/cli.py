@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from job.batch.progress import Log
     from job.problems.base import Problem
     from job.spec.loading import LocatedSpec
+    from job.use import Usable
 
 app = typer.Typer(
     add_completion=False,
@@ -258,17 +259,10 @@ def predict(
     ] = None,
 ) -> None:
     """Read one source a line, write one target a line; searches as the job's evaluation did."""
-    inference = _inference()
-    model = inference.load_model(model_dir)
+    model = _load_model(model_dir)
     with _lines(input) as lines:
-        sources = inference.read_sources(lines, model.facts, input)
-        if n_best is None:
-            for target in inference.predict(model, sources):
-                print(target)
-            return
-        for number, found in enumerate(inference.predict_best(model.with_beam(n_best), sources, n_best), 1):
-            for score, target in found:
-                print(number, f"{score:.6f}", target, sep="\t")
+        for line in model.predict_lines(lines, input, n_best):
+            print(line)
 
 
 @app.command()
@@ -280,14 +274,13 @@ def encode(
     input: InputOption = "-",
 ) -> None:
     """Write the context vector of each source: the encoder's last states, .npz."""
-    inference = _inference()
-    model = inference.load_model(model_dir)
+    model = _load_model(model_dir)
     with _lines(input) as lines:
-        count = inference.encode(model, inference.read_sources(lines, model.facts, input), output)
+        count = model.encode_lines(lines, input, output)
     typer.echo(f"{count} sources: {output}", err=True)
 
 
-def _inference() -> Any:
+def _load_model(directory: Path) -> Usable:
     """Load TensorFlow as a worker does, so that `predict` computes what the evaluation computed."""
     from job import environment
     from job.batch.worker import VARIABLES
@@ -296,9 +289,8 @@ def _inference() -> Any:
     environment.check_versions()
     with _without_chatter():
         environment.check_works()
-        from job import inference
-
-        return inference
+        from job import use
+    return use.load(directory)
 
 
 @contextmanager

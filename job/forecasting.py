@@ -6,15 +6,17 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from job import metrics
 from job.decoding.rollout import rollout
 from job.errors import InputError
+from job.model_pair import Contexts, ModelPair, load_pair, write_contexts
 from job.problems.base import Windows
 from job.problems.series import Floats, Series, Values
 from job.results import Evaluation, Prediction
@@ -28,11 +30,9 @@ Forecast = Callable[[Values], Values]
 
 
 @dataclass(frozen=True)
-class Forecaster:
+class Forecaster(ModelPair):
     """The two inference models, and how numbers enter and leave them."""
 
-    encoder: keras.Model
-    decoder: keras.Model
     series: Series
 
     def to_json(self) -> dict[str, Any]:
@@ -41,37 +41,67 @@ class Forecaster:
 
     def compile(self) -> Forecast:
         """Return the function that forecasts."""
-        series = self.series
-        steps = series.source_length - series.differencing
-        signature = [tf.TensorSpec([ROWS, steps, len(series.columns)], tf.float32)]
-        compiled = tf.function(self._rollout, input_signature=signature)
+        compiled = tf.function(self._rollout, input_signature=[self._signature])
 
         def forecast(history: Values) -> Values:
-            sources = series.sources(history)
-            parts = [compiled(part).numpy()[:n] for part, n in _filled(sources)]
-            empty = np.zeros((0, series.target_length), np.float32)
-            return series.forecasts(history, np.concatenate([empty, *parts]))
+            parts = [compiled(part).numpy()[:n] for part, n in _batches(self.series.sources(history))]
+            empty = np.zeros((0, self.series.target_length), np.float32)
+            return self.series.forecasts(history, np.concatenate([empty, *parts]))
 
         return forecast
 
+    @property
+    def _signature(self) -> Any:
+        steps = self.series.source_length - self.series.differencing
+        return tf.TensorSpec([ROWS, steps, len(self.series.columns)], tf.float32)
+
     def _rollout(self, source: Any) -> Any:
-        encoded = [tf.identity(x) for x in _listed(self.encoder(source, training=False))]
-        attends = len(self.decoder.inputs) > 1 + len(encoded)
-        memory = [encoded.pop(), source] if attends else []
-        count = len(encoded)
+        states, memory = self.begin(source)
 
         def step(values: Any, states: Any) -> tuple[Any, Any]:
             outputs, *rest = self.decoder([values[:, None, None], *states, *memory], training=False)
-            return outputs[:, 0, 0], tuple(rest[:count])
+            return outputs[:, 0, 0], tuple(rest[: len(states)])
 
-        return rollout(step, tuple(encoded), first=source[:, -1, 0], length=self.series.target_length)
+        return rollout(step, states, first=source[:, -1, 0], length=self.series.target_length)
+
+    def contexts(self, history: Values) -> Contexts:
+        """Return the context of each source, (n, S, F) float64 in the data's own unit, n > 0."""
+        return self.contexts_of(_batches(self.series.sources(history)), self._signature)
+
+    def predict_lines(self, lines: Iterable[str], name: str, n_best: int | None = None) -> Iterator[str]:
+        """Yield forecasts for lines of numbers; see `job.use.Usable` and `read_histories`.
+
+        Raises:
+            InputError: several targets were asked for, or a line cannot be read.
+        """
+        if n_best is not None:
+            raise InputError("--n-best: a model of numbers has one forecast for a source; leave it out")
+        forecast = self.compile()
+        histories = read_histories(lines, self.series, name)
+        while chunk := list(islice(histories, ROWS)):
+            found = iter(forecast(self._stacked(chunk)))
+            for history in chunk:
+                yield "" if history is None else self.series.write(next(found))
+
+    def encode_lines(self, lines: Iterable[str], name: str, output: Path) -> int:
+        """Write the contexts of lines of numbers; see `job.use.Usable`."""
+        histories = [*read_histories(lines, self.series, name)]
+        ids = [i for i, history in enumerate(histories) if history is not None]
+        write_contexts(output, ids, self.contexts(self._stacked(histories)) if ids else {})
+        return len(ids)
+
+    def _stacked(self, histories: Iterable[Values | None]) -> Values:
+        """Return those that are there as one array, (n, S, F)."""
+        shape = (-1, self.series.source_length, len(self.series.columns))
+        return np.array([history for history in histories if history is not None]).reshape(shape)
 
 
-def _listed(outputs: Any) -> list[Any]:
-    return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
+def load_forecaster(directory: Path) -> Forecaster:
+    """Load what a job saved; arguments and errors as of `job.use.load`."""
+    return Forecaster(*load_pair(directory, lambda record: Series.from_json(record["series"])))
 
 
-def _filled(sources: Floats) -> Iterator[tuple[Floats, int]]:
+def _batches(sources: Floats) -> Iterator[tuple[Floats, int]]:
     """Yield `ROWS` sources at a time, and how many of them are real: the last batch repeats its first row."""
     for first in range(0, len(sources), ROWS):
         part = sources[first : first + ROWS]

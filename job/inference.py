@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-import job.models.seq2seq  # noqa: F401 - Keras must know our layers to load saved ones
-from job.artifacts import replacing
 from job.decoding.beam import beam_search
 from job.decoding.greedy import greedy
-from job.decoding.step import repeat_states
-from job.errors import InputError, ModelDirectoryError
+from job.errors import InputError
+from job.model_pair import Contexts, ModelPair, load_pair, write_contexts
 from job.problems.base import Ids
 from job.problems.vocabulary import PAD, Vocabulary, pad
 from job.spec.schema import EvaluationSpec
@@ -84,11 +80,9 @@ class ModelFacts:
 
 
 @dataclass(frozen=True)
-class TrainedModel:
+class TrainedModel(ModelPair):
     """The two inference models and what one must know to use them."""
 
-    encoder: keras.Model
-    decoder: keras.Model
     facts: ModelFacts
 
     def with_beam(self, width: int) -> TrainedModel:
@@ -158,25 +152,13 @@ class TrainedModel:
 
     def _step_function(self, source: Any, width: int) -> tuple[Callable[[Any, Any], tuple[Any, Any]], Any]:
         """Encode sources; return a step (see `decoding.step`) over `width` rows a source, and its states."""
-        states, memory = self._begin(source, width)
+        states, memory = self.begin(source, width)
 
         def step(symbols: Any, states: Any) -> tuple[Any, Any]:
             logits, *rest = self.decoder([symbols[:, None], *states, *memory], training=False)
             return logits[:, 0], tuple(rest[: len(states)])
 
         return step, states
-
-    def _begin(self, source: Any, width: int) -> tuple[tuple[Any, ...], list[Any]]:
-        """Encode sources; return the decoder's first states, and what it attends to if it does.
-
-        That is the same at every step, so it is no state; it is repeated for `width` rows a source, once.
-        """
-        encoded = [tf.identity(x) for x in _listed(self.encoder(source, training=False))]
-        inputs = [i.name for i in self.decoder.inputs]
-        memory = [encoded.pop(), source] if "encoder_outputs" in inputs else []
-        count = sum(name.startswith("state_") for name in inputs)
-        fed = [tf.zeros_like(encoded[0])] * (count - len(encoded))
-        return (*encoded, *fed), repeat_states(memory, width) if width > 1 else memory
 
     @property
     def attends(self) -> bool:
@@ -190,7 +172,7 @@ class TrainedModel:
             sources: (n, S) int32.
             targets: (n, T) int32, the symbols written.
         """
-        states, memory = self._begin(tf.constant(sources), 1)
+        states, memory = self.begin(tf.constant(sources))
         symbols = tf.fill([len(sources), 1], tf.constant(self.facts.target.start, tf.int32))
         weights = []
         for t in range(targets.shape[1]):
@@ -199,20 +181,23 @@ class TrainedModel:
             symbols = tf.constant(targets[:, t : t + 1])
         return np.stack(weights, axis=1)
 
-    def states(self, sources: Ids) -> dict[str, NDArray[np.float32]]:
-        """Return the context of each source: the encoder's last states by name (`h1`, `c1`, ...), (n, H)."""
-        compiled = tf.function(
-            lambda source: _listed(self.encoder(source, training=False)),
-            input_signature=[tf.TensorSpec([ROWS, None], tf.int32)],
-        )
-        names = [i.name.removeprefix("state_") for i in self.decoder.inputs if i.name.startswith("state_")]
-        names = [name for name in names if name != "fed"]
-        parts = [[x.numpy()[:n] for x in compiled(part)[: len(names)]] for part, n in _batches(sources)]
-        return {name: np.concatenate([part[i] for part in parts]) for i, name in enumerate(names)}
+    def states(self, sources: Ids) -> Contexts:
+        """Return the context of each source, (n, S) int32 with n > 0."""
+        return self.contexts_of(_batches(sources), tf.TensorSpec([ROWS, None], tf.int32))
 
+    def predict_lines(self, lines: Iterable[str], name: str, n_best: int | None = None) -> Iterator[str]:
+        """Yield targets for lines of text; see `job.use.Usable`."""
+        sources = read_sources(lines, self.facts, name)
+        if n_best is None:
+            yield from predict(self, sources)
+            return
+        for number, found in enumerate(predict_best(self.with_beam(n_best), sources, n_best), 1):
+            for score, target in found:
+                yield f"{number}\t{score:.6f}\t{target}"
 
-def _listed(outputs: Any) -> list[Any]:
-    return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
+    def encode_lines(self, lines: Iterable[str], name: str, output: Path) -> int:
+        """Write the contexts of lines of text; see `job.use.Usable`."""
+        return encode(self, read_sources(lines, self.facts, name), output)
 
 
 def _batches(sources: Ids) -> Iterator[tuple[Ids, int]]:
@@ -230,21 +215,7 @@ def load_model(directory: Path) -> TrainedModel:
     Raises:
         ModelDirectoryError: a file is missing or cannot be read.
     """
-    inner = directory / "model"
-    directory = inner if inner.is_dir() else directory
-    try:
-        facts = ModelFacts.from_json(json.loads((directory / "vocabulary.json").read_text("utf-8")))
-        encoder, decoder = (
-            keras.models.load_model(directory / f"{name}.keras", compile=False)
-            for name in ("inference_encoder", "inference_decoder")
-        )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelDirectoryError(
-            f"{directory}: not a trained model ({type(error).__name__}: {error}); expected the model/ "
-            "directory of a finished job, with inference_encoder.keras, inference_decoder.keras and "
-            "vocabulary.json"
-        ) from error
-    return TrainedModel(encoder, decoder, facts)
+    return TrainedModel(*load_pair(directory, ModelFacts.from_json))
 
 
 def read_sources(lines: Iterable[str], facts: ModelFacts, name: str) -> Iterator[list[int]]:
@@ -313,9 +284,7 @@ def encode(model: TrainedModel, sources: Iterable[list[int]], output: Path) -> i
     """
     numbered = [(i, ids) for i, ids in enumerate(sources) if ids]
     states = model.states(pad([ids for _, ids in numbered])) if numbered else {}
-    with replacing(output) as temporary, temporary.open("wb") as file:
-        arrays: dict[str, Any] = {"ids": np.array([i for i, _ in numbered], np.int64), **states}
-        np.savez(file, **arrays)
+    write_contexts(output, [i for i, _ in numbered], states)
     return len(numbered)
 
 
