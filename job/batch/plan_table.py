@@ -42,7 +42,7 @@ def _row(planned: PlannedJob, problem: Problem) -> list[str]:
         f"{sizes[0]}, {sizes[1]}",
         f"{model.layers} x {model.units}" if model.layers > 1 else str(model.units),
         f"{examples:,}" if job.training.epochs == 1 else f"{job.training.epochs} x {examples:,}",
-        f"{count_parameters(model, *sizes):,}",
+        f"{count_parameters(model, *sizes, numbers=problem.target_kind == 'numbers'):,}",
         planned.fingerprint[:8],
         planned.state,
     ]

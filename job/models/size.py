@@ -5,14 +5,15 @@ from __future__ import annotations
 from job.spec.schema import ModelSpec
 
 
-def count_parameters(spec: ModelSpec, source_size: int, target_size: int) -> int:
+def count_parameters(spec: ModelSpec, source_size: int, target_size: int, *, numbers: bool = False) -> int:
     """Return the number of trainable weights of `models.seq2seq.build_models`.
 
     Args:
         spec: the architecture.
-        source_size, target_size: classes of each vocabulary.
+        source_size, target_size: classes of each vocabulary; of numbers: values a position.
+        numbers: both sides are numbers, which enter as they are.
     """
-    one_hot, units = spec.inputs == "one_hot", spec.units
+    one_hot, units = numbers or spec.inputs == "one_hot", spec.units
     directions = 2 if spec.bidirectional else 1
     embedded = source_size if spec.tied_embeddings else source_size + target_size
     total = 0 if one_hot else embedded * spec.embedding_size
