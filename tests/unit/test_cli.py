@@ -84,7 +84,7 @@ OPTIONS = {
     "plan": {"--spec", "--output-dir"},
     "schema": set(),
     "report": {"DIRECTORIES", "--output-dir"},
-    "predict": {"MODEL_DIR", "--input"},
+    "predict": {"MODEL_DIR", "--input", "--n-best"},
     "encode": {"MODEL_DIR", "--input", "--output"},
 }
 """Other people's scripts depend on these names: one that goes is a new major version."""
