@@ -123,8 +123,8 @@ def test_a_row_is_right_with_the_right_prefix_given_exactly_when_greedy_decoding
     import keras
     import tensorflow as tf
 
-    from job.problems import build_problem
     from job.objectives import masked_loss, shifted
+    from job.problems import build_problem
 
     job = trained_job.task.job
     test = build_problem(job.problem, job.seed, trained_job.task.directory).examples("test", 300)
