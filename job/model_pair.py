@@ -38,7 +38,8 @@ class ModelPair:
         """
         encoded = [tf.identity(x) for x in listed(self.encoder(source, training=False))]
         inputs = [i.name for i in self.decoder.inputs]
-        memory = [encoded.pop(), source] if "encoder_outputs" in inputs else []
+        memory = [encoded.pop()] if "encoder_outputs" in inputs else []
+        memory += [source] if "source" in inputs else []
         count = sum(name.startswith("state_") for name in inputs)
         fed = [tf.zeros_like(encoded[0])] * (count - len(encoded))
         return (*encoded, *fed), repeat_states(memory, width) if width > 1 else memory

@@ -34,7 +34,7 @@ class Models:
         inference_encoder: source (B, S) -> the decoder's first states, each (B, H): h (and c) of layer 1,
             then of layer 2, ... . With attention also the encoder outputs (B, S, H), last.
         inference_decoder: previous symbol (B, 1) int32 and the states (with attention also the encoder
-            outputs and the source) -> logits (B, 1, V), the next states, and with attention the attention
+            outputs and, where lengths vary, the source) -> logits (B, 1, V), the next states, and with attention the attention
             weights (B, 1, S), output `attention_weights`. With input feeding the last of the states is the
             attentional vector `fed`, which the encoder does not give: it begins with zeros.
     """
@@ -205,8 +205,9 @@ class _Builder:
             x, next_states = self._decode_step(x, states)
             x, weights = self._attend(x, memory, source)
         weights = keras.layers.Identity(name="attention_weights")(weights)
+        attended = [memory, source] if self.masked else [memory]  # Keras 3.12 refuses an input without use
         outputs = [self.output(x), *next_states, weights]
-        return keras.Model([previous, *states, memory, source], outputs, name="inference_decoder")
+        return keras.Model([previous, *states, *attended], outputs, name="inference_decoder")
 
     # --- the ways through the layers -----------------------------------------------------------------------
 
