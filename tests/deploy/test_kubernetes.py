@@ -1,0 +1,240 @@
+"""deploy/kubernetes, rendered by kustomize, against Kubernetes' schemas and this package's contract."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from job import errors
+from job.batch.shard import Shard, parse_shard
+from job.problems.checking import check_jobs
+from job.spec.loading import load_located
+
+MANIFESTS = Path(__file__).parents[2] / "deploy" / "kubernetes"
+FOLDERS = ["base", "gpu", "merge"]
+SAVE_SECONDS = 10
+OUT_OF_MEMORY = 137
+
+# backoffLimitPerIndex and podReplacementPolicy are on by default since 1.29.
+VERSIONS = sorted(
+    {
+        f"1.{minor}"
+        for version in kubernetes_validate.utils.all_versions()
+        if (minor := int(version.split(".")[1])) >= 29
+    }
+)
+
+
+def rendered(folder):
+    if shutil.which("kubectl") is None:
+        pytest.skip("no kubectl, whose `kubectl kustomize` renders the manifests without a cluster")
+    command = ["kubectl", "kustomize", str(MANIFESTS / folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return [*yaml.safe_load_all(done.stdout)]
+
+
+def files(folder):
+    """The resources as they stand in the files: also where there is no kubectl."""
+    directory = MANIFESTS / folder
+    kustomization = yaml.safe_load((directory / "kustomization.yaml").read_text())
+    return [yaml.safe_load((directory / name).read_text()) for name in kustomization["resources"]]
+
+
+def job_of(resources):
+    (found,) = (resource for resource in resources if resource["kind"] == "Job")
+    return found
+
+
+def pod_of(job):
+    return job["spec"]["template"]["spec"]
+
+
+def container_of(job):
+    (container,) = pod_of(job)["containers"]
+    return container
+
+
+def variables(container):
+    return {variable["name"]: variable["value"] for variable in container["env"]}
+
+
+@pytest.fixture(scope="module")
+def job():
+    return job_of(files("base"))
+
+
+@pytest.fixture(scope="module", params=["base", "merge"])
+def any_job(request):
+    return job_of(files(request.param))
+
+
+# --- schemas ------------------------------------------------------------------------------------------------
+
+
+def test_there_are_schemas_of_several_versions():
+    assert len(VERSIONS) >= 5
+    assert "1.29" in VERSIONS
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_what_kustomize_renders_fits_the_published_schemas(folder):
+    resources = rendered(folder)
+    kinds = sorted(resource["kind"] for resource in resources)
+    assert kinds == (["Job"] if folder == "merge" else ["ConfigMap", "Job", "PersistentVolumeClaim"])
+    for version in VERSIONS:
+        for resource in resources:
+            assert kubernetes_validate.validate(resource, version, strict=True) == version
+
+
+@pytest.mark.parametrize("folder", ["base", "merge"])
+def test_the_files_fit_the_published_schemas(folder):
+    for resource in files(folder):
+        assert kubernetes_validate.validate(resource, VERSIONS[-1], strict=True) == VERSIONS[-1]
+
+
+def test_the_schemas_do_find_a_misspelt_key(job):
+    wrong = {**job, "spec": {**job["spec"], "backofLimitPerIndex": 1}}
+    with pytest.raises(kubernetes_validate.ValidationError, match="backofLimitPerIndex"):
+        kubernetes_validate.validate(wrong, VERSIONS[-1], strict=True)
+
+
+# --- exit codes ---------------------------------------------------------------------------------------------
+
+
+def action_for(job, code, conditions=()):
+    """Return what Kubernetes does about a container that left with `code`."""
+    for rule in job["spec"]["podFailurePolicy"]["rules"]:
+        for wanted in rule.get("onPodConditions", []):
+            assert wanted["status"] == "True"
+            if wanted["type"] in conditions:
+                return rule["action"]
+        if codes := rule.get("onExitCodes"):
+            assert codes["containerName"] == container_of(job)["name"]
+            if (code in codes["values"]) == (codes["operator"] == "In"):
+                return rule["action"]
+    return "Count"
+
+
+def test_the_rules_stand_in_the_order_that_decides(job):
+    actions = [rule["action"] for rule in job["spec"]["podFailurePolicy"]["rules"]]
+    assert actions == ["Ignore", "FailJob", "FailIndex", "Count"]
+
+
+@pytest.mark.parametrize(
+    ("code", "action"),
+    [
+        (errors.FAILED, "Count"),
+        (errors.BAD_USAGE, "FailJob"),
+        (errors.GATE_FAILED, "FailIndex"),
+        (errors.BAD_BASELINE, "FailIndex"),
+        (errors.SIGINT_EXIT, "Count"),
+        (errors.SIGTERM_EXIT, "Count"),
+        (OUT_OF_MEMORY, "Count"),
+    ],
+)
+def test_what_becomes_of_each_exit_code(job, code, action):
+    assert action_for(job, code) == action
+    assert action_for(job, code, ["DisruptionTarget"]) == "Ignore"
+
+
+def test_every_exit_code_but_0_is_accounted_for():
+    tested = test_what_becomes_of_each_exit_code.pytestmark[0].args[1]
+    codes = {value for name, value in vars(errors).items() if name.isupper() and isinstance(value, int)}
+    assert codes == {errors.OK} | {code for code, _ in tested} - {OUT_OF_MEMORY}
+
+
+def test_a_shard_is_tried_again_on_its_own_and_never_twice_at_once(job):
+    spec = job["spec"]
+    assert spec["completionMode"] == "Indexed"
+    assert spec["backoffLimitPerIndex"] >= 1
+    assert spec["podReplacementPolicy"] == "Failed"
+    assert "maxFailedIndexes" not in spec  # one bad shard stops no other
+    assert pod_of(job)["restartPolicy"] == "Never"  # what a podFailurePolicy asks for
+
+
+def test_there_is_time_to_save(job):
+    assert pod_of(job)["terminationGracePeriodSeconds"] >= 2 * SAVE_SECONDS
+
+
+# --- shards -------------------------------------------------------------------------------------------------
+
+
+def test_the_program_finds_its_shard(job):
+    container, completions = container_of(job), job["spec"]["completions"]
+    assert variables(container)["JOB_COMPLETIONS"] == str(completions)
+    arguments = container["args"]
+    assert arguments[arguments.index("--shard") + 1] == "auto"
+    found = [
+        parse_shard("auto", {**variables(container), "JOB_COMPLETION_INDEX": str(index)})
+        for index in range(completions)
+    ]
+    assert found == [Shard(index + 1, completions) for index in range(completions)]
+
+
+def test_the_spec_in_the_config_map_is_a_valid_one_with_work_for_every_shard(job):
+    kustomization = yaml.safe_load((MANIFESTS / "base" / "kustomization.yaml").read_text())
+    (generator,) = kustomization["configMapGenerator"]
+    (name,) = generator["files"]
+    located = load_located(MANIFESTS / "base" / name)
+    _, complaints = check_jobs(located)
+    assert [*located.complaints, *complaints] == []
+    assert len(located.spec.jobs) >= job["spec"]["completions"]
+    mounted = mounts(job)["/spec"]
+    assert mounted["configMap"]["name"] == generator["name"]
+    assert f"/spec/{name}" in container_of(job)["args"]
+
+
+def mounts(job):
+    """Return the volume that lies at each path of the container."""
+    volumes = {volume["name"]: volume for volume in pod_of(job)["volumes"]}
+    return {mount["mountPath"]: volumes[mount["name"]] for mount in container_of(job)["volumeMounts"]}
+
+
+def test_shards_and_merge_share_one_volume_and_write_nowhere_else(job):
+    merge = job_of(files("merge"))
+    (claim,) = (resource for resource in files("base") if resource["kind"] == "PersistentVolumeClaim")
+    assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
+    for each in (job, merge):
+        assert mounts(each)["/output"]["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
+        assert "emptyDir" in mounts(each)["/tmp"]
+        assert "/output" in container_of(each)["args"]
+        assert variables(container_of(each))["HOME"] == "/tmp"
+    assert container_of(merge)["args"][0] == "report"
+
+
+# --- safety -------------------------------------------------------------------------------------------------
+
+
+def test_pods_meet_the_restricted_pod_security_standard(any_job):
+    pod, container = pod_of(any_job), container_of(any_job)
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["runAsUser"] > 0
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert pod["automountServiceAccountToken"] is False
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+def test_pods_say_what_they_need(any_job):
+    resources = container_of(any_job)["resources"]
+    for kind in ("requests", "limits"):
+        assert {"cpu", "memory", "ephemeral-storage"} <= resources[kind].keys()
+
+
+def test_the_gpu_variant_differs_in_its_device_alone():
+    plain, gpu = job_of(rendered("base")), job_of(rendered("gpu"))
+    resources = container_of(gpu)["resources"]
+    assert resources["limits"]["nvidia.com/gpu"] == 1
+    assert "nvidia.com/gpu" not in container_of(plain)["resources"]["limits"]
+    assert pod_of(gpu)["tolerations"][0]["key"] == "nvidia.com/gpu"
+    assert gpu["spec"]["podFailurePolicy"] == plain["spec"]["podFailurePolicy"]
+    for each in (plain, gpu):
+        del container_of(each)["resources"], container_of(each)["image"]
+    assert container_of(gpu) == container_of(plain)

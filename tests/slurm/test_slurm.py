@@ -1,0 +1,173 @@
+"""The scripts of deploy/slurm on a real cluster of one node: a batch of eight jobs in an array of four."""
+
+import csv
+import json
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from one_node import wait_until
+
+import job
+
+SCRIPTS = Path(__file__).parents[2] / "deploy" / "slurm"
+
+# `long` is long enough to be met at work: the first jobs of shards 1 and 2 of 4.
+SPEC = """\
+version: 1
+seed: 3
+defaults:
+  model: {units: 16}
+  training: {examples: 3200, batch_size: 32, optimizer: {learning_rate: 0.02}}
+  evaluation: {examples: 200, validation_examples: 50}
+jobs:
+  - name: long
+    matrix: {problem.source_length: [3, 4]}
+    problem: {kind: reverse, cardinality: 8}
+    training: {examples: 160000}
+  - name: short
+    matrix: {problem.source_length: [2, 3], problem.cardinality: [5, 6, 7]}
+    problem: {kind: copy}
+"""
+NAMES = ["long-source_length-3", "long-source_length-4"] + [
+    f"short-source_length-{length}-cardinality-{cardinality}"
+    for length in (2, 3)
+    for cardinality in (5, 6, 7)
+]
+
+
+def read(path):
+    return json.loads(path.read_text("utf-8"))
+
+
+def variables(cluster, bin_directory):
+    """The environment that jobs inherit: `seq2seq-job` is on the path."""
+    program = bin_directory / "seq2seq-job"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m job "$@"\n')
+    program.chmod(0o755)
+    return {
+        **{name: value for name, value in cluster.variables.items() if not name.startswith("SEQ2SEQ_JOB_")},
+        "PATH": f"{bin_directory}:{cluster.variables['PATH']}",
+        "PYTHONPATH": str(Path(job.__file__).parents[1]),
+    }
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What became of the array and its merge."""
+
+    directory: Path
+    shards: str
+    merge: str
+    stopped: dict
+
+    @property
+    def output(self):
+        return self.directory / "output"
+
+
+@pytest.fixture(scope="module")
+def environment(cluster, tmp_path_factory):
+    return variables(cluster, tmp_path_factory.mktemp("bin"))
+
+
+@pytest.fixture(scope="module")
+def batch(cluster, environment, tmp_path_factory):
+    """Submit, stop shard 1 by SIGTERM in the midst of training, have it requeued, and wait for the merge."""
+    directory = tmp_path_factory.mktemp("batch")
+    (directory / "jobs.yaml").write_text(SPEC)
+    options = ["--cpus-per-task=1", "--time=30"]
+    said = cluster.call(
+        SCRIPTS / "submit.sh", "jobs.yaml", "output", "4", *options, cwd=directory, env=environment
+    )
+    shards, merge = re.fullmatch(r"shards: job (\d+)\nmerge: job (\d+)", said).groups()
+    output = directory / "output"
+    wait_until((output / "jobs" / NAMES[0] / "spec.yaml").exists, "training", 120)
+    cluster.signal(f"{shards}_1", "TERM")
+    wait_until(lambda: cluster.state(f"{shards}_1") == "FAILED", "the end of shard 1", 60)
+    stopped = {"fields": cluster.fields(f"{shards}_1"), "report": read(output / "report-1-of-4.json")}
+    cluster.call("scontrol", "requeue", f"{shards}_1")
+    wait_until(lambda: cluster.state(merge) not in ("PENDING", "RUNNING", "COMPLETING"), "the merge", 400)
+    return Batch(directory, shards, merge, stopped)
+
+
+@pytest.fixture(scope="module")
+def unsharded(environment, tmp_path_factory):
+    """The output directory of the same batch in one process."""
+    directory = tmp_path_factory.mktemp("unsharded")
+    (directory / "jobs.yaml").write_text(SPEC)
+    command = [sys.executable, "-m", "job", "--workers", "2"]
+    done = subprocess.run(
+        command, cwd=directory, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return directory / "output"
+
+
+def test_a_stopped_shard_says_so_and_has_saved_its_state(batch):
+    assert batch.stopped["fields"]["ExitCode"] == "143:0"
+    report = batch.stopped["report"]
+    assert report["exit_code"] == 143
+    assert [(entry["name"], entry["status"]) for entry in report["jobs"]] == [
+        (NAMES[0], "interrupted"),
+        (NAMES[4], "interrupted"),
+    ]
+
+
+def test_every_shard_ends_well_and_the_merge_with_the_batchs_exit_code(cluster, batch):
+    fields = [cluster.fields(f"{batch.shards}_{index}") for index in range(1, 5)]
+    assert [(task["JobState"], task["ExitCode"]) for task in fields] == [("COMPLETED", "0:0")] * 4
+    assert [task["Restarts"] for task in fields] == ["1", "0", "0", "0"]
+    merge = cluster.fields(batch.merge)
+    assert (merge["JobState"], merge["ExitCode"]) == ("COMPLETED", "0:0")
+
+
+def test_each_shard_did_its_part_and_no_other(batch):
+    for index in range(1, 5):
+        report = read(batch.output / f"report-{index}-of-4.json")
+        assert [entry["name"] for entry in report["jobs"]] == NAMES[index - 1 :: 4]
+        assert report["exit_code"] == 0
+    assert [entry["name"] for entry in read(batch.output / "plan.json")["jobs"]] == NAMES
+
+
+TIMES = {"timings", "peak_rss_bytes", "artifacts"}
+
+
+def test_the_merged_report_is_that_of_an_unsharded_run_but_for_times(batch, unsharded):
+    merged, whole = read(batch.output / "report.json"), read(unsharded / "report.json")
+    for report in (merged, whole):
+        assert report.pop("started_at") < report.pop("finished_at")
+        assert all(entry.pop(key) for entry in report["jobs"] for key in TIMES)
+    assert merged == whole
+    assert [entry["name"] for entry in merged["jobs"]] == NAMES
+    assert merged["totals"]["passed"] == 8
+
+
+def history(output, name):
+    rows = [*csv.DictReader((output / "jobs" / name / "history.csv").read_text().splitlines())]
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_job_learned_and_predicts_the_same(batch, unsharded, name):
+    files = [output / "jobs" / name / "predictions.jsonl" for output in (batch.output, unsharded)]
+    assert files[0].read_bytes() == files[1].read_bytes()
+    assert history(batch.output, name) == history(unsharded, name)
+    assert not (batch.output / "jobs" / name / "checkpoint").exists()
+
+
+def test_a_shard_that_fails_fails_the_merge_and_who_waits_is_told(cluster, environment, tmp_path):
+    """No job has a spec here: every shard ends with 2, and so does the merge, which finds no plan."""
+    done = subprocess.run(
+        [SCRIPTS / "submit.sh", "--wait", "gone.yaml", "output", "2", "--cpus-per-task=1"],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stdout + done.stderr
+    shards = re.search(r"shards: job (\d+)", done.stdout)[1]
+    assert [cluster.fields(f"{shards}_{index}")["ExitCode"] for index in (1, 2)] == ["2:0", "2:0"]
+    logs = "".join(path.read_text() for path in sorted(tmp_path.glob("*.log")))
+    assert logs.count("error: gone.yaml") == 2
+    assert "error: output holds no batch" in logs
