@@ -91,7 +91,8 @@ def built(request):
 def teacher_forced_steps(models, attends, sources, decoder_input):
     """Return the logits (B, T, V) and the attention weights (B, T, S) of the two inference models."""
     states = listed(models.inference_encoder(sources))
-    memory = [states.pop(), sources] if attends else []
+    memory = [states.pop()] if attends else []
+    memory += [sources] if "source" in [i.name for i in models.inference_decoder.inputs] else []
     logits, attention = [], []
     for t in range(decoder_input.shape[1]):
         row, *rest = models.inference_decoder([decoder_input[:, t : t + 1], *states, *memory])
