@@ -101,6 +101,11 @@ class OutputPaths:
         """`junit.xml`."""
         return self._of_shard("junit", "xml")
 
+    @property
+    def prometheus(self) -> Path:
+        """`metrics.prom`, for node_exporter; a shard's is `metrics-2-of-4.prom`."""
+        return self._of_shard("metrics", "prom")
+
     def _of_shard(self, stem: str, suffix: str) -> Path:
         return self.root / (f"{stem}-{self.shard}.{suffix}" if self.shard else f"{stem}.{suffix}")
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 from job.artifacts import OutputPaths, write_bytes, write_text
 from job.reports.junit import junit_xml
 from job.reports.markdown import markdown
+from job.reports.prometheus import metrics_text
 from job.results import Report
 
 
 def write_reports(output: OutputPaths, report: Report) -> None:
-    """Write `report.md`, `junit.xml` and, last, `report.json`; each is replaced atomically.
+    """Write `report.md`, `junit.xml`, `metrics.prom` and, last, `report.json`; each is replaced atomically.
 
     Raises:
         OSError: a file cannot be written; the old one is in place.
     """
     write_text(output.markdown, markdown(report))
     write_bytes(output.junit, junit_xml(report))
+    write_text(output.prometheus, metrics_text(report, shard=output.shard))
     write_text(output.report, report.to_json())

@@ -154,6 +154,7 @@ def test_every_file_of_the_layout_is_there_and_no_other(first):
         "report.json",
         "report.md",
         "junit.xml",
+        "metrics.prom",
         "plan.json",
         "jobs",
     }

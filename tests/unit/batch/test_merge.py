@@ -82,10 +82,10 @@ def test_shards_in_one_directory_merge_into_the_report_of_an_unsharded_run(leave
     assert {path.name for path in shared.glob("*-of-*")} == {
         f"{stem}-{part}-of-2.{suffix}"
         for part in (1, 2)
-        for stem, suffix in (("report", "json"), ("report", "md"), ("junit", "xml"))
+        for stem, suffix in (("report", "json"), ("report", "md"), ("junit", "xml"), ("metrics", "prom"))
     }
     merge_reports([shared])
-    for name in ("report.json", "report.md", "junit.xml"):
+    for name in ("report.json", "report.md", "junit.xml", "metrics.prom"):
         assert (shared / name).read_bytes() == (whole / name).read_bytes()
 
 
@@ -164,7 +164,7 @@ def test_several_directories_are_gathered_into_another_one(leave, tmp_path):
     assert merge_reports([one, two], destination).exit_code == 0
     assert sorted(path.name for path in (destination / "jobs").iterdir()) == NAMES
     assert {path.name for path in destination.iterdir()} == {
-        "plan.json", "report.json", "report.md", "junit.xml", "jobs"
+        "plan.json", "report.json", "report.md", "junit.xml", "metrics.prom", "jobs"
     }  # fmt: skip
     again = merge_reports([two, one, destination], destination)
     assert again.exit_code == 0

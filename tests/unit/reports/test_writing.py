@@ -2,6 +2,7 @@ import errno
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from junitparser import JUnitXml
@@ -9,18 +10,40 @@ from junitparser import JUnitXml
 from job.artifacts import prepare_output
 from job.reports.junit import junit_xml
 from job.reports.markdown import markdown
+from job.reports.prometheus import metrics_text
 from job.reports.writing import write_reports
 from job.results import Report
 
 
-def test_writes_the_three_files(tmp_path, mixed):
+def test_writes_the_files(tmp_path, mixed):
     output = prepare_output(tmp_path / "output")
     write_reports(output, mixed)
     assert Report.from_json(output.report.read_bytes()) == mixed
     assert output.markdown.read_text("utf-8") == markdown(mixed)
     assert output.junit.read_bytes() == junit_xml(mixed)
     assert len(JUnitXml.fromfile(str(output.junit))) == 1
-    assert {path.name for path in output.root.iterdir()} == {"jobs", "report.json", "report.md", "junit.xml"}
+    assert output.prometheus.read_text("utf-8") == metrics_text(mixed)
+    assert {path.name for path in output.root.iterdir()} == {
+        "jobs",
+        "report.json",
+        "report.md",
+        "junit.xml",
+        "metrics.prom",
+    }
+
+
+def test_a_shards_files_have_names_of_their_own(tmp_path, mixed):
+    output = replace(prepare_output(tmp_path), shard="2-of-4")
+    write_reports(output, mixed)
+    assert {path.name for path in output.root.iterdir()} == {
+        "jobs",
+        "report-2-of-4.json",
+        "report-2-of-4.md",
+        "junit-2-of-4.xml",
+        "metrics-2-of-4.prom",
+    }
+    assert output.reports == [output.report]
+    assert output.prometheus.read_text("utf-8") == metrics_text(mixed, shard="2-of-4")
 
 
 def test_a_full_disk_leaves_the_old_report(tmp_path, mixed, make_report, monkeypatch):

@@ -1,0 +1,92 @@
+"""A report -> `metrics.prom`, Prometheus' text format, as node_exporter's textfile collector reads it.
+
+https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from job.results import STATUSES, JobResult, Report
+
+PREFIX = "seq2seq_job_"
+
+
+@dataclass
+class _Family:
+    """One metric: what it means, and its samples, each with its labels."""
+
+    name: str
+    help: str
+    samples: list[tuple[Mapping[str, str], float]] = field(default_factory=list)
+
+    def lines(self, everywhere: Mapping[str, str]) -> Iterator[str]:
+        name = PREFIX + self.name
+        yield f"# HELP {name} {_escaped(self.help)}"
+        yield f"# TYPE {name} gauge"
+        for labels, value in self.samples:
+            pairs = ",".join(f'{key}="{_quoted(text)}"' for key, text in {**labels, **everywhere}.items())
+            yield f"{name}{{{pairs}}} {value!r}" if pairs else f"{name} {value!r}"
+
+
+def metrics_text(report: Report, *, shard: str = "") -> str:
+    """Return the file's text.
+
+    Every metric is a gauge. `name` is the job's; `job` is a label that Prometheus keeps for itself.
+
+    Args:
+        report: the batch.
+        shard: such as `2-of-4`, a label of every sample where it is given: files of several shards may lie
+            in one directory.
+    """
+    everywhere = {"shard": shard} if shard else {}
+    families = [*_batch(report), *_jobs(report)]
+    return "".join(f"{line}\n" for family in families for line in family.lines(everywhere))
+
+
+def _batch(report: Report) -> Iterator[_Family]:
+    yield _Family("exit_code", "Exit code of the batch.", [({}, report.exit_code)])
+    counts: list[tuple[Mapping[str, str], float]] = [
+        ({"status": status}, count) for status, count in report.totals.items()
+    ]
+    yield _Family("jobs", "Jobs of the batch by status.", counts)
+    for moment in ("started", "finished"):
+        seconds = datetime.fromisoformat(getattr(report, f"{moment}_at")).timestamp()
+        yield _Family(
+            f"{moment}_timestamp_seconds", f"When the batch {moment}, in Unix time.", [({}, seconds)]
+        )
+
+
+def _jobs(report: Report) -> Iterable[_Family]:
+    status = _Family("status", "1 for the status that a job has, 0 for the others.")
+    held: dict[str, str] = {job.name: job.status for job in report.jobs}
+    held |= dict.fromkeys(report.missing, "missing")
+    for name, own in held.items():
+        for each in (*STATUSES, "missing"):
+            status.samples.append(({"name": name, "status": each}, int(each == own)))
+    reused = _Family("reused", "1 for a job that was done before this run.")
+    metric = _Family("metric", "What the evaluation of a job measured; fractions are in 0..1.")
+    timing = _Family("timing", "How long the stages of a job took, in seconds, and its speeds, per second.")
+    memory = _Family("peak_memory_bytes", "The most memory that a job's process held.")
+    for job in report.jobs:
+        labels = {"name": job.name}
+        reused.samples.append((labels, int(job.reused)))
+        metric.samples += _named(job, "metric", job.metrics)
+        timing.samples += _named(job, "timing", job.timings)
+        if job.peak_rss_bytes:
+            memory.samples.append((labels, job.peak_rss_bytes))
+    return [family for family in (status, reused, metric, timing, memory) if family.samples]
+
+
+def _named(job: JobResult, label: str, values: Mapping[str, float]) -> list[tuple[Mapping[str, str], float]]:
+    return [({"name": job.name, label: key}, value) for key, value in values.items()]
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", r"\\").replace("\n", r"\n")
+
+
+def _quoted(text: str) -> str:
+    return _escaped(text).replace('"', r"\"")
