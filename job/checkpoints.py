@@ -109,9 +109,9 @@ class Checkpoints:
         return sorted(self._directory.glob(f"{self._fingerprint[:8]}-*.npz"), reverse=True)
 
 
-def started(directory: Path, fingerprint: str) -> bool:
-    """Return whether there is a checkpoint of this job, whole or not."""
-    return any(directory.glob(f"{fingerprint[:8]}-*.npz"))
+def marks(directory: Path) -> frozenset[str]:
+    """Return the first eight digits of the fingerprints of which there are checkpoints, whole or not."""
+    return frozenset(path.name[:8] for path in directory.glob("*-*.npz"))
 
 
 def _read(path: Path, fingerprint: str) -> Checkpoint | None:

@@ -4,6 +4,7 @@ but for `predict` and `encode`, which cannot do without it."""
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import traceback
@@ -17,11 +18,15 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from job.errors import FAILED, JobError
+from job.stopping import Stop, Stopped
 
 if TYPE_CHECKING:
+    from job.artifacts import OutputPaths
     from job.batch.progress import Log
+    from job.batch.shard import Shard
     from job.problems.base import Problem
     from job.spec.loading import LocatedSpec
+    from job.spec.schema import Spec
     from job.use import Usable
 
 app = typer.Typer(
@@ -48,6 +53,8 @@ def main() -> None:
         app(prog_name="seq2seq-job")
     except JobError as error:
         _fail(str(error), error.exit_code)
+    except Stopped as stopped:
+        _fail(f"stopped by {stopped.request.cause}", stopped.request.exit_code)
     except BrokenPipeError:  # the reader of our output has gone: nobody is left to tell
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(FAILED)
@@ -76,7 +83,12 @@ def run(
         ),
     ] = None,
     workers: Annotated[
-        str, typer.Option(envvar="SEQ2SEQ_JOB_WORKERS", help="Jobs at once: a number, or auto: one a core.")
+        str,
+        typer.Option(
+            envvar="SEQ2SEQ_JOB_WORKERS",
+            help="Jobs at once: a number, or auto: one a GPU, else one a core, as far as control groups and "
+            "memory allow.",
+        ),
     ] = "auto",
     shard: Annotated[
         str | None,
@@ -95,6 +107,15 @@ def run(
     fail_fast: Annotated[
         bool, typer.Option(envvar="SEQ2SEQ_JOB_FAIL_FAST", help="Stop at the first job that fails.")
     ] = False,
+    time_limit: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MINUTES",
+            envvar="SEQ2SEQ_JOB_TIME_LIMIT",
+            help="Stop after this long, as on SIGTERM: running jobs save their state, and the same command "
+            "goes on. Stopping takes up to 10 seconds.",
+        ),
+    ] = None,
     log_format: Annotated[
         str, typer.Option(envvar="SEQ2SEQ_JOB_LOG_FORMAT", help="Progress lines: text or json.")
     ] = "text",
@@ -108,45 +129,69 @@ def run(
 
         typer.echo(job.__version__)
         return
-    from rich.console import Console
-
     from job import environment
     from job.artifacts import prepare_output
-    from job.batch.plan import make_plan, write_plan
-    from job.batch.run import run_batch
+    from job.batch.lock import ALL, lock_output
+    from job.batch.resources import read_limits, worker_count
     from job.batch.shard import WHOLE, parse_shard
-    from job.reports.terminal import print_summary
 
-    count = _worker_count(workers)
+    limits = read_limits()
+    options: dict[str, Any] = {
+        "workers": worker_count(limits) if workers == "auto" else _worker_count(workers),
+        "gpus": limits.gpus,
+        "fresh": fresh,
+        "fail_fast": fail_fast,
+        "stop": Stop(_seconds("--time-limit", time_limit)),
+    }
     part = WHOLE if shard is None else parse_shard(shard, os.environ)
     log_class = _choice("--log-format", log_format, ("text", "json"))
-    located, _ = _load(spec)
-    environment.check_versions()
-    names = _selected([job.name for job in located.spec.jobs], only)
-    output = prepare_output(output_dir)
-    plan = make_plan(located.spec, output)
+    with options["stop"].listening():
+        located, _ = _load(spec)
+        environment.check_versions()
+        names = _selected([job.name for job in located.spec.jobs], only)
+        output = prepare_output(output_dir)
+        with lock_output(output.root, f"shard-{part.label}" if part != WHOLE else ALL):
+            _run_jobs(located.spec, output, part, names, log_class, options)
+
+
+def _run_jobs(
+    spec: Spec, output: OutputPaths, part: Shard, names: set[str], log_form: str, options: dict[str, Any]
+) -> NoReturn:
+    """Run a shard's jobs of those names, and leave with the exit code that they come to."""
+    from rich.console import Console
+
+    from job.batch.plan import make_plan, write_plan
+    from job.batch.run import run_batch
+    from job.batch.shard import WHOLE
+    from job.reports.terminal import print_summary
+
+    plan = make_plan(spec, output)
     write_plan(output, plan)
-    log = _log(log_class)
     chosen = part.select([planned for planned in plan if planned.job.name in names])
     output = replace(output, shard=part.label)
-    try:
-        report = run_batch(
-            chosen, output, spec.parent, log, workers=count, fresh=fresh, fail_fast=fail_fast,
-            may_be_empty=part != WHOLE,
-        )  # fmt: skip
-    finally:
-        log.close()
-    print_summary(report, Console())
-    typer.echo(f"reports: {output.markdown}")
-    raise typer.Exit(report.exit_code)
+    with options["stop"].noting():
+        log = _log(log_form)
+        try:
+            report = run_batch(chosen, output, spec.path.parent, log, may_be_empty=part != WHOLE, **options)
+        finally:
+            log.close()
+        print_summary(report, Console())
+        typer.echo(f"reports: {output.markdown}")
+        raise typer.Exit(report.exit_code)
 
 
 def _worker_count(text: str) -> int:
-    if text == "auto":
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if text.isdecimal() and 1 <= int(text) <= 1024:
         return int(text)
     raise typer.BadParameter(f"{text!r}: expected a number from 1 to 1024, or auto", param_hint="--workers")
+
+
+def _seconds(option: str, minutes: float | None) -> float:
+    if minutes is None:
+        return math.inf
+    if not minutes > 0:
+        raise typer.BadParameter(f"{minutes:g}: expected a number of minutes above 0", param_hint=option)
+    return 60 * minutes
 
 
 def _choice(option: str, value: str, allowed: tuple[str, ...]) -> str:

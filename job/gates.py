@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import signal
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ from job.errors import (
 )
 from job.results import GateOutcome, JobResult, Status, Verdict
 from job.spec.metrics import METRICS
+from job.stopping import Request
 
 PRECEDENCE = (SIGTERM_EXIT, SIGINT_EXIT, BAD_USAGE, FAILED, BAD_BASELINE, GATE_FAILED)
 """Exit codes other than 0; where several apply, the first one here is the batch's."""
@@ -66,7 +66,7 @@ def decide(
     planned: Sequence[str],
     results: Sequence[JobResult],
     *,
-    stopped_by: signal.Signals | None = None,
+    stopped_by: Request | None = None,
     may_be_empty: bool = False,
 ) -> Verdict:
     """Judge a batch.
@@ -74,7 +74,7 @@ def decide(
     Args:
         planned: names of the jobs that must have a result, in order.
         results: the results that there are; one that was not planned is judged like the others.
-        stopped_by: SIGINT or SIGTERM when it ended the batch.
+        stopped_by: why the batch was ended before its jobs were.
         may_be_empty: nothing planned is nothing wrong: one of more shards than there are jobs.
 
     Returns:
@@ -82,7 +82,7 @@ def decide(
         and all passed.
     """
     found = () if may_be_empty and not planned and not results else findings(planned, results)
-    return conclude([*_signal_findings(stopped_by), *found])
+    return conclude([*_stop_findings(stopped_by), *found])
 
 
 def findings(planned: Sequence[str], results: Sequence[JobResult]) -> tuple[Finding, ...]:
@@ -101,10 +101,10 @@ def conclude(findings: Iterable[Finding]) -> Verdict:
     return Verdict(exit_code, tuple(finding.reason for finding in ordered))
 
 
-def _signal_findings(stopped_by: signal.Signals | None) -> Iterator[Finding]:
-    if stopped_by is not None:
-        reason = f"the batch was stopped by {stopped_by.name}; run the same command again to go on"
-        yield Finding(128 + stopped_by, reason)
+def _stop_findings(request: Request | None) -> Iterator[Finding]:
+    if request is not None:
+        reason = f"the batch was stopped by {request.cause}; run the same command again to go on"
+        yield Finding(request.exit_code, reason)
 
 
 def _job_findings(name: str, result: JobResult | None) -> Iterator[Finding]:

@@ -28,9 +28,10 @@ class Advanced:
 
 @dataclass(frozen=True)
 class Finished:
-    """A job came to a result; its gates are not judged yet."""
+    """A job came to a result; its gates are not judged yet. `resident_bytes` is what the process holds."""
 
     result: JobResult
+    resident_bytes: int
 
 
 @dataclass(frozen=True)
@@ -38,3 +39,10 @@ class Failed:
     """A job raised."""
 
     failure: Failure
+
+
+@dataclass(frozen=True)
+class Interrupted:
+    """A job was stopped by a signal and has saved its state; the worker leaves."""
+
+    cause: str

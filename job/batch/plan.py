@@ -9,12 +9,12 @@ from typing import Literal
 
 from job import artifacts
 from job.artifacts import JobPaths, OutputPaths
-from job.batch.resume import finished_result, recorded_result
+from job.batch.resume import finished_result, interrupted, recorded_result, superseded
 from job.results import SCHEMA_VERSION, JobResult
 from job.spec.matrix import fingerprint
 from job.spec.schema import JobSpec, Spec
 
-State = Literal["done", "to do", "failed before", "changed"]
+State = Literal["done", "to do", "failed before", "interrupted", "changed"]
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class PlannedJob:
         fingerprint: see `job.spec.matrix.fingerprint`.
         paths: where its files are.
         result: the finished result that makes training it again needless, else None.
-        state: `done`; `to do`; `failed before` (it will be tried again); `changed`: a result of another
-            fingerprint is there, and will be set aside.
+        state: `done`; `to do`; `failed before` (it will be tried again); `interrupted` (it will go on);
+            `changed`: what is there is of another fingerprint, and will be set aside.
     """
 
     job: JobSpec
@@ -45,12 +45,15 @@ def make_plan(spec: Spec, output: OutputPaths) -> tuple[PlannedJob, ...]:
 
 def _planned(job: JobSpec, mark: str, paths: JobPaths) -> PlannedJob:
     done = finished_result(paths, mark)
-    before = recorded_result(paths)
     state: State = "to do"
     if done is not None:
         state = "done"
-    elif before is not None:
-        state = "changed" if before.fingerprint != mark else "failed before"
+    elif superseded(paths, mark):
+        state = "changed"
+    elif interrupted(paths, mark):
+        state = "interrupted"
+    elif recorded_result(paths) is not None:
+        state = "failed before"
     return PlannedJob(job, mark, paths, done, state)
 
 

@@ -14,7 +14,7 @@ from rich.progress import Progress as Bars
 from rich.text import Text
 
 from job.reports.wording import leading_metrics, measured, plain
-from job.results import JobResult, Progress
+from job.results import Failure, JobResult, Progress
 
 LINE_SECONDS = 30.0
 """How often a running job says how far it is where there is no terminal."""
@@ -41,6 +41,11 @@ class Log:
     def advanced(self, name: str, step: Progress) -> None:
         """Training went on."""
         self._running[name] = step
+
+    def retried(self, name: str, failure: Failure) -> None:
+        """The job's worker was lost; it is tried again."""
+        self._running.pop(name, None)
+        self._say("retried", name, f"{failure.summary.partition(';')[0]}; it is tried again")
 
     def finished(self, result: JobResult) -> None:
         """The job has a result."""
@@ -109,9 +114,15 @@ class LiveLog(Log):
         text = f"loss {step.loss:.4f}  {accuracy}{step.examples_per_second:,.0f}/s"
         self._bars.update(self._ids[name], total=step.steps, completed=step.step, text=text)
 
+    def retried(self, name: str, failure: Failure) -> None:
+        """Take the bar away, until the job is started again, and leave a line."""
+        self._bars.remove_task(self._ids.pop(name))
+        super().retried(name, failure)
+
     def finished(self, result: JobResult) -> None:
         """Take the bar away and leave a line."""
-        self._bars.remove_task(self._ids.pop(result.name))
+        if result.name in self._ids:  # not while it waits to be tried again
+            self._bars.remove_task(self._ids.pop(result.name))
         super().finished(result)
 
     def tick(self) -> None:

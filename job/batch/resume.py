@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from job import artifacts
+from job import artifacts, checkpoints
 from job.artifacts import JobPaths, OutputPaths
 from job.results import FINISHED, JobResult
 
@@ -31,21 +31,38 @@ def recorded_result(paths: JobPaths) -> JobResult | None:
         return None
 
 
+def superseded(paths: JobPaths, fingerprint: str) -> bool:
+    """Return whether what is there, a result or an unfinished training, is of another fingerprint."""
+    result = recorded_result(paths)
+    if result is not None:
+        return result.fingerprint != fingerprint
+    marks = checkpoints.marks(paths.checkpoint)
+    return bool(marks) and fingerprint[:8] not in marks
+
+
+def interrupted(paths: JobPaths, fingerprint: str) -> bool:
+    """Return whether there is work of this fingerprint to go on with: the batch was stopped, or killed."""
+    result = recorded_result(paths)
+    if result is not None:
+        return result.fingerprint == fingerprint and result.status == "interrupted"
+    return fingerprint[:8] in checkpoints.marks(paths.checkpoint)
+
+
 def make_room(output: OutputPaths, name: str, fingerprint: str, *, fresh: bool) -> None:
-    """Get a job's directory ready for training: results of another fingerprint are set aside, not deleted.
+    """Get a job's directory ready for training: what is of another fingerprint is set aside, not deleted.
 
     Args:
         output: where.
         name: the job's.
         fingerprint: of the job as it is to be trained.
-        fresh: set aside results of the same fingerprint too.
+        fresh: set aside what is of the same fingerprint too.
 
     Raises:
         OSError: the directory cannot be moved or made.
     """
     paths = output.job(name)
-    before = recorded_result(paths)
-    if before is not None and (fresh or before.fingerprint != fingerprint):
+    begun = recorded_result(paths) is not None or paths.checkpoint.is_dir()
+    if superseded(paths, fingerprint) or (fresh and begun):
         artifacts.set_aside(output, name)
     paths.directory.mkdir(parents=True, exist_ok=True)
     artifacts.clear_temporaries(paths.directory)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import shutil
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -18,16 +18,9 @@ from job.batch.schedule import run_tasks, worker_pool
 from job.reports.build import build_report
 from job.reports.plots import curves_svg
 from job.reports.writing import write_reports
-from job.results import Failure, JobResult, Progress, Report
+from job.results import FINISHED, Failure, JobResult, Progress, Report, Status
+from job.stopping import Request, Stop
 from job.task import Task
-
-
-class Stopped(BaseException):
-    """A signal asked the batch to stop; a `BaseException`, as `KeyboardInterrupt` is."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.signal = signal.Signals(number)
 
 
 class _Recorder:
@@ -44,28 +37,35 @@ class _Recorder:
     def advanced(self, name: str, progress: Progress) -> None:
         self._log.advanced(name, progress)
 
+    def lost(self, task: Task, failure: Failure) -> None:
+        with suppress(OSError), task.paths.log.open("a", encoding="utf-8") as log:
+            log.write(f"attempt {task.attempt}: {failure.summary}\n")
+        self._log.retried(task.job.name, failure)
+
     def finished(self, task: Task, outcome: JobResult | Failure) -> JobResult:
         result = self.record(task, outcome)
         del self.running[task.job.name]
         self._log.finished(result)
         return result
 
+    def interrupted(self, task: Task, request: Request) -> JobResult:
+        """Return the result of a job that was not finished; write it where the job was begun."""
+        begun = task.job.name in self.running
+        how = "" if begun else " before it was begun"
+        failure = Failure("Interrupted", f"stopped by {request.cause}{how}; run the batch again to go on")
+        result = _unfinished(task, failure, "interrupted")
+        if begun:
+            artifacts.write_text(task.paths.result, result.to_json())
+            self._log.finished(result)
+        return result
+
     def tick(self) -> None:
         self._log.tick()
 
-    def record(self, task: Task, outcome: JobResult | Failure, *, interrupted: bool = False) -> JobResult:
-        """Judge an outcome and write `result.json`, after all other files."""
+    def record(self, task: Task, outcome: JobResult | Failure) -> JobResult:
+        """Judge an outcome and write `result.json`, after all other files; nothing is left to go on from."""
         if isinstance(outcome, Failure):
-            status = "interrupted" if interrupted else "failed"
-            result = JobResult(
-                name=task.job.name,
-                status=status,  # type: ignore[arg-type]
-                fingerprint=task.fingerprint,
-                seed=task.job.seed,
-                spec=task.job.model_dump(mode="json"),
-                environment=environment.describe([], task.commit),
-                error=outcome,
-            )
+            result = _unfinished(task, outcome, "failed")
         else:
             history = task.paths.history.read_text("utf-8")
             artifacts.write_text(task.paths.curves, curves_svg(history, title=task.job.name))
@@ -77,7 +77,22 @@ class _Recorder:
                 artifacts=artifacts.describe(task.paths.directory),
             )
         artifacts.write_text(task.paths.result, result.to_json())
+        if result.status in FINISHED:
+            shutil.rmtree(task.paths.checkpoint, ignore_errors=True)
         return result
+
+
+def _unfinished(task: Task, failure: Failure, status: Status) -> JobResult:
+    return JobResult(
+        name=task.job.name,
+        status=status,
+        fingerprint=task.fingerprint,
+        seed=task.job.seed,
+        spec=task.job.model_dump(mode="json"),
+        environment=environment.describe([], task.commit),
+        error=failure,
+        attempts=task.attempt,
+    )
 
 
 def run_batch(
@@ -87,6 +102,8 @@ def run_batch(
     log: Log,
     *,
     workers: int,
+    gpus: Sequence[str] = (),
+    stop: Stop | None = None,
     fresh: bool = False,
     fail_fast: bool = False,
     may_be_empty: bool = False,
@@ -99,6 +116,8 @@ def run_batch(
         directory: where the spec lies.
         log: told how it goes.
         workers: processes at once; no more are started than there are jobs.
+        gpus: what the workers share, see `resources.device_variables`.
+        stop: whether to stop; running jobs then save their state, and the reports are still written.
         fresh: train all jobs again.
         fail_fast: stop at the first job that fails.
         may_be_empty: an empty plan is no failure: the batch has more shards than jobs.
@@ -106,27 +125,20 @@ def run_batch(
     Raises:
         DependencyError: TensorFlow does not work.
         OSError: the output directory can no longer be written to.
+        Stopped: it was asked to stop twice.
     """
     began = datetime.now(timezone.utc)
     done = {} if fresh else {p.job.name: p.result for p in plan if p.result is not None}
     todo = [p for p in plan if p.job.name not in done]
     commit = environment.git_commit(directory)
     tasks = [Task(p.job, p.fingerprint, directory, p.paths, commit) for p in todo]
-    recorder = _Recorder(log)
     results: dict[str, JobResult] = dict(done)
-    stopped_by = None
     for name in done:
         log.reused(name)
-    try:
-        with _signals_raise(), worker_pool(min(workers, len(tasks))) as pool:
-            for planned in todo:
-                make_room(output, planned.job.name, planned.fingerprint, fresh=fresh)
-            run_tasks(tasks, pool, recorder, results, fail_fast=fail_fast)
-    except Stopped as stop:
-        stopped_by = stop.signal
-        for task in recorder.running.values():
-            cause = Failure("Interrupted", f"stopped by {stopped_by.name}")
-            results[task.job.name] = recorder.record(task, cause, interrupted=True)
+        shutil.rmtree(output.job(name).checkpoint, ignore_errors=True)  # killed just before it was removed
+    for planned in todo:
+        make_room(output, planned.job.name, planned.fingerprint, fresh=fresh)
+    stopped_by = _run(tasks, log, results, stop or Stop(), workers=workers, gpus=gpus, fail_fast=fail_fast)
     names = [p.job.name for p in plan]
     report = build_report(
         [results[name] for name in names if name in results],
@@ -140,18 +152,24 @@ def run_batch(
     return report
 
 
-@contextmanager
-def _signals_raise() -> Iterator[None]:
-    """Have SIGINT and SIGTERM raise `Stopped` in the block."""
-
-    def stop(number: int, _: object) -> None:
-        for each in before:
-            signal.signal(each, signal.SIG_DFL)  # a second signal ends at once
-        raise Stopped(number)
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _run(
+    tasks: Sequence[Task],
+    log: Log,
+    results: dict[str, JobResult],
+    stop: Stop,
+    *,
+    workers: int,
+    gpus: Sequence[str],
+    fail_fast: bool,
+) -> Request | None:
+    """Run the tasks, add their results, and return why they were stopped if some are unfinished for that."""
+    recorder = _Recorder(log)
+    with stop.noting(), worker_pool(min(workers, len(tasks)), gpus) as pool:
+        run_tasks(tasks, pool, recorder, results, fail_fast=fail_fast, stop=stop)
+    request = stop.request
+    unfinished = [task for task in tasks if task.job.name not in results]
+    if request is None or not unfinished:
+        return None
+    for task in unfinished:
+        results[task.job.name] = recorder.interrupted(task, request)
+    return request

@@ -1,21 +1,26 @@
 """The process that trains: `python -m job.batch.worker FD`. TensorFlow is imported here and nowhere above.
 
 Talks to its parent over a socket with pickled messages. From the parent: a `Task`, or None to leave. To the
-parent, one of `messages`.
+parent, one of `messages`. SIGTERM has it save the state of its job and leave.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import sys
 import traceback
+from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from job import environment
-from job.batch.messages import Advanced, Broken, Failed, Finished, Ready
+from job.batch.messages import Advanced, Broken, Failed, Finished, Interrupted, Ready
 from job.errors import DataError, DataErrors, DependencyError, JobError
-from job.results import Failure
+from job.results import Failure, JobResult
+from job.stopping import Stop, Stopped
 from job.task import Task
 
 VARIABLES = {
@@ -27,36 +32,63 @@ VARIABLES = {
 }
 """Set for a worker before it starts: some libraries read them as they load."""
 
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+
 
 def main(connection: Connection) -> None:
     """Run the tasks that come, until None comes or the parent is gone."""
-    try:
-        environment.check_works()
-    except DependencyError as error:
-        connection.send(Broken(str(error)))
-        return
-    from job.run_job import run_job
-
-    connection.send(Ready())
-    while (task := _next(connection)) is not None:
-        _redirect(task.paths.log)
+    _die_with_parent()
+    with suppress(ConnectionError):  # nobody is left to tell
         try:
-            result = run_job(task, lambda progress: connection.send(Advanced(progress)))
-            connection.send(Finished(result))
-        except (KeyboardInterrupt, ConnectionError):  # stopped, or nobody is left to tell
+            environment.check_works()
+        except DependencyError as error:
+            connection.send(Broken(str(error)))
             return
-        except BaseException as error:
-            traceback.print_exc()
-            sys.stderr.flush()
-            connection.send(Failed(_failure(error, task)))
+        from job.run_job import run_job
+
+        connection.send(Ready())
+        while (task := _next(connection)) is not None:
+            message = _do(task, run_job, connection)
+            connection.send(message)
+            if isinstance(message, Interrupted):
+                return
+
+
+def _do(
+    task: Task, run_job: Callable[..., JobResult], connection: Connection
+) -> Finished | Failed | Interrupted:
+    stop = Stop(insistent=False)  # a cluster signals every process, and so does the parent
+    try:
+        _redirect(task.paths.log)
+        with stop.listening():
+            result = run_job(task, lambda progress: connection.send(Advanced(progress)), stop)
+        return Finished(result, _resident_bytes())
+    except Stopped as stopped:
+        return Interrupted(stopped.request.cause)
+    except ConnectionError:
+        raise
+    except BaseException as error:
+        traceback.print_exc()
+        sys.stderr.flush()
+        return Failed(_failure(error, task))
 
 
 def _next(connection: Connection) -> Task | None:
     try:
         task: Task | None = connection.recv()
-    except (EOFError, ConnectionError):
+    except EOFError:
         return None
     return task
+
+
+def _die_with_parent() -> None:
+    """Have the kernel kill this process once its parent has ended, so that no two ever train one job.
+
+    Only Linux does; elsewhere the next message to the parent fails. One that ended before now is noticed so
+    too.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _redirect(log: Path) -> None:
@@ -65,6 +97,14 @@ def _redirect(log: Path) -> None:
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     os.close(descriptor)
+
+
+def _resident_bytes() -> int:
+    """Return how much memory this process holds; 0 where the system does not tell."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
 
 
 def _failure(error: BaseException, task: Task) -> Failure:

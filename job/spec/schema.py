@@ -498,8 +498,8 @@ class TrainingSpec(_Section):
         default=5.0,
         gt=0,
         le=10_080,
-        description="Minutes between checkpoints, from which a training that was cut off goes on; there is one "
-        "at the end of an epoch too.",
+        description="Minutes between checkpoints, from which a training that was cut off goes on; there is "
+        "one at the end of an epoch too.",
     )
 
 
@@ -588,8 +588,8 @@ class JobSpec(_Section):
         default=None,
         gt=0,
         le=525_600,
-        description="Longest that the job may take, in minutes, its process's start included; then it is "
-        "killed and has failed. null for no limit.",
+        description="Longest that the job may take, in minutes; then it is killed and has failed. null for no "
+        "limit.",
     )
     retries: int = Field(
         default=1,

@@ -14,6 +14,8 @@ import typer
 
 import job
 from job import cli, environment
+from job.batch import resources
+from job.batch.lock import lock_output
 from job.batch.progress import Log
 from job.errors import (
     Complaint,
@@ -27,6 +29,7 @@ from job.errors import (
 )
 from job.reports.build import build_report
 from job.results import Verdict
+from job.stopping import Request, Stopped
 
 SPEC = """\
 version: 1
@@ -77,6 +80,7 @@ OPTIONS = {
         "--shard",
         "--fresh/--no-fresh",
         "--fail-fast/--no-fail-fast",
+        "--time-limit",
         "--log-format",
         "--version",
     },
@@ -224,6 +228,8 @@ print("all done")
         (["--workers", "-1"], "--workers: '-1': expected a number from 1 to 1024, or auto"),
         (["--workers", "many"], "--workers: 'many': expected a number from 1 to 1024, or auto"),
         (["--workers", "1e9"], "--workers: '1e9': expected a number from 1 to 1024, or auto"),
+        (["--time-limit", "0"], "--time-limit: 0: expected a number of minutes above 0"),
+        (["--time-limit", "nan"], "--time-limit: nan: expected a number of minutes above 0"),
         (["--log-format", "xml"], "--log-format: 'xml': expected one of text, json"),
         (
             ["--only", "none*"],
@@ -280,6 +286,7 @@ def test_without_tensorflow_nothing_is_written(command, here, monkeypatch):
             2,
             "error: a:1: first\nerror: b:2: k: second\n",
         ),
+        (Stopped(Request("SIGINT", 130)), 130, "error: stopped by SIGINT\n"),
         (
             OSError(errno.ENOSPC, "No space left on device", "out/report.json"),
             1,
@@ -343,13 +350,49 @@ def batch(monkeypatch):
     return given
 
 
-def test_by_default_all_jobs_are_run_with_a_worker_for_each_core(command, batch):
+def test_by_default_all_jobs_are_run_with_as_many_workers_as_there_is_room_for(command, batch, monkeypatch):
+    limits = resources.Limits(cores=8, cpu_quota=3.5, memory_bytes=1 << 40)
+    monkeypatch.setattr(resources, "read_limits", lambda: limits)
     command()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = 3
+    assert (batch["gpus"], batch["stop"].request) == ((), None)
     assert batch["names"] == ["tiny", "sums-digits-1", "sums-digits-2"]
     assert batch["output"] == Path("output")
     assert (batch["workers"], batch["fresh"], batch["fail_fast"]) == (cores, False, False)
     assert type(batch["log"]) is Log
+
+
+def test_each_gpu_has_a_worker(command, batch, monkeypatch):
+    limits = resources.Limits(cores=8, cpu_quota=None, memory_bytes=None, gpus=("0", "1"))
+    monkeypatch.setattr(resources, "read_limits", lambda: limits)
+    command()
+    assert (batch["workers"], batch["gpus"]) == (2, ("0", "1"))
+
+
+def test_the_time_limit_reaches_the_batch(command, batch):
+    command("--time-limit", "1e-9")
+    assert batch["stop"].request.cause == "the time limit"
+
+
+def test_a_second_batch_in_one_directory_is_refused(command, batch, here):
+    directory = here / "output"
+    directory.mkdir()
+    with lock_output(directory):
+        code, _, err = command()
+    assert code == 2
+    assert err.startswith("error: output directory output is in use by another batch (process ")
+    assert "names" not in batch
+    assert {path.name for path in directory.iterdir()} <= {"jobs"}
+    command()
+    assert not (directory / ".lock").exists()
+
+
+def test_shards_of_one_directory_do_not_keep_each_other_out(command, batch, here):
+    (here / "output").mkdir()
+    with lock_output(here / "output", "shard-1-of-3"):
+        assert command("--shard", "2/3")[0] == 0
+        assert command("--shard", "1/3")[0] == 2
+        assert command()[0] == 2
 
 
 def test_options_reach_the_batch(command, batch, here):

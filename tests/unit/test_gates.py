@@ -1,4 +1,3 @@
-import signal
 from itertools import chain, combinations
 
 import pytest
@@ -14,6 +13,7 @@ from job.errors import (
 )
 from job.gates import PRECEDENCE, Finding, conclude, decide, findings, judge, status
 from job.results import Failure, GateOutcome, JobResult, Verdict
+from job.stopping import Request
 
 NAN, INF = float("nan"), float("inf")
 
@@ -154,13 +154,11 @@ def test_findings_follow_the_plan_then_what_was_not_planned():
 
 
 @pytest.mark.parametrize(
-    ("stopped_by", "exit_code"), [(signal.SIGINT, SIGINT_EXIT), (signal.SIGTERM, SIGTERM_EXIT)]
+    ("cause", "exit_code"),
+    [("SIGINT", SIGINT_EXIT), ("SIGTERM", SIGTERM_EXIT), ("the time limit", SIGTERM_EXIT)],
 )
 @pytest.mark.parametrize("results", [[], [PASSED], [PASSED, MISSED, CRASHED, STOPPED]])
-def test_a_signal_decides_over_everything(stopped_by, exit_code, results):
-    verdict = decide(["good", "low"], results, stopped_by=stopped_by)
+def test_a_stop_decides_over_everything(cause, exit_code, results):
+    verdict = decide(["good", "low"], results, stopped_by=Request(cause, exit_code))
     assert verdict.exit_code == exit_code
-    assert (
-        verdict.reasons[0]
-        == f"the batch was stopped by {stopped_by.name}; run the same command again to go on"
-    )
+    assert verdict.reasons[0] == f"the batch was stopped by {cause}; run the same command again to go on"

@@ -42,8 +42,8 @@ def stand_in(tmp_path, monkeypatch):
     monkeypatch.setattr(schedule, "sys", SimpleNamespace(executable=str(program)))
     started, real = [], schedule.start_worker
 
-    def start():
-        started.append(real())
+    def start(variables):
+        started.append(real(variables))
         return started[-1]
 
     monkeypatch.setattr(schedule, "start_worker", start)

@@ -5,12 +5,15 @@ import os
 import signal
 import sys
 import time
+from contextlib import nullcontext
 from multiprocessing.connection import Connection
 from types import ModuleType
 
 from job import environment
 from job.errors import DataError, DataErrors, DependencyError, NonFiniteError
 from job.results import JobResult, Progress
+
+HELD = []
 
 
 def meet(task):
@@ -24,6 +27,18 @@ def meet(task):
         time.sleep(0.005)
 
 
+def once(task, act):
+    """Do something the first time that the job is tried, and nothing after that."""
+    assert (task.attempt == 1) != (task.directory / f"tried-{task.job.name}").exists()
+    if task.attempt == 1:
+        (task.directory / f"tried-{task.job.name}").touch()
+        act()
+
+
+def grow(task):
+    HELD.append(bytearray(os.urandom(1) * 100_000_000))
+
+
 def raise_(error):
     raise error
 
@@ -32,6 +47,10 @@ ACTS = {
     "fine": lambda task: None,
     "meets": meet,
     "waits": lambda task: signal.pause(),
+    "deaf": lambda task: time.sleep(60),
+    "once": lambda task: once(task, lambda: os.kill(os.getpid(), signal.SIGKILL)),
+    "asked": lambda task: once(task, lambda: os.kill(os.getpid(), signal.SIGTERM)),
+    "grows": grow,
     "killed": lambda task: os.kill(os.getpid(), signal.SIGKILL),
     "segfault": lambda task: ctypes.string_at(0),
     "exits": lambda task: os._exit(3),
@@ -47,7 +66,12 @@ ACTS = {
 PROGRESS = Progress(step=1, steps=2, loss=0.5, token_accuracy=0.9, examples_per_second=100.0)
 
 
-def run_job(task, watch):
+def run_job(task, watch, stop):
+    with stop.noting() if task.job.name.startswith("deaf") else nullcontext():
+        return act(task, watch)
+
+
+def act(task, watch):
     print(f"{task.job.name} says something")
     sys.stdout.flush()
     watch(PROGRESS)
@@ -63,7 +87,8 @@ def run_job(task, watch):
         spec={},
         metrics={"sequence_accuracy": 0.5},
         timings={"train_seconds": 1.0},
-        environment={"pid": os.getpid()},
+        environment={"pid": os.getpid(), "gpu": os.environ.get("CUDA_VISIBLE_DEVICES")},
+        attempts=task.attempt,
     )
 
 

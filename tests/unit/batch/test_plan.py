@@ -50,7 +50,7 @@ def test_a_plan_holds_every_job_in_the_specs_order(spec, output):
         ("passed", True, "done"),
         ("gate_failed", True, "done"),
         ("failed", True, "failed before"),
-        ("interrupted", True, "failed before"),
+        ("interrupted", True, "interrupted"),
         ("passed", False, "changed"),
         ("failed", False, "changed"),
     ],
@@ -61,6 +61,15 @@ def test_how_a_job_stands(spec, output, status, same, state):
     assert states(spec, output) == {"second": state, "first": "to do"}
     (planned, _) = make_plan(spec, output)
     assert (planned.result is not None) == (state == "done")
+
+
+@pytest.mark.parametrize(("same", "state"), [(True, "interrupted"), (False, "changed")])
+def test_a_job_that_was_killed_stands_as_its_checkpoints_do(spec, output, same, state):
+    mark = fingerprint(spec.jobs[0], spec.path.parent) if same else "0" * 64
+    checkpoint = output.job("second").checkpoint
+    checkpoint.mkdir(parents=True)
+    (checkpoint / f"{mark[:8]}-0000000001.npz").touch()
+    assert states(spec, output) == {"second": state, "first": "to do"}
 
 
 def test_planning_changes_nothing(spec, output):

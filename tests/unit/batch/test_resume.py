@@ -112,6 +112,33 @@ def test_a_result_of_the_same_fingerprint_is_set_aside_only_when_asked(output, p
     assert not paths.result.exists()
 
 
+def leave_checkpoint(paths, mark):
+    paths.checkpoint.mkdir()
+    checkpoint = paths.checkpoint / f"{mark[:8]}-0000000001.npz"
+    checkpoint.write_bytes(b"state")
+    return checkpoint
+
+
+@pytest.mark.parametrize("status", [None, "interrupted", "failed"])
+def test_what_can_be_gone_on_with_stays(output, paths, status):
+    checkpoint = leave_checkpoint(paths, MARK)
+    if status:
+        leave(paths, status)
+    make_room(output, "copy", MARK, fresh=False)
+    assert checkpoint.exists()
+    assert not paths.result.exists()
+    assert not output.superseded.exists()
+
+
+@pytest.mark.parametrize(("mark", "fresh"), [(OTHER, False), (MARK, True)])
+def test_unfinished_work_that_is_not_gone_on_with_is_set_aside(output, paths, mark, fresh):
+    checkpoint = leave_checkpoint(paths, mark)
+    make_room(output, "copy", MARK, fresh=fresh)
+    assert [*paths.directory.iterdir()] == []
+    aside = output.superseded / "copy-unfinished"
+    assert (aside / "checkpoint" / checkpoint.name).read_bytes() == b"state"
+
+
 def test_setting_aside_twice_keeps_both(output, paths):
     for _ in range(2):
         paths.directory.mkdir(exist_ok=True)

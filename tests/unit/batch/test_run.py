@@ -1,18 +1,22 @@
 """A batch with stand-in workers: what lies on the disk at its end."""
 
+import errno
 import json
 import os
+import shutil
 import signal
 import xml.etree.ElementTree as ET
 
 import pytest
 from sample_jobs import job_spec
 
+from job import artifacts
 from job.batch.plan import make_plan
 from job.batch.progress import Log
 from job.batch.run import run_batch
 from job.results import JobResult, Report
 from job.spec.schema import GateSpec, Spec
+from job.stopping import Stop, Stopped
 
 
 @pytest.fixture
@@ -23,7 +27,9 @@ def batch(output, stand_in):
         specs = tuple(job if not isinstance(job, str) else job_spec(job) for job in jobs)
         plan = make_plan(Spec(path=output.root / "jobs.yaml", jobs=specs), output)
         log = log or Log(lambda line: None)
-        return run_batch(plan, output, output.root, log, workers=workers, **options)
+        stop = options.pop("stop", None) or Stop()
+        with stop.listening():
+            return run_batch(plan, output, output.root, log, workers=workers, stop=stop, **options)
 
     return run
 
@@ -133,11 +139,111 @@ def test_a_signal_stops_the_batch_and_keeps_what_is_known(batch, output, stand_i
     handlers = [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)]
     report = batch("fine-1", "waits", "fine-2", log=Signalling(number))
     assert report.exit_code == code
-    assert report.totals == {"passed": 1, "gate_failed": 0, "failed": 0, "interrupted": 1, "missing": 1}
-    assert recorded(output, "waits").error.summary == f"Interrupted: stopped by {number.name}"
+    assert report.totals == {"passed": 1, "gate_failed": 0, "failed": 0, "interrupted": 2, "missing": 0}
+    how = f"Interrupted: stopped by {number.name}"
+    assert recorded(output, "waits").error.summary == f"{how}; run the batch again to go on"
+    never_begun = report.jobs[-1]
+    assert never_begun.error.summary == f"{how} before it was begun; run the batch again to go on"
+    assert not output.job("fine-2").result.exists()
+    assert report.verdict.reasons[0].startswith(f"the batch was stopped by {number.name}; run the same")
     assert json.loads(output.report.read_text())["exit_code"] == code
-    assert [worker.process.poll() for worker in stand_in] == [-signal.SIGKILL]
+    assert [worker.process.poll() for worker in stand_in] == [0]
     assert [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)] == handlers
+
+
+def test_slurms_early_signal_and_the_time_limit_are_like_sigterm(batch, output):
+    report = batch("waits", log=Signalling(signal.SIGUSR1))
+    assert (report.exit_code, report.totals["interrupted"]) == (143, 1)
+    report = batch("waits", stop=Stop(limit_seconds=1.0))
+    assert (report.exit_code, report.totals["interrupted"]) == (143, 1)
+    assert recorded(output, "waits").error.summary.startswith("Interrupted: stopped by the time limit; ")
+
+
+def test_a_second_signal_ends_the_batch_at_once(batch, output, stand_in):
+    class Twice(Signalling):
+        def advanced(self, name, step):
+            super().advanced(name, step)
+            super().advanced(name, step)
+
+    with pytest.raises(Stopped) as caught:
+        batch("fine", "waits", log=Twice(signal.SIGINT))
+    assert caught.value.request.exit_code == 130
+    assert [worker.process.poll() for worker in stand_in] == [-signal.SIGKILL]
+    assert recorded(output, "fine").status == "passed"
+    assert not output.report.exists()
+
+
+def test_a_signal_that_comes_when_all_is_done_changes_nothing(batch, output):
+    class Late(Log):
+        def finished(self, result):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    report = batch("fine", log=Late(lambda line: None))
+    assert report.exit_code == 0
+
+
+def test_a_finished_jobs_checkpoints_are_removed_and_those_of_others_stay(batch, output):
+    for name in ("fine", "raises", "old"):
+        output.job(name).checkpoint.mkdir(parents=True)
+    batch("fine", "raises")
+    assert not output.job("fine").checkpoint.exists()
+    assert output.job("raises").checkpoint.exists()
+    output.job("fine").checkpoint.mkdir()  # as when it was killed in between
+    batch("fine")
+    assert not output.job("fine").checkpoint.exists()
+
+
+def test_a_lost_worker_is_told_of_and_the_attempts_are_recorded(batch, output):
+    said = []
+    report = batch("once", "killed", log=Log(said.append))
+    assert [(result.status, result.attempts) for result in report.jobs] == [("passed", 2), ("failed", 2)]
+    assert recorded(output, "once").attempts == 2
+    how = "WorkerLost: the worker process was killed by SIGKILL (out of memory?); it is tried again"
+    assert [line.partition(" ")[2] for line in said if "tried again" in line] == [
+        f"{name}: {how}" for name in ("once", "killed")
+    ]
+    assert "\nattempt 1: WorkerLost: " in output.job("once").log.read_text()
+
+
+# --- a directory that goes wrong ----------------------------------------------------------------------------
+
+
+def whole_files(output):
+    """Check that every JSON file that is there can be read; return the names of all files."""
+    for path in output.root.rglob("*.json"):
+        json.loads(path.read_text())
+    return {path.relative_to(output.root).as_posix() for path in output.root.rglob("*") if path.is_file()}
+
+
+def test_an_output_directory_that_is_removed_midway_ends_the_batch(batch, output, stand_in):
+    class Removing(Log):
+        def advanced(self, name, step):
+            if name == "waits-1":
+                shutil.rmtree(output.root)
+                os.kill(stand_in[0].process.pid, signal.SIGKILL)
+
+    with pytest.raises(FileNotFoundError):
+        batch(job_spec("waits-1", retries=0), "fine", log=Removing(lambda line: None))
+    assert not output.root.exists()
+    assert [worker.process.poll() for worker in stand_in] == [-signal.SIGKILL]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS], ids=["full", "read_only"])
+def test_a_disk_that_is_full_or_read_only_midway_ends_the_batch(batch, output, monkeypatch, number):
+    class Filling(Log):
+        def finished(self, result):
+            def refuse(descriptor):
+                raise OSError(number, os.strerror(number))
+
+            monkeypatch.setattr(os, "fsync", refuse)
+
+    with pytest.raises(OSError, match=os.strerror(number)):
+        batch("fine-1", "fine-2", "fine-3", log=Filling(lambda line: None))
+    monkeypatch.undo()
+    files = whole_files(output)
+    assert "jobs/fine-1/result.json" in files
+    assert not {"jobs/fine-2/result.json", "jobs/fine-3/result.json", "report.json"} & files
+    assert not [name for name in files if artifacts._TEMPORARY in name]
 
 
 def test_a_stopped_batch_goes_on_where_it_stopped(batch, output):

@@ -2,15 +2,18 @@
 
 import os
 import signal
+import time
 
 import pytest
 from sample_jobs import job_result
 
+from job.batch import schedule
 from job.batch.messages import Advanced
 from job.batch.schedule import run_tasks, worker_pool
 from job.batch.worker import VARIABLES
 from job.errors import DependencyError, NonFiniteError
 from job.results import Failure
+from job.stopping import Stop
 
 
 class Watched:
@@ -25,11 +28,14 @@ class Watched:
     def advanced(self, name, progress):
         self.events.append(("advanced", name, progress.step))
 
+    def lost(self, task, failure):
+        self.events.append(("lost", task.job.name))
+
     def finished(self, task, outcome):
         self.events.append(("finished", task.job.name))
         self.outcomes[task.job.name] = outcome
         if isinstance(outcome, Failure):
-            return job_result(task.job.name, "failed", error=outcome)
+            return job_result(task.job.name, "failed", error=outcome, attempts=task.attempt)
         return outcome
 
     def tick(self):
@@ -40,13 +46,22 @@ class Watched:
 def run(make_task, stand_in):
     """Run jobs by name; returns the watcher and the results."""
 
-    def run(*names, workers=1, fail_fast=False):
-        watched, results = Watched(), {}
-        with worker_pool(workers) as pool:
-            run_tasks([make_task(name) for name in names], pool, watched, results, fail_fast=fail_fast)
+    def run(*names, workers=1, gpus=(), watched=None, **options):
+        watched, results = watched or Watched(), {}
+        sections = {"retries": options.pop("retries", 0), "timeout_minutes": options.pop("minutes", None)}
+        with worker_pool(workers, gpus) as pool:
+            run_tasks([make_task(name, **sections) for name in names], pool, watched, results, **options)
         return watched, results
 
     return run
+
+
+def test_a_worker_that_never_gets_ready_is_taken_to_hang(run, stand_in, monkeypatch):
+    monkeypatch.setattr(schedule, "START_SECONDS", 0.0)
+    watched, _ = run("fine", retries=1)
+    message = watched.outcomes["fine"].message
+    assert message.startswith("the worker process did not load TensorFlow in 0 s and was killed; ")
+    assert [worker.process.returncode for worker in stand_in] == [-signal.SIGKILL] * 2
 
 
 def test_jobs_are_started_in_order_and_each_comes_to_its_result(run, stand_in):
@@ -70,6 +85,21 @@ def test_two_workers_work_at_once(run):
     _, results = run("meets-1", "meets-2", workers=2)
     assert {result.status for result in results.values()} == {"passed"}
     assert len({result.environment["pid"] for result in results.values()}) == 2
+
+
+def test_a_worker_that_holds_too_much_is_started_anew_for_the_next_job(run, stand_in, monkeypatch):
+    monkeypatch.setattr(schedule, "MAX_RESIDENT_BYTES", 100_000_000)
+    _, results = run("fine-1", "grows-1", "fine-2", "fine-3", "grows-2")
+    pids = [result.environment["pid"] for result in results.values()]
+    assert pids == [stand_in[i].process.pid for i in (0, 0, 1, 1, 1)]
+    assert len(stand_in) == 2
+
+
+def test_each_worker_sees_its_own_gpu_and_its_successor_sees_the_same(run):
+    _, results = run("meets-1", "meets-2", "raises-1", "raises-2", "fine-1", workers=2, gpus=("5", "7"))
+    seen = {name: result.environment.get("gpu") for name, result in results.items()}
+    assert {seen["meets-1"], seen["meets-2"]} == {"5", "7"}
+    assert seen["fine-1"] in ("5", "7")
 
 
 def test_the_jobs_words_go_to_its_own_log(run, output):
@@ -104,6 +134,50 @@ def test_a_lost_worker_fails_its_job_and_the_rest_goes_on(run, stand_in):
     assert results["fine-2"].environment["pid"] == stand_in[-1].process.pid
 
 
+def test_a_job_whose_worker_was_lost_is_tried_again(run, stand_in):
+    watched, results = run("once", "asked", "fine", retries=1)
+    assert {name: (result.status, result.attempts) for name, result in results.items()} == {
+        "once": ("passed", 2),
+        "asked": ("passed", 2),
+        "fine": ("passed", 1),
+    }
+    for name in ("once", "asked"):
+        assert [event[0] for event in watched.events if event[1] == name] == [
+            *("started", "advanced", "lost"),
+            *("started", "advanced", "finished"),
+        ]
+    assert len(stand_in) == 3
+
+
+def test_a_job_is_tried_again_as_often_as_it_says(run, stand_in):
+    watched, results = run("killed", "raises", retries=2)
+    assert {name: (result.status, result.attempts) for name, result in results.items()} == {
+        "killed": ("failed", 3),
+        "raises": ("failed", 1),
+    }
+    assert watched.events.count(("lost", "killed")) == 2
+    assert len(stand_in) == 4
+
+
+def test_a_signal_that_only_a_worker_got_is_no_reason_to_give_up(run):
+    watched, _ = run("asked")
+    assert watched.outcomes["asked"].summary.startswith(
+        "WorkerLost: the worker process was stopped by SIGTERM"
+    )
+
+
+def test_a_job_that_takes_too_long_is_killed_and_not_tried_again(run, stand_in):
+    """Whether its worker is silent or talks all the time."""
+    watched, results = run("waits", "talks", minutes=0.01, retries=3, workers=2)
+    assert [(result.status, result.attempts) for result in results.values()] == [("failed", 1)] * 2
+    for name in ("waits", "talks"):
+        failure = watched.outcomes[name]
+        assert failure.type == "TimedOut"
+        assert failure.message.startswith("it took longer than its timeout_minutes of 0.01 and was killed; ")
+        assert f"\n{name} says something" in failure.message
+    assert [worker.process.returncode for worker in stand_in] == [-signal.SIGKILL] * 2
+
+
 RAISING = {
     "raises": Failure("ValueError", "first line\nsecond line", "job.log"),
     "memory": Failure("MemoryError", "", "job.log"),
@@ -122,7 +196,7 @@ def test_an_exception_fails_its_job_with_a_traceback_in_its_log(run, output):
     for name in RAISING:
         log = output.job(name).log.read_text()
         assert log.startswith(f"{name} says something\nTraceback (most recent call last):")
-        assert 'in run_job\n    ACTS[task.job.name.partition("-")[0]](task)' in log
+        assert 'in act\n    ACTS[task.job.name.partition("-")[0]](task)' in log
 
 
 def test_a_process_in_which_a_job_failed_does_no_other(run, stand_in):
@@ -168,6 +242,57 @@ def test_a_worker_lost_before_its_first_job_is_quoted(run, monkeypatch):
 def test_no_jobs_need_no_workers(run, stand_in):
     assert run(workers=0)[1] == {}
     assert stand_in == []
+
+
+class Stopping(Watched):
+    """Asks to stop as soon as a job of a name is under way."""
+
+    def __init__(self, name, stop):
+        super().__init__()
+        self._name, self._stop = name, stop
+
+    def advanced(self, name, progress):
+        super().advanced(name, progress)
+        if name == self._name:
+            self._stop._receive(signal.SIGTERM, None)
+
+
+@pytest.mark.parametrize(("name", "seconds", "code"), [("waits", 7.0, 0), ("deaf", 0.5, -signal.SIGKILL)])
+def test_asked_to_stop_workers_save_their_state_and_leave_or_are_killed(
+    run, stand_in, monkeypatch, name, seconds, code
+):
+    monkeypatch.setattr(schedule, "STOP_SECONDS", seconds)
+    stop = Stop()
+    began = time.monotonic()
+    with stop.noting():
+        watched, results = run("fine-1", name, "fine-2", watched=Stopping(name, stop), stop=stop)
+    assert time.monotonic() - began < 6
+    assert [*results] == ["fine-1"]
+    assert ("started", "fine-2") not in watched.events
+    assert ("lost", name) not in watched.events
+    assert [worker.process.returncode for worker in stand_in] == [code]
+
+
+def test_a_job_that_ends_while_the_batch_is_stopped_has_its_result(run):
+    """The worker is through with it when the signal comes."""
+    stop = Stop()
+
+    class Late(Stopping):
+        def started(self, task):
+            super().started(task)
+            time.sleep(1)
+            self._stop._receive(signal.SIGTERM, None)
+
+    with stop.noting():
+        _, results = run("fine", "waits", watched=Late("", stop), stop=stop)
+    assert [*results] in (["fine"], [])
+
+
+def test_the_time_limit_stops_jobs_too(run):
+    stop = Stop(limit_seconds=1.0)
+    _, results = run("waits", stop=stop)
+    assert results == {}
+    assert (stop.request.cause, stop.request.exit_code) == ("the time limit", 143)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
