@@ -1,13 +1,11 @@
-"""The encoder-decoder (Sutskever et al. 2014) with Luong's attention (2015), one row at a time."""
+"""The encoder-decoder (Sutskever et al. 2014), attention (Bahdanau et al., Luong et al. 2015), row by row."""
 
 import numpy as np
 
+from oracle.attention import Attention, AttentiveDecoder, softmax, weights_by_part
 from oracle.recurrent import run, zero_state
 
-
-def softmax(x):
-    shifted = np.exp(x - x.max())
-    return shifted / shifted.sum()
+__all__ = ["EncoderDecoder", "greedy", "softmax"]
 
 
 class EncoderDecoder:
@@ -16,21 +14,30 @@ class EncoderDecoder:
     Args:
         spec: a `ModelSpec`.
         model: its Keras training model, over either kernel.
+        numbers: whether sources and targets are vectors and not ids.
     """
 
-    def __init__(self, spec, model):
-        self._spec = spec
+    def __init__(self, spec, model, *, numbers=False):
+        self._spec, self._numbers = spec, numbers
         self._weights = {
             layer.name: [w.astype(np.float64) for w in layer.get_weights()] for layer in model.layers
         }
+        if spec.attends_in_recurrence:
+            self._weights.update(weights_by_part(model.get_layer("decoder")))
+            self._decoder = AttentiveDecoder(spec.cell, spec.attention, spec.residual, self._weights)
+        self._attention = Attention(spec.attention, self._weights)
 
-    def _enter(self, side, ids):
+    def _enter(self, side, given):
+        if self._numbers:
+            return given
         if self._spec.inputs == "embedding":
-            (table,) = self._weights[f"{side}_embedding"]
-            return table[ids]
-        layer = "encoder_1" if side == "source" else "decoder_1"
-        classes = self._weights[layer][0].shape[0]
-        return np.eye(classes)[ids]
+            (table,) = self._weights["embedding" if self._spec.tied_embeddings else f"{side}_embedding"]
+            return table[given]
+        reader, besides = {"source": "encoder_1", "target": "decoder_1"}[side], 0
+        if side == "target" and self._spec.attends_in_recurrence:
+            reader, besides = "cell_1", self._spec.units  # what attention saw stands beside the symbol
+        classes = self._weights[reader][0].shape[0] - besides
+        return np.eye(classes)[given]
 
     def encode(self, source):
         """Return the decoder's first states, one list a layer, and what attention sees, (S, H or 2H)."""
@@ -47,7 +54,7 @@ class EncoderDecoder:
                     self._bridge(f"{n}{layer}", s, b) for n, s, b in zip("hc", state, last, strict=False)
                 ]
             states.append(state)
-            xs = outputs
+            xs = outputs + xs if spec.residual and layer > 1 else outputs
         return states, xs
 
     def _bridge(self, name, forward, backward):
@@ -56,40 +63,33 @@ class EncoderDecoder:
 
     def memory(self, outputs):
         """Return the encoder outputs as attention reads them, (S, H)."""
-        return outputs @ self._weights["memory"][0] if self._spec.bidirectional else outputs
+        attends = self._spec.attention != "none"
+        return outputs @ self._weights["memory"][0] if attends and self._spec.bidirectional else outputs
 
-    def attend(self, h, memory):
-        """Return the attentional vector (H,) and the weights (S,) for a decoder output h.
-
-        Luong et al. 2015: equation 8 (scores), 7 (weights) and 5 (attentional vector).
-        """
-        query = h
-        if self._spec.attention == "luong_general":
-            query = h @ self._weights["query"][0]
-        weights = softmax(np.array([query @ m for m in memory]))
-        context = sum(w * m for w, m in zip(weights, memory, strict=True))
-        return np.tanh(np.concatenate([context, h]) @ self._weights["attentional"][0]), weights
-
-    def step(self, symbol, states, outputs):
-        """Return logits (V,), the next states, and the attention weights (S,) or None."""
+    def _step(self, x, states, fed, memory):
+        """Return what the output layer reads (H,), the next states, and the attention weights or None."""
         spec = self._spec
-        x, after = self._enter("target", [symbol]), []
+        if spec.attends_in_recurrence:
+            return self._decoder.step(x, states, fed, memory)
+        xs, after = x[None], []
         for layer, before in enumerate(states, 1):
-            x, state = run(spec.cell, x, before, self._weights[f"decoder_{layer}"])
+            outputs, state = run(spec.cell, xs, before, self._weights[f"decoder_{layer}"])
             after.append(state)
-        h, weights = x[0], None
-        if spec.attention != "none":
-            h, weights = self.attend(h, self.memory(outputs))
-        kernel, bias = self._weights["logits"]
-        return kernel.T @ h + bias, after, weights
+            xs = outputs + xs if spec.residual and layer > 1 else outputs
+        if spec.attention == "none":
+            return xs[0], after, None
+        context, weights = self._attention.look(xs[0], memory)
+        return self._attention.attentional(context, xs[0]), after, weights
 
     def logits(self, source, decoder_input):
-        """Return the logits (T, V) of teacher forcing, and the attention weights (T, S) or None."""
+        """Return logits or values (T, V) under teacher forcing, and the attention weights (T, S) or None."""
         states, outputs = self.encode(source)
+        memory, fed = self.memory(outputs), np.zeros(self._spec.units)
+        kernel, bias = self._weights["values" if self._numbers else "logits"]
         logits, attention = [], []
-        for symbol in decoder_input:
-            row, states, weights = self.step(symbol, states, outputs)
-            logits.append(row)
+        for x in self._enter("target", decoder_input):
+            fed, states, weights = self._step(x, states, fed, memory)
+            logits.append(kernel.T @ fed + bias)
             attention.append(weights)
         return np.array(logits), None if attention[0] is None else np.array(attention)
 
