@@ -15,6 +15,7 @@ from job import forecasting, use
 from job.artifacts import JobPaths
 from job.errors import InputError, ModelDirectoryError
 from job.forecasting import Forecaster, evaluate_forecasts, load_forecaster, persistence, read_histories
+from job.models.size import count_parameters
 from job.problems import build_problem
 from job.problems.base import Windows
 from job.problems.series import Series
@@ -183,6 +184,11 @@ def test_the_result_says_what_was_tested_and_not_what_was_seen(sine):
     assert data["test_examples"] == 40
     assert data["rows"] == {"train": 100, "validation": 20, "test": 40}
     assert not {"seen_in_training", "source_space", "vocabulary"} & data.keys()
+
+
+def test_the_plan_counts_the_weights_right(sine):
+    task, result = sine
+    assert count_parameters(task.job.model, 2, 1, numbers=True) == result.parameters
 
 
 def test_a_loaded_model_forecasts_what_the_evaluation_forecast(sine, model, evaluated):

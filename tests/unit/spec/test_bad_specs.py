@@ -192,6 +192,8 @@ SHAPES: dict[str, tuple[str, Expected]] = {
     ),
 }
 
+SERIES = "{kind: time_series, file: s.csv, column: y, target_length: 1, test: 3"
+
 VALUES: dict[str, tuple[str, Expected]] = {
     "text for a whole number": (
         with_section("model: {units: many}"),
@@ -247,6 +249,42 @@ VALUES: dict[str, tuple[str, Expected]] = {
     "gate on a metric that there is not": (
         with_section("gate: {min_accuracy: 0.9}"),
         [(5, "jobs[0].gate.min_accuracy", "is not a known key; did you mean")],
+    ),
+    "series differenced to nothing": (
+        with_problem(f"{SERIES}, source_length: 1, differencing: 1}}"),
+        [
+            (
+                4,
+                "jobs[0].problem.differencing",
+                "one row has no change to read; set source_length to 2 or more",
+            )
+        ],
+    ),
+    "column and covariate are one": (
+        with_problem(f"{SERIES}, source_length: 1, covariates: [a, y, b, b]}}"),
+        [(4, "jobs[0].problem.covariates", "b, y would be read twice")],
+    ),
+    "covariates that are no list": (
+        with_problem(f"{SERIES}, source_length: 1, covariates: a}}"),
+        [(4, "jobs[0].problem.covariates", "must be a list, found 'a'")],
+    ),
+    "early stopping without validation": (
+        with_problem(f"{SERIES}, source_length: 1}}") + "  training: {early_stopping: {patience: 3}}\n",
+        [(5, "jobs[0].training.early_stopping", "problem.validation is 0")],
+    ),
+    "gate on what a series does not have": (
+        with_problem(f"{SERIES}, source_length: 1}}") + "  gate: {min_token_accuracy: 0.5, max_mae: 3}\n",
+        [
+            (
+                5,
+                "jobs[0].gate.min_token_accuracy",
+                "min_token_accuracy cannot be checked: problem time_series has no token_accuracy",
+            )
+        ],
+    ),
+    "gate on what tokens do not have": (
+        with_section("gate: {max_rmse: 3}"),
+        [(5, "jobs[0].gate.max_rmse", "max_rmse cannot be checked")],
     ),
     "no kind": (
         with_problem("{cardinality: 3}"),

@@ -33,6 +33,10 @@ jobs:
   gate: {max_edit_rate: 0.1, min_sequence_accuracy: null}
 - name: b
   problem: {kind: text_pairs, data: {file: pairs.tsv}}
+- name: series
+  problem: {kind: time_series, file: s.csv, column: y, covariates: [a], source_length: 3, target_length: 1,
+    test: 2}
+  gate: {max_rmse: 3.5}
 - name: c
   problem: {kind: text_pairs, data: {source_file: [a, b.gz], target_file: [c, d.gz]}}
 """,
