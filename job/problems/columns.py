@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import math
 import re
@@ -16,10 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from job.errors import DataError, DataErrors
+from job.problems.data_files import MOST_ERRORS, read_data
 from job.spec.wording import nearest
-
-MOST_ERRORS = 20
-"""Bad lines named one by one for a file; the rest are counted."""
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
@@ -41,7 +38,7 @@ def read_columns(path: Path, names: Mapping[str, str], file_key: str, positive: 
     """Read columns by the names in the file's first line.
 
     Args:
-        path: a CSV file (RFC 4180, commas), UTF-8; its first line names the columns.
+        path: a CSV file (RFC 4180, commas), UTF-8, `.gz` too; its first line names the columns.
         names: of the columns wanted -> the key of the spec that names each, for complaints.
         file_key: the key that names the file.
         positive: a column whose numbers must be above 0.
@@ -75,19 +72,13 @@ def read_columns(path: Path, names: Mapping[str, str], file_key: str, positive: 
 def _rows(path: Path, key: str) -> Iterator[tuple[int, list[str]]]:
     """Yield each row and its 1-based line, the names first; blank lines at the end are passed over."""
     try:
-        text = path.read_bytes().removeprefix(codecs.BOM_UTF8).decode()
-    except FileNotFoundError:
-        message = "the file is not there; check the name (relative names start where the spec lies)"
-        raise DataErrors([DataError(message, file=path, key=key)]) from None
+        text = read_data(path).decode()
+    except DataError as error:
+        raise DataErrors([DataError(error.message, file=path, key=key)]) from None
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         message = f"the line is not UTF-8 (byte 0x{error.object[error.start]:02x}); save the file as UTF-8"
         raise DataErrors([DataError(message, file=path, line=line, key=key)]) from None
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        message = f"the file cannot be read ({error}); name a regular file that this user may read"
-        raise DataErrors([DataError(message, file=path, key=key)]) from None
-    if not text.strip():
-        raise DataErrors([DataError("the file is empty; fill it or name another", file=path, key=key)])
     reader = csv.reader(text.rstrip().splitlines(keepends=True), strict=True)
     line = 0
     try:

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import codecs
-import gzip
 import re
-import stat
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 from job.errors import DataError, DataErrors
+from job.problems.data_files import MOST_ERRORS, read_data
 from job.problems.reading import AS_WRITTEN, TextReading
 from job.spec.files import checksum, locate
 from job.spec.schema import PairFiles, TextPairsSpec
-
-MOST_ERRORS = 20
-"""Bad lines named one by one for a file; the rest are counted."""
 
 _NO_PAIR = "the file holds no pair, only blank lines and comments; fill it or name another"
 
@@ -141,40 +135,7 @@ def _open_all(
 
 
 def _lines(path: Path) -> list[bytes]:
-    """Return a file's lines, unpacked where it is compressed, without their ends and a byte order mark."""
-    try:
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            raise DataError("the file is a directory; name a file inside it", file=path)
-        if not stat.S_ISREG(mode):
-            raise DataError("the file is a device or a pipe; name a regular file", file=path)
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise DataError(
-            "the file is not there; check the name (relative names start where the spec lies)", file=path
-        ) from None
-    except PermissionError:
-        raise DataError(
-            "the file may not be read; give this user read permission (chmod +r)", file=path
-        ) from None
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise DataError(f"the file cannot be read ({error}); name another", file=path) from None
-    if path.suffix == ".gz":
-        data = _unpacked(data, path)
-    if not data.strip():
-        raise DataError("the file is empty; fill it or name another", file=path)
-    return data.removeprefix(codecs.BOM_UTF8).removesuffix(b"\n").split(b"\n")
-
-
-def _unpacked(data: bytes, path: Path) -> bytes:
-    try:
-        return gzip.decompress(data)
-    except (EOFError, OSError, zlib.error) as error:
-        raise DataError(
-            f"the name ends in .gz, but the file is not whole gzip data ({error}); compress it again, or "
-            "rename it if it is not compressed",
-            file=path,
-        ) from None
+    return read_data(path).removesuffix(b"\n").split(b"\n")
 
 
 def _from_files(

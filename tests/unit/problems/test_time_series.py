@@ -1,3 +1,5 @@
+import gzip
+import json
 import math
 from collections import Counter
 
@@ -14,8 +16,9 @@ SQUARES = [float(i * i) for i in range(1, 11)]  # changes 3, 5, 7, ... 19
 
 
 def spec_of(**fields):
-    defaults = {"column": "y", "source_length": 2, "target_length": 2, "test": 3, "scaling": "none"}
-    return TimeSeriesSpec(kind="time_series", file="s.csv", **{**defaults, **fields})
+    sizes = {"source_length": 2, "target_length": 2, "test": 3}
+    defaults = {"file": "s.csv", "column": "y", "scaling": "none", **sizes}
+    return TimeSeriesSpec(kind="time_series", **{**defaults, **fields})
 
 
 def problem_of(tmp_path, values=SQUARES, seed=7, more=None, **fields):
@@ -227,8 +230,6 @@ SERIES = Series(
 
 
 def test_a_series_survives_json_bit_by_bit():
-    import json
-
     assert Series.from_json(json.loads(json.dumps(SERIES.to_json()))) == SERIES
 
 
@@ -377,14 +378,13 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path, content, fields, expected):
 
 def test_a_directory_is_no_file(tmp_path):
     (tmp_path / "s.csv").mkdir()
-    with pytest.raises(DataErrors, match="cannot be read"):
+    with pytest.raises(DataErrors, match="the file is a directory"):
         build_problem(spec_of(), 7, tmp_path)
 
 
 def test_a_package_that_is_not_installed(tmp_path):
-    spec = TimeSeriesSpec(**{**spec_of().model_dump(), "file": "package:no_such_package/s.csv"})
     with pytest.raises(DataErrors) as caught:
-        build_problem(spec, 7, tmp_path)
+        build_problem(spec_of(file="package:no_such_package/s.csv"), 7, tmp_path)
     assert [error.key for error in caught.value.errors] == ["file"]
 
 
@@ -393,3 +393,10 @@ def test_what_spreadsheets_write_is_read(tmp_path):
     (tmp_path / "s.csv").write_bytes(b"\xef\xbb\xbf" + ("t, y \r\n" + rows + "\r\n\r\n").encode())
     problem = build_problem(spec_of(), 7, tmp_path)
     assert problem.examples("test", 1).history[0, :, 0].tolist() == [5.5, 6.5]
+
+
+def test_a_compressed_file_is_read(tmp_path):
+    problem = problem_of(tmp_path)
+    (tmp_path / "s.csv.gz").write_bytes(gzip.compress((tmp_path / "s.csv").read_bytes()))
+    packed = build_problem(spec_of(file="s.csv.gz"), 7, tmp_path)
+    assert np.array_equal(packed.examples("test", 9).history, problem.examples("test", 9).history)
