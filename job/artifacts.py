@@ -68,6 +68,11 @@ class JobPaths:
         return self.directory / "model"
 
     @property
+    def tensorboard(self) -> Path:
+        """The directory of the event file; there only where it was asked for."""
+        return self.directory / "tensorboard"
+
+    @property
     def checkpoint(self) -> Path:
         """The directory of the training state; there only while the job is unfinished."""
         return self.directory / "checkpoint"

@@ -116,6 +116,13 @@ def run(
             "goes on. Stopping takes up to 10 seconds.",
         ),
     ] = None,
+    tensorboard: Annotated[
+        bool,
+        typer.Option(
+            envvar="SEQ2SEQ_JOB_TENSORBOARD",
+            help="Write each trained job's history for TensorBoard too, to jobs/NAME/tensorboard.",
+        ),
+    ] = False,
     log_format: Annotated[
         str, typer.Option(envvar="SEQ2SEQ_JOB_LOG_FORMAT", help="Progress lines: text or json.")
     ] = "text",
@@ -141,6 +148,7 @@ def run(
         "gpus": limits.gpus,
         "fresh": fresh,
         "fail_fast": fail_fast,
+        "tensorboard": tensorboard,
         "stop": Stop(_seconds("--time-limit", time_limit)),
     }
     part = WHOLE if shard is None else parse_shard(shard, os.environ)

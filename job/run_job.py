@@ -22,6 +22,7 @@ import yaml
 from job import artifacts, environment
 from job.checkpoints import Checkpoints
 from job.evaluation import SAMPLES, evaluate, evaluate_at
+from job.event_files import write_events
 from job.forecasting import Forecaster, evaluate_forecasts
 from job.inference import ModelFacts, Search, TrainedModel
 from job.models.kernels import choose_kernel
@@ -96,7 +97,7 @@ def run_job(
         fitted = fit(
             training_model, problem, job.training, validation, watch, checkpoints=checkpoints, stop=stop
         )
-    artifacts.write_text(task.paths.history, history_csv(fitted.history))
+    _write_history(task, fitted.history)
     with clock.stage("save"):
         models = build_models(**sizes)
         models.train.set_weights(training_model.get_weights())
@@ -198,6 +199,13 @@ def _evaluate_tokens(
 def _seen(problem: TokenProblem, job: JobSpec, fitted: Fitted, test: Examples) -> Any:
     examples = problem.examples_per_epoch(job.training.examples)
     return count_seen(problem, test.source, fitted.epochs, job.training.batch_size, examples)
+
+
+def _write_history(task: Task, history: tuple[HistoryRow, ...]) -> None:
+    artifacts.write_text(task.paths.history, history_csv(history))
+    if task.tensorboard:
+        began_at = time.time() - history[-1].seconds
+        write_events([asdict(row) for row in history], task.paths.tensorboard, began_at=began_at)
 
 
 def history_csv(history: tuple[HistoryRow, ...]) -> str:

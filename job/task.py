@@ -20,6 +20,7 @@ class Task:
         paths: where the files go.
         commit: of the user's repository, for the record.
         attempt: the how-manieth this is, from 1; more than one where a worker was lost.
+        tensorboard: write an event file.
     """
 
     job: JobSpec
@@ -28,3 +29,4 @@ class Task:
     paths: JobPaths
     commit: str | None
     attempt: int = 1
+    tensorboard: bool = False

@@ -106,6 +106,7 @@ def run_batch(
     stop: Stop | None = None,
     fresh: bool = False,
     fail_fast: bool = False,
+    tensorboard: bool = False,
     may_be_empty: bool = False,
 ) -> Report:
     """Do what is to do, write the reports, and return the batch's report.
@@ -120,6 +121,7 @@ def run_batch(
         stop: whether to stop; running jobs then save their state, and the reports are still written.
         fresh: train all jobs again.
         fail_fast: stop at the first job that fails.
+        tensorboard: write event files.
         may_be_empty: an empty plan is no failure: the batch has more shards than jobs.
 
     Raises:
@@ -131,7 +133,9 @@ def run_batch(
     done = {} if fresh else {p.job.name: p.result for p in plan if p.result is not None}
     todo = [p for p in plan if p.job.name not in done]
     commit = environment.git_commit(directory)
-    tasks = [Task(p.job, p.fingerprint, directory, p.paths, commit) for p in todo]
+    tasks = [
+        Task(p.job, p.fingerprint, directory, p.paths, commit, tensorboard=tensorboard) for p in todo
+    ]
     results: dict[str, JobResult] = dict(done)
     for name in done:
         log.reused(name)

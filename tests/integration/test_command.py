@@ -354,7 +354,7 @@ def weights(model, unpacked):
 def test_trained_afresh_by_one_worker_the_same_spec_gives_the_same_bits(again):
     output = again / "output"
     only = [argument for name in FINISHED for argument in ("--only", name)]
-    done = run("--workers", 1, "--fresh", *only, cwd=again)
+    done = run("--workers", 1, "--fresh", "--tensorboard", *only, cwd=again)
     assert done.code == 3
     assert "already done" not in done.err
     for name in FINISHED:
@@ -374,6 +374,8 @@ def test_trained_afresh_by_one_worker_the_same_spec_gives_the_same_bits(again):
             assert arrays[0].keys() == arrays[1].keys()
             assert len(arrays[0]) >= 3
             assert all(np.array_equal(arrays[0][key], arrays[1][key]) for key in arrays[0])
+        (events,) = (new / "tensorboard").iterdir()
+        assert f"tensorboard/{events.name}" in {entry["path"] for entry in result(output, name)["artifacts"]}
 
 
 # --- signals ------------------------------------------------------------------------------------------------

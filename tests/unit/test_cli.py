@@ -81,6 +81,7 @@ OPTIONS = {
         "--fresh/--no-fresh",
         "--fail-fast/--no-fail-fast",
         "--time-limit",
+        "--tensorboard/--no-tensorboard",
         "--log-format",
         "--version",
     },
@@ -398,10 +399,21 @@ def test_shards_of_one_directory_do_not_keep_each_other_out(command, batch, here
 def test_options_reach_the_batch(command, batch, here):
     (here / "specs").mkdir()
     (here / "jobs.yaml").rename(here / "specs" / "s.yaml")
-    command("--spec", "specs/s.yaml", "--output-dir", "out", "--workers", "3", "--fresh", "--fail-fast")
+    command(
+        "--spec",
+        "specs/s.yaml",
+        "--output-dir",
+        "out",
+        "--workers",
+        "3",
+        "--fresh",
+        "--fail-fast",
+        "--tensorboard",
+    )
     assert batch["output"] == Path("out")
     assert batch["directory"] == Path("specs")
     assert (batch["workers"], batch["fresh"], batch["fail_fast"]) == (3, True, True)
+    assert batch["tensorboard"] is True
 
 
 def test_variables_reach_the_batch_and_options_win(command, batch, here, monkeypatch):

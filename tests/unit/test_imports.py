@@ -29,6 +29,7 @@ RANKS = {
     "checkpoints": 6,
     "model_pair": 6,
     "task": 6,
+    "event_files": 6,
     "objectives": 6,
     "artifacts": 5,
     "decoding": 4,
@@ -46,6 +47,7 @@ RANKS = {
 of one rank, such as `models` and `problems`, or `decoding` and `models`, never import each other."""
 
 MAY_IMPORT_TENSORFLOW = {
+    "event_files",
     "models",
     "decoding",
     "objectives",
