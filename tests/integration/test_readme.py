@@ -1,0 +1,80 @@
+"""Every command of the README is run, as it stands there, over a smaller jobs.yaml."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+import job
+
+ROOT = Path(__file__).parents[2]
+BLOCKS = re.findall(r"^```sh\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
+COMMANDS = [line for block in BLOCKS for line in block.splitlines()]
+
+BY_CI = {"make run-jobs", "make test"}
+"""These set up the very environment that this test runs in; `.ci/run` runs them."""
+
+
+def small(jobs):
+    """Return jobs.yaml's content with the sizes of a quick look, and no bars."""
+    jobs["defaults"]["training"] |= {"examples": 256}
+    jobs["defaults"]["evaluation"] |= {"examples": 50}
+    for entry in jobs["jobs"]:
+        entry.pop("gate", None)
+        entry.get("training", {}).pop("epochs", None)
+        entry.setdefault("model", {})["units"] = 8
+    return jobs
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    """A directory with the small jobs.yaml, and the command on a PATH of its own."""
+    directory = tmp_path_factory.mktemp("readme")
+    jobs = small(yaml.safe_load((ROOT / "jobs.yaml").read_text("utf-8")))
+    (directory / "jobs.yaml").write_text(yaml.safe_dump(jobs, sort_keys=False), "utf-8")
+    command = directory / "bin" / "seq2seq-job"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m job "$@"\n')
+    command.chmod(0o755)
+    return directory
+
+
+def test_the_readme_has_the_commands_that_a_user_needs_first():
+    assert COMMANDS[:2] == ["make run-jobs", "make test"]
+    assert {"validate", "plan", "schema", "report", "predict", "encode"} <= set(" ".join(COMMANDS).split())
+
+
+def test_every_command_does_what_the_readme_has_it_do(checkout):
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("SEQ2SEQ_JOB_")}
+    variables["PATH"] = f"{checkout / 'bin'}{os.pathsep}{variables['PATH']}"
+    variables["PYTHONPATH"] = str(Path(job.__file__).parents[1])
+    for line in COMMANDS:
+        if line in BY_CI:
+            continue
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", line],
+            cwd=checkout,
+            env=variables,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+    assert (checkout / "contexts.npz").is_file()
+    assert (checkout / "jobs.schema.json").read_text("utf-8").startswith("{")
+    assert len(list((checkout / "output" / "jobs").iterdir())) == 7
+
+
+def test_every_table_of_exit_codes_in_the_readme_is_the_codes_of_the_program():
+    from job import errors
+
+    text = (ROOT / "README.md").read_text("utf-8")
+    section = text[text.index("## Exit codes") :]
+    codes = {int(n) for row in re.findall(r"^\| ([\d, ]+) \|", section, re.MULTILINE) for n in row.split(",")}
+    named = {getattr(errors, n) for n in dir(errors) if n.isupper() and isinstance(getattr(errors, n), int)}
+    assert codes == named
