@@ -111,7 +111,7 @@ class Checkpoints:
 
 def marks(directory: Path) -> frozenset[str]:
     """Return the first eight digits of the fingerprints of which there are checkpoints, whole or not."""
-    return frozenset(path.name[:8] for path in directory.glob("*-*.npz"))
+    return frozenset(path.name[:8] for path in directory.glob("[0-9a-f]*-*.npz"))
 
 
 def _read(path: Path, fingerprint: str) -> Checkpoint | None:

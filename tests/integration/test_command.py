@@ -4,10 +4,8 @@ import csv
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from pathlib import Path
@@ -376,47 +374,6 @@ def test_trained_afresh_by_one_worker_the_same_spec_gives_the_same_bits(again):
             assert all(np.array_equal(arrays[0][key], arrays[1][key]) for key in arrays[0])
         (events,) = (new / "tensorboard").iterdir()
         assert f"tensorboard/{events.name}" in {entry["path"] for entry in result(output, name)["artifacts"]}
-
-
-# --- signals ------------------------------------------------------------------------------------------------
-
-
-def children(pid):
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="children are looked up in /proc")
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_ends_the_batch_at_once_with_its_state_saved(tmp_path, number, code):
-    (tmp_path / "jobs.yaml").write_text(
-        "version: 1\njobs:\n"
-        "  - {name: endless, problem: {kind: copy, source_length: 4, cardinality: 20},"
-        " training: {examples: 1000000000}}\n"
-        "  - {name: waiting, problem: {kind: copy, source_length: 2, cardinality: 6}}\n"
-    )
-    process = start("--workers", 1, "--log-format", "json", cwd=tmp_path)
-    try:
-        assert json.loads(process.stderr.readline())["event"] == "started"
-        workers = children(process.pid)
-        under_way = tmp_path / "output" / "jobs" / "endless" / "spec.yaml"
-        deadline = time.monotonic() + 60
-        while not under_way.exists():  # written as training begins
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        process.send_signal(number)
-        out, err = process.communicate(timeout=20)
-    finally:
-        process.kill()
-    assert process.returncode == code
-    assert "Traceback" not in out + err
-    report = read(tmp_path / "output" / "report.json")
-    assert report["exit_code"] == code
-    assert report["totals"] == {"passed": 0, "gate_failed": 0, "failed": 0, "interrupted": 2, "missing": 0}
-    assert result(tmp_path / "output", "endless")["status"] == "interrupted"
-    assert not (tmp_path / "output" / "jobs" / "waiting" / "result.json").exists()  # it was not begun
-    assert len(workers) == 1
-    assert not Path(f"/proc/{workers[0]}").exists()
 
 
 # --- wrong from the start -----------------------------------------------------------------------------------

@@ -63,7 +63,9 @@ def test_the_last_two_are_kept_and_the_last_one_comes_first(kept):
         kept.save(checkpoint(step))
     assert [found.step for found in kept.found()] == [11, 10]
     assert len(files(kept)) == KEPT == 2
+    (kept._directory / f".tmp-1234abcd-{MARK[:8]}-0000000012.npz").touch()  # as a killed process leaves it
     assert marks(kept._directory) == {MARK[:8]}
+    assert [found.step for found in kept.found()] == [11, 10]
 
 
 @pytest.mark.parametrize(
