@@ -34,9 +34,10 @@ class Models:
         inference_encoder: source (B, S) -> the decoder's first states, each (B, H): h (and c) of layer 1,
             then of layer 2, ... . With attention also the encoder outputs (B, S, H), last.
         inference_decoder: previous symbol (B, 1) int32 and the states (with attention also the encoder
-            outputs and, where lengths vary, the source) -> logits (B, 1, V), the next states, and with attention the attention
-            weights (B, 1, S), output `attention_weights`. With input feeding the last of the states is the
-            attentional vector `fed`, which the encoder does not give: it begins with zeros.
+            outputs and, where lengths vary, the source) -> logits (B, 1, V), the next states, and with
+            attention the attention weights (B, 1, S), output `attention_weights`. With input feeding the
+            last of the states is the attentional vector `fed`, which the encoder does not give: it begins
+            with zeros.
     """
 
     train: keras.Model
@@ -314,3 +315,7 @@ class Reverse(keras.layers.Layer):  # type: ignore[misc]
         if len(x.shape) == 2:
             return ops.take_along_axis(x, index, axis=1)
         return ops.take_along_axis(x, index[:, :, None], axis=1)
+
+    def compute_output_spec(self, x: Any, mask: Any = None) -> keras.KerasTensor:
+        """Return shape and dtype of the output, which Keras would trace the whole layer to find out."""
+        return keras.KerasTensor(x.shape, x.dtype)

@@ -1,7 +1,8 @@
-"""The assembled models, for every architecture, against the papers (`oracle`) and against each other."""
+"""The assembled models against the papers (`oracle`) and against each other."""
 
 from dataclasses import dataclass
-from itertools import product
+from functools import cached_property
+from itertools import combinations, product
 from typing import Any
 
 import keras
@@ -14,37 +15,73 @@ from job.models.seq2seq import Models, Reverse, build_models, build_training_mod
 from job.models.size import count_parameters
 from job.spec.schema import ModelSpec
 
-SOURCE_SIZE, TARGET_SIZE = 7, 6
+SIZE = 7  # of both vocabularies, or they could not have one embedding
 SOURCES = [[3, 4, 5, 6], [2], [6, 1]]
 DECODER_INPUT = tf.constant([[1, 5, 2], [1, 3, 3], [1, 4, 0]])
 FULL = tf.constant([[3, 4, 5], [2, 6, 1]])
 
-KEYS = ("cell", "layers", "bidirectional", "attention", "inputs")
-ARCHITECTURES = [
-    dict(zip(KEYS, values, strict=True))
-    for values in product(
-        ("lstm", "gru"),
-        (1, 2),
-        (False, True),
-        ("none", "luong_dot", "luong_general"),
-        ("one_hot", "embedding"),
-    )
-]
+CHOICES = {
+    "cell": ("lstm", "gru"),
+    "layers": (1, 2),
+    "bidirectional": (False, True),
+    "attention": ("none", "luong_dot", "luong_general", "luong_dot fed", "luong_general fed", "bahdanau"),
+    "inputs": ("one_hot", "embedding", "tied"),
+    "residual": (False, True),
+}
+
+
+def architecture(cell, layers, bidirectional, attention, inputs, residual):
+    return dict(zip(CHOICES, (cell, layers, bidirectional, attention, inputs, residual), strict=True))
+
+
 SOME = [
-    {"cell": "lstm"},
-    {"cell": "gru", "inputs": "embedding"},
-    {"cell": "lstm", "attention": "luong_dot"},
-    {"cell": "lstm", "layers": 2, "bidirectional": True, "attention": "luong_general", "inputs": "embedding"},
-    {"cell": "gru", "layers": 2, "bidirectional": True, "attention": "luong_dot"},
+    architecture("lstm", 1, False, "none", "one_hot", False),
+    architecture("gru", 1, False, "luong_dot", "embedding", False),
+    architecture("lstm", 2, True, "luong_general", "embedding", True),
+    architecture("gru", 2, False, "none", "one_hot", False),
+    architecture("gru", 1, True, "luong_general fed", "one_hot", False),
+    architecture("lstm", 2, False, "bahdanau", "tied", True),
 ]
 
 
-def named(architecture):
-    return "-".join(f"{value}" for value in architecture.values())
+def meetings(chosen):
+    """Every two choices of an architecture, and every three of those that the recurrences depend on."""
+    choices = list(chosen.items())
+    return {*combinations(choices, 2), *combinations(choices[:4], 3)}
 
 
-def model_spec(architecture, **others):
-    return ModelSpec(units=3, embedding_size=4, **architecture, **others)
+def covering(some):
+    """Return `some` and as many more architectures as it takes for all choices to meet in one at least."""
+    every = [architecture(*values) for values in product(*CHOICES.values())]
+    every = [chosen for chosen in every if chosen["layers"] > 1 or not chosen["residual"]]
+    missing = {meeting for chosen in every for meeting in meetings(chosen)}
+    chosen = []
+    while missing:
+        best = max([*some[len(chosen) :][:1]] or every, key=lambda other: len(meetings(other) & missing))
+        chosen.append(best)
+        missing -= meetings(best)
+    return chosen
+
+
+ARCHITECTURES = covering(SOME)
+WITHOUT_MASK = [
+    architecture("lstm", 2, True, "luong_dot", "one_hot", True),
+    architecture("gru", 1, True, "none", "embedding", False),
+    architecture("gru", 1, False, "luong_general", "one_hot", False),
+    architecture("lstm", 1, False, "bahdanau", "tied", False),
+]
+
+
+def named(chosen):
+    return "-".join(f"{value}" for value in chosen.values())
+
+
+def model_spec(chosen, **others):
+    attention, _, feeding = chosen["attention"].partition(" ")
+    tied = chosen["inputs"] == "tied"
+    inputs = "embedding" if tied else chosen["inputs"]
+    rest = {"attention": attention, "input_feeding": bool(feeding), "inputs": inputs, "tied_embeddings": tied}
+    return ModelSpec(units=3, embedding_size=4, **{**chosen, **rest}, **others)
 
 
 def padded(rows, width):
@@ -57,12 +94,6 @@ def randomise(model):
     model.set_weights([random.normal(scale=0.7, size=w.shape) for w in model.weights])
 
 
-def build(architecture, *, masked):
-    models = build_models(model_spec(architecture), SOURCE_SIZE, TARGET_SIZE, masked=masked)
-    randomise(models.train)
-    return models
-
-
 def listed(outputs):
     """Return a model's outputs as a list, without the masks that Keras hangs on them."""
     return [tf.identity(x) for x in (outputs if isinstance(outputs, list | tuple) else [outputs])]
@@ -70,89 +101,136 @@ def listed(outputs):
 
 @dataclass(frozen=True)
 class Built:
-    """One architecture with random weights, and what it says of the batch `SOURCES`, `DECODER_INPUT`."""
+    """One architecture with random weights, and what it says when it is given `source`, `decoder_input`."""
 
     spec: ModelSpec
     models: Models
+    masked: bool
+    numbers: bool
+    source: Any
+    decoder_input: Any
     logits: Any
 
     @property
     def attends(self):
         return self.spec.attention != "none"
 
+    @property
+    def states(self):
+        """The names of the decoder's states."""
+        kinds = ("h", "c") if self.spec.cell == "lstm" else ("h",)
+        fed = ["fed"] if self.spec.input_feeding else []
+        return [f"{kind}{i + 1}" for i in range(self.spec.layers) for kind in kinds] + fed
+
+    @cached_property
+    def fused(self):
+        """The training model over the fused kernel, of the same weights."""
+        sizes = [side.shape[-1] if self.numbers else SIZE for side in (self.source, self.decoder_input)]
+        fused = build_training_model(
+            self.spec, *sizes, masked=self.masked, kernel="fused", numbers=self.numbers
+        )
+        fused.set_weights(self.models.train.get_weights())
+        return fused
+
+    def oracle(self):
+        """Return logits (B, T, V) and the attention weights, a list of (T, S), from the papers' equations."""
+        paper = EncoderDecoder(self.spec, self.models.train, numbers=self.numbers)
+        sources = SOURCES if self.masked else self.source.numpy()
+        found = [paper.logits(*rows) for rows in zip(sources, self.decoder_input.numpy(), strict=True)]
+        return [logits for logits, _ in found], [weights for _, weights in found]
+
+    def step_by_step(self):
+        """Return the logits (B, T, V) and the attention weights (B, T, S) of the two inference models."""
+        states = listed(self.models.inference_encoder(self.source))
+        memory = [states.pop()] if self.attends else []
+        memory += [self.source] if self.attends and self.masked else []
+        states += [tf.zeros_like(states[0])] if self.spec.input_feeding else []
+        logits, attention = [], []
+        for t in range(self.decoder_input.shape[1]):
+            given = [self.decoder_input[:, t : t + 1], *states, *memory]
+            row, *rest = self.models.inference_decoder(given)
+            states = rest[: len(states)]
+            logits.append(row)
+            attention.append(rest[-1] if self.attends else None)
+        return np.concatenate(logits, axis=1), np.concatenate(attention, axis=1) if self.attends else None
+
+
+def build(chosen, *, masked=True):
+    """Return an architecture that reads ids: `SOURCES`, or `FULL` where it has no mask."""
+    source = padded(SOURCES, 4) if masked else FULL
+    decoder_input = DECODER_INPUT[: len(source)]
+    spec = model_spec(chosen)
+    models = build_models(spec, SIZE, SIZE, masked=masked)
+    randomise(models.train)
+    logits = models.train([source, decoder_input]).numpy()
+    return Built(spec, models, masked, False, source, decoder_input, logits)
+
+
+@pytest.fixture(scope="module")
+def built_once():
+    """Build an architecture when it is first asked for."""
+    built = {}
+
+    def find(chosen):
+        name = named(chosen)
+        built[name] = built.get(name) or build(chosen)
+        return built[name]
+
+    return find
+
 
 @pytest.fixture(scope="module", params=ARCHITECTURES, ids=named)
-def built(request):
-    models = build(request.param, masked=True)
-    logits = models.train([padded(SOURCES, 4), DECODER_INPUT]).numpy()
-    return Built(model_spec(request.param), models, logits)
+def built(request, built_once):
+    return built_once(request.param)
 
 
-def teacher_forced_steps(models, attends, sources, decoder_input):
-    """Return the logits (B, T, V) and the attention weights (B, T, S) of the two inference models."""
-    states = listed(models.inference_encoder(sources))
-    memory = [states.pop()] if attends else []
-    memory += [sources] if "source" in [i.name for i in models.inference_decoder.inputs] else []
-    logits, attention = [], []
-    for t in range(decoder_input.shape[1]):
-        row, *rest = models.inference_decoder([decoder_input[:, t : t + 1], *states, *memory])
-        states = rest[: len(states)]
-        logits.append(row)
-        attention.append(rest[-1] if attends else None)
-    return np.concatenate(logits, axis=1), np.concatenate(attention, axis=1) if attends else None
+@pytest.fixture(scope="module", params=SOME, ids=named)
+def some(request, built_once):
+    return built_once(request.param)
 
 
 # --- every architecture -------------------------------------------------------------------------------------
 
 
 def test_train_computes_what_the_papers_say(built):
-    oracle = EncoderDecoder(built.spec, built.models.train)
-    for row, source in enumerate(SOURCES):
-        expected, _ = oracle.logits(source, DECODER_INPUT.numpy()[row])
-        np.testing.assert_allclose(built.logits[row], expected, atol=3e-6)
+    for ours, expected in zip(built.logits, built.oracle()[0], strict=True):
+        np.testing.assert_allclose(ours, expected, atol=3e-6)
 
 
 def test_step_by_step_the_inference_models_say_what_train_says(built):
-    logits, attention = teacher_forced_steps(built.models, built.attends, padded(SOURCES, 4), DECODER_INPUT)
+    logits, attention = built.step_by_step()
     np.testing.assert_allclose(logits, built.logits, atol=2e-6)
     if not built.attends:
         return
-    valid = np.broadcast_to(padded(SOURCES, 4).numpy()[:, None] != 0, attention.shape)
+    valid = np.broadcast_to(built.source.numpy()[:, None] != 0, attention.shape)
     assert np.all(attention[~valid] == 0)
     np.testing.assert_allclose(attention.sum(axis=-1), 1, atol=1e-6)
-    oracle = EncoderDecoder(built.spec, built.models.train)
-    for row, source in enumerate(SOURCES):
-        _, expected = oracle.logits(source, DECODER_INPUT.numpy()[row])
-        np.testing.assert_allclose(attention[row, :, : len(source)], expected, atol=2e-6)
+    for ours, source, expected in zip(attention, SOURCES, built.oracle()[1], strict=True):
+        np.testing.assert_allclose(ours[:, : len(source)], expected, atol=2e-6)
 
 
 def test_the_fused_training_model_takes_the_weights_and_gives_the_logits(built):
-    fused = build_training_model(built.spec, SOURCE_SIZE, TARGET_SIZE, masked=True, kernel="fused")
-    plain = built.models.train
+    fused, plain = built.fused, built.models.train
     assert [(w.path, w.shape) for w in fused.weights] == [(w.path, w.shape) for w in plain.weights]
     assert [w.path for w in fused.trainable_weights] == [w.path for w in fused.weights]
-    fused.set_weights(plain.get_weights())
     logits = fused([padded(SOURCES, 7), DECODER_INPUT])  # more padding on the right changes nothing
     np.testing.assert_allclose(logits, built.logits, atol=2e-6)
 
 
 def test_parameters_are_counted_without_building_the_model(built):
-    assert count_parameters(built.spec, SOURCE_SIZE, TARGET_SIZE) == built.models.train.count_params()
+    assert count_parameters(built.spec, SIZE, SIZE) == built.models.train.count_params()
 
 
 def test_outputs_and_inputs_are_named_and_sized_as_documented(built):
-    spec, decoder = built.spec, built.models.inference_decoder
-    states = [
-        f"{n}{i + 1}" for i in range(spec.layers) for n in ("h", "c")[: 2 if spec.cell == "lstm" else 1]
-    ]
+    encoder, decoder, states = built.models.inference_encoder, built.models.inference_decoder, built.states
     names = ["previous_symbol", *(f"state_{name}" for name in states)]
-    names += ["encoder_outputs", "source"] if built.attends else []
+    names += ["encoder_outputs", "source"] if built.attends else []  # the source tells what is padding
     assert [tensor.name for tensor in decoder.inputs] == names
     assert [tensor.shape[-1] for tensor in decoder.inputs[1 : 1 + len(states)]] == [3] * len(states)
-    assert len(built.models.inference_encoder.outputs) == len(states) + built.attends
+    assert len(encoder.outputs) == len(states) - built.spec.input_feeding + built.attends
     assert len(decoder.outputs) == 1 + len(states) + built.attends
     assert (decoder.output_names[-1] == "attention_weights") == built.attends
-    assert built.logits.shape == (3, 3, TARGET_SIZE)
+    assert built.logits.shape == (3, 3, SIZE)
 
 
 def test_the_three_models_hold_the_same_variables(built):
@@ -168,71 +246,55 @@ def test_the_three_models_hold_the_same_variables(built):
 # --- some architectures -------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module", params=SOME, ids=named)
-def some(request):
-    models = build(request.param, masked=True)
-    logits = models.train([padded(SOURCES, 4), DECODER_INPUT]).numpy()
-    return Built(model_spec(request.param), models, logits)
-
-
 def test_more_padding_on_the_right_changes_nothing(some):
     logits = some.models.train([padded(SOURCES, 7), DECODER_INPUT])
     np.testing.assert_allclose(logits, some.logits, atol=1e-6)
 
 
-@pytest.mark.parametrize("architecture", SOME, ids=named)
-def test_without_a_mask_every_position_counts(architecture):
-    models = build(architecture, masked=False)
-    spec = model_spec(architecture)
-    oracle = EncoderDecoder(spec, models.train)
-    decoder_input = DECODER_INPUT[: len(FULL)]
-    logits = models.train([FULL, decoder_input])
-    for row, source in enumerate(FULL.numpy()):
-        np.testing.assert_allclose(
-            logits[row], oracle.logits(source, decoder_input.numpy()[row])[0], atol=3e-6
-        )
-    steps, _ = teacher_forced_steps(models, spec.attention != "none", FULL, decoder_input)
-    np.testing.assert_allclose(steps, logits, atol=2e-6)
-    fused = build_training_model(spec, SOURCE_SIZE, TARGET_SIZE, masked=False, kernel="fused")
-    fused.set_weights(models.train.get_weights())
-    np.testing.assert_allclose(fused([FULL, decoder_input]), logits, atol=2e-6)
+@pytest.mark.parametrize("chosen", WITHOUT_MASK, ids=named)
+def test_without_a_mask_every_position_counts(chosen):
+    whole = build(chosen, masked=False)
+    np.testing.assert_allclose(whole.logits, whole.oracle()[0], atol=3e-6)
+    np.testing.assert_allclose(whole.step_by_step()[0], whole.logits, atol=2e-6)
+    np.testing.assert_allclose(whole.fused([FULL, whole.decoder_input]), whole.logits, atol=2e-6)
+    assert "source" not in [tensor.name for tensor in whole.models.inference_decoder.inputs]
 
 
 def test_gradients_of_the_fused_model_are_those_of_the_plain_one(some):
-    fused = build_training_model(some.spec, SOURCE_SIZE, TARGET_SIZE, masked=True, kernel="fused")
-    fused.set_weights(some.models.train.get_weights())
-    weight = np.random.default_rng(1).normal(size=(3, 3, TARGET_SIZE)).astype(np.float32)
+    weight = np.random.default_rng(1).normal(size=some.logits.shape).astype(np.float32)
 
     def gradients(model):
         with tf.GradientTape() as tape:
-            total = tf.reduce_sum(model([padded(SOURCES, 4), DECODER_INPUT], training=True) * weight)
+            total = tf.reduce_sum(model([some.source, DECODER_INPUT], training=True) * weight)
         return [tf.convert_to_tensor(g) for g in tape.gradient(total, model.trainable_variables)]
 
-    for ours, expected in zip(gradients(fused), gradients(some.models.train), strict=True):
+    for ours, expected in zip(gradients(some.fused), gradients(some.models.train), strict=True):
         scale = max(1.0, float(np.abs(expected).max()))
         np.testing.assert_allclose(ours, expected, atol=5e-6 * scale)
 
 
-@pytest.mark.parametrize("layer", ["encoder_1", "decoder_1"])
-def test_a_weight_changed_in_one_model_is_changed_in_the_others(some, layer):
-    sources, kernel = padded(SOURCES, 4), some.models.train.get_layer(layer).weights[0]
+@pytest.mark.parametrize("some", [SOME[0], *SOME[4:]], ids=named, indirect=True)
+@pytest.mark.parametrize("side", ["encoder", "decoder"])
+def test_a_weight_changed_in_one_model_is_changed_in_the_others(some, side):
+    name = "decoder" if side == "decoder" and some.spec.attends_in_recurrence else f"{side}_1"
+    kernel = some.models.train.get_layer(name).weights[0]
     before = kernel.numpy()
     kernel.assign(kernel + 0.5)
     try:
-        logits, _ = teacher_forced_steps(some.models, some.attends, sources, DECODER_INPUT)
+        logits, _ = some.step_by_step()
         assert np.abs(logits - some.logits).max() > 1e-3
-        np.testing.assert_allclose(logits, some.models.train([sources, DECODER_INPUT]), atol=2e-6)
+        np.testing.assert_allclose(logits, some.models.train([some.source, DECODER_INPUT]), atol=2e-6)
     finally:
         kernel.assign(before)
 
 
 def test_each_model_saved_and_loaded_alone_gives_the_same_bits(some, tmp_path):
-    sources = padded(SOURCES, 4)
-    states = listed(some.models.inference_encoder(sources))
-    memory = [states.pop(), sources] if some.attends else []
+    states = listed(some.models.inference_encoder(some.source))
+    memory = [states.pop(), some.source] if some.attends else []
+    states += [tf.ones_like(states[0])] if some.spec.input_feeding else []
     given = {
-        "train": [sources, DECODER_INPUT],
-        "inference_encoder": sources,
+        "train": [some.source, DECODER_INPUT],
+        "inference_encoder": some.source,
         "inference_decoder": [DECODER_INPUT[:, :1], *states, *memory],
     }
     for name, arguments in given.items():
@@ -240,52 +302,104 @@ def test_each_model_saved_and_loaded_alone_gives_the_same_bits(some, tmp_path):
         model.save(tmp_path / f"{name}.keras")
         loaded = keras.models.load_model(tmp_path / f"{name}.keras", compile=False)
         assert [layer.name for layer in loaded.layers] == [layer.name for layer in model.layers]
+        assert loaded.output_names == model.output_names
         for ours, expected in zip(listed(loaded(arguments)), listed(model(arguments)), strict=True):
             assert np.array_equal(ours, expected)
 
 
+# --- one embedding for both sides ---------------------------------------------------------------------------
+
+
+def test_tied_embeddings_are_one_variable_that_both_sides_read():
+    tied = build(architecture("gru", 1, False, "luong_dot fed", "tied", False))
+    embeddings = [w for w in tied.models.train.weights if w.path.endswith("embeddings")]
+    assert [w.path for w in embeddings] == ["embedding/embeddings"]
+    (table,) = embeddings
+    assert table.shape == (SIZE, 4)
+    for model in (tied.models.inference_encoder, tied.models.inference_decoder, tied.models.train):
+        assert any(w is table for w in model.weights)
+    with tf.GradientTape() as tape:
+        # row 3 stands in the source alone, row 1 in the decoder input alone, row 0 in neither
+        total = tf.reduce_sum(tied.models.train([tf.constant([[3, 4]]), tf.constant([[1, 4]])]) ** 2)
+    gradient = tf.convert_to_tensor(tape.gradient(total, table.value)).numpy()
+    assert np.flatnonzero(np.abs(gradient).sum(axis=1)).tolist() == [1, 3, 4]
+
+
+# --- numbers ------------------------------------------------------------------------------------------------
+
+OF_NUMBERS = [
+    architecture("lstm", 1, False, "none", "one_hot", False),
+    architecture("gru", 2, True, "luong_general", "embedding", True),
+    architecture("lstm", 1, True, "luong_dot fed", "one_hot", False),
+    architecture("gru", 1, False, "bahdanau", "embedding", False),
+]
+
+
+@pytest.fixture(scope="module", params=OF_NUMBERS, ids=named)
+def of_numbers(request):
+    """A model whose sources have two numbers a position, and whose targets have one."""
+    random = np.random.default_rng(9)
+    source, decoder_input = (
+        tf.constant(random.normal(size=shape), tf.float32) for shape in ((3, 5, 2), (3, 4, 1))
+    )
+    spec = model_spec(request.param)
+    models = build_models(spec, 2, 1, masked=False, numbers=True)
+    randomise(models.train)
+    values = models.train([source, decoder_input]).numpy()
+    return Built(spec, models, False, True, source, decoder_input, values)
+
+
+def test_models_of_numbers_compute_what_the_papers_say_of_vectors(of_numbers):
+    np.testing.assert_allclose(of_numbers.logits, of_numbers.oracle()[0], atol=3e-6)
+    logits, attention = of_numbers.step_by_step()
+    np.testing.assert_allclose(logits, of_numbers.logits, atol=2e-6)
+    if of_numbers.attends:
+        np.testing.assert_allclose(attention, of_numbers.oracle()[1], atol=2e-6)
+
+
+def test_models_of_numbers_are_trained_over_either_kernel(of_numbers):
+    fused, plain = of_numbers.fused, of_numbers.models.train
+    assert [(w.path, w.shape) for w in fused.weights] == [(w.path, w.shape) for w in plain.weights]
+    found = fused([of_numbers.source, of_numbers.decoder_input])
+    np.testing.assert_allclose(found, of_numbers.logits, atol=2e-6)
+
+
+def test_models_of_numbers_read_vectors_and_end_in_a_linear_layer(of_numbers):
+    train, decoder = of_numbers.models.train, of_numbers.models.inference_decoder
+    assert [tensor.shape for tensor in train.inputs] == [(None, None, 2), (None, None, 1)]
+    assert [tensor.dtype for tensor in train.inputs] == ["float32", "float32"]
+    assert decoder.inputs[0].shape == (None, 1, 1)
+    assert train.output.shape == (None, None, 1)
+    assert train.layers[-1].name == "values"
+    assert train.layers[-1].activation is keras.activations.linear
+    assert not any(isinstance(layer, keras.layers.Embedding) for layer in train.layers)
+    assert train.count_params() == count_parameters(of_numbers.spec, 2, 1, numbers=True)
+
+
 # --- dropout ------------------------------------------------------------------------------------------------
 
-DROPPING = {"layers": 2, "bidirectional": True, "attention": "luong_dot"}
 
-
-@pytest.mark.parametrize("kernel", ["fused", "keras"])
 @pytest.mark.parametrize(
-    ("inputs", "dropped"),
+    ("cell", "attention", "inputs", "dropped"),
     [
-        ("one_hot", {"encoder_2", "decoder_2", "output"}),
-        ("embedding", {"encoder_1", "encoder_2", "decoder_1", "decoder_2", "output"}),
+        ("lstm", "luong_dot", "one_hot", {"encoder_2", "decoder_2", "output"}),
+        ("gru", "none", "embedding", {"encoder_1", "encoder_2", "decoder_1", "decoder_2", "output"}),
     ],
 )
-def test_dropout_is_on_vectors_alone_and_in_training_alone(kernel, inputs, dropped):
-    spec = model_spec({**DROPPING, "inputs": inputs}, dropout=0.5)
-    model = build_training_model(spec, SOURCE_SIZE, TARGET_SIZE, masked=True, kernel=kernel)
-    found = {layer.name for layer in model.layers if isinstance(layer, keras.layers.Dropout)}
-    assert found == {f"{name}_dropout" for name in dropped}
-    given = [padded(SOURCES, 4), DECODER_INPUT]
-    whole = model(given, training=False).numpy()
-    assert np.array_equal(whole, model(given, training=False))
-    assert not np.array_equal(whole, model(given, training=True))
-
-
-@pytest.mark.parametrize(
-    ("cell", "attention", "inputs"), [("lstm", "none", "one_hot"), ("gru", "luong_general", "embedding")]
-)
-def test_dropout_adds_no_weights_and_both_kernels_have_them_in_one_order(cell, attention, inputs):
-    architecture = {
-        "cell": cell,
-        "layers": 2,
-        "bidirectional": True,
-        "attention": attention,
-        "inputs": inputs,
-    }
-    spec = model_spec(architecture, dropout=0.5)
-    fused, plain = (
-        build_training_model(spec, SOURCE_SIZE, TARGET_SIZE, masked=True, kernel=kernel)
-        for kernel in ("fused", "keras")
-    )
+def test_dropout_is_on_vectors_alone_and_in_training_alone(cell, attention, inputs, dropped):
+    spec = model_spec(architecture(cell, 2, cell == "gru", attention, inputs, False), dropout=0.5)
+    kernels = ("fused", "keras")
+    models = [build_training_model(spec, SIZE, SIZE, masked=True, kernel=kernel) for kernel in kernels]
+    for model in models:
+        found = {layer.name for layer in model.layers if isinstance(layer, keras.layers.Dropout)}
+        assert found == {f"{name}_dropout" for name in dropped}
+        given = [padded(SOURCES, 4), DECODER_INPUT]
+        whole = model(given, training=False).numpy()
+        assert np.array_equal(whole, model(given, training=False))
+        assert not np.array_equal(whole, model(given, training=True))
+    fused, plain = models
     assert [(w.path, w.shape) for w in fused.weights] == [(w.path, w.shape) for w in plain.weights]
-    assert fused.count_params() == count_parameters(spec, SOURCE_SIZE, TARGET_SIZE)
+    assert fused.count_params() == count_parameters(spec, SIZE, SIZE)  # dropout has no weights
 
 
 # --- reversing ----------------------------------------------------------------------------------------------
