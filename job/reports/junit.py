@@ -46,7 +46,8 @@ def _case(result: JobResult) -> TestCase:
             Error, result.error.summary, result.error.type, _error_text(result.name, result.error)
         )
     elif result.status in ("failed", "interrupted"):
-        case.result = _filled(Error, f"the job is {result.status}", result.status)
+        text = result.error.message if result.error else ""
+        case.result = _filled(Error, f"the job is {result.status}", result.status, text)
     elif missed or result.status == "gate_failed":
         case.result = _filled(Missed, "; ".join(missed), "gate", "\n".join(missed))
     values = [f"{name}: {quantity(name, result.metrics[name])}" for name in metric_names([result])]

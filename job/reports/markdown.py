@@ -32,6 +32,7 @@ from job.spec.metrics import METRICS
 _MARKUP = re.compile(r"[^\w\s+,.;/%=-]|_")
 # keys of a result's `data` that are put into sentences
 _TRAINED = {"train_examples", "epochs", "steps", "stopped_early", "best_epoch"}
+_RESUMED = {"resumed_from_step"}
 _TESTED = {"test_examples", "seen_in_training", "source_space"}
 
 
@@ -81,7 +82,7 @@ def _job(result: JobResult) -> str:
     blocks = [
         f"## {code(result.name)}: {plain(result.status)}",
         f"Fingerprint {code(result.fingerprint)}, seed {result.seed}, {origin(result)}.",
-        *([_error(result.name, result.error)] if result.error else []),
+        *([_error(result, result.error)] if result.error else []),
         _facts({"problem": problem, "model": result.spec.get("model", {}), "training": training}),
         *_data(result),
         *_metrics(result),
@@ -92,9 +93,13 @@ def _job(result: JobResult) -> str:
     return "\n\n".join(filter(None, blocks))
 
 
-def _error(job: str, error: Failure) -> str:
-    where = f"\n\nTraceback: {code(f'jobs/{job}/{error.traceback_file}')}" if error.traceback_file else ""
-    return f"Failed with {code(error.type)}:\n\n{fenced(error.message)}{where}"
+def _error(result: JobResult, error: Failure) -> str:
+    if result.status == "interrupted":
+        return f"Not finished: {prose(error.message)}."
+    file = error.traceback_file
+    where = f"\n\nTraceback: {code(f'jobs/{result.name}/{file}')}" if file else ""
+    tried = f", in the last of {result.attempts} attempts" if result.attempts > 1 else ""
+    return f"Failed with {code(error.type)}{tried}:\n\n{fenced(error.message)}{where}"
 
 
 def _facts(sections: Mapping[str, Mapping[str, Any]]) -> str:
@@ -126,7 +131,7 @@ def _data(result: JobResult) -> Iterator[str]:
     others = {
         key: value
         for key, value in data.items()
-        if key not in _TRAINED | _TESTED and problem.get(key) != value
+        if key not in _TRAINED | _RESUMED | _TESTED and problem.get(key) != value
     }
     if others:
         yield f"Data: {_settings(others)}."
@@ -136,8 +141,10 @@ def _training(data: Mapping[str, Any]) -> str:
     early = ", stopped early" if data["stopped_early"] else ""
     best = f"; the weights are those of epoch {data['best_epoch']}" if data["best_epoch"] else ""
     epochs = "1 epoch" if data["epochs"] == 1 else f"{data['epochs']:,} epochs"
+    went_on = data.get("resumed_from_step")
     return (
         f"Trained on {data['train_examples']:,} examples in {epochs}, {data['steps']:,} steps{early}{best}."
+        + (f" It was cut off, and went on from step {went_on:,}." if went_on else "")
     )
 
 

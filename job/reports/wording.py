@@ -17,7 +17,7 @@ MEANINGS = {
     GATE_FAILED: "a gate failed, or a regression against the baseline",
     BAD_BASELINE: "the baseline is missing or cannot be compared",
     SIGINT_EXIT: "interrupted by SIGINT; the state is saved",
-    SIGTERM_EXIT: "interrupted by SIGTERM; the state is saved",
+    SIGTERM_EXIT: "interrupted by SIGTERM, SIGUSR1 or the time limit; the state is saved",
 }
 
 

@@ -5,14 +5,16 @@ The golden file is made anew by `UPDATE_GOLDEN=1 pytest tests/unit/reports`; rea
 
 import re
 from dataclasses import replace
+from datetime import datetime, timezone
 from html.parser import HTMLParser
 
 import pytest
 from markdown_it import MarkdownIt
-from sample_results import BROKEN, SHORT, TUTORIAL
+from sample_results import BROKEN, SHORT, STOPPED, TUTORIAL
 
+from job.reports.build import build_report
 from job.reports.markdown import code, fenced, markdown, prose
-from job.results import Failure, Prediction
+from job.results import Failure, Prediction, Verdict
 
 NASTY = [
     "a|b",
@@ -52,6 +54,30 @@ class _Text(HTMLParser):
         self.text += data
         if self.in_cell:
             self.cells[-1] += data
+
+
+def report_of(result):
+    now = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    return build_report([result], started_at=now, finished_at=now, verdict=Verdict(1, ()))
+
+
+def test_a_job_that_was_stopped_says_by_what_and_has_not_failed():
+    text = markdown(report_of(replace(STOPPED, error=Failure("Interrupted", "stopped by SIGTERM; go on"))))
+    assert "Not finished: stopped by SIGTERM; go on." in text
+    assert "Failed" not in text
+
+
+def test_a_job_that_was_cut_off_and_went_on_says_from_where():
+    text = markdown(report_of(replace(SHORT, data={**SHORT.data, "resumed_from_step": 1234})))
+    assert " It was cut off, and went on from step 1,234." in text
+    assert text.replace(" It was cut off, and went on from step 1,234.", "") == markdown(report_of(SHORT))
+    unbroken = replace(SHORT, data={**SHORT.data, "resumed_from_step": None})
+    assert markdown(report_of(unbroken)) == markdown(report_of(SHORT))
+
+
+def test_a_job_that_was_tried_again_says_how_often():
+    assert "in the last of 2 attempts" in markdown(report_of(replace(BROKEN, attempts=2)))
+    assert "attempts" not in markdown(report_of(BROKEN))
 
 
 def rendered(text):
