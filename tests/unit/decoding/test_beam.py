@@ -1,6 +1,7 @@
 """Beam search against a search of everything, over tables of random log-probabilities."""
 
 import itertools
+from functools import cache
 
 import numpy as np
 import pytest
@@ -19,14 +20,6 @@ class Table:
     def __init__(self, seed, spread=2.0):
         shape = (ROWS, LENGTH + 1, CLASSES, CLASSES)
         self.logits = np.random.default_rng(seed).normal(scale=spread, size=shape).astype(np.float32)
-
-    def __call__(self, symbols, states):
-        row, step = states
-        return tf.gather_nd(self.logits, tf.stack([row, step, symbols], axis=1)), (row, step + 1)
-
-    @property
-    def states(self):
-        return tf.range(ROWS), tf.zeros([ROWS], tf.int32)
 
     def log_probability(self, row, symbols):
         total, before = 0.0, START
@@ -48,17 +41,36 @@ class Table:
         return sorted(found, reverse=True)
 
 
-def search(table, width, alpha, limits=None, end=END):
-    limits = tf.fill([ROWS], LENGTH) if limits is None else tf.constant(limits, tf.int32)
+STATES = tf.range(ROWS), tf.zeros([ROWS], tf.int32)
+
+
+def following(logits):
+    """Return the step function of a table's logits."""
+
+    def step(symbols, states):
+        row, taken = states
+        return tf.gather_nd(logits, tf.stack([row, taken, symbols], axis=1)), (row, taken + 1)
+
+    return step
+
+
+@cache
+def compiled(width, end):
+    """Return a search that is traced once for all tables."""
 
     @tf.function
-    def run():
+    def run(logits, alpha, limits):
         return beam_search(
-            table, table.states, limits=limits, start=START, end=end,
+            following(logits), STATES, limits=limits, start=START, end=end,
             max_length=LENGTH, width=width, length_penalty=alpha,
         )  # fmt: skip
 
-    symbols, scores = run()
+    return run
+
+
+def search(table, width, alpha, limits=None, end=END):
+    limits = tf.constant([LENGTH] * ROWS if limits is None else limits, tf.int32)
+    symbols, scores = compiled(width, end)(tf.constant(table.logits), tf.constant(alpha), limits)
     return symbols.numpy(), scores.numpy()
 
 
@@ -94,7 +106,9 @@ def test_every_score_is_that_of_its_symbols_and_the_best_comes_first(width):
 @pytest.mark.parametrize("seed", range(5))
 def test_a_beam_of_one_is_greedy_search(seed, alpha):
     table = Table(seed)
-    found = greedy(table, table.states, rows=ROWS, start=START, end=END, max_length=LENGTH).numpy()
+    found = greedy(
+        following(table.logits), STATES, rows=ROWS, start=START, end=END, max_length=LENGTH
+    ).numpy()
     symbols, _ = search(table, width=1, alpha=alpha)
     np.testing.assert_array_equal(symbols[:, 0], found)
 
