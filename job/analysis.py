@@ -17,6 +17,9 @@ CONFUSIONS = 20
 WORST = 10
 """Mistakes listed, worst first."""
 
+MOST_CHARACTERS = 200
+"""Of each text of a mistake; `predictions.jsonl` has the whole."""
+
 Split = Callable[[str], list[str]]
 
 
@@ -31,7 +34,8 @@ def analyse(predictions: Sequence[Prediction], split_source: Split, split_target
         `by_position`: for each target position (from 0) how many references have it and the share predicted
         right; `by_source_length`: the same of whole sequences by tokens of the source; `confusions`: the
         commonest substitutions in an optimal alignment, `target`, `predicted`, `count`; `worst_mistakes`:
-        `id` and edit distance, worst first.
+        `id`, `edit_distance` and the texts `source`, `target` (the nearest reference) and `predicted`, worst
+        first.
     """
     rows = [_aligned(p, split_source, split_target) for p in predictions]
     return {
@@ -44,9 +48,10 @@ def analyse(predictions: Sequence[Prediction], split_source: Split, split_target
 
 @dataclass(frozen=True)
 class _Row:
-    """A prediction beside the reference that it is nearest to, as tokens."""
+    """A prediction beside the reference that it is nearest to, as text and as tokens."""
 
     prediction: Prediction
+    reference: str
     source: list[str]
     target: list[str]
     predicted: list[str]
@@ -59,9 +64,10 @@ class _Row:
 
 def _aligned(p: Prediction, split_source: Split, split_target: Split) -> _Row:
     predicted = split_target(p.predicted)
-    references = [split_target(r) for r in (p.references or (p.target,))]
-    nearest = min(references, key=lambda reference: Levenshtein.distance(predicted, reference))
-    return _Row(p, split_source(p.source), nearest, predicted)
+    nearest = min(
+        p.references or (p.target,), key=lambda text: Levenshtein.distance(predicted, split_target(text))
+    )
+    return _Row(p, nearest, split_source(p.source), split_target(nearest), predicted)
 
 
 def _by_position(rows: Sequence[_Row]) -> list[dict[str, float]]:
@@ -93,4 +99,17 @@ def _confusions(rows: Sequence[_Row]) -> list[dict[str, Any]]:
 
 def _worst(rows: Sequence[_Row]) -> list[dict[str, Any]]:
     wrong = sorted((row for row in rows if not row.prediction.correct), key=lambda row: -row.distance)
-    return [{"id": row.prediction.id, "edit_distance": row.distance} for row in wrong[:WORST]]
+    return [
+        {
+            "id": row.prediction.id,
+            "edit_distance": row.distance,
+            "source": _cut(row.prediction.source),
+            "target": _cut(row.reference),
+            "predicted": _cut(row.prediction.predicted),
+        }
+        for row in wrong[:WORST]
+    ]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 1] + "…"

@@ -58,6 +58,26 @@ class JobPaths:
         return self.directory / "curves.svg"
 
     @property
+    def accuracy(self) -> Path:
+        """Accuracy by target position and by source length, SVG."""
+        return self.directory / "accuracy.svg"
+
+    @property
+    def attention(self) -> Path:
+        """Where the model looked in each sample, SVG; only of a model with attention."""
+        return self.directory / "attention.svg"
+
+    @property
+    def contexts(self) -> Path:
+        """Context vectors of test sources, projected on a plane, JSON."""
+        return self.directory / "contexts.json"
+
+    @property
+    def contexts_plot(self) -> Path:
+        """The same as a picture, SVG."""
+        return self.directory / "contexts.svg"
+
+    @property
     def log(self) -> Path:
         """What the job's process said."""
         return self.directory / "job.log"

@@ -24,6 +24,9 @@ Attention = Callable[[Ids, Ids], NDArray[np.float32]]
 SAMPLES = 10
 """Predictions that a report shows, and whose attention is kept."""
 
+ATTENDED = 30
+"""Tokens of either side whose attention is kept, the first ones: no picture shows more."""
+
 
 def evaluate(
     decode: Decode,
@@ -127,8 +130,16 @@ def _attention(
         sources = [source.tokens[i] for i in ids if i != PAD]
         length = list(written).index(target.end) + 1 if target.end in written else len(written)
         predictions = [target.tokens[i] for i in written[:length]]
-        shown = looked[:length, : len(sources)].astype(float).round(4).tolist()
-        rows.append({"source": sources, "predicted": predictions, "weights": shown})
+        shown = looked[: len(predictions), : len(sources)][:ATTENDED, :ATTENDED]
+        rows.append(
+            {
+                "source": sources[:ATTENDED],
+                "predicted": predictions[:ATTENDED],
+                "source_tokens": len(sources),
+                "predicted_tokens": len(predictions),
+                "weights": shown.astype(float).round(4).tolist(),
+            }
+        )
     return tuple(rows)
 
 

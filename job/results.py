@@ -72,8 +72,9 @@ class Evaluation:
         signatures: metric -> how it was made, where a library says so.
         analysis: where the model is right and wrong, see `job.analysis`.
         also: the same model at other sizes: `sizes`, `examples`, `metrics` of each.
-        attention: of each sample, the tokens of the source and of what was predicted, and the weights of
-            the former for each of the latter.
+        attention: of each sample, the tokens of the source and of what was predicted (the first of them, and
+            how many there are), and the weights of the former for each of the latter.
+        contexts: the context vectors of test sources on a plane, see `job.projection`.
     """
 
     metrics: dict[str, float]
@@ -86,6 +87,7 @@ class Evaluation:
     analysis: dict[str, Any] = field(default_factory=dict)
     also: tuple[dict[str, Any], ...] = ()
     attention: tuple[dict[str, Any], ...] = ()
+    contexts: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ import keras
 import tensorflow as tf
 import yaml
 
-from job import artifacts, environment
+from job import artifacts, environment, projection
 from job.checkpoints import Checkpoints
 from job.evaluation import SAMPLES, evaluate, evaluate_at
 from job.event_files import write_events
@@ -107,6 +107,8 @@ def run_job(
         evaluation = evaluation_of()
         lines = "".join(prediction.to_line() + "\n" for prediction in evaluation.predictions)
         artifacts.write_text(task.paths.predictions, lines)
+        if evaluation.contexts:
+            artifacts.write_text(task.paths.contexts, json.dumps(evaluation.contexts) + "\n")
     return replace(
         _result(task, problem, fitted, evaluation),
         timings=_timings(clock, fitted, evaluation),
@@ -193,7 +195,17 @@ def _evaluate_tokens(
         limits = replace(trained.facts, max_target_length=other.max_target_length)
         decode = replace(trained, facts=limits).compile_decoder()
         also.append(evaluate_at(decode, other, sizes, job.evaluation.examples))
-    return replace(evaluation, also=tuple(also))
+    return replace(evaluation, also=tuple(also), contexts=_contexts(trained, job, test, evaluation))
+
+
+def _contexts(trained: TrainedModel, job: JobSpec, test: Examples, evaluation: Evaluation) -> dict[str, Any]:
+    shown = evaluation.predictions[: projection.MOST]
+    return projection.contexts(
+        job.problem.kind,
+        [prediction.id for prediction in shown],
+        [trained.facts.source.split(prediction.source) for prediction in shown],
+        trained.states(test.source[: projection.MOST]),
+    )
 
 
 def _seen(problem: TokenProblem, job: JobSpec, fitted: Fitted, test: Examples) -> Any:

@@ -16,7 +16,7 @@ from job.batch.progress import Log
 from job.batch.resume import make_room
 from job.batch.schedule import run_tasks, worker_pool
 from job.reports.build import build_report
-from job.reports.plots import curves_svg
+from job.reports.plots import write_plots
 from job.reports.writing import write_reports
 from job.results import FINISHED, Failure, JobResult, Progress, Report, Status
 from job.stopping import Request, Stop
@@ -67,8 +67,7 @@ class _Recorder:
         if isinstance(outcome, Failure):
             result = _unfinished(task, outcome, "failed")
         else:
-            history = task.paths.history.read_text("utf-8")
-            artifacts.write_text(task.paths.curves, curves_svg(history, title=task.job.name))
+            write_plots(task.paths, outcome)
             outcomes = gates.judge({**outcome.timings, **outcome.metrics}, task.job.gate.thresholds())
             result = replace(
                 outcome,

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import re
-
 from junitparser import Error, JUnitXml, TestCase, TestSuite
 from junitparser import Failure as Missed
 
-from job.reports.wording import headline, metric_names, origin, quantity
+from job.reports.wording import headline, legal, measured, metric_names, origin
 from job.results import Failure, JobResult, Report
 
 SUITE = "seq2seq-job"
 CLASS_NAME = "seq2seq-job.jobs"
 """The same for every job, also for one without a result: a CI system follows a case by class and name."""
-
-# https://www.w3.org/TR/xml/#charsets, which escaping cannot get round
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def junit_xml(report: Report) -> bytes:
@@ -50,8 +45,8 @@ def _case(result: JobResult) -> TestCase:
         case.result = _filled(Error, f"the job is {result.status}", result.status, text)
     elif missed or result.status == "gate_failed":
         case.result = _filled(Missed, "; ".join(missed), "gate", "\n".join(missed))
-    values = [f"{name}: {quantity(name, result.metrics[name])}" for name in metric_names([result])]
-    case.system_out = _legal("\n".join([origin(result), f"fingerprint: {result.fingerprint}", *values]))
+    values = [f"{name}: {measured(result, name, result.metrics[name])}" for name in metric_names([result])]
+    case.system_out = legal("\n".join([origin(result), f"fingerprint: {result.fingerprint}", *values]))
     return case
 
 
@@ -71,15 +66,11 @@ def _batch(report: Report) -> TestCase:
 def _filled(
     kind: type[Error] | type[Missed], message: str, type_: str, text: str = ""
 ) -> list[Error | Missed]:
-    result = kind(_legal(message), _legal(type_))
-    result.text = _legal(text)
+    result = kind(legal(message), legal(type_))
+    result.text = legal(text)
     return [result]
 
 
 def _error_text(job: str, error: Failure) -> str:
     file = error.traceback_file
     return error.message + (f"\n\ntraceback: jobs/{job}/{file}" if file else "")
-
-
-def _legal(text: str) -> str:
-    return _FORBIDDEN.sub("\ufffd", text)

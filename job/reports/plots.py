@@ -1,31 +1,60 @@
-"""`history.csv` -> `curves.svg`. The only file that imports matplotlib, and no report imports it."""
+"""A job's result -> its pictures. No report imports this, and so none needs matplotlib."""
 
 from __future__ import annotations
 
 import csv
 import io
+import json
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-import matplotlib
-import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from job.reports.wording import plain
+from job.artifacts import JobPaths, write_text
+from job.reports.attention_plot import attention_svg
+from job.reports.contexts_plot import contexts_svg
+from job.reports.drawing import svg
+from job.reports.wording import percent, plain
+from job.results import JobResult
 
 _LOSS = ("loss", "val_loss")
 _ACCURACY = ("token_accuracy", "val_token_accuracy", "sequence_accuracy", "val_sequence_accuracy")
 _COLOURS = {"loss": "C0", "token_accuracy": "C1", "sequence_accuracy": "C2"}
-_STYLE = {
-    "svg.fonttype": "none",  # text stays text: it can be read aloud and searched
-    "svg.hashsalt": "seq2seq-job",  # else the ids inside the file are random
-    "axes.grid": True,
-    "grid.alpha": 0.3,
-}
 _FEW = 40
 """Up to so many points are also drawn as dots: a single one would not show as a line."""
 
 Series = tuple[list[float], list[float]]
+
+
+def write_plots(paths: JobPaths, result: JobResult) -> None:
+    """Draw a job's curves and, of what its result has, accuracy, attention and contexts.
+
+    Args:
+        paths: where `history.csv` and perhaps `contexts.json` lie, and the drawings go.
+        result: of the job.
+
+    Raises:
+        OSError: a file cannot be read or written.
+    """
+    name, analysis = result.name, result.analysis
+    drawings = {paths.curves: curves_svg(paths.history.read_text("utf-8"), title=name)}
+    if has_profile(analysis):
+        drawings[paths.accuracy] = accuracy_svg(analysis, title=f"{name}: accuracy")
+    if result.attention:
+        right = [sample.correct for sample in result.samples[: len(result.attention)]]
+        drawings[paths.attention] = attention_svg(result.attention, right, title=f"{name}: attention")
+    # A file without an analysis beside it was left by some other model that had this name.
+    if analysis and paths.contexts.exists():
+        contexts = json.loads(paths.contexts.read_bytes())
+        drawings[paths.contexts_plot] = contexts_svg(contexts, title=f"{name}: contexts")
+    for path, text in drawings.items():
+        write_text(path, text)
+
+
+# --- curves -------------------------------------------------------------------------------------------------
 
 
 def curves_svg(history: str, *, title: str) -> str:
@@ -45,17 +74,19 @@ def curves_svg(history: str, *, title: str) -> str:
     rows = list(csv.DictReader(io.StringIO(history)))
     losses = _present(rows, _LOSS)
     accuracies = _present(rows, _ACCURACY)
-    with matplotlib.style.context(["default", _STYLE]):  # the user's own settings must not change the file
-        figure = Figure(figsize=(9 if accuracies else 5, 3.5), layout="constrained")
-        figure.suptitle(title, parse_math=False)
+
+    def paint(figure: Figure) -> None:
         left, *right = figure.subplots(1, 2 if accuracies else 1, squeeze=False)[0]
         _panel(left, losses, "loss")
         for axes in right:
             _panel(axes, accuracies, "accuracy")
             axes.set_ylim(-0.02, 1.02)
-        file = io.StringIO()
-        figure.savefig(file, format="svg", metadata={"Title": title, "Date": None, "Creator": None})
-    return _described(file.getvalue(), {**losses, **accuracies})
+
+    ends = [
+        f"{plain(name)} ends at {values[-1]:.4g}" for name, (_, values) in {**losses, **accuracies}.items()
+    ]
+    text = f"Curves over training steps: {', '.join(ends) or 'no values'}."
+    return svg(paint, width=9 if accuracies else 5, height=3.5, title=title, description=text)
 
 
 def _present(rows: list[dict[str, str]], columns: tuple[str, ...]) -> dict[str, Series]:
@@ -90,10 +121,69 @@ def _panel(axes: Axes, series: dict[str, Series], quantity: str) -> None:
         axes.legend(fontsize="small")
 
 
-def _described(svg: str, series: dict[str, Series]) -> str:
-    """Add the role and the description that matplotlib does not write."""
-    ends = [f"{plain(name)} ends at {values[-1]:.4g}" for name, (_, values) in series.items()]
-    text = f"Curves over training steps: {', '.join(ends) or 'no values'}."
-    return svg.replace("<svg ", '<svg role="img" ', 1).replace(
-        "</title>", f"</title>\n <desc>{text}</desc>", 1
+# --- accuracy -----------------------------------------------------------------------------------------------
+
+
+def accuracy_svg(analysis: Mapping[str, Any], *, title: str) -> str:
+    """Draw accuracy by target position and by source length; the same analysis gives the same bytes.
+
+    What has one row only has no panel: the job's metrics say the same. Groups are `by_position` and
+    `by_source_length`, behind each the share of the test that it is measured on.
+
+    Args:
+        analysis: see `job.analysis.analyse`; one with at least one panel (`has_profile`).
+        title: the drawing's title.
+    """
+    positions = [{**row, "place": row["position"] + 1} for row in analysis["by_position"]]
+    lengths = [{**row, "place": row["length"]} for row in analysis["by_source_length"]]
+    panels = [
+        (key, rows, name, total)
+        for key, rows, name, total in (
+            ("by_position", positions, "position in the target", positions[0]["count"] if positions else 0),
+            ("by_source_length", lengths, "tokens of the source", sum(row["count"] for row in lengths)),
+        )
+        if len(rows) > 1
+    ]
+
+    def paint(figure: Figure) -> None:
+        for axes, (key, rows, name, total) in zip(
+            figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
+        ):
+            _profile(axes, rows, total, key, name)
+
+    text = " ".join(_told(rows, name) for _, rows, name, _ in panels)
+    return svg(paint, width=1 + 4 * len(panels), height=3.5, title=title, description=text)
+
+
+def has_profile(analysis: Mapping[str, Any]) -> bool:
+    """Return whether `accuracy_svg` would draw anything."""
+    return any(len(analysis.get(key, ())) > 1 for key in ("by_position", "by_source_length"))
+
+
+def _profile(axes: Axes, rows: Sequence[Mapping[str, Any]], total: int, key: str, name: str) -> None:
+    places = [row["place"] for row in rows]
+    shares = [row["count"] / total for row in rows]
+    axes.bar(places, shares, width=0.9, color="0.85", label="share of the test")
+    axes.plot(
+        places,
+        [row["accuracy"] for row in rows],
+        gid=key,
+        color="C2",
+        marker="o" if len(rows) <= _FEW else "",
+        markersize=4,
+        label="tokens right" if key == "by_position" else "sequences right",
+    )
+    axes.set_xlabel(name)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_ylim(-0.02, 1.02)
+    axes.legend(fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False)
+
+
+def _told(rows: Sequence[Mapping[str, Any]], name: str) -> str:
+    worst = min(rows, key=lambda row: row["accuracy"])
+    best = max(rows, key=lambda row: row["accuracy"])
+    return (
+        f"Accuracy by {name}, {rows[0]['place']} to {rows[-1]['place']}: "
+        f"best {percent(best['accuracy'])} at {best['place']}, "
+        f"worst {percent(worst['accuracy'])} at {worst['place']}."
     )

@@ -12,9 +12,9 @@ from job.reports.wording import (
     gates,
     headline,
     leading_metrics,
+    measured,
     origin,
     plain,
-    quantity,
     seconds,
     visible,
 )
@@ -56,7 +56,10 @@ def _table(report: Report) -> Table:
 
 
 def _row(result: JobResult, metrics: tuple[str, ...]) -> list[Text]:
-    values = [quantity(name, result.metrics[name]) if name in result.metrics else "" for name in metrics]
+    values = [
+        measured(result, name, result.metrics[name], brief=True) if name in result.metrics else ""
+        for name in metrics
+    ]
     trained = result.timings.get("train_seconds")
     return [
         Text(result.name),

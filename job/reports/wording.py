@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -19,6 +20,12 @@ MEANINGS = {
     SIGINT_EXIT: "interrupted by SIGINT; the state is saved",
     SIGTERM_EXIT: "interrupted by SIGTERM, SIGUSR1 or the time limit; the state is saved",
 }
+
+_PATIENCE = 12
+"""Decimals beyond the usual that may be written."""
+
+# https://www.w3.org/TR/xml/#charsets, which escaping cannot get round
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def headline(report: Report) -> str:
@@ -52,25 +59,36 @@ def origin(result: JobResult) -> str:
     return "trained now" if result.status in FINISHED else "not finished"
 
 
-def quantity(name: str, value: float) -> str:
-    """Return a metric or timing with its unit, a fraction as a percentage."""
-    unit = _unit(name)
-    if unit == "fraction":
-        return percent(value)
-    if unit == "seconds":
-        return seconds(value)
-    if unit == "point":  # BLEU and chrF: papers give one or two decimals and no unit
-        return f"{value:.2f}"
-    if unit in ("", DATA_UNIT):
-        return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
-    return f"{value:,.0f} {unit}"
+def quantity(name: str, value: float, *, missed: float | None = None) -> str:
+    """Return a metric or timing with its unit, a fraction as a percentage.
+
+    Args:
+        name: of the metric or timing.
+        value: its value.
+        missed: a bar that the value did not clear: as many digits are written as it takes to see that.
+    """
+    texts = [_number(_unit(name), value, more) for more in range(_PATIENCE)]
+    if missed is not None and missed != value:
+        bound = _read(_exact(name, missed))
+        texts = [t for t in texts if _read(t) != bound and (_read(t) < bound) == (value < missed)] or texts
+    # 100 and 0 are said of nothing else
+    truly = value in (0, 1) or _unit(name) != "fraction"
+    return _with_unit(name, next((t for t in texts if truly or _read(t) not in (0, 100)), texts[-1]))
 
 
-def measured(result: JobResult, name: str, value: float) -> str:
-    """Return a metric of a job with its unit: the data's own where the job's spec says what that is."""
-    text = quantity(name, value)
+def measured(result: JobResult, name: str, value: float, *, brief: bool = False) -> str:
+    """Return a metric of a job with its unit, in digits enough to see that it missed its gate where it did.
+
+    Args:
+        result: of the job.
+        name: of the metric.
+        value: its value.
+        brief: leave out the data's own unit, which the job's spec may give.
+    """
+    missed = next((gate.bound for gate in result.gates if gate.metric == name and not gate.passed), None)
+    text = quantity(name, value, missed=missed)
     own = result.spec.get("problem", {}).get("unit") if _unit(name) == DATA_UNIT else None
-    return f"{text} {own}" if own else text
+    return f"{text} {own}" if own and not brief else text
 
 
 def _unit(name: str) -> str:
@@ -79,26 +97,50 @@ def _unit(name: str) -> str:
     return "seconds" if name.endswith("_seconds") else ""
 
 
+def _number(unit: str, value: float, more: int) -> str:
+    """Return a value in its unit with the usual number of decimals, or so many more."""
+    if unit == "fraction":
+        return f"{100 * value:.{2 + more}f}"
+    if unit == "seconds":
+        return f"{value:,.{(2 if value < 10 else 1) + more}f}"
+    if unit == "point":  # BLEU and chrF: papers give one or two decimals and no unit
+        return f"{value:.{2 + more}f}"
+    if unit in ("", DATA_UNIT) and abs(value) < 1000:
+        return f"{value:,.{4 + more}g}"
+    return f"{value:,.{more}f}"
+
+
+def _exact(name: str, value: float) -> str:
+    """Return a number as somebody wrote it down: with all its decimals, at least the usual ones."""
+    texts = [_number(_unit(name), value, more) for more in range(_PATIENCE)]
+    whole = _read(texts[-1])
+    return next(text for text in texts if math.isclose(_read(text), whole, rel_tol=1e-9))
+
+
+def _read(number: str) -> float:
+    return float(number.replace(",", ""))
+
+
+def _with_unit(name: str, number: str) -> str:
+    unit = _unit(name)
+    symbol = {"fraction": "%", "seconds": "s", "point": "", DATA_UNIT: ""}.get(unit, unit)
+    return f"{number} {symbol}".rstrip()
+
+
 def percent(fraction: float) -> str:
-    """Return a fraction as a percentage: two to four decimals, more where they would say 0 or 100 untruly."""
-    if fraction in (0, 1):
-        return f"{100 * fraction:.2f} %"
-    texts = [f"{100 * fraction:.{decimals}f}" for decimals in range(4, 12)]
-    whole, _, decimals = next((text for text in texts if float(text) not in (0, 100)), texts[-1]).partition(
-        "."
-    )
-    return f"{whole}.{decimals.rstrip('0'):0<2} %"
+    """Return a fraction as a percentage: two decimals, more where they would say 0 or 100 untruly."""
+    return quantity("sequence_accuracy", fraction)
 
 
 def seconds(value: float) -> str:
     """Return a duration in seconds: hundredths under ten, else tenths."""
-    return f"{value:.2f} s" if value < 10 else f"{value:,.1f} s"
+    return quantity("train_seconds", value)
 
 
 def bar(outcome: GateOutcome) -> str:
     """Return a gate's condition: `at least 99.00 %`."""
     side = "at least" if METRICS[outcome.metric].direction == "higher" else "at most"
-    return f"{side} {quantity(outcome.metric, outcome.bound)}"
+    return f"{side} {_with_unit(outcome.metric, _exact(outcome.metric, outcome.bound))}"
 
 
 def gates(result: JobResult) -> str:
@@ -128,6 +170,11 @@ def visible(text: str) -> str:
     return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", _picture, text)
 
 
+def legal(text: str) -> str:
+    """Return text with a replacement character for each character that XML forbids."""
+    return _FORBIDDEN.sub("\ufffd", text)
+
+
 def _picture(match: re.Match[str]) -> str:
     code = ord(match[0])
     if code < 0x20:
@@ -138,3 +185,16 @@ def _picture(match: re.Match[str]) -> str:
 def shortened(text: str, length: int = 200) -> str:
     """Return text cut to at most `length` characters, the cut marked by an ellipsis."""
     return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def ranges(values: Iterable[int], most: int) -> list[tuple[int, int]]:
+    """Divide the distinct values, in order, into at most `most` ranges of as many: first and last of each."""
+    distinct = sorted(set(values))
+    size = math.ceil(len(distinct) / most)
+    parts = [distinct[first : first + size] for first in range(0, len(distinct), size or 1)]
+    return [(part[0], part[-1]) for part in parts]
+
+
+def span(first: int, last: int) -> str:
+    """Return a range as text: `3`, or `3-5`."""
+    return str(first) if first == last else f"{first}-{last}"

@@ -156,12 +156,13 @@ def test_every_file_of_the_layout_is_there_and_no_other(first):
         "plan.json",
         "jobs",
     }
-    expected = {"result.json", "spec.yaml", "history.csv", "predictions.jsonl", "curves.svg", "job.log"}
+    expected = {"result.json", "spec.yaml", "history.csv", "predictions.jsonl", "job.log", "contexts.json"}
+    expected |= {"curves.svg", "accuracy.svg", "contexts.svg"}
     models = {f"model/{name}.keras" for name in MODELS} | {"model/vocabulary.json"}
     for name in FINISHED:
         directory = output / "jobs" / name
         found = {path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file()}
-        assert found == expected | models
+        assert found == expected | models | ({"attention.svg"} if name == "sums" else set())
 
 
 def test_a_result_has_the_documented_keys_and_lists_its_files(first):
@@ -219,8 +220,10 @@ def test_the_reports_for_people_and_machines_parse(first):
     }
     assert outcomes == {"prefix": [], "sums": ["failure"], "words": [], "blocked": ["error"]}
     for name in FINISHED:
-        assert ET.parse(output / "jobs" / name / "curves.svg").getroot().tag.endswith("}svg")
-        assert name in (output / "report.md").read_text("utf-8")
+        drawn = [*(output / "jobs" / name).glob("*.svg")]
+        assert {ET.parse(path).getroot().tag for path in drawn} == {"{http://www.w3.org/2000/svg}svg"}
+        text = (output / "report.md").read_text("utf-8")
+        assert all(f"](jobs/{name}/{path.name})" in text for path in drawn)
     spec = yaml.safe_load((output / "jobs" / "sums" / "spec.yaml").read_text())
     assert spec == result(output, "sums")["spec"]
     assert spec["model"]["units"] == 16

@@ -118,6 +118,40 @@ def test_the_first_call_compiles_on_one_row_and_is_timed_apart():
     assert found.decode_seconds > 0
 
 
+def looking(width):
+    """Attention that looks at one source position per symbol, a little at all others."""
+
+    def attention(sources, written):
+        weights = np.full((len(sources), written.shape[1], sources.shape[1]), 0.1 / width, np.float32)
+        for t in range(written.shape[1]):
+            weights[:, t, t % width] += 0.9
+        return weights
+
+    return attention
+
+
+def test_attention_is_kept_of_what_is_there_the_end_of_the_target_included():
+    decode, _ = decoder(PREDICTED)
+    found = evaluate(decode, PROBLEM, TEST, np.zeros(4, bool), attention=looking(2)).attention
+    assert len(found) == 4
+    assert found[1] == {
+        "source": ["a", "b"],
+        "predicted": ["two", "two", "<end>"],
+        "source_tokens": 2,
+        "predicted_tokens": 3,
+        "weights": [[0.95, 0.05], [0.05, 0.95], [0.95, 0.05]],
+    }
+
+
+def test_of_long_sequences_the_attention_of_the_first_tokens_is_kept():
+    test = Examples(sources("abc" * 20), targets(" ".join(["one"] * 50)))
+    decode, _ = decoder(test.target)
+    (found,) = evaluate(decode, PROBLEM, test, np.zeros(1, bool), attention=looking(60)).attention
+    assert (found["source_tokens"], found["predicted_tokens"]) == (60, 51)
+    assert (len(found["source"]), len(found["predicted"]), len(found["weights"])) == (30, 30, 30)
+    assert {len(row) for row in found["weights"]} == {30}
+
+
 def test_a_row_is_right_with_the_right_prefix_given_exactly_when_greedy_decoding_finds_it(trained_job):
     """So that validation during training, which does not decode, still measures sequence accuracy."""
     import keras

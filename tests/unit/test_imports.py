@@ -36,6 +36,7 @@ RANKS = {
     "metrics": 4,
     "models": 4,
     "problems": 4,
+    "projection": 4,
     "spec": 3,
     "results": 3,
     "environment": 2,

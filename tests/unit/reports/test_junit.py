@@ -39,7 +39,7 @@ def test_a_passed_job_has_no_result_and_prints_its_metrics(make_report):
     assert case.system_out.splitlines()[:3] == [
         "trained now",
         "fingerprint: " + "a1" * 32,
-        "sequence_accuracy: 99.9975 %",
+        "sequence_accuracy: 99.997 %",
     ]
 
 

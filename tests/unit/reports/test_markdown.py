@@ -5,140 +5,47 @@ The golden file is made anew by `UPDATE_GOLDEN=1 pytest tests/unit/reports`; rea
 
 import re
 from dataclasses import replace
-from datetime import datetime, timezone
-from html.parser import HTMLParser
 
 import pytest
-from markdown_it import MarkdownIt
+from pages import NASTY, rendered
 from sample_results import BROKEN, SHORT, STOPPED, TUTORIAL
 
-from job.reports.build import build_report
-from job.reports.markdown import code, fenced, markdown, prose
-from job.results import Failure, Prediction, Verdict
-
-NASTY = [
-    "a|b",
-    "a\\|b",
-    "\\",
-    "`",
-    "``a`|",
-    "<script>alert(1)</script>",
-    "a|<b>&amp;</b>",
-    "*x* _y_ __z__ ~~w~~ $m$ [t](u) ![i](j)",
-    "|*x* _y_ __z__ a_b ~~w~~ [t](u) ![i](j) &lt; \"q\" 'r'",
-    "12+345",
-    "HH AH0 L OW1",
-    "don't",
-    "日本語|é",
-]
-
-
-class _Text(HTMLParser):
-    """Collects the text of an HTML page, cell by cell, and the names of its elements."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.cells, self.elements, self.text, self.in_cell = [], [], "", False
-        self.feed(html)
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append(tag)
-        if tag in ("td", "th"):
-            self.cells.append("")
-            self.in_cell = True
-
-    def handle_endtag(self, tag):
-        self.in_cell = self.in_cell and tag not in ("td", "th")
-
-    def handle_data(self, data):
-        self.text += data
-        if self.in_cell:
-            self.cells[-1] += data
-
-
-def report_of(result):
-    now = datetime(2026, 1, 1, tzinfo=timezone.utc)
-    return build_report([result], started_at=now, finished_at=now, verdict=Verdict(1, ()))
-
-
-def test_a_job_that_was_stopped_says_by_what_and_has_not_failed():
-    text = markdown(report_of(replace(STOPPED, error=Failure("Interrupted", "stopped by SIGTERM; go on"))))
-    assert "Not finished: stopped by SIGTERM; go on." in text
-    assert "Failed" not in text
-
-
-def test_a_job_that_was_cut_off_and_went_on_says_from_where():
-    text = markdown(report_of(replace(SHORT, data={**SHORT.data, "resumed_from_step": 1234})))
-    assert " It was cut off, and went on from step 1,234." in text
-    assert text.replace(" It was cut off, and went on from step 1,234.", "") == markdown(report_of(SHORT))
-    unbroken = replace(SHORT, data={**SHORT.data, "resumed_from_step": None})
-    assert markdown(report_of(unbroken)) == markdown(report_of(SHORT))
-
-
-def test_a_job_that_was_tried_again_says_how_often():
-    assert "in the last of 2 attempts" in markdown(report_of(replace(BROKEN, attempts=2)))
-    assert "attempts" not in markdown(report_of(BROKEN))
-
-
-def rendered(text):
-    return _Text(MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).render(text))
+from job.reports.cutting import size
+from job.reports.markdown import MOST_BYTES, markdown
+from job.results import Failure, Prediction
 
 
 def test_reads_as_the_golden_file(mixed, golden):
     golden("report.md", markdown(mixed))
 
 
-@pytest.mark.parametrize("text", NASTY)
-def test_code_shows_the_exact_text_in_a_table_cell(text):
-    page = rendered(f"| head | next |\n| --- | --- |\n| {code(text)} | end |")
-    assert [cell.strip() for cell in page.cells[2:]] == [text, "end"]
-    assert set(page.elements) == {"table", "thead", "tbody", "tr", "th", "td", "code"}
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("a\nb\r", "a␊b␍"),
-        (" a  b ", "␣a ␣b␣"),
-        ("   ", "␣␣␣"),
-        ("\ta", "␉a"),
-        ("x" * 201, "x" * 199 + "…"),
-    ],
-)
-def test_code_makes_what_would_be_lost_visible(text, shown):
-    assert rendered(code(text)).text.strip() == shown
-
-
-def test_code_of_nothing_says_so():
-    assert code("") == "*(empty)*"
-
-
-@pytest.mark.parametrize("text", NASTY)
-def test_prose_shows_the_exact_text_without_markup(text):
-    page = rendered(prose("see " + text))
-    assert page.text.strip() == "see " + text
-    assert page.elements == ["p"]
-
-
-@pytest.mark.parametrize("text", ["plain", "```\nx\n```", "````", "<b>&amp;</b>\n# no heading"])
-def test_a_fence_holds_any_text(text):
-    page = rendered(fenced(text) + "\n\nafter")
-    assert page.elements == ["pre", "code", "p"]
-    assert page.text.split() == [*text.split(), "after"]
+def hostile():
+    """A job whose every text tries to be more than text."""
+    mistake = {"edit_distance": 1, "source": "s", "predicted": "p"}
+    return replace(
+        BROKEN,
+        samples=tuple(Prediction(str(i), text, text, text, True) for i, text in enumerate(NASTY)),
+        error=Failure("E", "```\n| x |\n<script>alert(1)</script>", "t.txt"),
+        spec={"problem": {"file": "<script>|`"}},
+        data={"<i>": "|`<i>", "signatures": {"chrf": "<i>|`"}},
+        metrics={"chrf": 1.0},
+        also=({"sizes": {"<i>|`": 3}, "examples": 1, "metrics": {"chrf": 1.0}},),
+        analysis={
+            "by_position": [],
+            "by_source_length": [],
+            "confusions": [{"target": text, "predicted": text, "count": 1} for text in NASTY],
+            "worst_mistakes": [{**mistake, "id": f"<i>{i}|", "target": text} for i, text in enumerate(NASTY)],
+        },
+    )
 
 
 def test_a_hostile_job_breaks_no_table(make_report):
-    samples = tuple(Prediction(str(i), text, text, text, True) for i, text in enumerate(NASTY))
-    error = Failure("E", "```\n| x |\n<script>alert(1)</script>", "t.txt")
-    result = replace(
-        BROKEN, samples=samples, error=error, spec={"problem": {"file": "<script>|`"}}, data={"<i>": "|`<i>"}
-    )
-    page = rendered(markdown(make_report(result)))
-    assert "script" not in page.elements
-    assert "i" not in page.elements
+    page = rendered(markdown(make_report(hostile())))
+    assert not {"script", "i", "b", "em", "img", "a"} & set(page.elements)
     assert page.cells.count("right") == len(NASTY)
     for text in NASTY:
-        assert page.cells.count(text) == 3
+        assert page.cells.count(text) == 4
+    assert {f"<i>{i}|" for i in range(len(NASTY))} <= set(page.cells)
 
 
 def test_the_verdict_comes_first_with_all_reasons(mixed):
@@ -177,6 +84,27 @@ def test_says_on_how_much_it_was_trained(make_report):
     ) in markdown(make_report(SHORT))
 
 
+def test_a_job_that_was_stopped_says_by_what_and_has_not_failed(make_report):
+    stopped = replace(STOPPED, error=Failure("Interrupted", "stopped by SIGTERM; go on"))
+    _, section = markdown(make_report(stopped)).split("\n## ")
+    assert "Not finished: stopped by SIGTERM; go on." in section
+    assert "Failed" not in section
+
+
+def test_a_job_that_was_cut_off_and_went_on_says_from_where(make_report):
+    def text(step):
+        return markdown(make_report(replace(SHORT, data={**SHORT.data, "resumed_from_step": step})))
+
+    assert " It was cut off, and went on from step 1,234." in text(1234)
+    assert text(1234).replace(" It was cut off, and went on from step 1,234.", "") == text(None)
+    assert text(None) == markdown(make_report(SHORT))
+
+
+def test_a_job_that_was_tried_again_says_how_often(make_report):
+    assert "in the last of 2 attempts" in markdown(make_report(replace(BROKEN, attempts=2)))
+    assert "attempts" not in markdown(make_report(BROKEN))
+
+
 def test_other_facts_about_the_data_are_listed_but_none_twice(make_report):
     assert "\nData: left_out `0`.\n" in markdown(make_report(SHORT))
     assert "\nData: vocabulary `51`.\n" in markdown(make_report(TUTORIAL))
@@ -186,3 +114,88 @@ def test_a_report_of_nothing_has_no_table(make_report):
     text = markdown(make_report())
     assert "no job was run" in text
     assert "|" not in text
+
+
+# --- cutting ------------------------------------------------------------------------------------------------
+
+
+def long_jobs(count, status):
+    """Jobs whose texts are as long as texts can be."""
+    texts = ["|" * 1000, "日`" * 500, "x" * 1000]
+    samples = tuple(Prediction(str(i), *texts, False) for i in range(10))
+    analysis = {
+        "by_position": [{"position": i, "count": 1, "accuracy": 0.5} for i in range(1000)],
+        "by_source_length": [{"length": i, "count": 1, "accuracy": 0.5} for i in range(1000)],
+        "confusions": [{"target": "|" * 200, "predicted": "`" * 200, "count": 1}] * 20,
+        "worst_mistakes": [
+            {
+                "id": str(i),
+                "edit_distance": i,
+                "source": "|" * 200,
+                "target": "`" * 200,
+                "predicted": "日" * 200,
+            }
+            for i in range(10)
+        ],
+    }
+    base = replace(TUTORIAL, status=status, samples=samples, analysis=analysis)
+    return [replace(base, name=f"{status}-{i}") for i in range(count)]
+
+
+def sections(text):
+    """Job -> its section."""
+    parts = re.split(r"^## `(.*)`: .*$", text, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def test_a_usual_batch_of_a_hundred_jobs_is_not_cut(make_report):
+    text = markdown(make_report(*(replace(TUTORIAL, name=f"job-{i}") for i in range(100))))
+    assert size(text) < MOST_BYTES < 2**20
+    assert "Cut to fit" not in text
+    assert len(sections(text)) == 100
+
+
+def test_a_hundred_jobs_of_the_longest_texts_are_cut_to_fit(make_report):
+    jobs = [*long_jobs(60, "passed"), *long_jobs(40, "gate_failed")]
+    text = markdown(make_report(*jobs))
+    assert 0.9 * MOST_BYTES < size(text) <= MOST_BYTES
+    found = sections(text)
+    assert list(found) == [job.name for job in jobs]
+    whole = [name for name, section in found.items() if "### Samples" in section]
+    # passed jobs are shortened first, and of the others the last
+    assert 0 < len(whole) < 40
+    assert whole == [f"gate_failed-{i}" for i in range(len(whole))]
+    assert f": the samples and analysis of {100 - len(whole)} of the jobs.\n" in text
+    for section in found.values():
+        assert "| sequence accuracy | 99.997 % |" in section
+
+
+def test_what_is_cut_still_reads_as_tables(make_report):
+    page = rendered(markdown(make_report(*long_jobs(3, "passed")), most=30_000))
+    assert "Cut to fit" in page.text
+    assert set(page.elements) >= {"h1", "h2", "table"}
+    assert not re.search(r"^\|", page.text, re.MULTILINE)
+
+
+def test_a_batch_without_measure_is_cut_down_to_the_first_of_everything(make_report):
+    jobs = [replace(BROKEN, name=f"{'long-name' * 9}-{i}") for i in range(3000)]
+    text = markdown(make_report(*jobs), most=50_000)
+    assert size(text) <= 50_000
+    reasons = re.findall("^- job ", text, re.MULTILINE)
+    rows = re.findall(r"^\| `long-name", text, re.MULTILINE)
+    assert len(reasons) > 30
+    assert len(rows) > 100
+    found = sections(text)
+    assert (
+        f"**Cut to fit.** Left out here, but in `report.json`: {3000 - len(reasons):,} of the reasons, "
+        f"{3000 - len(rows):,} of the table's rows, the samples and analysis of {len(found)} of the jobs, "
+        f"the sections of {3000 - len(found):,} of the jobs.\n"
+    ) in text
+
+
+def test_as_much_is_shown_as_there_is_room_for(make_report):
+    report = make_report(*long_jobs(5, "passed"))
+    whole = size(markdown(report, most=10**9))
+    uncut = markdown(report, most=whole + 2000)
+    assert "Cut to fit" not in uncut
+    assert ": the samples and analysis of 1 of the jobs.\n" in markdown(report, most=whole - 1)

@@ -1,11 +1,17 @@
+import json
+import re
 import subprocess
 import sys
 from xml.etree import ElementTree
 
 import matplotlib
 import pytest
+from sample_results import SHORT, TUTORIAL
 
-from job.reports.plots import curves_svg
+from job.artifacts import JobPaths
+from job.reports.attention_plot import attention_svg
+from job.reports.contexts_plot import contexts_svg
+from job.reports.plots import accuracy_svg, curves_svg, has_profile, write_plots
 
 SVG = "{http://www.w3.org/2000/svg}"
 HEADER = (
@@ -31,11 +37,15 @@ SERIES = [
 ]
 
 
-def series(svg):
-    """Return the ids of the series that an SVG draws -> how many points each has as dots."""
+def groups(svg, names):
+    """Return the groups of those ids that an SVG has -> how many points each has as dots."""
     root = ElementTree.fromstring(svg)
-    groups = {group.get("id"): group for group in root.iter(f"{SVG}g")}
-    return {name: len(list(groups[name].iter(f"{SVG}use"))) for name in SERIES if name in groups}
+    found = {group.get("id"): group for group in root.iter(f"{SVG}g")}
+    return {name: len(list(found[name].iter(f"{SVG}use"))) for name in names if name in found}
+
+
+def series(svg):
+    return groups(svg, SERIES)
 
 
 def texts(svg):
@@ -93,21 +103,159 @@ def test_nothing_to_draw_is_drawn_as_nothing(history):
     assert "no values" in svg
 
 
-def test_gives_the_same_bytes_whatever_the_users_settings():
-    once = curves_svg(HISTORY, title="t")
+# --- accuracy -----------------------------------------------------------------------------------------------
+
+
+def analysis(positions, lengths):
+    return {
+        "by_position": [{"position": i, "count": 100 - i, "accuracy": a} for i, a in enumerate(positions)],
+        "by_source_length": [{"length": n, "count": 10, "accuracy": a} for n, a in lengths.items()],
+    }
+
+
+def test_accuracy_has_a_panel_by_position_and_one_by_length():
+    svg = accuracy_svg(analysis([1.0, 0.5, 0.25], {3: 1.0, 7: 0.999}), title="sums: accuracy")
+    assert groups(svg, {"by_position", "by_source_length"}) == {"by_position": 3, "by_source_length": 2}
+    assert {"sums: accuracy", "position in the target", "tokens of the source", "tokens right"} <= texts(svg)
+    assert ElementTree.fromstring(svg).findtext(f"{SVG}desc") == (
+        "Accuracy by position in the target, 1 to 3: best 100.00 % at 1, worst 25.00 % at 3. "
+        "Accuracy by tokens of the source, 3 to 7: best 100.00 % at 3, worst 99.90 % at 7."
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "panels"),
+    [
+        (analysis([1.0, 0.5], {6: 0.5}), {"by_position"}),
+        (analysis([1.0], {3: 0.5, 4: 0.5}), {"by_source_length"}),
+        (analysis([1.0], {6: 0.5}), set()),
+        (analysis([], {1: 0.5}), set()),
+        ({}, set()),
+    ],
+)
+def test_accuracy_that_has_one_value_only_is_not_drawn(found, panels):
+    assert has_profile(found) == bool(panels)
+    if panels:
+        svg = accuracy_svg(found, title="t")
+        assert groups(svg, {"by_position", "by_source_length"}).keys() == panels
+
+
+# --- contexts -----------------------------------------------------------------------------------------------
+
+
+def on_plane(labels):
+    return {
+        "ids": [str(i) for i in range(len(labels))],
+        "states": ["h1"],
+        "explained": [0.75, 0.125],
+        "label": "first element",
+        "labels": labels,
+        "coordinates": [[float(i), float(i % 3)] for i in range(len(labels))],
+    }
+
+
+def test_contexts_are_points_in_the_colour_of_their_label():
+    svg = contexts_svg(on_plane([2, 1, 2, 5]), title="copy: contexts")
+    expected = {"label-1": 1, "label-2": 2, "label-5": 1}
+    assert groups(svg, expected) == expected
+    assert {"first element", "1 (1)", "2 (2)", "75.00 % of the variance", "12.50 % of the variance"} <= texts(
+        svg
+    )
+    assert ElementTree.fromstring(svg).findtext(f"{SVG}desc") == (
+        "Context vectors of 4 test sources on their first two principal components, coloured by first "
+        "element, 1-5."
+    )
+
+
+def test_many_labels_share_eight_colours():
+    svg = contexts_svg(on_plane([i % 50 + 1 for i in range(1000)]), title="t")
+    assert len(re.findall('id="label-', svg)) == 8
+    assert groups(svg, {"label-1-7", "label-50"}) == {"label-1-7": 140, "label-50": 20}
+    assert len(svg) < 300_000
+
+
+def test_one_source_and_one_label_are_drawn():
+    assert groups(contexts_svg(on_plane([3]), title="t"), {"label-3"}) == {"label-3": 1}
+
+
+# --- all of them --------------------------------------------------------------------------------------------
+
+DRAWN = {
+    "curves": lambda: curves_svg(HISTORY, title="t"),
+    "accuracy": lambda: accuracy_svg(analysis([1.0, 0.5], {1: 0.5, 2: 1.0}), title="t"),
+    "contexts": lambda: contexts_svg(on_plane([1, 2, 3] * 30), title="t"),
+}
+
+
+@pytest.mark.parametrize("kind", DRAWN)
+def test_gives_the_same_bytes_whatever_the_users_settings(kind):
+    once = DRAWN[kind]()
     with matplotlib.rc_context({"svg.hashsalt": "other", "lines.linewidth": 9, "font.size": 30}):
-        again = curves_svg(HISTORY, title="t")
+        again = DRAWN[kind]()
     assert once == again
     assert "<dc:date>" not in once
 
 
-def test_gives_the_same_bytes_in_another_process_without_pyplot():
+@pytest.mark.parametrize("kind", DRAWN)
+def test_says_what_it_shows(kind):
+    root = ElementTree.fromstring(DRAWN[kind]())
+    assert root.get("role") == "img"
+    assert root.findtext(f"{SVG}title") == "t"
+    assert len(root.findtext(f"{SVG}desc")) > 20
+
+
+@pytest.mark.parametrize("title", ["日本語 नमस्ते مرحبا 🙂", "a\x00b\ud800", "$x^$ _a"])
+def test_any_title_is_drawn_without_a_warning(title):
+    root = ElementTree.fromstring(curves_svg(HISTORY, title=title))
+    assert root.findtext(f"{SVG}title") == title.replace("\x00", "␀").replace("\ud800", "\ufffd")
+
+
+# --- a job's files ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def paths(tmp_path):
+    paths = JobPaths(tmp_path)
+    paths.history.write_text(HISTORY, "utf-8")
+    return paths
+
+
+def drawn(paths):
+    return {path.name: path.read_text("utf-8") for path in paths.directory.glob("*.svg")}
+
+
+def test_a_job_gets_a_picture_of_all_it_has(paths):
+    paths.contexts.write_text(json.dumps(on_plane([1, 2])), "utf-8")
+    write_plots(paths, TUTORIAL)
+    assert drawn(paths) == {
+        "curves.svg": curves_svg(HISTORY, title="tutorial"),
+        "accuracy.svg": accuracy_svg(TUTORIAL.analysis, title="tutorial: accuracy"),
+        "attention.svg": attention_svg(TUTORIAL.attention, [True, False], title="tutorial: attention"),
+        "contexts.svg": contexts_svg(on_plane([1, 2]), title="tutorial: contexts"),
+    }
+
+
+def test_a_job_without_findings_gets_its_curves(paths):
+    write_plots(paths, SHORT)
+    assert drawn(paths).keys() == {"curves.svg"}
+
+
+def test_contexts_that_another_job_left_are_not_drawn_as_this_ones(paths):
+    paths.contexts.write_text(json.dumps(on_plane([1, 2])), "utf-8")
+    write_plots(paths, SHORT)
+    assert drawn(paths).keys() == {"curves.svg"}
+
+
+def test_a_new_process_draws_the_same_bytes_without_pyplot(paths):
+    paths.contexts.write_text(json.dumps(on_plane([1, 2])), "utf-8")
+    write_plots(paths, TUTORIAL)
+    before = drawn(paths)
     code = (
-        "import sys; from job.reports.plots import curves_svg;"
-        "sys.stdout.write(curves_svg(sys.stdin.read(), title='t'));"
+        "import sys; from pathlib import Path; from job.artifacts import JobPaths;"
+        "from job.reports.plots import write_plots; from job.results import JobResult;"
+        "write_plots(JobPaths(Path(sys.argv[1])), JobResult.from_json(sys.stdin.read()));"
         "sys.exit('matplotlib.pyplot' in sys.modules)"
     )
-    run = subprocess.run(
-        [sys.executable, "-c", code], input=HISTORY, capture_output=True, text=True, check=True
-    )
-    assert run.stdout == curves_svg(HISTORY, title="t")
+    command = [sys.executable, "-c", code, str(paths.directory)]
+    subprocess.run(command, input=TUTORIAL.to_json(), text=True, check=True)
+    assert drawn(paths) == before

@@ -1,0 +1,174 @@
+"""A job's result -> its section of `report.md`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from job.reports.findings import findings, picture
+from job.reports.markup import code, fenced, prose, table
+from job.reports.wording import bar, measured, metric_names, origin, percent, plain, quantity
+from job.results import Failure, JobResult, Prediction
+from job.spec.metrics import METRICS
+
+# keys of a result's `data` that are put into sentences
+_TRAINED = {"train_examples", "epochs", "steps", "stopped_early", "best_epoch"}
+_RESUMED = {"resumed_from_step"}
+_TESTED = {"test_examples", "seen_in_training", "source_space"}
+
+
+def section(result: JobResult) -> str:
+    """Return all that is said of a job."""
+    problem, training = result.spec.get("problem", {}), result.spec.get("training", {})
+    blocks = [
+        *_head(result),
+        _facts({"problem": problem, "model": result.spec.get("model", {}), "training": training}),
+        *_data(result),
+        *_metrics(result),
+        *_timings(result),
+        *_curves(result),
+        *_samples(result.samples),
+        *findings(result),
+    ]
+    return "\n\n".join(filter(None, blocks))
+
+
+def brief_section(result: JobResult) -> str:
+    """Return the least that is said of a job: how it ended, and its metrics."""
+    return "\n\n".join([*_head(result), *_metrics(result)])
+
+
+def _head(result: JobResult) -> Iterator[str]:
+    yield f"## {code(result.name)}: {plain(result.status)}"
+    yield f"Fingerprint {code(result.fingerprint)}, seed {result.seed}, {origin(result)}."
+    if result.error:
+        yield _error(result, result.error)
+
+
+def _error(result: JobResult, error: Failure) -> str:
+    if result.status == "interrupted":
+        return f"Not finished: {prose(error.message)}."
+    file = error.traceback_file
+    where = f"\n\nTraceback: {code(f'jobs/{result.name}/{file}')}" if file else ""
+    tried = f", in the last of {result.attempts} attempts" if result.attempts > 1 else ""
+    return f"Failed with {code(error.type)}{tried}:\n\n{fenced(error.message)}{where}"
+
+
+def _facts(sections: Mapping[str, Mapping[str, Any]]) -> str:
+    return "\n".join(f"- {title}: {_settings(keys)}" for title, keys in sections.items() if keys)
+
+
+def _settings(keys: Mapping[str, Any]) -> str:
+    return ", ".join(
+        f"{prose(key)} {code(_value(value))}" for key, value in keys.items() if value is not None
+    )
+
+
+def _value(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _data(result: JobResult) -> Iterator[str]:
+    data = result.data
+    if data.keys() >= _TRAINED:
+        yield _training(data)
+    if data.keys() >= _TESTED:
+        yield _overlap(data["test_examples"], data["seen_in_training"], data["source_space"])
+    elif "rmse" in result.metrics:
+        yield (
+            f"Evaluated on {data['test_examples']:,} windows, walking forward: each value is forecast from "
+            "what truly came before."
+        )
+    problem = result.spec.get("problem", {})
+    others = {
+        key: value
+        for key, value in data.items()
+        if key not in _TRAINED | _RESUMED | _TESTED | {"signatures"} and problem.get(key) != value
+    }
+    if others:
+        yield f"Data: {_settings(others)}."
+
+
+def _training(data: Mapping[str, Any]) -> str:
+    early = ", stopped early" if data["stopped_early"] else ""
+    best = f"; the weights are those of epoch {data['best_epoch']}" if data["best_epoch"] else ""
+    epochs = "1 epoch" if data["epochs"] == 1 else f"{data['epochs']:,} epochs"
+    went_on = data.get("resumed_from_step")
+    return (
+        f"Trained on {data['train_examples']:,} examples in {epochs}, {data['steps']:,} steps{early}{best}."
+        + (f" It was cut off, and went on from step {went_on:,}." if went_on else "")
+    )
+
+
+def _overlap(tested: int, seen: int, space: int | None) -> str:
+    """Say how much of the test a model could have learned by heart."""
+    share = seen / tested if tested else 0.0
+    text = (
+        f"Evaluated on {tested:,} test sources; {seen:,} of them ({percent(share)}) also stood in training."
+    )
+    if space is None:
+        return text
+    if share < 0.01:
+        return f"{text} There are {space:,} different sources."
+    return (
+        f"{text} There are only {space:,} different sources, so right answers may be remembered ones: "
+        "unseen sequence accuracy counts the others alone."
+    )
+
+
+def _metrics(result: JobResult) -> Iterator[str]:
+    bars = {outcome.metric: outcome for outcome in result.gates}
+    rows = []
+    for name in dict.fromkeys([*metric_names([result]), *bars]):
+        outcome = bars.get(name)
+        value = result.metrics.get(name, outcome.value if outcome else None)
+        rows.append(
+            [
+                plain(name),
+                shown(result, name, value, absent="not measured"),
+                bar(outcome) if outcome else "",
+                "" if outcome is None else "cleared" if outcome.passed else "**missed**",
+                _meaning(name, result.data.get("signatures", {})),
+            ]
+        )
+    if rows:
+        yield table(["metric", "value", "gate", "", "meaning"], rows, "lrlll")
+
+
+def _meaning(name: str, signatures: Mapping[str, str]) -> str:
+    description = METRICS[name].description if name in METRICS else ""
+    return f"{description} Signature: {code(signatures[name])}" if name in signatures else description
+
+
+def _curves(result: JobResult) -> Iterator[str]:
+    subject = "Loss" if "rmse" in result.metrics else "Loss and accuracy"
+    yield from picture(result, "curves.svg", f"{subject} of {result.name} over training")
+
+
+def _samples(samples: Sequence[Prediction]) -> Iterator[str]:
+    rows = [
+        [
+            code(sample.source),
+            " or ".join(map(code, sample.references or (sample.target,))),
+            code(sample.predicted),
+            "" if sample.correct is None else "right" if sample.correct else "**wrong**",
+        ]
+        for sample in samples
+    ]
+    if rows:
+        yield "### Samples"
+        yield table(["source", "target", "predicted", ""], rows, "llll")
+
+
+def _timings(result: JobResult) -> Iterator[str]:
+    rows = [[plain(name), quantity(name, value)] for name, value in result.timings.items()]
+    if result.peak_rss_bytes:
+        rows.append(["peak memory", f"{result.peak_rss_bytes / 2**20:,.0f} MiB"])
+    if rows:
+        yield table(["timing", "value"], rows, "lr")
+
+
+def shown(result: JobResult, name: str, value: float | None, *, absent: str) -> str:
+    """Return a metric of a job as Markdown, `absent` where there is none."""
+    return absent if value is None else prose(measured(result, name, value))

@@ -1,0 +1,96 @@
+"""What `report.md` says beyond a job's scores, read back with a Markdown parser."""
+
+from dataclasses import replace
+
+import pytest
+from pages import rendered
+from sample_results import SHORT, STOPPED, TUTORIAL
+
+from job.reports.findings import findings
+
+
+def rows_of(result, heading):
+    """Return the cells of the tables below a heading."""
+    text = "\n\n".join(findings(result))
+    assert heading in text
+    return rendered(text.split(heading)[1].split("###")[0]).cells
+
+
+def analysed(**analysis):
+    empty = {"by_position": [], "by_source_length": [], "confusions": [], "worst_mistakes": []}
+    return replace(TUTORIAL, analysis={**empty, **analysis})
+
+
+def profile(count):
+    return [{"position": i, "count": 10 * (i + 1), "accuracy": i / count} for i in range(count)]
+
+
+@pytest.mark.parametrize("result", [STOPPED, SHORT, replace(TUTORIAL, artifacts=(), analysis={}, also=())])
+def test_nothing_is_said_of_what_was_not_found(result):
+    assert list(findings(result)) == []
+
+
+def test_other_sizes_stand_below_the_one_that_was_trained():
+    assert rows_of(TUTORIAL, "At other sizes than it was trained on") == [
+        *("size", "examples", "sequence accuracy", "token accuracy", "edit rate"),
+        *("as trained", "10,000", "99.997 %", "99.999 %", "0.001 %"),
+        *("source_length 8", "2,000", "50.79 %", "75.00 %", "25.00 %"),
+        *("source_length 5, target_length 2", "100", "100.00 %", "100.00 %", "0.00 %"),
+    ]
+
+
+def test_few_positions_have_a_column_each_counted_from_one():
+    assert rows_of(analysed(by_position=profile(3)), "Accuracy by position") == [
+        *("position in the target", "1", "2", "3"),
+        *("tokens right", "0.00 %", "33.33 %", "66.67 %"),
+        *("of", "10", "20", "30"),
+    ]
+
+
+def test_many_positions_are_taken_together_by_the_examples_they_have():
+    result = analysed(by_position=profile(57))
+    cells = rows_of(result, "Accuracy by position")
+    assert cells[:11] == ["position in the target", *(f"{i}-{min(i + 5, 57)}" for i in range(1, 58, 6))]
+    counts = [10 * sum(range(i, min(i + 6, 58))) for i in range(1, 58, 6)]
+    assert cells[-10:] == [f"{count:,}" for count in counts]
+    right = sum(10 * (i + 1) * i / 57 for i in range(6)) / counts[0]
+    assert cells[12] == f"{100 * right:.2f} %"
+    assert "has each of the 57." in "\n".join(findings(result))
+
+
+def test_lengths_are_shown_beside_positions_and_one_alone_is_not():
+    lengths = [{"length": n, "count": n, "accuracy": 0.5} for n in (3, 5, 12)]
+    assert rows_of(analysed(by_source_length=lengths), "Accuracy by position") == [
+        *("tokens of the source", "3", "5", "12"),
+        *("sequences right", "50.00 %", "50.00 %", "50.00 %"),
+        *("of", "3", "5", "12"),
+    ]
+    assert "Accuracy" not in "\n".join(findings(analysed(by_source_length=lengths[:1])))
+
+
+def test_the_commonest_confusions_are_a_sentence_and_the_others_counted():
+    pairs = [{"target": f"t{i}", "predicted": f"p{i}", "count": 100 - i} for i in range(14)]
+    mistakes = TUTORIAL.analysis["worst_mistakes"]
+    text = "\n".join(findings(analysed(confusions=pairs, worst_mistakes=mistakes)))
+    assert "`t0` → `p0` (100), `t1` → `p1` (99)" in text
+    assert "`t9` → `p9` (91); `report.json` has 4 more." in text
+    few = "\n".join(findings(analysed(confusions=pairs[:2], worst_mistakes=mistakes)))
+    assert "`t1` → `p1` (99).\n" in few
+
+
+def test_the_worst_mistakes_stand_with_their_texts():
+    assert rows_of(TUTORIAL, "The worst") == [
+        *("id", "source", "target", "predicted", "edits"),
+        *("17", "1 2 3 4 5 6", "3 2 1", "3 1 2", "2"),
+        *("1", "a|b", "(empty)", "`", "1"),
+    ]
+
+
+def test_pictures_are_shown_where_the_job_left_them():
+    text = "\n".join(findings(TUTORIAL))
+    for name in ("accuracy", "attention", "contexts"):
+        assert f"](jobs/tutorial/{name}.svg)" in text
+    without = replace(TUTORIAL, artifacts=tuple(a for a in TUTORIAL.artifacts if a.path != "attention.svg"))
+    text = "\n".join(findings(without))
+    assert "attention" not in text.lower()
+    assert "contexts.svg" in text
