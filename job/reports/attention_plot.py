@@ -185,5 +185,6 @@ def _told(sample: Sample) -> str:
     looks = [
         f"{token} at {sources[max(range(len(line)), key=line.__getitem__)]}"
         for token, line in zip(predictions, sample["weights"], strict=True)
+        if line
     ]
-    return ", ".join(looks)
+    return ", ".join(looks) or "nothing"

@@ -9,7 +9,7 @@ from job.reports.markup import code, prose, table
 from job.reports.wording import metric_names, percent, plain, quantity, ranges, span
 from job.results import JobResult
 
-_COLUMNS = 10
+_COLUMNS = 12
 """Positions or lengths side by side; where there are more, ranges of them are."""
 
 _CONFUSIONS = 10

@@ -45,10 +45,9 @@ def test_encode_names_the_states_of_every_layer(architecture, names, tmp_path):
 def test_a_finished_job_leaves_its_sources_contexts_on_a_plane(trained_job):
     lines = trained_job.paths.predictions.read_text("utf-8").splitlines()
     evaluated = [json.loads(line) for line in lines]
+    sources = pad([SUMS.encode(row["source"]) for row in evaluated])
+    states = load_model(trained_job.paths.model).states(sources)
     found = json.loads(trained_job.paths.contexts.read_bytes())
-    states = load_model(trained_job.paths.model).states(
-        pad([SUMS.encode(row["source"]) for row in evaluated])
-    )
     expected, explained = principal_components(np.concatenate([*states.values()], axis=1))
     np.testing.assert_allclose(found["coordinates"], expected, atol=1e-3)
     np.testing.assert_allclose(found["explained"], explained, atol=1e-3)

@@ -92,6 +92,16 @@ def test_tokens_that_would_be_lost_or_too_long_are_shown_by_pictures_or_cut(toke
     assert texts(group)[1:] == [shown] * 2
 
 
+@pytest.mark.parametrize(("sources", "weights"), [(["a"], []), ([], [[], []]), ([], [])])
+def test_a_sample_without_tokens_is_an_empty_map(sources, weights):
+    empty = {"source": sources, "predicted": ["x"] * len(weights), "weights": weights}
+    svg = attention_svg([empty, LOOKED], [False, True], title="t")
+    first, second = maps(svg)
+    assert not [*first.iter(f"{SVG}path")]
+    assert len([*second.iter(f"{SVG}path")]) == 4
+    assert "Sample 1: nothing. Sample 2: 48 at 48" in svg
+
+
 def test_says_that_only_the_first_tokens_are_there():
     cut = sample(["a"] * 30, ["b"] * 30, source_tokens=77, predicted_tokens=31)
     (group,) = maps(attention_svg([cut], [None], title="t"))

@@ -50,11 +50,11 @@ def test_few_positions_have_a_column_each_counted_from_one():
 def test_many_positions_are_taken_together_by_the_examples_they_have():
     result = analysed(by_position=profile(57))
     cells = rows_of(result, "Accuracy by position")
-    assert cells[:11] == ["position in the target", *(f"{i}-{min(i + 5, 57)}" for i in range(1, 58, 6))]
-    counts = [10 * sum(range(i, min(i + 6, 58))) for i in range(1, 58, 6)]
-    assert cells[-10:] == [f"{count:,}" for count in counts]
-    right = sum(10 * (i + 1) * i / 57 for i in range(6)) / counts[0]
-    assert cells[12] == f"{100 * right:.2f} %"
+    assert cells[:13] == ["position in the target", *(f"{i}-{min(i + 4, 57)}" for i in range(1, 58, 5))]
+    counts = [10 * sum(range(i, min(i + 5, 58))) for i in range(1, 58, 5)]
+    assert cells[-12:] == [f"{count:,}" for count in counts]
+    right = sum(10 * (i + 1) * i / 57 for i in range(5)) / counts[0]
+    assert cells[14] == f"{100 * right:.2f} %"
     assert "has each of the 57." in "\n".join(findings(result))
 
 
