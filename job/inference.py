@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from job.decoding.beam import beam_search
+from job.decoding.beam import IMPOSSIBLE, beam_search
 from job.decoding.greedy import greedy
 from job.errors import InputError
 from job.model_pair import Contexts, ModelPair, load_pair, write_contexts
@@ -22,6 +22,9 @@ from job.spec.schema import EvaluationSpec
 ROWS = 1024
 """Rows decoded at once; a smaller batch is filled up. One shape means one trace, and the same arithmetic for
 a row whatever its neighbours are, so that `predict` gives the very predictions of the evaluation."""
+
+LEAST_SCORE = -1e7
+"""A score below it is no target's: the greatest length penalty leaves more than this of `IMPOSSIBLE`."""
 
 
 @dataclass(frozen=True)
@@ -153,10 +156,13 @@ class TrainedModel(ModelPair):
     def _step_function(self, source: Any, width: int) -> tuple[Callable[[Any, Any], tuple[Any, Any]], Any]:
         """Encode sources; return a step (see `decoding.step`) over `width` rows a source, and its states."""
         states, memory = self.begin(source, width)
+        target = self.facts.target
+        # no target has them, and text with them reads like text without: an n-best list would say it twice
+        never = tf.constant([i in (PAD, target.start) for i in range(len(target))])
 
         def step(symbols: Any, states: Any) -> tuple[Any, Any]:
             logits, *rest = self.decoder([symbols[:, None], *states, *memory], training=False)
-            return logits[:, 0], tuple(rest[: len(states)])
+            return tf.where(never, IMPOSSIBLE, logits[:, 0]), tuple(rest[: len(states)])
 
         return step, states
 
@@ -261,7 +267,8 @@ def predict_best(
 ) -> Iterator[list[tuple[float, str]]]:
     """Yield the `count` best targets of each source with their scores, best first; an empty source gives ''.
 
-    Scores are those of `decoding.beam`; NaN where the search is greedy.
+    There are fewer where the model can write fewer. Scores are those of `decoding.beam`; NaN where the search
+    is greedy.
     """
     search = model.compile_search()
     for chunk in _chunks(sources):
@@ -271,9 +278,8 @@ def predict_best(
             if not ids:
                 yield [(0.0, "")]
                 continue
-            targets, scores = next(found)
-            decode = model.facts.target.decode
-            yield [(float(s), decode(t)) for t, s in zip(targets[:count], scores[:count], strict=True)]
+            hypotheses = [(float(s), t) for t, s in zip(*next(found), strict=True) if not s < LEAST_SCORE]
+            yield [(s, model.facts.target.decode(t)) for s, t in hypotheses[:count]]
 
 
 def encode(model: TrainedModel, sources: Iterable[list[int]], output: Path) -> int:

@@ -228,6 +228,13 @@ def test_the_best_targets_come_best_first_and_each_once(best):
         assert scores[0] < 0
 
 
+def test_a_list_longer_than_there_are_targets_names_each_once(model):
+    one_symbol = searching(model.with_beam(20), max_length=1)
+    (hypotheses,) = predict_best(one_symbol, [SUMS.encode("1+2")], 20)
+    assert sorted(target for _, target in hypotheses) == ["", *"+0123456789"]  # nothing is the end alone
+    assert sum(np.exp(score) for score, _ in hypotheses) == pytest.approx(1, abs=1e-5)
+
+
 def test_fewer_of_the_best_are_the_first_of_them(model, evaluated, best):
     some = sources_of(evaluated)[:40]
     wide = model.with_beam(5)
@@ -307,9 +314,13 @@ class Tiny:
         return pad([SUMS.encode(source) for source in SOURCES])
 
     def log_probabilities(self, sources, targets):
-        """Return log P of every next symbol where `targets` were written, (n, T, V)."""
+        """Return log P of every next symbol where `targets` were written, (n, T, V).
+
+        Padding and start are never written.
+        """
         before = np.concatenate([np.full_like(targets[:, :1], SUMS.start), targets[:, :-1]], axis=1)
         logits = self.train([sources, before]).numpy().astype(np.float64)
+        logits[:, :, [0, SUMS.start]] = -np.inf
         return logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
 
 
