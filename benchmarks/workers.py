@@ -3,8 +3,8 @@
 Eight equal small jobs are done by `--workers 1` and `--workers 2`, and by one and by two processes that know
 nothing of each other, each pinned to a core of its own (`benchmarks.alone`). Two processes at once share
 caches and memory, and on a rented machine perhaps a core: their speed-up over one is the ceiling. The target
-is that the batch gets at least 0.9 of it. A target that is missed is printed as MISSED and does not change the
-exit code: timings on a busy machine are not a test.
+is that the batch gets at least 0.9 of it. A target that is missed is printed as MISSED and does not change
+the exit code: timings on a busy machine are not a test.
 """
 
 from __future__ import annotations
