@@ -1,0 +1,86 @@
+import os
+import signal
+
+import pytest
+import tensorflow as tf
+
+from job import run_job as module
+from job.artifacts import JobPaths
+from job.run_job import run_job
+from job.spec.schema import CopySpec, EvaluationSpec, JobSpec, ModelSpec, TrainingSpec
+from job.stopping import Stop, Stopped
+from job.task import Task
+
+
+@pytest.fixture(autouse=True)
+def eagerly():
+    """Without compiling: these jobs are too small for it to pay."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
+def make_task(tmp_path):
+    def make(directory, seed=7, **options):
+        job = JobSpec(
+            name="copy",
+            seed=seed,
+            problem=CopySpec(kind="copy", source_length=2, cardinality=6),
+            model=ModelSpec(units=4, inputs="embedding", embedding_size=4, dropout=0.2),
+            training=TrainingSpec(examples=64, batch_size=16, epochs=2),
+            evaluation=EvaluationSpec(examples=20, validation_examples=10),
+        )
+        paths = JobPaths(tmp_path / directory)
+        paths.directory.mkdir(exist_ok=True)
+        return Task(job, "f" * 64, tmp_path, paths, commit=None, **options)
+
+    return make
+
+
+def bits(task, result):
+    """What a job came to, times and how it came there apart."""
+    predictions = task.paths.predictions.read_bytes()
+    history = [line.rpartition(",")[0] for line in task.paths.history.read_text().splitlines()]
+    data = {key: value for key, value in result.data.items() if key != "resumed_from_step"}
+    return result.metrics, data, result.samples, predictions, history
+
+
+def test_what_the_process_did_before_makes_no_difference(make_task):
+    tasks = [make_task("other", seed=8), make_task("first"), make_task("again")]
+    other, first, again = (bits(task, run_job(task)) for task in tasks)
+    assert first == again
+    assert first != other
+
+
+def test_stopped_while_it_decodes_a_job_goes_on_after_its_training(make_task, monkeypatch):
+    whole = make_task("whole")
+    expected = run_job(whole)
+    task, real = make_task("cut", attempt=2), module.evaluate
+
+    def interrupted(*arguments, **options):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return real(*arguments, **options)
+
+    stop = Stop()
+    with monkeypatch.context() as patch, stop.listening():
+        patch.setattr(module, "evaluate", interrupted)
+        with pytest.raises(Stopped):
+            run_job(task, stop=stop)
+    assert not task.paths.predictions.exists()
+    assert expected.data["resumed_from_step"] is None
+    steps = []
+    result = run_job(task, lambda progress: steps.append(progress.step))
+    assert steps == []
+    assert result.data["resumed_from_step"] == result.data["steps"] == 8
+    assert (expected.attempts, result.attempts) == (1, 2)
+    assert bits(task, result) == bits(whole, expected)
+    assert not {"history.csv", "predictions.jsonl"} - {artifact.path for artifact in result.artifacts}
+    assert result.timings["fit_seconds"] >= result.timings["train_seconds"]
+
+
+def test_asked_before_it_begins_a_job_does_nothing(make_task):
+    task, stop = make_task("never"), Stop(limit_seconds=0)
+    with pytest.raises(Stopped):
+        run_job(task, stop=stop)
+    assert [*task.paths.directory.iterdir()] == []
