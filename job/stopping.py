@@ -14,6 +14,10 @@ from job.errors import SIGINT_EXIT, SIGTERM_EXIT
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 """What asks to stop. SIGUSR1 is what Slurm sends ahead of its time limit (`--signal=B:USR1@90`)."""
 
+SAME_SECONDS = 0.3
+"""A signal that comes so soon after the first is the same one, by another way: Slurm sends SIGTERM to a
+script, which hands it on, and to all that the script started; timeout(1) to a command and to its group."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -48,7 +52,8 @@ class Stop:
 
     Args:
         limit_seconds: from now; then the time limit asks, which is only ever noted.
-        insistent: a second signal inside `noting` raises; else it is passed over.
+        insistent: a second signal inside `noting`, more than `SAME_SECONDS` later, raises; else it is passed
+            over.
     """
 
     def __init__(self, limit_seconds: float = math.inf, *, insistent: bool = True) -> None:
@@ -56,6 +61,7 @@ class Stop:
         self._insistent = insistent
         self._noting = 0
         self._signalled: Request | None = None
+        self._signalled_at = 0.0
         self._limited: Request | None = None
 
     @property
@@ -90,9 +96,13 @@ class Stop:
             self._noting -= 1
 
     def _receive(self, number: int, _: object) -> None:
+        now = time.monotonic()
         again = self._signalled is not None
+        if again and now - self._signalled_at < SAME_SECONDS:
+            return
         code = SIGINT_EXIT if number == signal.SIGINT else SIGTERM_EXIT
         request = self._signalled or Request(signal.Signals(number).name, code)
-        self._signalled = request
+        if not again:
+            self._signalled, self._signalled_at = request, now
         if not self._noting or (again and self._insistent):
             raise Stopped(request)

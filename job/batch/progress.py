@@ -6,18 +6,40 @@ import json
 import time
 from collections.abc import Callable
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn
 from rich.progress import Progress as Bars
 from rich.text import Text
 
-from job.reports.wording import leading_metrics, measured, plain
-from job.results import Failure, JobResult, Progress
+from job.batch.course import Course
+from job.reports.wording import headline, leading_metrics, measured, plain
+from job.results import Failure, JobResult, Progress, Report
 
 LINE_SECONDS = 30.0
-"""How often a running job says how far it is where there is no terminal."""
+"""How often the batch and each running job say how far they are where there is no terminal."""
+
+EVENTS: dict[str, tuple[str, ...]] = {
+    "begun": ("jobs",),
+    "reused": ("job",),
+    "started": ("job",),
+    "progress": (
+        "job",
+        "step",
+        "steps",
+        "loss",
+        "token_accuracy",
+        "examples_per_second",
+        "seconds_left",
+    ),
+    "retried": ("job", "error"),
+    "finished": ("job", "status", "metrics", "error"),
+    "batch": ("jobs", "done", "failed", "running", "waiting", "seconds_left"),
+    "ended": ("exit_code", "totals", "seconds", "report"),
+}
+"""Every event of `--log-format json` -> the keys that it has beside `time` and `event`."""
 
 
 class Log:
@@ -25,59 +47,94 @@ class Log:
 
     Args:
         write: takes one line.
-        machine: lines are JSON objects.
+        machine: lines are JSON objects, see `EVENTS`.
     """
 
     def __init__(self, write: Callable[[str], None], *, machine: bool = False) -> None:
         self._write, self._machine = write, machine
-        self._running: dict[str, Progress | None] = {}
+        self._course = Course(0, time.monotonic())
         self._spoke = time.monotonic()
 
-    def started(self, name: str) -> None:
-        """A worker took the job."""
-        self._running[name] = None
-        self._say("started", name, "started")
-
-    def advanced(self, name: str, step: Progress) -> None:
-        """Training went on."""
-        self._running[name] = step
-
-    def retried(self, name: str, failure: Failure) -> None:
-        """The job's worker was lost; it is tried again."""
-        self._running.pop(name, None)
-        self._say("retried", name, f"{failure.summary.partition(';')[0]}; it is tried again")
-
-    def finished(self, result: JobResult) -> None:
-        """The job has a result."""
-        self._running.pop(result.name, None)
-        text = result.status.replace("_", " ")
-        for name in leading_metrics([result]):
-            text += f", {plain(name)} {measured(result, name, result.metrics[name])}"
-        text += f": {result.error.summary}" if result.error else ""
-        self._say("finished", result.name, text, status=result.status, metrics=result.metrics)
+    def begun(self, jobs: int) -> None:
+        """The batch has so many jobs."""
+        self._course = Course(jobs, time.monotonic())
+        self._say("begun", f"batch: {_count(jobs)}", jobs=jobs)
 
     def reused(self, name: str) -> None:
         """The job was done before."""
-        self._say("reused", name, "already done, not trained again")
+        self._course.reuse()
+        self._say("reused", f"{name}: already done, not trained again", job=name)
+
+    def started(self, name: str) -> None:
+        """A worker took the job."""
+        self._course.start(name)
+        self._say("started", f"{name}: started", job=name)
+
+    def advanced(self, name: str, step: Progress) -> None:
+        """Training went on."""
+        self._course.advance(name, step, time.monotonic())
+
+    def retried(self, name: str, failure: Failure) -> None:
+        """The job's worker was lost; it is tried again."""
+        self._course.drop(name)
+        text = f"{name}: {failure.summary.partition(';')[0]}; it is tried again"
+        self._say("retried", text, job=name, error=failure.summary)
+
+    def finished(self, result: JobResult) -> None:
+        """The job has a result."""
+        self._course.finish(result)
+        text = f"{result.name}: {plain(result.status)}"
+        for name in leading_metrics([result]):
+            text += f", {plain(name)} {measured(result, name, result.metrics[name])}"
+        error = result.error.summary if result.error else None
+        if result.error:  # the status says already that it was interrupted
+            text += f": {result.error.message if result.status == 'interrupted' else error}"
+        self._say(
+            "finished", text, job=result.name, status=result.status, metrics=result.metrics, error=error
+        )
 
     def tick(self) -> None:
-        """Say how far the running jobs are, every `LINE_SECONDS`."""
-        if time.monotonic() - self._spoke < LINE_SECONDS:
+        """Say how far the running jobs and the batch are, every `LINE_SECONDS`."""
+        now = time.monotonic()
+        if now - self._spoke < LINE_SECONDS:
             return
-        self._spoke = time.monotonic()
-        for name, step in self._running.items():
-            if step is not None:
-                self._say("progress", name, describe(step), **vars(step))
+        self._spoke = now
+        for name in self._course.running:
+            if step := self._course.last(name):
+                left = self._course.job_seconds_left(name)
+                text = f"{name}: {describe(step)}{_left(left)}"
+                self._say("progress", text, job=name, **vars(step), seconds_left=_rounded(left))
+        self._say_batch(now)
+
+    def ended(self, report: Report, path: Path) -> None:
+        """The batch is at its end and its report, at `path`, is written."""
+        seconds = time.monotonic() - self._course.began_at
+        text = f"batch: {headline(report)}, after {duration(seconds)}"
+        fields = {"exit_code": report.exit_code, "totals": report.totals, "report": str(path)}
+        self._say("ended", text, **fields, seconds=_rounded(seconds))
 
     def close(self) -> None:
         """Nothing more will come."""
 
-    def _say(self, event: str, name: str, text: str, **fields: Any) -> None:
+    def _say_batch(self, now: float) -> None:
+        course, left = self._course, self._course.seconds_left(now)
+        self._say(
+            "batch",
+            f"batch: {standing(course)}{_left(left)}",
+            jobs=course.jobs,
+            done=course.done,
+            failed=course.failed,
+            running=len(course.running),
+            waiting=course.waiting,
+            seconds_left=_rounded(left),
+        )
+
+    def _say(self, event: str, text: str, **fields: Any) -> None:
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
         if self._machine:
-            self._write(json.dumps({"time": now, "event": event, "job": name, **fields}))
+            self._write(json.dumps({"time": now, "event": event, **fields}))
         else:
-            self._write(f"{now} {name}: {text}")
+            self._write(f"{now} {text}")
 
 
 def describe(step: Progress) -> str:
@@ -87,8 +144,38 @@ def describe(step: Progress) -> str:
     return f"step {step.step}/{step.steps}, loss {step.loss:.4f}, {accuracy}{speed}"
 
 
+def standing(course: Course) -> str:
+    """Return how many jobs are where: `3 of 8 jobs done (1 failed), 2 running, 3 waiting`."""
+    failed = f" ({course.failed} failed)" if course.failed else ""
+    parts = [f"{course.done} of {_count(course.jobs)} done{failed}"]
+    counts = {"running": len(course.running), "waiting": course.waiting}
+    parts += [f"{count} {name}" for name, count in counts.items() if count]
+    return ", ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in the unit that fits: `40 s`, `12 min`, `2.5 h`."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _left(seconds: float | None) -> str:
+    return f", about {duration(seconds)} left" if seconds else ""
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 1)
+
+
+def _count(jobs: int) -> str:
+    return f"{jobs} job" if jobs == 1 else f"{jobs} jobs"
+
+
 class LiveLog(Log):
-    """The same for a person at a terminal: a bar for each running job, a line for each finished one."""
+    """The same for a person at a terminal: a bar for the batch and each running job, a line for each finished
+    one.
+    """
 
     def __init__(self, console: Console) -> None:
         super().__init__(lambda line: self._bars.console.print(Text(line), soft_wrap=True))
@@ -97,21 +184,28 @@ class LiveLog(Log):
             BarColumn(bar_width=20),
             MofNCompleteColumn(),
             TextColumn("{task.fields[text]}"),
-            TimeRemainingColumn(),
         )
         self._bars = Bars(*columns, console=console, transient=True)
         self._ids: dict[str, TaskID] = {}
+        self._batch: TaskID | None = None
         self._bars.start()
+
+    def begun(self, jobs: int) -> None:
+        """Show the batch's bar."""
+        self._course = Course(jobs, time.monotonic())
+        self._batch = self._bars.add_task("batch", total=jobs, text="")
 
     def started(self, name: str) -> None:
         """Show a bar that does not move yet."""
-        self._running[name] = None
+        self._course.start(name)
         self._ids[name] = self._bars.add_task(name, total=None, text="starting")
 
     def advanced(self, name: str, step: Progress) -> None:
         """Move the bar."""
+        super().advanced(name, step)
         accuracy = "" if step.token_accuracy is None else f"acc {step.token_accuracy:.1%}  "
-        text = f"loss {step.loss:.4f}  {accuracy}{step.examples_per_second:,.0f}/s"
+        left = self._course.job_seconds_left(name)
+        text = f"loss {step.loss:.4f}  {accuracy}{step.examples_per_second:,.0f}/s{_short_left(left)}"
         self._bars.update(self._ids[name], total=step.steps, completed=step.step, text=text)
 
     def retried(self, name: str, failure: Failure) -> None:
@@ -126,8 +220,21 @@ class LiveLog(Log):
         super().finished(result)
 
     def tick(self) -> None:
-        """Nothing: the bars say it all."""
+        """Move the batch's bar; the others move as their jobs do."""
+        if self._batch is not None:
+            course = self._course
+            counts = f"{len(course.running)} running  {course.waiting} waiting"
+            counts += f"  {course.failed} failed" if course.failed else ""
+            text = counts + _short_left(course.seconds_left(time.monotonic()))
+            self._bars.update(self._batch, completed=course.done, text=text)
+
+    def ended(self, report: Report, path: Path) -> None:
+        """Nothing: the table that follows says it all."""
 
     def close(self) -> None:
         """Leave the terminal as it was."""
         self._bars.stop()
+
+
+def _short_left(seconds: float | None) -> str:
+    return f"  {duration(seconds)} left" if seconds else ""

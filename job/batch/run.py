@@ -137,6 +137,7 @@ def run_batch(
     ]
     results: dict[str, JobResult] = dict(done)
     for name in done:
+    log.begun(len(plan))
         log.reused(name)
         shutil.rmtree(output.job(name).checkpoint, ignore_errors=True)  # killed just before it was removed
     for planned in todo:
@@ -154,6 +155,7 @@ def run_batch(
     write_reports(output, report)
     return report
 
+    log.ended(report, output.report)
 
 def _run(
     tasks: Sequence[Task],

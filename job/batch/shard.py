@@ -140,6 +140,8 @@ def _slurm(environment: Environment) -> Shard | None:
         raise ShardError(
             f"{place}, highest {high}: not an array without gaps; expected one such as --array=1-4"
         )
+    if number == 1 and ids > 1:  # one of several, done again alone: not the whole batch
+        raise ShardError(f"{place}: one task alone does not say of how many it is; say it with --shard I/N")
     return _checked(place, (ids - low) // stride + 1, number)
 
 

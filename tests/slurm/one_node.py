@@ -40,7 +40,7 @@ SlurmdPidFile={root}/slurmd.pid
 SlurmctldLogFile={root}/slurmctld.log
 SlurmdLogFile={root}/slurmd.log
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cores} RealMemory={memory} State=UNKNOWN
-PartitionName=test Nodes={host} Default=YES MaxTime=60 State=UP
+PartitionName=test Nodes={host} Default=YES MaxTime=INFINITE State=UP
 """
 
 
@@ -91,13 +91,13 @@ class Cluster:
             "SLURM_CONF": str(root / "slurm.conf"),
         }
 
-    def call(self, *command, env=None, **options):
+    def call(self, *command, env=None, timeout=60, **options):
         done = subprocess.run(
             [*map(str, command)],
             env=env or self.variables,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=timeout,
             check=False,
             **options,
         )

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -13,7 +14,12 @@ from one_node import wait_until
 
 import job
 
-SCRIPTS = Path(__file__).parents[2] / "deploy" / "slurm"
+ROOT = Path(__file__).parents[2]
+SCRIPTS = ROOT / "deploy" / "slurm"
+DOCUMENT = (ROOT / "docs" / "clusters.md").read_text("utf-8")
+BLOCKS = re.findall(r"^```sh\n(.*?)^```$", DOCUMENT[DOCUMENT.index("## Slurm") :], re.MULTILINE | re.DOTALL)
+SUBMIT, REQUEUE, AGAIN, REPORT = "".join(BLOCKS).splitlines()
+"""Its commands, run here as they stand."""
 
 # `long` is long enough to be met at work: the first jobs of shards 1 and 2 of 4.
 SPEC = """\
@@ -68,6 +74,9 @@ class Batch:
     def output(self):
         return self.directory / "output"
 
+    def logs(self):
+        return "\n".join(path.read_text() for path in sorted(self.directory.glob("*.log")))
+
 
 @pytest.fixture(scope="module")
 def environment(cluster, tmp_path_factory):
@@ -76,22 +85,30 @@ def environment(cluster, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def batch(cluster, environment, tmp_path_factory):
-    """Submit, stop shard 1 by SIGTERM in the midst of training, have it requeued, and wait for the merge."""
+    """Submit, stop shards 1 and 2 in the midst of training, each in its own way, and wait for the merge.
+
+    Shard 1 gets SIGTERM, ends and is requeued by hand; shard 2 the signal of a time limit that is near.
+    """
     directory = tmp_path_factory.mktemp("batch")
     (directory / "jobs.yaml").write_text(SPEC)
-    options = ["--cpus-per-task=1", "--time=30"]
-    said = cluster.call(
-        SCRIPTS / "submit.sh", "jobs.yaml", "output", "4", *options, cwd=directory, env=environment
-    )
+    (directory / "deploy").symlink_to(ROOT / "deploy")
+    said = cluster.call("bash", "-c", SUBMIT, cwd=directory, env=environment)
     shards, merge = re.fullmatch(r"shards: job (\d+)\nmerge: job (\d+)", said).groups()
     output = directory / "output"
-    wait_until((output / "jobs" / NAMES[0] / "spec.yaml").exists, "training", 120)
+    wait_until(training(output, NAMES[0]), "training in shard 1", 120)
     cluster.signal(f"{shards}_1", "TERM")
+    wait_until(training(output, NAMES[1]), "training in shard 2", 120)
+    cluster.signal(f"{shards}_2", "USR1")
     wait_until(lambda: cluster.state(f"{shards}_1") == "FAILED", "the end of shard 1", 60)
     stopped = {"fields": cluster.fields(f"{shards}_1"), "report": read(output / "report-1-of-4.json")}
-    cluster.call("scontrol", "requeue", f"{shards}_1")
+    cluster.call("bash", "-c", REQUEUE.replace("JOB_2", f"{shards}_1"))
     wait_until(lambda: cluster.state(merge) not in ("PENDING", "RUNNING", "COMPLETING"), "the merge", 400)
     return Batch(directory, shards, merge, stopped)
+
+
+def training(output, name):
+    """Whether a job's training has begun: `spec.yaml` is written before it."""
+    return (output / "jobs" / name / "spec.yaml").exists
 
 
 @pytest.fixture(scope="module")
@@ -120,9 +137,18 @@ def test_a_stopped_shard_says_so_and_has_saved_its_state(batch):
 def test_every_shard_ends_well_and_the_merge_with_the_batchs_exit_code(cluster, batch):
     fields = [cluster.fields(f"{batch.shards}_{index}") for index in range(1, 5)]
     assert [(task["JobState"], task["ExitCode"]) for task in fields] == [("COMPLETED", "0:0")] * 4
-    assert [task["Restarts"] for task in fields] == ["1", "0", "0", "0"]
+    assert [task["Restarts"] for task in fields] == ["1", "1", "0", "0"]
     merge = cluster.fields(batch.merge)
-    assert (merge["JobState"], merge["ExitCode"]) == ("COMPLETED", "0:0")
+    assert (merge["JobState"], merge["ExitCode"]) == ("COMPLETED", "0:0"), batch.logs()
+
+
+def test_a_shard_that_nears_its_time_limit_requeues_itself_and_goes_on(batch):
+    log = (batch.directory / f"seq2seq-job-{batch.shards}_2.log").read_text()
+    first, note, second = log.partition("the time limit is near and the state is saved; into the queue again")
+    assert note
+    assert "Exit code 143" in first
+    assert "the batch was stopped by SIGUSR1" in first
+    assert "Exit code 0" in second
 
 
 def test_each_shard_did_its_part_and_no_other(batch):
@@ -141,6 +167,9 @@ def test_the_merged_report_is_that_of_an_unsharded_run_but_for_times(batch, unsh
     for report in (merged, whole):
         assert report.pop("started_at") < report.pop("finished_at")
         assert all(entry.pop(key) for entry in report["jobs"] for key in TIMES)
+    resumed = [entry["data"].pop("resumed_from_step") for entry in merged["jobs"]]
+    assert {entry["data"].pop("resumed_from_step") for entry in whole["jobs"]} == {None}
+    assert resumed[2:] == [None] * 6
     assert merged == whole
     assert [entry["name"] for entry in merged["jobs"]] == NAMES
     assert merged["totals"]["passed"] == 8
@@ -157,6 +186,22 @@ def test_every_job_learned_and_predicts_the_same(batch, unsharded, name):
     assert files[0].read_bytes() == files[1].read_bytes()
     assert history(batch.output, name) == history(unsharded, name)
     assert not (batch.output / "jobs" / name / "checkpoint").exists()
+
+
+def test_one_shard_is_done_again_alone(cluster, environment, batch, tmp_path):
+    directory = Path(shutil.copytree(batch.directory, tmp_path / "again", symlinks=True))
+    shutil.rmtree(directory / "output" / "jobs" / NAMES[5])
+    before = read(directory / "output" / "jobs" / NAMES[1] / "result.json")
+    command = AGAIN.replace("sbatch", "sbatch --wait --cpus-per-task=1")
+    cluster.call("bash", "-c", command, cwd=directory, env=environment, timeout=200)
+    part = read(directory / "output" / "report-2-of-4.json")
+    assert [(entry["name"], entry["reused"]) for entry in part["jobs"]] == [
+        (NAMES[1], True),
+        (NAMES[5], False),
+    ]
+    assert read(directory / "output" / "jobs" / NAMES[1] / "result.json") == before
+    cluster.call("bash", "-c", REPORT, cwd=directory, env=environment)
+    assert read(directory / "output" / "report.json")["totals"]["passed"] == 8
 
 
 def test_a_shard_that_fails_fails_the_merge_and_who_waits_is_told(cluster, environment, tmp_path):

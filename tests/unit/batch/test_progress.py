@@ -1,14 +1,18 @@
 import io
 import json
 import re
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 from sample_jobs import job_result
 
 from job.batch import progress
-from job.batch.progress import LiveLog, Log, describe
-from job.results import Failure, Progress
+from job.batch.progress import EVENTS, LiveLog, Log, describe, duration
+from job.reports.build import build_report
+from job.results import Failure, Progress, Verdict
 
 STEP = Progress(step=50, steps=1000, loss=1.23456, token_accuracy=0.5, examples_per_second=12345.6)
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00"
@@ -54,6 +58,10 @@ def test_a_job_has_a_line_when_it_starts_and_one_when_it_ends():
         ),
         (job_result("j", "failed", error=Failure("E", "first\nsecond")), "j: failed: E: first"),
         (job_result("j", "interrupted"), "j: interrupted"),
+        (
+            job_result("j", "interrupted", error=Failure("Interrupted", "stopped by SIGTERM")),
+            "j: interrupted: stopped by SIGTERM",
+        ),
     ],
 )
 def test_the_end_of_a_job_is_one_line_however_it_ended(result, line):
@@ -69,26 +77,74 @@ def test_a_job_that_was_done_before_says_so():
     assert [said(line) for line in lines] == ["tutorial: already done, not trained again"]
 
 
-def test_running_jobs_say_how_far_they_are_now_and_then(monkeypatch):
+@pytest.fixture
+def clock(monkeypatch):
+    """Time as the log reads it: set `clock[0]`."""
     now = [0.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_a_batch_and_its_running_jobs_say_how_far_they_are_now_and_then(clock):
     log, lines = text_log()
+    log.begun(4)
+    log.reused("z")
     log.started("a")
     log.started("b")
     log.advanced("a", STEP)
     for seconds in (1, progress.LINE_SECONDS - 0.1):
-        now[0] = seconds
+        clock[0] = seconds
         log.tick()
-    assert len(lines) == 2
-    now[0] = progress.LINE_SECONDS
+    assert len(lines) == 4
+    clock[0] = progress.LINE_SECONDS
     log.tick()
-    assert [said(line) for line in lines[2:]] == [f"a: {describe(STEP)}"]  # b has nothing to say yet
+    # nothing is known of b yet, nor how fast a is
+    assert [said(line) for line in lines[4:]] == [
+        f"a: {describe(STEP)}",
+        "batch: 1 of 4 jobs done, 2 running, 1 waiting",
+    ]
     log.tick()
-    assert len(lines) == 3
+    assert len(lines) == 6
+    log.finished(job_result("b", "failed"))
+    log.advanced("a", replace(STEP, step=525))
+    clock[0] = 2 * progress.LINE_SECONDS
+    log.tick()
+    assert [said(line) for line in lines[7:]] == [
+        f"a: {describe(replace(STEP, step=525))}, about 30 s left",
+        "batch: 2 of 4 jobs done (1 failed), 1 running, 1 waiting, about 60 s left",
+    ]
     log.finished(job_result("a"))
-    now[0] = 2 * progress.LINE_SECONDS
+    clock[0] = 3 * progress.LINE_SECONDS
     log.tick()
-    assert len(lines) == 4  # the line that a is finished; it is not running any more
+    assert [said(line) for line in lines[10:]] == [
+        "batch: 3 of 4 jobs done (1 failed), 1 waiting, about 45 s left"
+    ]
+
+
+def test_the_batch_says_how_it_began_and_ended(clock, tmp_path):
+    log, lines = text_log()
+    log.begun(1)
+    clock[0] = 100.0
+    log.ended(a_report(exit_code=1), tmp_path / "report.json")
+    assert [said(line) for line in lines] == [
+        "batch: 1 job",
+        "batch: Exit code 1: at least one job failed, after 2 min",
+    ]
+
+
+def a_report(exit_code=0):
+    now = datetime.now(timezone.utc)
+    return build_report(
+        [job_result("j")], started_at=now, finished_at=now, verdict=Verdict(exit_code, ("because",))
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.2, "1 s"), (89.4, "89 s"), (90, "2 min"), (1830, "30 min"), (5400, "1.5 h"), (90000, "25.0 h")],
+)
+def test_durations_are_given_in_the_unit_that_fits(seconds, text):
+    assert duration(seconds) == text
 
 
 def test_describe():
@@ -98,29 +154,70 @@ def test_describe():
 # --- lines for machines -------------------------------------------------------------------------------------
 
 
-def test_lines_for_machines_are_json_objects(monkeypatch):
-    monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
+def test_lines_for_machines_are_json_objects_with_the_listed_keys(clock, tmp_path):
     log, lines = machine_log()
+    log.begun(3)
+    log.reused("k")
+    log.started("j")
+    log.retried("j", Failure("WorkerLost", "killed\nlog"))
     log.started("j")
     log.advanced("j", STEP)
+    clock[0] = progress.LINE_SECONDS
+    log.advanced("j", replace(STEP, step=100, token_accuracy=None))
     log.tick()
-    log.finished(job_result("j", "gate_failed", metrics={"sequence_accuracy": 0.5}))
-    log.reused("k")
+    log.finished(job_result("j", "gate_failed", metrics={"sequence_accuracy": 0.5}, error=Failure("E", "no")))
+    log.ended(a_report(), tmp_path / "report.json")
     assert all(re.fullmatch(TIME, line.pop("time")) for line in lines)
     assert lines == [
+        {"event": "begun", "jobs": 3},
+        {"event": "reused", "job": "k"},
+        {"event": "started", "job": "j"},
+        {"event": "retried", "job": "j", "error": "WorkerLost: killed"},
         {"event": "started", "job": "j"},
         {
             "event": "progress",
             "job": "j",
-            "step": 50,
+            "step": 100,
             "steps": 1000,
             "loss": 1.23456,
-            "token_accuracy": 0.5,
+            "token_accuracy": None,
             "examples_per_second": 12345.6,
+            "seconds_left": 540.0,
         },
-        {"event": "finished", "job": "j", "status": "gate_failed", "metrics": {"sequence_accuracy": 0.5}},
-        {"event": "reused", "job": "k"},
+        {
+            "event": "batch",
+            "jobs": 3,
+            "done": 1,
+            "failed": 0,
+            "running": 1,
+            "waiting": 1,
+            "seconds_left": 1140.0,
+        },
+        {
+            "event": "finished",
+            "job": "j",
+            "status": "gate_failed",
+            "metrics": {"sequence_accuracy": 0.5},
+            "error": "E: no",
+        },
+        {
+            "event": "ended",
+            "exit_code": 0,
+            "totals": {"passed": 1, "gate_failed": 0, "failed": 0, "interrupted": 0, "missing": 0},
+            "seconds": 30.0,
+            "report": str(tmp_path / "report.json"),
+        },
     ]
+    assert {line["event"]: {*line} - {"event"} for line in lines} == {
+        event: {*keys} for event, keys in EVENTS.items()
+    }
+
+
+def test_the_documented_fields_are_those_of_the_events():
+    text = (Path(__file__).parents[3] / "docs" / "clusters.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)` \|[^|]*\| (.*?) \|$", text, re.MULTILINE)
+    documented = {event: tuple(re.findall(r"`(\w+)`", fields)) for event, fields in rows}
+    assert {event: fields for event, fields in documented.items() if event in EVENTS} == EVENTS
 
 
 # --- a terminal ---------------------------------------------------------------------------------------------
@@ -134,8 +231,10 @@ def live():
     log.close()
 
 
-def test_a_terminal_shows_a_bar_for_each_running_job(live):
+def test_a_terminal_shows_a_bar_for_the_batch_and_each_running_job(live):
     log, screen = live
+    log.begun(3)
+    log.reused("old")
     log.started("tutorial")
     log.started("longer")
     log.advanced("tutorial", STEP)
@@ -145,15 +244,33 @@ def test_a_terminal_shows_a_bar_for_each_running_job(live):
     assert "starting" in shown
     assert "50/1000" in shown
     assert "loss 1.2346  acc 50.0%  12,346/s" in shown
+    log.tick()
+    log._bars.refresh()
+    assert "2 running  0 waiting" in screen.getvalue()
+
+
+def test_a_terminal_shows_how_long_it_still_takes(clock):
+    log = LiveLog(Console(file=io.StringIO(), force_terminal=True, width=100))
+    log.begun(2)
+    log.started("j")
+    log.advanced("j", STEP)
+    clock[0] = 60.0
+    log.advanced("j", replace(STEP, step=525))
+    log.tick()
+    log.close()
+    texts = {task.description: task.fields["text"] for task in log._bars.tasks}
+    assert texts["j"].endswith("/s  60 s left")
+    assert texts["batch"] == "1 running  1 waiting  3 min left"
 
 
 def test_a_terminal_keeps_a_line_for_a_finished_job_and_drops_its_bar(live):
     log, screen = live
+    log.begun(1)
     log.started("tutorial")
     log.finished(job_result("tutorial", metrics={"sequence_accuracy": 1.0}))
     log.tick()
     assert "tutorial: passed, sequence accuracy 100.00 %" in screen.getvalue()
-    assert log._bars.tasks == []
+    assert [task.description for task in log._bars.tasks] == ["batch"]
 
 
 def test_messages_are_shown_as_they_are_and_not_as_markup(live):

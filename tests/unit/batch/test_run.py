@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ET
 import pytest
 from sample_jobs import job_spec
 
-from job import artifacts
+from job import artifacts, stopping
 from job.batch.plan import make_plan
 from job.batch.progress import Log
 from job.batch.run import run_batch
@@ -86,10 +86,13 @@ def test_jobs_done_before_are_not_run_again_and_are_marked(batch, output, stand_
     said = []
     again = batch("fine-1", "fine-2", log=Log(said.append))
     assert len(stand_in) == 1
-    assert [line.partition(" ")[2] for line in said] == [
+    *lines, last = [line.partition(" ")[2] for line in said]
+    assert lines == [
+        "batch: 2 jobs",
         "fine-1: already done, not trained again",
         "fine-2: already done, not trained again",
     ]
+    assert last.startswith("batch: Exit code 0: every job trained and passed its gates, after ")
     assert [result.reused for result in first.jobs] == [False, False]
     assert [result.reused for result in again.jobs] == [True, True]
     assert again.exit_code == 0
@@ -159,7 +162,9 @@ def test_slurms_early_signal_and_the_time_limit_are_like_sigterm(batch, output):
     assert recorded(output, "waits").error.summary.startswith("Interrupted: stopped by the time limit; ")
 
 
-def test_a_second_signal_ends_the_batch_at_once(batch, output, stand_in):
+def test_a_second_signal_ends_the_batch_at_once(batch, output, stand_in, monkeypatch):
+    monkeypatch.setattr(stopping, "SAME_SECONDS", 0.0)
+
     class Twice(Signalling):
         def advanced(self, name, step):
             super().advanced(name, step)
@@ -171,6 +176,16 @@ def test_a_second_signal_ends_the_batch_at_once(batch, output, stand_in):
     assert [worker.process.poll() for worker in stand_in] == [-signal.SIGKILL]
     assert recorded(output, "fine").status == "passed"
     assert not output.report.exists()
+
+
+def test_a_signal_that_comes_by_two_ways_is_one(batch, output):
+    class Twice(Signalling):
+        def advanced(self, name, step):
+            super().advanced(name, step)
+            super().advanced(name, step)
+
+    report = batch("waits", log=Twice(signal.SIGTERM))
+    assert (report.exit_code, recorded(output, "waits").status) == (143, "interrupted")
 
 
 def test_a_signal_that_comes_when_all_is_done_changes_nothing(batch, output):

@@ -69,7 +69,8 @@ def test_what_is_no_shard_is_a_usage_error(text):
         pytest.param(slurm(3, 0, 4, MAX=3, STEP=1), Shard(4, 4), id="slurm-from-0"),
         pytest.param(slurm(12, 10, 3, MAX=12, STEP=1), Shard(3, 3), id="slurm-from-10"),
         pytest.param(slurm(4, 0, 4, MAX=6, STEP=2), Shard(3, 4), id="slurm-step"),
-        pytest.param(slurm(5, 5, 1, MAX=5, STEP=1), WHOLE, id="slurm-one"),
+        pytest.param(slurm(1, 1, 1, MAX=1, STEP=1), WHOLE, id="slurm-one"),
+        pytest.param(slurm(0, 0, 1, MAX=0, STEP=1), WHOLE, id="slurm-one-from-0"),
         pytest.param(slurm(2, 1, 2), Shard(2, 2), id="slurm-without-step-and-max"),
         pytest.param(GITLAB, Shard(2, 4), id="gitlab"),
         pytest.param({"CI_NODE_TOTAL": "1"}, WHOLE, id="gitlab-not-parallel"),
@@ -115,6 +116,7 @@ def test_what_systems_set(environment, shard):
         pytest.param(slurm(1, 0, 2, STEP=2), "without gaps", id="slurm-between-steps"),
         pytest.param(slurm(3, 1, 3, MAX=4, STEP=1), "without gaps", id="slurm-list"),
         pytest.param(slurm(0, 0, 2, STEP=0), "without gaps", id="slurm-step-0"),
+        pytest.param(slurm(2, 2, 1, MAX=2, STEP=1), "one task alone", id="slurm-one-of-several-alone"),
         pytest.param(
             {**GITLAB, **slurm(1, 1, 4)},
             "Slurm says 1/4 and GitLab says 2/4; .*--shard I/N",
