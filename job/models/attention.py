@@ -93,6 +93,18 @@ class AttentionDecoder(keras.layers.Layer):  # type: ignore[misc]
             self.keys.build((None, memory_shape[-1]))
             self.energy.build((None, self.units))
 
+    def compute_output_spec(
+        self, inputs: Any, states: Any, memory: Any, mask: Any = None, training: bool = False
+    ) -> tuple[keras.KerasTensor, ...]:
+        """Return shapes and dtypes of what `call` gives, which Keras would trace it to find out."""
+        rows, steps, _ = inputs.shape
+        shapes = [
+            (rows, steps, self.units),
+            (rows, steps, memory.shape[1]),
+            *[(rows, self.units)] * len(states),
+        ]
+        return tuple(keras.KerasTensor(shape, inputs.dtype) for shape in shapes)
+
     def call(self, inputs: Any, states: Any, memory: Any, mask: Any = None, training: bool = False) -> Any:
         """Decode with the inputs given.
 
