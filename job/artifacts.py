@@ -202,16 +202,18 @@ def replacing(path: Path) -> Iterator[Path]:
     The temporary name lies in the same folder and ends as `path` does, for writers that go by the suffix.
 
     Raises:
-        OSError: the file cannot be written or renamed; `path` is as it was.
+        OSError: the file cannot be written or renamed; `path`, which it names, is as it was.
     """
     temporary = _temporary(path)
     try:
         yield temporary
         _flush(temporary)
         os.replace(temporary, path)
-    except BaseException:  # KeyboardInterrupt too: nothing may be left behind
+    except BaseException as error:  # KeyboardInterrupt too: nothing may be left behind
         with suppress(OSError):
             temporary.unlink()
+        if isinstance(error, OSError) and error.filename in (None, str(temporary)):
+            error.filename = str(path)  # a full disk names none, and nobody knows the temporary one
         raise
     _flush(path.parent)
 

@@ -140,6 +140,7 @@ def run(
     from job.artifacts import prepare_output
     from job.batch.lock import ALL, lock_output
     from job.batch.resources import read_limits, worker_count
+    from job.batch.schedule import first_worker
     from job.batch.shard import WHOLE, parse_shard
 
     limits = read_limits()
@@ -153,9 +154,9 @@ def run(
     }
     part = WHOLE if shard is None else parse_shard(shard, os.environ)
     log_class = _choice("--log-format", log_format, ("text", "json"))
-    with options["stop"].listening():
+    environment.check_versions()
+    with options["stop"].listening(), first_worker(limits.gpus) as options["first"]:
         located, _ = _load(spec)
-        environment.check_versions()
         names = _selected([job.name for job in located.spec.jobs], only)
         output = prepare_output(output_dir)
         with lock_output(output.root, f"shard-{part.label}" if part != WHOLE else ALL):

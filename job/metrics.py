@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
-from sacrebleu.metrics import BLEU, CHRF
 
 Bools = NDArray[np.bool_]
 Ids = NDArray[np.int32]
@@ -91,6 +90,8 @@ def text_scores(
         words: whether tokens are words.
         lowercase: whether all texts are in lower case already, for the signature.
     """
+    from sacrebleu.metrics import BLEU, CHRF  # half a second that other problems do not need
+
     most = max(map(len, references))
     streams = [[of[i] if i < len(of) else None for of in references] for i in range(most)]
     metrics = {"chrf": CHRF(lowercase=lowercase)}

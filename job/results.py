@@ -52,9 +52,7 @@ class Prediction:
 
     def to_line(self) -> str:
         """Return the JSON object of one line, without the line end."""
-        record = asdict(self)
-        if not self.references:
-            del record["references"]
+        record = vars(self) if self.references else {k: v for k, v in vars(self).items() if k != "references"}
         return json.dumps(record, ensure_ascii=False)
 
 

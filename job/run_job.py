@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gc
 import io
 import json
 import math
@@ -81,7 +80,8 @@ def run_job(
     """
     job, stop = task.job, stop or Stop()
     clock = _Clock(stop)
-    _begin_anew(job.seed)
+    _reset_peak_rss()
+    keras.utils.set_random_seed(job.seed)
     with clock.stage("data"):
         problem = build_problem(job.problem, job.seed, task.directory)
         validation = problem.examples("validation", job.evaluation.validation_examples)
@@ -117,12 +117,9 @@ def run_job(
     )
 
 
-def _begin_anew(seed: int) -> None:
-    """Forget the jobs that this process did before."""
-    keras.utils.clear_session()
-    gc.collect()
-    _reset_peak_rss()
-    keras.utils.set_random_seed(seed)
+def forget_job() -> None:
+    """Let go of what the last job of this process holds; for a worker to call when nobody waits for it."""
+    keras.utils.clear_session()  # it collects garbage too
 
 
 def _sizes(problem: Problem, model: ModelSpec) -> dict[str, Any]:

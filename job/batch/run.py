@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -14,9 +14,8 @@ from job.artifacts import OutputPaths
 from job.batch.plan import PlannedJob
 from job.batch.progress import Log
 from job.batch.resume import make_room
-from job.batch.schedule import run_tasks, worker_pool
+from job.batch.schedule import Worker, run_tasks, worker_pool
 from job.reports.build import build_report
-from job.reports.plots import write_plots
 from job.reports.writing import write_reports
 from job.results import FINISHED, Failure, JobResult, Progress, Report, Status
 from job.stopping import Request, Stop
@@ -67,6 +66,8 @@ class _Recorder:
         if isinstance(outcome, Failure):
             result = _unfinished(task, outcome, "failed")
         else:
+            from job.reports.plots import write_plots  # loaded by `_run`, while the workers loaded TensorFlow
+
             write_plots(task.paths, outcome)
             outcomes = gates.judge({**outcome.timings, **outcome.metrics}, task.job.gate.thresholds())
             result = replace(
@@ -102,6 +103,7 @@ def run_batch(
     *,
     workers: int,
     gpus: Sequence[str] = (),
+    first: Worker | None = None,
     stop: Stop | None = None,
     fresh: bool = False,
     fail_fast: bool = False,
@@ -117,6 +119,7 @@ def run_batch(
         log: told how it goes.
         workers: processes at once; no more are started than there are jobs.
         gpus: what the workers share, see `resources.device_variables`.
+        first: a worker that was started before, see `first_worker`.
         stop: whether to stop; running jobs then save their state, and the reports are still written.
         fresh: train all jobs again.
         fail_fast: stop at the first job that fails.
@@ -132,17 +135,16 @@ def run_batch(
     done = {} if fresh else {p.job.name: p.result for p in plan if p.result is not None}
     todo = [p for p in plan if p.job.name not in done]
     commit = environment.git_commit(directory)
-    tasks = [
-        Task(p.job, p.fingerprint, directory, p.paths, commit, tensorboard=tensorboard) for p in todo
-    ]
+    tasks = [Task(p.job, p.fingerprint, directory, p.paths, commit, tensorboard=tensorboard) for p in todo]
     results: dict[str, JobResult] = dict(done)
-    for name in done:
     log.begun(len(plan))
+    for name in done:
         log.reused(name)
         shutil.rmtree(output.job(name).checkpoint, ignore_errors=True)  # killed just before it was removed
     for planned in todo:
         make_room(output, planned.job.name, planned.fingerprint, fresh=fresh)
-    stopped_by = _run(tasks, log, results, stop or Stop(), workers=workers, gpus=gpus, fail_fast=fail_fast)
+    pool = worker_pool(min(workers, len(tasks)), gpus, first)
+    stopped_by = _run(tasks, log, results, stop or Stop(), pool=pool, fail_fast=fail_fast)
     names = [p.job.name for p in plan]
     report = build_report(
         [results[name] for name in names if name in results],
@@ -153,9 +155,9 @@ def run_batch(
         reused=list(done),
     )
     write_reports(output, report)
+    log.ended(report, output.report)
     return report
 
-    log.ended(report, output.report)
 
 def _run(
     tasks: Sequence[Task],
@@ -163,14 +165,15 @@ def _run(
     results: dict[str, JobResult],
     stop: Stop,
     *,
-    workers: int,
-    gpus: Sequence[str],
+    pool: AbstractContextManager[list[Worker]],
     fail_fast: bool,
 ) -> Request | None:
     """Run the tasks, add their results, and return why they were stopped if some are unfinished for that."""
     recorder = _Recorder(log)
-    with stop.noting(), worker_pool(min(workers, len(tasks)), gpus) as pool:
-        run_tasks(tasks, pool, recorder, results, fail_fast=fail_fast, stop=stop)
+    with stop.noting(), pool as workers:
+        import job.reports.plots  # noqa: F401 - a second of matplotlib, while the workers load TensorFlow
+
+        run_tasks(tasks, workers, recorder, results, fail_fast=fail_fast, stop=stop)
     request = stop.request
     unfinished = [task for task in tasks if task.job.name not in results]
     if request is None or not unfinished:

@@ -127,9 +127,27 @@ def stop_worker(worker: Worker, *, at_once: bool = False) -> None:
 
 
 @contextmanager
-def worker_pool(count: int, gpus: Sequence[str] = ()) -> Iterator[list[Worker]]:
-    """Start `count` workers, each on the next of the GPUs; whatever happens, none is left at the end."""
-    workers = [start_worker(device_variables(gpus, i)) for i in range(count)]
+def first_worker(gpus: Sequence[str] = ()) -> Iterator[Worker]:
+    """Start a pool's first worker before it is known what there is to do: loading TensorFlow takes seconds.
+
+    Whatever happens, it is not left at the end.
+    """
+    worker = start_worker(device_variables(gpus, 0))
+    try:
+        yield worker
+    finally:
+        if worker.process.poll() is None:
+            stop_worker(worker, at_once=True)
+
+
+@contextmanager
+def worker_pool(count: int, gpus: Sequence[str] = (), first: Worker | None = None) -> Iterator[list[Worker]]:
+    """Start `count` workers, each on the next of the GPUs; whatever happens, none is left at the end.
+
+    `first` is one that was started before, see `first_worker`.
+    """
+    started = [] if first is None else [first][:count]
+    workers = started + [start_worker(device_variables(gpus, i)) for i in range(len(started), count)]
     at_once = True
     try:
         yield workers

@@ -44,7 +44,7 @@ def main(connection: Connection) -> None:
         except DependencyError as error:
             connection.send(Broken(str(error)))
             return
-        from job.run_job import run_job
+        from job.run_job import forget_job, run_job
 
         connection.send(Ready())
         while (task := _next(connection)) is not None:
@@ -52,6 +52,7 @@ def main(connection: Connection) -> None:
             connection.send(message)
             if isinstance(message, Interrupted):
                 return
+            forget_job()
 
 
 def _do(
@@ -115,3 +116,6 @@ def _failure(error: BaseException, task: Task) -> Failure:
 
 if __name__ == "__main__":
     main(Connection(int(sys.argv[1])))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # there is nothing left to do, and TensorFlow takes a while to be taken down

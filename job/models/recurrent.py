@@ -117,6 +117,7 @@ def lstm_steps(z: Any, h0: Any, c0: Any, recurrent_kernel: Any) -> Any:
     hs, cs = kept[5].stack(), kept[6].stack()
 
     def gradient(dhs: Any, dcs: Any) -> tuple[Any, ...]:
+        transposed = tf.transpose(recurrent_kernel)  # once: a product with a transposed side is slower
         dh_steps, dc_steps, c_before = filled(dhs), filled(dcs), filled(_previous(c0, cs))
         last = tf.shape(z)[0] - 1 if not is_unrolled(z) else z.shape[0] - 1
 
@@ -134,7 +135,7 @@ def lstm_steps(z: Any, h0: Any, c0: Any, recurrent_kernel: Any) -> Any:
                 ],
                 axis=1,
             )
-            return tf.matmul(dz, recurrent_kernel, transpose_b=True), dc * f, dzs.write(t, dz)
+            return tf.matmul(dz, transposed), dc * f, dzs.write(t, dz)
 
         dh, dc, dzs = loop(z, backward, (tf.zeros_like(h0), tf.zeros_like(c0), *empty(z, 1)))
         dz = dzs.stack()
@@ -170,6 +171,7 @@ def gru_steps(z: Any, h0: Any, recurrent_kernel: Any, recurrent_bias: Any) -> An
     hs = kept[4].stack()
 
     def gradient(dhs: Any) -> tuple[Any, ...]:
+        transposed = tf.transpose(recurrent_kernel)
         dh_steps, h_before = filled(dhs), filled(_previous(h0, hs))
         last = tf.shape(z)[0] - 1 if not is_unrolled(z) else z.shape[0] - 1
 
@@ -182,7 +184,7 @@ def gru_steps(z: Any, h0: Any, recurrent_kernel: Any, recurrent_bias: Any) -> An
             d_reset = d_candidate * rh * reset * (1 - reset)
             dr = tf.concat([d_update, d_reset, d_candidate * reset], axis=1)
             dz = tf.concat([d_update, d_reset, d_candidate], axis=1)
-            dh = dh * update + tf.matmul(dr, recurrent_kernel, transpose_b=True)
+            dh = dh * update + tf.matmul(dr, transposed)
             return dh, dzs.write(t, dz), drs.write(t, dr)
 
         dh, dzs, drs = loop(z, backward, (tf.zeros_like(h0), *empty(z, 2)))

@@ -588,8 +588,8 @@ class JobSpec(_Section):
         default=None,
         gt=0,
         le=525_600,
-        description="Longest that the job may take, in minutes; then it is killed and has failed. null for no "
-        "limit.",
+        description="Longest that the job may take, in minutes; then it is killed and has failed. null for "
+        "no limit.",
     )
     retries: int = Field(
         default=1,

@@ -115,6 +115,15 @@ def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path, err
     assert tree(tmp_path) == ["a"]
 
 
+@pytest.mark.parametrize("where", ["a", "gone/a"])
+def test_an_error_names_the_file_that_was_to_be_written(tmp_path, monkeypatch, where):
+    if where == "a":
+        monkeypatch.setattr(os, "fsync", no_space)
+    with pytest.raises(OSError, match=r"No space left|No such file") as caught:
+        write_text(tmp_path / where, "text")
+    assert caught.value.filename == str(tmp_path / where)
+
+
 @pytest.mark.parametrize("call", ["fsync", "replace", "open"])
 def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, call):
     (tmp_path / "a").write_text("old")
