@@ -95,6 +95,8 @@ def act(task, watch):
 def check_works():
     if os.environ.get("STAND_IN") == "broken":
         raise DependencyError("TensorFlow does not work here; reinstall it")
+    if os.environ.get("STAND_IN") == "hangs":
+        signal.pause()
     if os.environ.get("STAND_IN") == "gone":
         print("something in a library went wrong", file=sys.stderr)
         os._exit(127)

@@ -58,6 +58,7 @@ def run(make_task, stand_in):
 
 def test_a_worker_that_never_gets_ready_is_taken_to_hang(run, stand_in, monkeypatch):
     monkeypatch.setattr(schedule, "START_SECONDS", 0.0)
+    monkeypatch.setenv("STAND_IN", "hangs")
     watched, _ = run("fine", retries=1)
     message = watched.outcomes["fine"].message
     assert message.startswith("the worker process did not load TensorFlow in 0 s and was killed; ")
