@@ -128,8 +128,7 @@ def break_run(scratch: Path, run: int, length: float, draw: random.Random, most:
     process = start(scratch, "broken")
     began = time.monotonic()
     for _ in range(most):
-        at = draw.uniform(0.0, length)
-        if not _runs_on(process, began + at - time.monotonic()):
+        if not _runs_on(process, draw.uniform(0.0, length)):
             break  # it was through before
         victim = draw.choice(VICTIMS)
         found = standing(output / "jobs")
@@ -143,7 +142,7 @@ def break_run(scratch: Path, run: int, length: float, draw: random.Random, most:
 
 def _runs_on(process: subprocess.Popen[str], seconds: float) -> bool:
     try:
-        process.wait(timeout=max(0.0, seconds))
+        process.wait(timeout=seconds)
     except subprocess.TimeoutExpired:
         return True
     return False

@@ -279,22 +279,16 @@ def fit(
                 _record(run, interval, steps_per_epoch)
                 watch(_progress(run, total, spec.batch_size))
                 keeper.keep(run)
-            _end_epoch(model, loop, run, spec, validation)
+            scores = validate(loop.validate, validation, lambda: keeper.keep(run))
+            _end_epoch(model, run, spec, scores)
             keeper.keep(run, epoch_ended=True)
     if run.best_weights is not None:
         model.set_weights(run.best_weights)
     return _fitted(run, spec, *before)
 
 
-def _end_epoch(
-    model: keras.Model,
-    loop: _Loop,
-    run: TrainingState,
-    spec: TrainingSpec,
-    validation: Examples | Windows,
-) -> None:
-    """Validate, and see whether that was the last epoch."""
-    scores = validate(loop.validate, validation) if len(validation) else {}
+def _end_epoch(model: keras.Model, run: TrainingState, spec: TrainingSpec, scores: dict[str, float]) -> None:
+    """Note what validation gave, and see whether that was the last epoch."""
     validated: dict[str, Any] = {f"val_{k}": v for k, v in scores.items()}
     run.history[-1] = replace(run.history[-1], **validated)
     run.epochs += 1
@@ -379,14 +373,17 @@ def _progress(run: TrainingState, total: int, batch_size: int) -> Progress:
     return Progress(run.step, total, last["loss"], last.get("token_accuracy"), speed)
 
 
-def validate(compiled: Callable[..., Any], examples: Examples | Windows) -> dict[str, float]:
+def validate(
+    compiled: Callable[..., Any], examples: Examples | Windows, between: Callable[[], None] = lambda: None
+) -> dict[str, float]:
     """Return the loss (see `HistoryRow`) and for tokens token_accuracy and sequence_accuracy, all with the
-    right prefix given."""
+    right prefix given; nothing where there are no examples. `between` is called before each part of them."""
     parts = []
     for first in range(0, len(examples), VALIDATION_ROWS):
+        between()
         rows = slice(first, first + VALIDATION_ROWS)
         parts.append(compiled(tf.constant(examples.source[rows]), tf.constant(examples.target[rows])))
-    return _mean({k: np.array([float(part[k]) for part in parts]) for k in parts[0]})
+    return _mean({k: np.array([float(part[k]) for part in parts]) for k in parts[0]}) if parts else {}
 
 
 def _should_stop(model: keras.Model, run: TrainingState, spec: TrainingSpec, loss: float) -> bool:

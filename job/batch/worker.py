@@ -35,21 +35,25 @@ VARIABLES = {
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
+class _ParentGone(BaseException):
+    """Nobody is left to tell. No `ConnectionError`: a problem that reads over a network may raise those."""
+
+
 def main(connection: Connection) -> None:
     """Run the tasks that come, until None comes or the parent is gone."""
     _die_with_parent()
-    with suppress(ConnectionError):  # nobody is left to tell
+    with suppress(_ParentGone):
         try:
             environment.check_works()
         except DependencyError as error:
-            connection.send(Broken(str(error)))
+            _tell(connection, Broken(str(error)))
             return
         from job.run_job import forget_job, run_job
 
-        connection.send(Ready())
+        _tell(connection, Ready())
         while (task := _next(connection)) is not None:
             message = _do(task, run_job, connection)
-            connection.send(message)
+            _tell(connection, message)
             if isinstance(message, Interrupted):
                 return
             forget_job()
@@ -62,11 +66,11 @@ def _do(
     try:
         _redirect(task.paths.log)
         with stop.listening():
-            result = run_job(task, lambda progress: connection.send(Advanced(progress)), stop)
+            result = run_job(task, lambda progress: _tell(connection, Advanced(progress)), stop)
         return Finished(result, _resident_bytes())
     except Stopped as stopped:
         return Interrupted(stopped.request.cause)
-    except ConnectionError:
+    except _ParentGone:
         raise
     except BaseException as error:
         traceback.print_exc()
@@ -77,9 +81,16 @@ def _do(
 def _next(connection: Connection) -> Task | None:
     try:
         task: Task | None = connection.recv()
-    except EOFError:
+    except (EOFError, ConnectionError):
         return None
     return task
+
+
+def _tell(connection: Connection, message: object) -> None:
+    try:
+        connection.send(message)
+    except ConnectionError as error:
+        raise _ParentGone from error
 
 
 def _die_with_parent() -> None:

@@ -382,7 +382,7 @@ def test_validation_in_parts_is_validation_of_the_whole(monkeypatch):
 def test_early_stopping_ends_with_the_weights_of_the_best_epoch(monkeypatch, losses, rule, epochs, best):
     at_end_of_epoch = []
 
-    def scripted(compiled, examples):
+    def scripted(compiled, examples, between):
         at_end_of_epoch.append(models[0].get_weights())
         return {"loss": losses[len(at_end_of_epoch) - 1], "token_accuracy": 0.5, "sequence_accuracy": 0.5}
 
