@@ -192,7 +192,7 @@ def test_one_shard_is_done_again_alone(cluster, environment, batch, tmp_path):
     directory = Path(shutil.copytree(batch.directory, tmp_path / "again", symlinks=True))
     shutil.rmtree(directory / "output" / "jobs" / NAMES[5])
     before = read(directory / "output" / "jobs" / NAMES[1] / "result.json")
-    command = AGAIN.replace("sbatch", "sbatch --wait --cpus-per-task=1")
+    command = AGAIN.replace("sbatch ", "sbatch --wait --cpus-per-task=1 ", 1)
     cluster.call("bash", "-c", command, cwd=directory, env=environment, timeout=200)
     part = read(directory / "output" / "report-2-of-4.json")
     assert [(entry["name"], entry["reused"]) for entry in part["jobs"]] == [
