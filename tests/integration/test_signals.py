@@ -84,7 +84,8 @@ def test_sigterm_saves_the_state_of_what_runs_and_ends_the_batch_soon(command, t
 
 def test_a_second_signal_ends_it_at_once(command, tmp_path):
     process = command("--workers", 2)
-    workers = wait_until(lambda: children(process.pid), process)
+    wait_until(lambda: len([*tmp_path.rglob("job.log")]) == 2, process)  # both workers are at a job
+    workers = children(process.pid)
     os.kill(workers[0], signal.SIGSTOP)  # one that cannot answer
     process.send_signal(signal.SIGINT)
     time.sleep(0.5)
