@@ -11,6 +11,7 @@ from pathlib import Path
 from job import artifacts, gates
 from job.artifacts import OutputPaths, prepare_output
 from job.batch.gather import common_plan, distinct, gather, read_result
+from job.batch.lock import lock_output
 from job.reports.build import build_report
 from job.reports.writing import write_reports
 from job.results import JobResult, Report
@@ -27,8 +28,8 @@ def merge_reports(directories: Sequence[Path], destination: Path | None = None) 
         destination: where the results are gathered and the reports go; by default the first directory.
 
     Raises:
-        OutputError: a directory is not there or holds no plan, two contradict each other, or a result file
-            cannot be read.
+        OutputError: a directory is not there or holds no plan, two contradict each other, a result file
+            cannot be read, or results would be gathered where a batch is running.
     """
     began = datetime.now(timezone.utc)
     output = OutputPaths(destination or directories[0])
@@ -37,9 +38,10 @@ def merge_reports(directories: Sequence[Path], destination: Path | None = None) 
     prepare_output(output.root)
     others = [source for source in sources if source.root.resolve() != output.root.resolve()]
     if others:
-        gather(plan, others, output)
-        written = next(source for source in sources if source.plan.exists())
-        artifacts.write_bytes(output.plan, written.plan.read_bytes())
+        with lock_output(output.root):
+            gather(plan, others, output)
+            written = next(source for source in sources if source.plan.exists())
+            artifacts.write_bytes(output.plan, written.plan.read_bytes())
     results = [
         result for name, mark in plan.items() if (result := read_result(output, name, mark)) is not None
     ]

@@ -10,6 +10,7 @@ from sample_jobs import job_result
 
 from job import gates
 from job.artifacts import OutputPaths, prepare_output
+from job.batch.lock import lock_output
 from job.batch.merge import merge_reports
 from job.errors import BAD_USAGE, OutputError
 from job.reports.build import build_report
@@ -261,6 +262,15 @@ def test_a_directory_that_is_not_there_is_refused_even_beside_one_that_is(leave,
     for roots in ([tmp_path / "gone"], [root, tmp_path / "gone"]):
         with pytest.raises(OutputError, match=r"gone holds no batch"):
             merge_reports(roots)
+
+
+def test_nothing_is_gathered_where_a_batch_is_running(leave):
+    one, two = leave("one", a_result("a")), leave("two", a_result("b"))
+    with lock_output(one, "shard-1-of-2"):
+        with pytest.raises(OutputError, match=r"one is in use by another batch"):
+            merge_reports([one, two])
+        assert merge_reports([one]).missing == ("b", "c", "d")  # which moves no job
+    assert merge_reports([one, two]).missing == ("c", "d")
 
 
 def test_a_copy_that_fails_leaves_no_part_of_a_job(leave):
