@@ -41,6 +41,8 @@ class AttentionDecoder(keras.layers.Layer):  # type: ignore[misc]
         layers: cells, one above the other.
         score: see above.
         residual: each cell above the first adds its input to its output.
+        dropout: share of the inputs of each cell above the first that are dropped in training, other ones at
+            every step.
         cell_options: given to every cell: initializers, recurrent dropout.
     """
 
@@ -52,6 +54,7 @@ class AttentionDecoder(keras.layers.Layer):  # type: ignore[misc]
         layers: int,
         score: str,
         residual: bool = False,
+        dropout: float = 0.0,
         cell_options: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -59,11 +62,12 @@ class AttentionDecoder(keras.layers.Layer):  # type: ignore[misc]
         self.supports_masking = True
         self._arguments = {
             "cell": cell, "units": units, "layers": layers, "score": score, "residual": residual,
-            "cell_options": cell_options or {},
+            "dropout": dropout, "cell_options": cell_options or {},
         }  # fmt: skip
         kind = {"lstm": keras.layers.LSTMCell, "gru": keras.layers.GRUCell}[cell]
         self.cells = [kind(units, name=f"cell_{i + 1}", **(cell_options or {})) for i in range(layers)]
-        self.units, self.score, self.residual = units, score, residual
+        self.units, self.score, self.residual, self.dropout = units, score, residual, dropout
+        self.seed_generator = keras.random.SeedGenerator() if dropout else None
         self.states_per_cell = 2 if cell == "lstm" else 1
         dense = keras.layers.Dense
         self.combine = dense(units, activation="tanh", use_bias=False, name="attentional")
@@ -113,7 +117,7 @@ class AttentionDecoder(keras.layers.Layer):  # type: ignore[misc]
             states: of each cell, h (and c), then with input feeding the attentional vector; each (B, H).
             memory: (B, S, H) float32.
             mask: (B, S) bool, False for padding; None when there is none.
-            training: whether recurrent dropout applies.
+            training: whether states and inputs are dropped.
 
         Returns:
             attentional vectors (B, T, H), attention weights (B, T, S), and the states after the last step.
@@ -121,10 +125,12 @@ class AttentionDecoder(keras.layers.Layer):  # type: ignore[misc]
         time_major = tf.transpose(inputs, [1, 0, 2])
         keys = memory if self.keys is None else self.keys(memory)
         steps = filled(time_major)
+        kept = [filled(factors) for factors in self._draw_kept(time_major, training)]
         self._draw_dropout(states, training)
 
         def body(t: Any, outputs: Any, weights: Any, *before: Any) -> tuple[Any, ...]:
-            output, weight, after = self._step(steps.read(t), before, memory, keys, mask, training)
+            now = [factors.read(t) for factors in kept]
+            output, weight, after = self._step(steps.read(t), before, memory, keys, mask, now, training)
             return (outputs.write(t, output), weights.write(t, weight), *after)
 
         outputs, weights, *after = loop(time_major, body, (*empty(time_major, 2), *states))
@@ -133,16 +139,16 @@ class AttentionDecoder(keras.layers.Layer):  # type: ignore[misc]
         return tf.transpose(stacked, [1, 0, 2]), tf.transpose(weights.stack(), [1, 0, 2]), *after
 
     def _step(
-        self, x: Any, states: Any, memory: Any, keys: Any, mask: Any, training: bool
+        self, x: Any, states: Any, memory: Any, keys: Any, mask: Any, kept: list[Any], training: bool
     ) -> tuple[Any, Any, tuple[Any, ...]]:
         """Take one step: x (B, F) -> attentional vector (B, H), weights (B, S), states."""
         cells, top = states[: len(self.cells) * self.states_per_cell], (len(self.cells) - 1)
         if self.feeds:
-            after, h = self._run_cells(tf.concat([x, states[-1]], axis=-1), cells, training)
+            after, h = self._run_cells(tf.concat([x, states[-1]], axis=-1), cells, kept, training)
             context, weights = self._attend(h, memory, keys, mask)
         else:
             context, weights = self._attend(cells[top * self.states_per_cell], memory, keys, mask)
-            after, h = self._run_cells(tf.concat([x, context], axis=-1), cells, training)
+            after, h = self._run_cells(tf.concat([x, context], axis=-1), cells, kept, training)
         output = self.combine(tf.concat([context, h], axis=-1))
         return output, weights, (*after, output) if self.feeds else tuple(after)
 
@@ -153,10 +159,18 @@ class AttentionDecoder(keras.layers.Layer):  # type: ignore[misc]
             if training and cell.recurrent_dropout:
                 cell.get_recurrent_dropout_mask(states[height * self.states_per_cell])
 
-    def _run_cells(self, x: Any, states: Any, training: bool) -> tuple[list[Any], Any]:
+    def _draw_kept(self, time_major: Any, training: bool) -> list[Any]:
+        """Return factors for the inputs of each cell above the first, (T, B, H); none outside training."""
+        if not (training and self.dropout):
+            return []
+        ones = tf.ones_like(time_major[:, :, :1]) * tf.ones([self.units])
+        return [keras.random.dropout(ones, self.dropout, seed=self.seed_generator) for _ in self.cells[1:]]
+
+    def _run_cells(self, x: Any, states: Any, kept: list[Any], training: bool) -> tuple[list[Any], Any]:
         after: list[Any] = []
         for height, cell in enumerate(self.cells):
             n = self.states_per_cell
+            x = x * kept[height - 1] if kept and height else x
             output, new = cell(x, list(states[height * n : (height + 1) * n]), training=training)
             after += new if isinstance(new, list | tuple) else [new]
             x = output + x if self.residual and height else output

@@ -155,6 +155,7 @@ class _Builder:
             layers=spec.layers,
             score=spec.attention,
             residual=spec.residual,
+            dropout=spec.dropout,
             cell_options=self._cell_options,
             name="decoder",
         )

@@ -329,7 +329,7 @@ def test_masked_softmax_by_hand(mask, expected):
     assert np.array_equal(weights[0] > 0, np.array(expected) > 0)
 
 
-# --- recurrent dropout --------------------------------------------------------------------------------------
+# --- dropout ------------------------------------------------------------------------------------------------
 
 
 def dropping(cell):
@@ -368,3 +368,27 @@ def test_states_are_dropped_in_training_alone_and_the_same_ones_at_every_step(ce
     assert not np.array_equal(dropped[0], dropped[1])
     assert not np.array_equal(dropped, in_training().numpy() == 0)
     assert (call(training=False).numpy() > 0).all()
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_inputs_of_upper_cells_are_dropped_in_training_alone_and_other_ones_at_every_step(path, monkeypatch):
+    """Two GRUs whose state is a function of the input alone: above 0 unless the upper's was dropped."""
+    monkeypatch.setattr(recurrent, "UNROLL_LIMIT", PATHS[path])
+    units, same = 50, np.eye(50)
+    decoder = AttentionDecoder(cell="gru", units=units, layers=2, score="luong_dot", dropout=0.5)
+    given = tf.ones([2, 4, 1]), [tf.zeros([2, units])] * 3, tf.zeros([2, 1, units])
+    decoder(*given)
+    bias = np.stack([np.repeat([SHUT, 0, 0], units), np.zeros(3 * units)])
+    kernels = np.ones((1 + units, units)), same
+    cells = [[np.concatenate([0 * k, 0 * k, k], 1), np.zeros((units, 3 * units)), bias] for k in kernels]
+    decoder.set_weights([*cells[0], *cells[1], np.concatenate([0 * same, same])])
+
+    def in_training():
+        return decoder(*given, training=True)[0]
+
+    outputs = (tf.function(in_training) if path == "while_loop" else in_training)().numpy()
+    assert not np.array_equal(outputs[:, 0] == 0, outputs[:, 1] == 0)
+    assert 0.25 < (outputs == 0).mean() < 0.75
+    whole = decoder(*given)[0].numpy()
+    assert (whole > 0).all()
+    assert (outputs[outputs > 0].min() > whole).all()  # what is kept is made greater, so that the mean stays

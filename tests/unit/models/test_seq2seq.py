@@ -402,6 +402,14 @@ def test_dropout_is_on_vectors_alone_and_in_training_alone(cell, attention, inpu
     assert fused.count_params() == count_parameters(spec, SIZE, SIZE)  # dropout has no weights
 
 
+def test_where_the_recurrence_attends_the_decoder_itself_drops_what_its_upper_cells_read():
+    spec = model_spec(architecture("gru", 2, False, "bahdanau", "embedding", False), dropout=0.5)
+    model = build_training_model(spec, SIZE, SIZE, masked=True, kernel="fused")
+    found = {layer.name for layer in model.layers if isinstance(layer, keras.layers.Dropout)}
+    assert found == {f"{name}_dropout" for name in ("encoder_1", "encoder_2", "decoder_1", "output")}
+    assert model.get_layer("decoder").dropout == 0.5
+
+
 # --- reversing ----------------------------------------------------------------------------------------------
 
 
