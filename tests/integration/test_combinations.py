@@ -1,0 +1,126 @@
+"""Every cell, depth, direction, attention and search: trained by the real stages, saved, loaded elsewhere.
+
+It takes minutes, so that it is run by `tox -e exhaustive` alone.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+import job
+from job.artifacts import JobPaths
+from job.batch.worker import VARIABLES
+from job.results import Prediction
+from job.spec.schema import AdditionSpec, EvaluationSpec, JobSpec, ModelSpec, OptimizerSpec, TrainingSpec
+from job.task import Task
+
+pytestmark = pytest.mark.exhaustive
+
+STEPS, BATCH_SIZE, EXAMPLES = 50, 128, 50
+WORKERS = 2
+COMBINATIONS = {
+    f"{cell}-{layers}-{directions}-{attention}-{decoder}": (cell, layers, directions, attention, decoder)
+    for cell, layers, directions, attention, decoder in product(
+        ("lstm", "gru"),
+        (1, 2),
+        ("one_direction", "two_directions"),
+        ("none", "luong_dot", "luong_general", "bahdanau"),
+        ("greedy", "beam"),
+    )
+}
+
+
+def job_spec(name):
+    cell, layers, directions, attention, decoder = COMBINATIONS[name]
+    return JobSpec(
+        name=name,
+        problem=AdditionSpec(kind="addition", digits=1),
+        model=ModelSpec(
+            units=8,
+            cell=cell,
+            layers=layers,
+            bidirectional=directions == "two_directions",
+            attention=attention,
+        ),
+        training=TrainingSpec(
+            examples=STEPS * BATCH_SIZE,
+            batch_size=BATCH_SIZE,
+            optimizer=OptimizerSpec(learning_rate=0.05, warmup_fraction=0.1),
+        ),
+        evaluation=EvaluationSpec(examples=EXAMPLES, validation_examples=10, decoder=decoder, beam_width=4),
+    )
+
+
+def train(output, names):
+    """Run the jobs of some combinations, each in a directory of its own under `output`."""
+    from job.run_job import run_job
+
+    for name in names:
+        paths = JobPaths(output / name)
+        paths.directory.mkdir()
+        result = run_job(Task(job_spec(name), "f" * 64, paths.directory, paths, commit=None))
+        assert result.data["steps"] == STEPS
+
+
+def predict_again(output, names):
+    """Write `again.jsonl` beside each job's predictions: what its saved model predicts for their sources."""
+    from job.inference import load_model, predict, read_sources
+
+    for directory in (output / name for name in names):
+        records = [json.loads(line) for line in JobPaths(directory).predictions.open(encoding="utf-8")]
+        model = load_model(directory)
+        found = predict(model, read_sources((r["source"] for r in records), model.facts, "predictions"))
+        with (directory / "again.jsonl").open("w", encoding="utf-8") as file:
+            for record, text in zip(records, found, strict=True):
+                again = {**record, "predicted": text, "correct": text == record["target"]}
+                file.write(Prediction(**again).to_line() + "\n")
+
+
+def start(function, *arguments):
+    """Call a function of this file in a new process, whose threads are as a worker's."""
+    environment = {**os.environ, **VARIABLES, "PYTHONPATH": str(Path(job.__file__).parents[1])}
+    command = [sys.executable, __file__, function.__name__, *map(str, arguments)]
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory):
+    """Where all jobs were run, and where then one new process has predicted with every saved model."""
+    directory, names = tmp_path_factory.mktemp("output"), list(COMBINATIONS)
+    stages = [
+        [(train, names[worker::WORKERS]) for worker in range(WORKERS)],
+        [(predict_again, names)],
+    ]
+    for stage in stages:
+        processes = [start(function, directory, *some) for function, some in stage]
+        try:
+            for process in processes:
+                printed, _ = process.communicate()
+                assert process.returncode == 0, printed
+        finally:
+            for process in processes:
+                process.kill()
+    return directory
+
+
+@pytest.mark.parametrize("name", COMBINATIONS)
+def test_a_new_process_predicts_the_same_bits(output, name):
+    evaluated = JobPaths(output / name).predictions.read_bytes()
+    assert len(evaluated.splitlines()) == EXAMPLES
+    assert (output / name / "again.jsonl").read_bytes() == evaluated
+
+
+def test_what_is_predicted_depends_on_the_model(output):
+    """Or the wrong model would do as well: few of them have learned the same in so few steps."""
+    assert len({JobPaths(output / name).predictions.read_bytes() for name in COMBINATIONS}) > 32
+
+
+if __name__ == "__main__":
+    {f.__name__: f for f in (train, predict_again)}[sys.argv[1]](Path(sys.argv[2]), sys.argv[3:])
