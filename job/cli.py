@@ -178,6 +178,9 @@ def _run_jobs(
     write_plan(output, plan)
     chosen = part.select([planned for planned in plan if planned.job.name in names])
     output = replace(output, shard=part.label)
+    if len(options["gpus"]) > 1 and any(p.job.training.distribution == "mirrored" for p in chosen):
+        # one worker that sees every GPU, so not the one that was started ahead
+        options |= {"gpus": (",".join(options["gpus"]),), "workers": 1, "first": None}
     with options["stop"].noting():
         log = _log(log_form)
         try:

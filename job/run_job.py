@@ -20,6 +20,7 @@ import yaml
 
 from job import artifacts, environment, projection
 from job.checkpoints import Checkpoints
+from job.distribution import strategy_for
 from job.evaluation import SAMPLES, evaluate, evaluate_at
 from job.event_files import write_events
 from job.forecasting import Forecaster, evaluate_forecasts
@@ -85,12 +86,13 @@ def run_job(
     with clock.stage("data"):
         problem = build_problem(job.problem, job.seed, task.directory)
         validation = problem.examples("validation", job.evaluation.validation_examples)
-    with clock.stage("build"):
+    strategy = strategy_for(job.training.distribution)
+    with clock.stage("build"), strategy.scope():
         sizes = _sizes(problem, job.model)
         kernel = choose_kernel(job.model, gpu=bool(tf.config.list_physical_devices("GPU")))
         training_model = build_training_model(**sizes, kernel=kernel)
     artifacts.write_text(task.paths.spec, yaml.safe_dump(job.model_dump(mode="json"), sort_keys=False))
-    with clock.stage("fit"):
+    with clock.stage("fit"), strategy.scope():
         checkpoints = Checkpoints(
             task.paths.checkpoint, task.fingerprint, 60 * job.training.checkpoint_minutes
         )

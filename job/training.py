@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from job import distribution
 from job.checkpoints import Checkpoints
 from job.errors import NonFiniteError
 from job.objectives import objective
@@ -131,6 +132,8 @@ class _Loop:
     def __init__(self, model: keras.Model, problem: Problem, optimizer: Adam) -> None:
         self._model, self._optimizer = model, optimizer
         self._objective = objective(problem)
+        self._strategy = tf.distribute.get_strategy()
+        self._step = self._one_step if self._strategy.num_replicas_in_sync == 1 else self._joint_step
         self.statistics = (*self._objective.statistics, "gradient_norm", "learning_rate")
         sides = problem.batch(0, 0, 1, 1)
         # static lengths let the recurrent kernels unroll
@@ -165,13 +168,29 @@ class _Loop:
         arrays = tf.while_loop(lambda i, ok, _: (i < count) & ok, body, begin)[2]
         return {k: array.stack() for k, array in arrays.items()}
 
-    def _step(self, source: Any, target: Any) -> dict[str, Any]:
+    def _one_step(self, source: Any, target: Any) -> dict[str, Any]:
         with tf.GradientTape() as tape:
             outputs = self._model([source, self._objective.decoder_input(source, target)], training=True)
             sums = self._objective.sums(outputs, target)
             loss = sums["loss"] / sums["tokens"]
         gradients = tape.gradient(loss, self._model.trainable_variables)
         norm, rate = self._optimizer.apply(gradients)
+        return {**sums, "gradient_norm": norm, "learning_rate": rate}
+
+    def _joint_step(self, source: Any, target: Any) -> dict[str, Any]:
+        """Do what `_one_step` does, on several devices."""
+        values = self._strategy.run(self._replica_step, args=(source, target))
+        return {k: self._strategy.experimental_local_results(v)[0] for k, v in values.items()}
+
+    def _replica_step(self, source: Any, target: Any) -> dict[str, Any]:
+        (source, target), weight = distribution.own_share(source, target)
+        with tf.GradientTape() as tape:
+            outputs = self._model([source, self._objective.decoder_input(source, target)], training=True)
+            sums = {k: weight * v for k, v in self._objective.sums(outputs, target).items()}
+        gradients = tape.gradient(sums["loss"], self._model.trainable_variables)
+        dense = [tf.convert_to_tensor(g) for g in gradients]
+        sums, dense = distribution.total((sums, dense))
+        norm, rate = self._optimizer.apply([g / sums["tokens"] for g in dense])
         return {**sums, "gradient_norm": norm, "learning_rate": rate}
 
     def _validate(self, source: Any, target: Any) -> dict[str, Any]:
@@ -248,7 +267,8 @@ def fit(
     checkpoints: Checkpoints | None = None,
     stop: Stop | None = None,
 ) -> Fitted:
-    """Fit `model` (see `Models.train`) to `problem`.
+    """Fit `model` (see `Models.train`) to `problem`, on all devices of the `tf.distribute` strategy in force,
+    in whose scope the model was made.
 
     Args:
         model: trained in place; with early stopping it ends with the best epoch's weights.

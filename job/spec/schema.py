@@ -494,6 +494,11 @@ class TrainingSpec(_Section):
     batch_size: int = Field(default=128, ge=1, le=65_536, description="Examples a step.")
     optimizer: OptimizerSpec = Field(default=OptimizerSpec(), description="The optimizer and its schedule.")
     early_stopping: EarlyStoppingSpec | None = Field(default=None, description="Off when absent.")
+    distribution: Literal["none", "mirrored"] = Field(
+        default="none",
+        description="`mirrored`: on all GPUs of the machine at once, each computing its share of a batch. "
+        "The result is that of one device but for rounding, and for what dropout drops.",
+    )
     checkpoint_minutes: float = Field(
         default=5.0,
         gt=0,

@@ -370,6 +370,18 @@ def test_each_gpu_has_a_worker(command, batch, monkeypatch):
     assert (batch["workers"], batch["gpus"]) == (2, ("0", "1"))
 
 
+def test_a_model_on_all_gpus_has_one_worker_that_sees_them_all(command, batch, here, monkeypatch):
+    limits = resources.Limits(cores=8, cpu_quota=None, memory_bytes=None, gpus=("0", "1"))
+    monkeypatch.setattr(resources, "read_limits", lambda: limits)
+    mirrored = "cardinality: 6}\n    training: {distribution: mirrored}\n"
+    (here / "jobs.yaml").write_text(SPEC.replace("cardinality: 6}\n", mirrored))
+    command()
+    assert (batch["workers"], batch["gpus"], batch["first"]) == (1, ("0,1",), None)
+    command("--only", "sums-*")  # none of which asks for it
+    assert (batch["workers"], batch["gpus"]) == (2, ("0", "1"))
+    assert batch["first"] is not None
+
+
 def test_the_time_limit_reaches_the_batch(command, batch):
     command("--time-limit", "1e-9")
     assert batch["stop"].request.cause == "the time limit"

@@ -30,6 +30,7 @@ RANKS = {
     "model_pair": 6,
     "task": 6,
     "event_files": 6,
+    "distribution": 6,
     "objectives": 6,
     "artifacts": 5,
     "decoding": 4,
@@ -49,6 +50,7 @@ of one rank, such as `models` and `problems`, or `decoding` and `models`, never 
 
 MAY_IMPORT_TENSORFLOW = {
     "event_files",
+    "distribution",
     "models",
     "decoding",
     "objectives",
