@@ -2,14 +2,17 @@ import gzip
 import json
 import math
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from job.errors import DataErrors
+from job.metrics import rmse
 from job.problems import build_problem
 from job.problems.series import Series
 from job.spec.files import checksum
+from job.spec.loading import load_spec
 from job.spec.schema import TimeSeriesSpec
 
 SQUARES = [float(i * i) for i in range(1, 11)]  # changes 3, 5, 7, ... 19
@@ -400,3 +403,26 @@ def test_a_compressed_file_is_read(tmp_path):
     (tmp_path / "s.csv.gz").write_bytes(gzip.compress((tmp_path / "s.csv").read_bytes()))
     packed = build_problem(spec_of(file="s.csv.gz"), 7, tmp_path)
     assert np.array_equal(packed.examples("test", 9).history, problem.examples("test", 9).history)
+
+
+# --- the example --------------------------------------------------------------------------------------------
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
+
+
+def test_the_shampoo_sales_are_those_that_others_measured():
+    """Persistence over the last year has an RMSE of 136.761 in J. Brownlee's tutorials on this series."""
+    (job, *others) = load_spec(EXAMPLES / "shampoo.yaml").jobs
+    assert [other.seed for other in (job, *others)] == [*range(1, 11)]
+    problem = build_problem(job.problem, job.seed, EXAMPLES)
+    test = problem.examples("test", 99)
+    assert rmse(test.history[:, -1, :1], test.future) == pytest.approx(136.761, abs=5e-4)
+    assert problem.examples_per_epoch("all") == job.training.batch_size
+
+
+def test_the_sizes_of_the_example_were_chosen_without_its_test():
+    whole, part = ((EXAMPLES / name).read_text() for name in ("shampoo.csv", "shampoo_two_years.csv"))
+    assert part.splitlines() == whole.splitlines()[:25]
+    assert {job.problem.file for job in load_spec(EXAMPLES / "shampoo_choice.yaml").jobs} == {
+        "shampoo_two_years.csv"
+    }
