@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn
+from rich.progress import BarColumn, ProgressColumn, TaskID, TextColumn
 from rich.progress import Progress as Bars
 from rich.text import Text
 
@@ -40,6 +40,13 @@ EVENTS: dict[str, tuple[str, ...]] = {
     "ended": ("exit_code", "totals", "seconds", "report"),
 }
 """Every event of `--log-format json` -> the keys that it has beside `time` and `event`."""
+
+
+WIDE = 110
+"""Columns of a terminal that has room for bars beside the numbers."""
+
+TEXT_WIDTH = 62
+"""Columns that a job's numbers may take: with six digits of steps, and hours left."""
 
 
 class Log:
@@ -179,12 +186,13 @@ class LiveLog(Log):
 
     def __init__(self, console: Console) -> None:
         super().__init__(lambda line: self._bars.console.print(Text(line), soft_wrap=True))
-        columns = (
+        columns: list[ProgressColumn] = [
             TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
-            MofNCompleteColumn(),
             TextColumn("{task.fields[text]}"),
-        )
+        ]
+        if console.width >= WIDE:
+            columns.insert(1, BarColumn(bar_width=20))
+        self._name_width = max(12, console.width - (TEXT_WIDTH + 22 if console.width >= WIDE else TEXT_WIDTH))
         self._bars = Bars(*columns, console=console, transient=True)
         self._ids: dict[str, TaskID] = {}
         self._batch: TaskID | None = None
@@ -198,14 +206,15 @@ class LiveLog(Log):
     def started(self, name: str) -> None:
         """Show a bar that does not move yet."""
         self._course.start(name)
-        self._ids[name] = self._bars.add_task(name, total=None, text="starting")
+        self._ids[name] = self._bars.add_task(_cut(name, self._name_width), total=None, text="starting")
 
     def advanced(self, name: str, step: Progress) -> None:
         """Move the bar."""
         super().advanced(name, step)
         accuracy = "" if step.token_accuracy is None else f"acc {step.token_accuracy:.1%}  "
         left = self._course.job_seconds_left(name)
-        text = f"loss {step.loss:.4f}  {accuracy}{step.examples_per_second:,.0f}/s{_short_left(left)}"
+        text = f"{step.step}/{step.steps}  loss {step.loss:.4f}  {accuracy}"
+        text += f"{step.examples_per_second:,.0f}/s{_short_left(left)}"
         self._bars.update(self._ids[name], total=step.steps, completed=step.step, text=text)
 
     def retried(self, name: str, failure: Failure) -> None:
@@ -223,7 +232,9 @@ class LiveLog(Log):
         """Move the batch's bar; the others move as their jobs do."""
         if self._batch is not None:
             course = self._course
-            counts = f"{len(course.running)} running  {course.waiting} waiting"
+            counts = (
+                f"{course.done}/{course.jobs} done  {len(course.running)} running  {course.waiting} waiting"
+            )
             counts += f"  {course.failed} failed" if course.failed else ""
             text = counts + _short_left(course.seconds_left(time.monotonic()))
             self._bars.update(self._batch, completed=course.done, text=text)
@@ -234,6 +245,14 @@ class LiveLog(Log):
     def close(self) -> None:
         """Leave the terminal as it was."""
         self._bars.stop()
+
+
+def _cut(name: str, width: int) -> str:
+    """Cut a name in its middle: those that a matrix made begin alike, and differ at their ends too."""
+    if len(name) <= width:
+        return name
+    head = (width - 1) // 3
+    return f"{name[:head]}…{name[head + 1 - width :]}"
 
 
 def _short_left(seconds: float | None) -> str:

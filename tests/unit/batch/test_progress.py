@@ -246,7 +246,7 @@ def test_a_terminal_shows_a_bar_for_the_batch_and_each_running_job(live):
     assert "loss 1.2346  acc 50.0%  12,346/s" in shown
     log.tick()
     log._bars.refresh()
-    assert "2 running  0 waiting" in screen.getvalue()
+    assert "1/3 done  2 running  0 waiting" in screen.getvalue()
 
 
 def test_a_terminal_shows_how_long_it_still_takes(clock):
@@ -260,7 +260,30 @@ def test_a_terminal_shows_how_long_it_still_takes(clock):
     log.close()
     texts = {task.description: task.fields["text"] for task in log._bars.tasks}
     assert texts["j"].endswith("/s  60 s left")
-    assert texts["batch"] == "1 running  1 waiting  3 min left"
+    assert texts["batch"] == "0/2 done  1 running  1 waiting  3 min left"
+
+
+@pytest.mark.parametrize("width", [80, 100, 140])
+def test_a_line_holds_every_number_on_a_narrow_terminal(clock, width):
+    screen = io.StringIO()
+    log = LiveLog(Console(file=screen, force_terminal=True, width=width, no_color=True))
+    log.begun(8)
+    log.started("a-name-so-long-that-it-must-be-cut-source_length-10-units-256")
+    clock[0] = 1.0
+    log.advanced(
+        "a-name-so-long-that-it-must-be-cut-source_length-10-units-256", Progress(1, 150000, 0.5, 1.0, 99999)
+    )
+    clock[0] = 2.0
+    log.advanced(
+        "a-name-so-long-that-it-must-be-cut-source_length-10-units-256", Progress(90, 150000, 0.5, 1.0, 99999)
+    )
+    log.tick()
+    log._bars.refresh()
+    log.close()
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue())
+    assert "90/150000  loss 0.5000  acc 100.0%  99,999/s  28 min left" in shown
+    assert "0/8 done  1 running  7 waiting" in shown
+    assert re.search(r"^a-nam\S*…\S*units-256 ", shown, re.MULTILINE)
 
 
 def test_a_terminal_keeps_a_line_for_a_finished_job_and_drops_its_bar(live):
