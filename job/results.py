@@ -121,12 +121,17 @@ class Failure:
 
 @dataclass(frozen=True)
 class GateOutcome:
-    """One bar: cleared or not. `value` is None where the job did not get far enough to measure it."""
+    """One bar: cleared or not. `value` is None where the job did not get far enough to measure it.
+
+    `advice` says, where the value is so near the bar that chance could have it on the other side, how many
+    examples or seeds would settle it.
+    """
 
     metric: str
     bound: float
     value: float | None
     passed: bool
+    advice: str | None = None
 
     @property
     def shortfall(self) -> str:
@@ -148,6 +153,8 @@ class JobResult:
     """`result.json`: everything about one finished job. See DESIGN for the meaning of each field.
 
     `attempts` is how often the job was begun in one batch: more than once where a worker process was lost.
+    `problem_fingerprint` is of what is learned and how it is tested, whatever the model: results that share
+    it can be compared. `speed_ranges` holds, of speeds measured in parts, the range of most of the parts.
     """
 
     name: str
@@ -170,6 +177,8 @@ class JobResult:
     environment: dict[str, Any] = field(default_factory=dict)
     error: Failure | None = None
     attempts: int = 1
+    problem_fingerprint: str = ""
+    speed_ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
     reused: bool = False
 
     def to_json(self) -> str:
@@ -193,6 +202,182 @@ class JobResult:
 _RESULT: TypeAdapter[JobResult] = TypeAdapter(JobResult)
 
 
+# --- against a baseline -------------------------------------------------------------------------------------
+
+Change = Literal["regression", "improvement", "unchanged"]
+ComparisonVerdict = Literal["regression", "improvement", "unchanged", "not_comparable", "new", "removed"]
+
+
+@dataclass(frozen=True)
+class MetricComparison:
+    """A metric of a job, before and now.
+
+    Args:
+        metric: its name, see `job.spec.metrics`.
+        test: the statistical test's name.
+        before, now: the metric over the examples that were compared.
+        difference: `now` less `before`, in the metric's unit.
+        p_value: how likely a change this large or larger in this direction is where nothing has changed.
+        adjusted_p_value: the same, adjusted for all the tests of the batch (Holm 1979).
+        alpha: a change is significant where the adjusted p-value is at most this.
+        min_effect: the smallest change that counts, in the metric's unit.
+        examples: how many were compared, on the smaller side.
+        paired: whether they are the same on both sides.
+        detail: the counts that the test is from, in words.
+        change: what it comes to: significant and large enough, or `unchanged`.
+        advice: of a change for the worse that is large enough but not significant, what would settle it.
+    """
+
+    metric: str
+    test: str
+    before: float
+    now: float
+    difference: float
+    p_value: float
+    adjusted_p_value: float
+    alpha: float
+    min_effect: float
+    examples: int
+    paired: bool
+    detail: str
+    change: Change = "unchanged"
+    advice: str | None = None
+
+
+@dataclass(frozen=True)
+class FlippedExample:
+    """An example that one side got right and the other did not; texts as in `predictions.jsonl`."""
+
+    id: str
+    source: str
+    target: str
+    before: str
+    now: str
+
+
+@dataclass(frozen=True)
+class SpeedComparison:
+    """A speed of a job, before and now, on the same machine and versions.
+
+    Args:
+        metric: its name.
+        before, now: per second.
+        ratio: how many times slower it is: `before` over `now`.
+        factor: from how many times slower on it counts.
+        before_range, now_range: the range of most of the parts that were timed; None where it was one part.
+        slower: whether it counts: slower by the factor, and the ranges do not overlap.
+    """
+
+    metric: str
+    before: float
+    now: float
+    ratio: float
+    factor: float
+    before_range: tuple[float, float] | None
+    now_range: tuple[float, float] | None
+    slower: bool
+
+
+@dataclass(frozen=True)
+class JobComparison:
+    """A job held against its baseline.
+
+    Args:
+        name: the job's.
+        verdict: of its metrics, or why there is nothing to compare.
+        reason: a sentence that says the verdict.
+        metrics: what was tested, the most important first.
+        lost, won: examples that were right before and are wrong now, and the other way; the first of them.
+        lost_count, won_count: how many there are.
+        speed: what was timed on both sides; empty where machine or versions differ.
+        speed_note: why speeds were not compared; empty where they were.
+        speed_fails: whether a slower job is a regression (`gate.speed: fail`); else it is a warning.
+    """
+
+    name: str
+    verdict: ComparisonVerdict
+    reason: str
+    metrics: tuple[MetricComparison, ...] = ()
+    lost: tuple[FlippedExample, ...] = ()
+    won: tuple[FlippedExample, ...] = ()
+    lost_count: int = 0
+    won_count: int = 0
+    speed: tuple[SpeedComparison, ...] = ()
+    speed_note: str = ""
+    speed_fails: bool = False
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """A clause for each speed that counts as slower."""
+        return tuple(
+            f"{speed.metric} is {speed.now:,.0f}, {speed.ratio:.2f} times slower than {speed.before:,.0f}"
+            for speed in self.speed
+            if speed.slower
+        )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A batch held against a baseline.
+
+    Args:
+        baseline: where it lies, as the user named it.
+        baseline_finished_at: when its batch ended, ISO 8601 in UTC.
+        baseline_commit: that it was made at, where that is known.
+        jobs: in the batch's order, then those that only the baseline has.
+    """
+
+    baseline: str
+    baseline_finished_at: str
+    baseline_commit: str | None
+    jobs: tuple[JobComparison, ...]
+
+
+# --- several seeds ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class MetricOverSeeds:
+    """A metric of a job that was trained once a seed.
+
+    Args:
+        metric: its name.
+        values: one a seed, in the order of `SeedsSummary.seeds`; None where there is none.
+        mean, deviation: of the values that there are; the deviation is the sample's (n - 1).
+        low, high: 95 % confidence interval of the mean (Student); as the deviation None below two values.
+    """
+
+    metric: str
+    values: tuple[float | None, ...]
+    mean: float
+    deviation: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class SeedsSummary:
+    """What the runs of a job with `seeds` come to together.
+
+    Args:
+        name: the job's in the spec; each run is a job of the batch itself, NAME-seed-SEED.
+        seeds: in the spec's order.
+        jobs: the runs' names, in the same order.
+        absent: names of the runs without a finished result in this report.
+        gate_on: what the bars are held against: the `mean` over the seeds, or each seed (`min`).
+        metrics: over the seeds that are there.
+        gates: the bars on the mean; empty for `min`, and where a run is absent.
+    """
+
+    name: str
+    seeds: tuple[int, ...]
+    jobs: tuple[str, ...]
+    absent: tuple[str, ...]
+    gate_on: Literal["mean", "min"]
+    metrics: tuple[MetricOverSeeds, ...]
+    gates: tuple[GateOutcome, ...] = ()
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What a batch comes to: the exit code and a sentence for each reason that it is not 0."""
@@ -212,6 +397,8 @@ class Report:
         jobs: the results, in the plan's order.
         verdict: what they come to.
         missing: names of planned jobs that have no result, in the plan's order.
+        comparison: with the baseline; None where none was given.
+        seeds: of the jobs that have `seeds`, in the plan's order.
     """
 
     started_at: str
@@ -222,6 +409,8 @@ class Report:
     verdict: Verdict
     missing: tuple[str, ...] = ()
     schema_version: int = SCHEMA_VERSION
+    comparison: Comparison | None = None
+    seeds: tuple[SeedsSummary, ...] = ()
 
     def to_json(self) -> str:
         """Return the text of `report.json`; ends with a line end."""

@@ -6,11 +6,18 @@ import pytest
 from job.results import (
     SCHEMA_VERSION,
     Artifact,
+    Comparison,
     Failure,
+    FlippedExample,
     GateOutcome,
+    JobComparison,
     JobResult,
+    MetricComparison,
+    MetricOverSeeds,
     Prediction,
     Report,
+    SeedsSummary,
+    SpeedComparison,
     Verdict,
 )
 
@@ -42,6 +49,52 @@ REPORT = Report(
     jobs=(replace(RESULT, reused=True),),
     verdict=Verdict(3, ("because",)),
     missing=("gone",),
+    comparison=Comparison(
+        baseline="nightly/2026-02-28",
+        baseline_finished_at="2026-02-28T12:02:00+00:00",
+        baseline_commit=None,
+        jobs=(
+            JobComparison(
+                name="tutorial",
+                verdict="regression",
+                reason="sequence accuracy fell",
+                metrics=(
+                    MetricComparison(
+                        metric="sequence_accuracy",
+                        test="exact McNemar",
+                        before=0.99,
+                        now=0.97,
+                        difference=-0.02,
+                        p_value=1e-9,
+                        adjusted_p_value=2e-9,
+                        alpha=0.01,
+                        min_effect=0.005,
+                        examples=10_000,
+                        paired=True,
+                        detail="210 right before and wrong now, 10 the other way",
+                        change="regression",
+                    ),
+                ),
+                lost=(FlippedExample("7", "1 2", "2 1", "2 1", "2 2"),),
+                lost_count=210,
+                won_count=10,
+                speed=(
+                    SpeedComparison("train_examples_per_second", 9e3, 4e3, 2.25, 1.3, None, (3e3, 5e3), True),
+                ),
+            ),
+            JobComparison("gone", "removed", "only the baseline has it"),
+        ),
+    ),
+    seeds=(
+        SeedsSummary(
+            name="addition",
+            seeds=(1, 2),
+            jobs=("addition-seed-1", "addition-seed-2"),
+            absent=("addition-seed-2",),
+            gate_on="mean",
+            metrics=(MetricOverSeeds("sequence_accuracy", (0.9, None), 0.9, None, None, None),),
+        ),
+    ),
 )
 LEAST = {"name": "x", "status": "passed", "fingerprint": "f", "seed": 1, "spec": {}}
 
@@ -66,13 +119,14 @@ def test_result_json_has_the_keys_of_the_contract():
     assert set(json.loads(RESULT.to_json())) == {
         *("schema_version", "name", "status", "fingerprint", "seed", "spec", "metrics", "gates", "data"),
         *("timings", "peak_rss_bytes", "parameters", "samples", "artifacts", "environment", "error"),
-        *("analysis", "also", "attention", "attempts"),
+        *("analysis", "also", "attention", "attempts", "problem_fingerprint", "speed_ranges"),
     }
 
 
 def test_report_json_has_the_keys_of_the_contract():
     assert set(json.loads(REPORT.to_json())) == {
         *("schema_version", "started_at", "finished_at", "exit_code", "totals", "jobs", "verdict", "missing"),
+        *("comparison", "seeds"),
     }
 
 
@@ -153,3 +207,21 @@ def test_a_missed_bar_never_reads_as_cleared(value, bound, text):
 )
 def test_the_summary_of_a_failure_fits_into_a_sentence(failure, summary):
     assert failure.summary == summary
+
+
+def test_a_report_of_before_there_were_baselines_is_still_read():
+    record = json.loads(REPORT.to_json())
+    for key in ("comparison", "seeds"):
+        del record[key]
+    for key in ("problem_fingerprint", "speed_ranges"):
+        del record["jobs"][0][key]
+    del record["jobs"][0]["gates"][0]["advice"]
+    again = Report.from_json(json.dumps(record))
+    assert again == replace(REPORT, comparison=None, seeds=())
+
+
+def test_a_warning_says_how_much_slower():
+    assert REPORT.comparison.jobs[0].warnings == (
+        "train_examples_per_second is 4,000, 2.25 times slower than 9,000",
+    )
+    assert REPORT.comparison.jobs[1].warnings == ()
