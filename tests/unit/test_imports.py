@@ -35,6 +35,7 @@ RANKS = {
     "artifacts": 5,
     "decoding": 4,
     "metrics": 4,
+    "statistics": 4,
     "models": 4,
     "problems": 4,
     "projection": 4,

@@ -1,0 +1,251 @@
+"""Whether a number is worse or better than it was by more than chance: the tests behind the regression gate.
+
+scipy is loaded by the functions that need it: it takes half a second that a batch without a baseline does not
+have to wait.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+
+ENOUGH = 100
+"""Resamples at least as extreme as what was seen, after which the bootstrap need not go on."""
+
+MOST_RESAMPLES = 100_000
+MOST_DRAWS = 200_000_000
+"""Examples drawn by a bootstrap: some seconds of work."""
+
+_CHUNK = 2_000_000
+_FEW = 64
+"""Distinct values up to which their counts are drawn, not examples: much quicker, the same distribution."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a test found.
+
+    Args:
+        test: its name.
+        before, now: what was compared.
+        p_value: how likely a change at least as large in the direction of this one is, were there none
+            (one-sided); 1 where nothing changed.
+        detail: the counts that it is from, in words.
+    """
+
+    test: str
+    before: float
+    now: float
+    p_value: float
+    detail: str
+
+    @property
+    def difference(self) -> float:
+        """`now` less `before`."""
+        return self.now - self.before
+
+
+def mcnemar(before: Bools, now: Bools) -> Evidence:
+    """Compare the shares of right answers to the same examples: the exact test of McNemar 1947.
+
+    Of the examples on which the two differ, as many should go one way as the other.
+
+    Args:
+        before, now: (n,) bool, right or wrong, of the same examples in the same order; n > 0.
+    """
+    lost = int(np.sum(before & ~now))
+    won = int(np.sum(~before & now))
+    detail = f"{lost:,} right before and wrong now, {won:,} the other way, of {len(before):,} examples"
+    return Evidence("exact McNemar", float(before.mean()), float(now.mean()), _sign_test(lost, won), detail)
+
+
+def _sign_test(lost: int, won: int) -> float:
+    if lost == won:
+        return 1.0
+    from scipy import stats
+
+    return float(stats.binomtest(max(lost, won), lost + won, 0.5, alternative="greater").pvalue)
+
+
+def two_proportions(before: tuple[int, int], now: tuple[int, int]) -> Evidence:
+    """Compare the shares of right answers to different examples: Fisher's exact test.
+
+    Args:
+        before, now: how many were right, of how many (more than none).
+    """
+    from scipy import stats
+
+    shares = before[0] / before[1], now[0] / now[1]
+    table = [[before[0], before[1] - before[0]], [now[0], now[1] - now[0]]]
+    direction = "greater" if shares[0] > shares[1] else "less"
+    p = float(stats.fisher_exact(table, alternative=direction).pvalue) if shares[0] != shares[1] else 1.0
+    detail = (
+        f"{before[0]:,} of {before[1]:,} right before, {now[0]:,} of {now[1]:,} now, not the same examples"
+    )
+    return Evidence("two proportions (Fisher)", *shares, min(p, 1.0), detail)
+
+
+def bootstrap_p_value(changes: Floats) -> float:
+    """Return how likely a mean of paired changes as far from 0, in its direction, is where there is none.
+
+    The bootstrap test of Efron and Tibshirani 1993, chapter 16: the changes are centred, as they would be if
+    nothing had changed, and resampled; scaled too, so that their variance is not too small by (n - 1) / n.
+    Resampling ends early where the answer is clear (Besag and Clifford 1991). The generator is seeded, so the
+    same changes give the same answer.
+
+    Args:
+        changes: (n,) float64, of the same examples, now less before; n > 0.
+    """
+    mean, count = float(changes.mean()), len(changes)
+    if mean == 0.0 or count == 1:
+        return 1.0
+    seen = abs(mean) * (1 - 1e-12)  # sums in another order are the same but for rounding
+    scale = math.sqrt(count / (count - 1))
+    extreme = done = 0
+    for means in _resampled_means((changes - mean) * math.copysign(scale, mean)):
+        reached = np.flatnonzero(means >= seen)
+        if extreme + len(reached) >= ENOUGH:
+            return ENOUGH / (done + int(reached[ENOUGH - extreme - 1]) + 1)
+        extreme += len(reached)
+        done += len(means)
+    return (1 + extreme) / (1 + done)
+
+
+def _resampled_means(values: Floats) -> Iterator[Floats]:
+    """Yield means of resamples, chunk by chunk."""
+    rng = np.random.default_rng(0)
+    count = len(values)
+    left = min(MOST_RESAMPLES, MOST_DRAWS // count)
+    distinct, counts = np.unique(values, return_counts=True)
+    few = len(distinct) <= min(_FEW, count - 1)
+    chunk = max(1, _CHUNK // (len(distinct) if few else count))
+    while left > 0:
+        size = min(chunk, left)
+        left -= size
+        if few:
+            yield rng.multinomial(count, counts / count, size=size) @ distinct / count
+        else:
+            yield values[rng.integers(0, count, size=(size, count), dtype=np.int32)].mean(axis=1)
+
+
+def root_mean_square(before: Floats, now: Floats) -> Evidence:
+    """Compare root mean squared errors over the same examples: paired bootstrap of the squared errors.
+
+    Args:
+        before, now: (n,) float64, squared errors of the same examples in the same order; n > 0.
+    """
+    values = math.sqrt(before.mean()), math.sqrt(now.mean())
+    return Evidence(
+        "paired bootstrap", *values, bootstrap_p_value(now - before), _better_or_worse(before, now)
+    )
+
+
+def total_per_unit(before: Floats, now: Floats, units: float) -> Evidence:
+    """Compare errors per unit (edits per token, absolute errors per value): paired bootstrap of the errors.
+
+    Args:
+        before, now: (n,) float64, errors of the same examples in the same order; n > 0.
+        units: of all the examples together, the same on both sides.
+    """
+    values = float(before.sum()) / units, float(now.sum()) / units
+    return Evidence(
+        "paired bootstrap", *values, bootstrap_p_value(now - before), _better_or_worse(before, now)
+    )
+
+
+def _better_or_worse(before: Floats, now: Floats) -> str:
+    worse, better = int(np.sum(now > before)), int(np.sum(now < before))
+    return f"of {len(before):,} examples {worse:,} have a larger error now, {better:,} a smaller one"
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p-values adjusted for being several (Holm 1979), in the order given."""
+    order = sorted(range(len(p_values)), key=lambda i: p_values[i])
+    adjusted, highest = [0.0] * len(p_values), 0.0
+    for rank, i in enumerate(order):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[i]))
+        adjusted[i] = highest
+    return adjusted
+
+
+# --- means over seeds ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean, the sample's standard deviation (n - 1), and the mean's 95 % confidence interval.
+
+    All but the mean are None for a single value.
+    """
+
+    mean: float
+    deviation: float | None
+    low: float | None
+    high: float | None
+
+
+def mean_interval(values: Sequence[float]) -> Mean:
+    """Return the mean of at least one value, and its 95 % confidence interval (Student 1908)."""
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return Mean(mean, None, None, None)
+    deviation = float(np.std(values, ddof=1))
+    half = _t_quantile(len(values)) * deviation / math.sqrt(len(values))
+    return Mean(mean, deviation, mean - half, mean + half)
+
+
+def _t_quantile(count: int) -> float:
+    from scipy import stats
+
+    return float(stats.t.ppf(0.975, count - 1))
+
+
+# --- what would settle it -----------------------------------------------------------------------------------
+
+MOST_SEEDS = 1000
+_Z = NormalDist().inv_cdf(0.975)
+
+
+def seeds_to_settle(mean: Mean, bound: float, count: int) -> int | None:
+    """Return how many seeds it would take for the mean's interval to lie on one side of a bound.
+
+    Args:
+        mean: over the seeds that there are.
+        bound: the mean lies so near to it that its interval holds both.
+        count: of seeds that there are, two or more.
+
+    Returns:
+        None where the interval lies on one side already, or `MOST_SEEDS` would not do.
+    """
+    distance = abs(mean.mean - bound)
+    if mean.deviation is None or mean.low is None or not mean.low <= bound <= (mean.high or 0.0):
+        return None
+    for number in range(count + 1, MOST_SEEDS + 1):
+        if _t_quantile(number) * mean.deviation / math.sqrt(number) < distance:
+            return number
+    return None
+
+
+def near(share: float, count: int, bound: float) -> bool:
+    """Return whether chance could have a share of `count` examples on the other side of a bound.
+
+    That is whether the bound lies within the share's 95 % interval (Wilson 1927).
+    """
+    error = bound * (1 - bound) / count
+    return (share - bound) ** 2 <= _Z**2 * error
+
+
+def examples_to_settle(share: float, bound: float) -> int | None:
+    """Return of how many examples a share would be as far from a bound as chance seldom takes it; None where
+    it lies on the bound."""
+    if share == bound:
+        return None
+    return math.ceil(_Z**2 * bound * (1 - bound) / (share - bound) ** 2)
