@@ -146,6 +146,7 @@ def run(
     limits = read_limits()
     options: dict[str, Any] = {
         "workers": worker_count(limits) if workers == "auto" else _worker_count(workers),
+        "cores": limits.whole_cores,
         "gpus": limits.gpus,
         "fresh": fresh,
         "fail_fast": fail_fast,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
 import re
 import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -53,16 +55,23 @@ def check_versions() -> None:
         raise DependencyError(f"KERAS_BACKEND is {backend!r}; unset it or set it to tensorflow")
 
 
-def check_works() -> None:
-    """Import TensorFlow and Keras and run one small layer with states, to tell a broken install early.
+def check_works(threads: int | None = None) -> None:
+    """Import TensorFlow and Keras, and run one small layer with states, to tell a broken install early.
+
+    Args:
+        threads: how many operations may run at once, if that is to be set: before anything has run. Results
+            do not depend on it.
 
     Raises:
         DependencyError: they do not import, or Keras does not do what this package builds on.
     """
     try:
+        load()
         import keras
         import tensorflow as tf
 
+        if threads is not None:
+            tf.config.threading.set_inter_op_parallelism_threads(threads)
         output, *states = keras.layers.LSTM(1, return_state=True)(tf.zeros([1, 1, 1]))
         works = output.shape == (1, 1) and len(states) == 2
     except Exception as error:  # a broken install can raise anything
@@ -76,6 +85,28 @@ def check_works() -> None:
         raise DependencyError(
             f"Keras {installed('keras')} gives LSTM states in a form that is not understood"
         )
+
+
+def load() -> None:
+    """Import TensorFlow and Keras in two thirds of the time: without collecting garbage, of which there is
+    none, and without matplotlib, which Keras loads if it is there, to draw images.
+
+    Raises:
+        Exception: whatever a broken install raises.
+    """
+    if "keras" in sys.modules:
+        return
+    hidden = "matplotlib" not in sys.modules
+    if hidden:
+        sys.modules["matplotlib"] = None  # type: ignore[assignment]
+    gc.disable()
+    try:
+        import keras  # noqa: F401 - it imports TensorFlow
+    finally:
+        gc.freeze()  # what was loaded stays: nothing to look through again and again
+        gc.enable()
+        if hidden:
+            del sys.modules["matplotlib"]
 
 
 def describe(devices: list[str], commit: str | None) -> dict[str, Any]:

@@ -41,7 +41,7 @@ class Forecaster(ModelPair):
 
     def compile(self) -> Forecast:
         """Return the function that forecasts."""
-        compiled = tf.function(self._rollout, input_signature=[self._signature])
+        compiled = tf.function(self._rollout, [self._signature], autograph=False)
 
         def forecast(history: Values) -> Values:
             parts = [compiled(part).numpy()[:n] for part, n in _batches(self.series.sources(history))]
@@ -66,7 +66,7 @@ class Forecaster(ModelPair):
 
     def contexts(self, history: Values) -> Contexts:
         """Return the context of each source, (n, S, F) float64 in the data's own unit, n > 0."""
-        return self.contexts_of(_batches(self.series.sources(history)), self._signature)
+        return self.compile_contexts(self._signature)(_batches(self.series.sources(history)))
 
     def predict_lines(self, lines: Iterable[str], name: str, n_best: int | None = None) -> Iterator[str]:
         """Yield forecasts for lines of numbers; see `job.use.Usable` and `read_histories`.

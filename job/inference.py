@@ -105,7 +105,7 @@ class TrainedModel(ModelPair):
         Best first. K is the beam's width; greedy search finds one, whose score is NaN.
         """
         kind = self._beam if self.facts.search.decoder == "beam" else self._greedy
-        compiled = tf.function(kind, input_signature=[tf.TensorSpec([ROWS, None], tf.int32)])
+        compiled = tf.function(kind, [tf.TensorSpec([ROWS, None], tf.int32)], autograph=False)
         width = self.facts.search.beam_width if self.facts.search.decoder == "beam" else 1
 
         def search(sources: Ids) -> tuple[Ids, NDArray[np.float32]]:
@@ -187,9 +187,14 @@ class TrainedModel(ModelPair):
             symbols = tf.constant(targets[:, t : t + 1])
         return np.stack(weights, axis=1)
 
+    def compile_states(self) -> Callable[[Ids], Contexts]:
+        """Return a function from sources, (n, S) int32 with n > 0, to the context of each."""
+        contexts = self.compile_contexts(tf.TensorSpec([ROWS, None], tf.int32))
+        return lambda sources: contexts(_batches(sources))
+
     def states(self, sources: Ids) -> Contexts:
         """Return the context of each source, (n, S) int32 with n > 0."""
-        return self.contexts_of(_batches(sources), tf.TensorSpec([ROWS, None], tf.int32))
+        return self.compile_states()(sources)
 
     def predict_lines(self, lines: Iterable[str], name: str, n_best: int | None = None) -> Iterator[str]:
         """Yield targets for lines of text; see `job.use.Usable`."""

@@ -23,6 +23,9 @@ from job.errors import ModelDirectoryError
 Contexts = dict[str, NDArray[np.float32]]
 """The encoder's last states by name (`h1`, `c1`, `h2`, ...), each (n, H)."""
 
+Batches = Iterable[tuple[NDArray[Any], int]]
+"""Batches of sources, and how many rows of each count: the rest fills it up."""
+
 
 @dataclass(frozen=True)
 class ModelPair:
@@ -44,20 +47,23 @@ class ModelPair:
         fed = [tf.zeros_like(encoded[0])] * (count - len(encoded))
         return (*encoded, *fed), repeat_states(memory, width) if width > 1 else memory
 
-    def contexts_of(self, batches: Iterable[tuple[NDArray[Any], int]], signature: Any) -> Contexts:
-        """Return the context of every source.
+    def compile_contexts(self, signature: Any) -> Callable[[Batches], Contexts]:
+        """Return a function from batches, at least one, to the context of every source.
 
         Args:
-            batches: sources as `signature` says, and how many of each batch's rows count; at least one.
-            signature: shape and dtype of a batch, a `tf.TensorSpec`.
+            signature: shape and dtype of a batch's sources, a `tf.TensorSpec`.
         """
         compiled = tf.function(
-            lambda source: listed(self.encoder(source, training=False)), input_signature=[signature]
+            lambda source: listed(self.encoder(source, training=False)), [signature], autograph=False
         )
         names = [i.name.removeprefix("state_") for i in self.decoder.inputs if i.name.startswith("state_")]
         names = [name for name in names if name != "fed"]
-        parts = [[x.numpy()[:n] for x in compiled(batch)[: len(names)]] for batch, n in batches]
-        return {name: np.concatenate([part[i] for part in parts]) for i, name in enumerate(names)}
+
+        def contexts(batches: Batches) -> Contexts:
+            parts = [[x.numpy()[:n] for x in compiled(batch)[: len(names)]] for batch, n in batches]
+            return {name: np.concatenate([part[i] for part in parts]) for i, name in enumerate(names)}
+
+        return contexts
 
 
 def listed(outputs: Any) -> list[Any]:

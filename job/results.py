@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from typing import Any, Literal
 
 from pydantic import TypeAdapter
@@ -194,12 +195,15 @@ class JobResult:
         Raises:
             ValueError: the text is no result, or one of another `schema_version`.
         """
-        result = _RESULT.validate_json(text)
+        result = _result_reader().validate_json(text)
         _check_version(result.schema_version)
         return result
 
 
-_RESULT: TypeAdapter[JobResult] = TypeAdapter(JobResult)
+@cache
+def _result_reader() -> TypeAdapter[JobResult]:
+    """Made when it is needed, for it takes a tenth of a second."""
+    return TypeAdapter(JobResult)
 
 
 # --- against a baseline -------------------------------------------------------------------------------------
@@ -423,9 +427,11 @@ class Report:
         Raises:
             ValueError: the text is no report, or one of another `schema_version`.
         """
-        report = _REPORT.validate_json(text)
+        report = _report_reader().validate_json(text)
         _check_version(report.schema_version)
         return report
 
 
-_REPORT: TypeAdapter[Report] = TypeAdapter(Report)
+@cache
+def _report_reader() -> TypeAdapter[Report]:
+    return TypeAdapter(Report)

@@ -10,7 +10,7 @@ import resource
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,14 +21,15 @@ import yaml
 from job import artifacts, environment, projection
 from job.checkpoints import Checkpoints
 from job.distribution import strategy_for
-from job.evaluation import SAMPLES, evaluate, evaluate_at
+from job.evaluation import SAMPLES, Decode, evaluate, evaluate_at
 from job.event_files import write_events
 from job.forecasting import Forecaster, evaluate_forecasts
 from job.inference import ModelFacts, Search, TrainedModel
+from job.model_pair import Contexts
 from job.models.kernels import choose_kernel
 from job.models.seq2seq import Models, build_models, build_training_model
 from job.problems import build_problem
-from job.problems.base import Examples, Problem, TokenProblem, widths
+from job.problems.base import Examples, Ids, Problem, TokenProblem, widths
 from job.problems.overlap import count_seen
 from job.results import Evaluation, JobResult, Progress
 from job.spec import plugins
@@ -87,30 +88,27 @@ def run_job(
         problem = build_problem(job.problem, job.seed, task.directory)
         validation = problem.examples("validation", job.evaluation.validation_examples)
     strategy = strategy_for(job.training.distribution)
-    with clock.stage("build"), strategy.scope():
+    with clock.stage("build"):
         sizes = _sizes(problem, job.model)
         kernel = choose_kernel(job.model, gpu=bool(tf.config.list_physical_devices("GPU")))
-        training_model = build_training_model(**sizes, kernel=kernel)
+        with strategy.scope():
+            training_model = build_training_model(**sizes, kernel=kernel)
+        models = build_models(**sizes)
+        use = _use_of(problem, models, job, task.directory)
     artifacts.write_text(task.paths.spec, yaml.safe_dump(job.model_dump(mode="json"), sort_keys=False))
     with clock.stage("fit"), strategy.scope():
         checkpoints = Checkpoints(
             task.paths.checkpoint, task.fingerprint, 60 * job.training.checkpoint_minutes
         )
-        fitted = fit(
-            training_model, problem, job.training, validation, watch, checkpoints=checkpoints, stop=stop
-        )
+        aside: dict[str, Any] = {"checkpoints": checkpoints, "stop": stop, "meanwhile": use.prepare}
+        fitted = fit(training_model, problem, job.training, validation, watch, **aside)
     _write_history(task, fitted.history)
     with clock.stage("save"):
-        models = build_models(**sizes)
         models.train.set_weights(training_model.get_weights())
-        facts, evaluation_of = _in_use(problem, models, job, fitted, task.directory)
-        save_models(models, facts, task.paths.model)
+        save_models(models, use.facts, task.paths.model)
     with clock.stage("evaluate"):
-        evaluation = evaluation_of()
-        lines = "".join(prediction.to_line() + "\n" for prediction in evaluation.predictions)
-        artifacts.write_text(task.paths.predictions, lines)
-        if evaluation.contexts:
-            artifacts.write_text(task.paths.contexts, json.dumps(evaluation.contexts) + "\n")
+        evaluation = use.evaluate(fitted)
+        _write_evaluation(task, evaluation)
     return replace(
         _result(task, problem, fitted, evaluation),
         timings=_timings(clock, fitted, evaluation),
@@ -162,26 +160,50 @@ def _environment(task: Task, kernel: str) -> dict[str, Any]:
     return described
 
 
-def _in_use(
-    problem: Problem, models: Models, job: JobSpec, fitted: Fitted, directory: Path
-) -> tuple[dict[str, Any], Callable[[], Evaluation]]:
-    """Return the content of `vocabulary.json` and what evaluates the models: both go by the targets' kind."""
+@dataclass(frozen=True)
+class _Use:
+    """What is done with a trained model, which differs with what its targets are.
+
+    Args:
+        facts: the content of `vocabulary.json`.
+        prepare: compiles what `evaluate` will run; may be called before the weights are there.
+        evaluate: tests the model.
+    """
+
+    facts: dict[str, Any]
+    prepare: Callable[[], object]
+    evaluate: Callable[[Fitted], Evaluation]
+
+
+def _use_of(problem: Problem, models: Models, job: JobSpec, directory: Path) -> _Use:
     inference = models.inference_encoder, models.inference_decoder
     if problem.target_kind == "numbers":
         forecaster = Forecaster(*inference, problem.series)
         windows = problem.examples("test", job.evaluation.examples)
-        return forecaster.to_json(), lambda: evaluate_forecasts(forecaster, windows)
+        return _Use(forecaster.to_json(), lambda: None, lambda _: evaluate_forecasts(forecaster, windows))
+    test = problem.examples("test", job.evaluation.examples)
     trained = TrainedModel(*inference, _facts(problem, job))
-    return trained.facts.to_json(), lambda: _evaluate_tokens(trained, problem, job, fitted, directory)
+    tools = trained, trained.compile_decoder(), trained.compile_states()
+    return _Use(
+        trained.facts.to_json(),
+        lambda: [tool(test.source[:1]) for tool in tools[1:]],
+        lambda fitted: _evaluate_tokens(*tools, problem, job, test, fitted, directory),
+    )
 
 
 def _evaluate_tokens(
-    trained: TrainedModel, problem: TokenProblem, job: JobSpec, fitted: Fitted, directory: Path
+    trained: TrainedModel,
+    decode: Decode,
+    states: Callable[[Ids], Contexts],
+    problem: TokenProblem,
+    job: JobSpec,
+    test: Examples,
+    fitted: Fitted,
+    directory: Path,
 ) -> Evaluation:
-    test = problem.examples("test", job.evaluation.examples)
     families = job.problem.families
     evaluation = evaluate(
-        trained.compile_decoder(),
+        decode,
         problem,
         test,
         _seen(problem, job, fitted, test),
@@ -192,24 +214,34 @@ def _evaluate_tokens(
     for sizes in job.evaluation.also:
         other = cast(TokenProblem, build_problem(resized(job.problem, sizes), job.seed, directory))
         limits = replace(trained.facts, max_target_length=other.max_target_length)
-        decode = replace(trained, facts=limits).compile_decoder()
-        also.append(evaluate_at(decode, other, sizes, job.evaluation.examples))
-    return replace(evaluation, also=tuple(also), contexts=_contexts(trained, job, test, evaluation))
+        longer = replace(trained, facts=limits).compile_decoder()
+        also.append(evaluate_at(longer, other, sizes, job.evaluation.examples))
+    contexts = _contexts(states, problem, job, test, evaluation)
+    return replace(evaluation, also=tuple(also), contexts=contexts)
 
 
-def _contexts(trained: TrainedModel, job: JobSpec, test: Examples, evaluation: Evaluation) -> dict[str, Any]:
-    shown = evaluation.predictions[: projection.MOST]
+def _contexts(
+    states: Callable[[Ids], Contexts], problem: TokenProblem, job: JobSpec, test: Examples, done: Evaluation
+) -> dict[str, Any]:
+    shown = done.predictions[: projection.MOST]
     return projection.contexts(
         job.problem.kind,
         [prediction.id for prediction in shown],
-        [trained.facts.source.split(prediction.source) for prediction in shown],
-        trained.states(test.source[: projection.MOST]),
+        [problem.source_vocabulary.split(prediction.source) for prediction in shown],
+        states(test.source[: projection.MOST]),
     )
 
 
 def _seen(problem: TokenProblem, job: JobSpec, fitted: Fitted, test: Examples) -> Any:
     examples = problem.examples_per_epoch(job.training.examples)
     return count_seen(problem, test.source, fitted.epochs, job.training.batch_size, examples)
+
+
+def _write_evaluation(task: Task, evaluation: Evaluation) -> None:
+    lines = "".join(prediction.to_line() + "\n" for prediction in evaluation.predictions)
+    artifacts.write_text(task.paths.predictions, lines)
+    if evaluation.contexts:
+        artifacts.write_text(task.paths.contexts, json.dumps(evaluation.contexts) + "\n")
 
 
 def _write_history(task: Task, history: tuple[HistoryRow, ...]) -> None:

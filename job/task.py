@@ -21,6 +21,8 @@ class Task:
         commit: of the user's repository, for the record.
         attempt: the how-manieth this is, from 1; more than one where a worker was lost.
         tensorboard: write an event file.
+        threads: how many operations may run at once in a worker whose first task it is; results do not
+            depend on it.
     """
 
     job: JobSpec
@@ -30,3 +32,4 @@ class Task:
     commit: str | None
     attempt: int = 1
     tensorboard: bool = False
+    threads: int = 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +15,9 @@ WORKER_BYTES = 1 << 30
 MAX_RESIDENT_BYTES = 3 << 29
 """A worker that holds more than this, 1.5 GiB, after a job is started anew for the next one: TensorFlow's
 memory grows over many models in one process (tensorflow#61791)."""
+
+MAX_THREADS = 2
+"""Of a worker: a training step is computed in two halves."""
 
 UNLIMITED_BYTES = 1 << 60
 """cgroup v1 writes no limit as a number near 2**63."""
@@ -35,18 +39,27 @@ class Limits:
     memory_bytes: int | None
     gpus: tuple[str, ...] = ()
 
+    @property
+    def whole_cores(self) -> int:
+        """How many cores may be used fully; at least 1."""
+        quota = math.inf if self.cpu_quota is None else self.cpu_quota
+        return max(1, int(min(self.cores, quota)))
+
 
 def worker_count(limits: Limits) -> int:
     """Return how many workers `--workers auto` is: one a GPU; without any, one a core that may be used fully
     and that there is memory for; at least 1."""
     if limits.gpus:
         return len(limits.gpus)
-    room = [limits.cores]
-    if limits.cpu_quota is not None:
-        room.append(int(limits.cpu_quota))
+    room = [limits.whole_cores]
     if limits.memory_bytes is not None:
         room.append(limits.memory_bytes // WORKER_BYTES)
     return max(1, min(room))
+
+
+def thread_count(cores: int, workers: int) -> int:
+    """Return how many operations may run at once in each of so many workers that share so many cores."""
+    return max(1, min(MAX_THREADS, cores // max(1, workers)))
 
 
 def device_variables(gpus: Sequence[str], worker: int) -> dict[str, str]:

@@ -13,6 +13,7 @@ from job import artifacts, environment, gates
 from job.artifacts import OutputPaths
 from job.batch.plan import PlannedJob
 from job.batch.progress import Log
+from job.batch.resources import thread_count
 from job.batch.resume import make_room
 from job.batch.schedule import Worker, run_tasks, worker_pool
 from job.reports.build import build_report
@@ -102,6 +103,7 @@ def run_batch(
     log: Log,
     *,
     workers: int,
+    cores: int = 1,
     gpus: Sequence[str] = (),
     first: Worker | None = None,
     stop: Stop | None = None,
@@ -118,6 +120,7 @@ def run_batch(
         directory: where the spec lies.
         log: told how it goes.
         workers: processes at once; no more are started than there are jobs.
+        cores: what the workers share.
         gpus: what the workers share, see `resources.device_variables`.
         first: a worker that was started before, see `first_worker`.
         stop: whether to stop; running jobs then save their state, and the reports are still written.
@@ -135,7 +138,12 @@ def run_batch(
     done = {} if fresh else {p.job.name: p.result for p in plan if p.result is not None}
     todo = [p for p in plan if p.job.name not in done]
     commit = environment.git_commit(directory)
-    tasks = [Task(p.job, p.fingerprint, directory, p.paths, commit, tensorboard=tensorboard) for p in todo]
+    workers = min(workers, len(todo))
+    threads = thread_count(cores, workers)
+    tasks = [
+        Task(p.job, p.fingerprint, directory, p.paths, commit, tensorboard=tensorboard, threads=threads)
+        for p in todo
+    ]
     results: dict[str, JobResult] = dict(done)
     log.begun(len(plan))
     for name in done:
@@ -143,7 +151,7 @@ def run_batch(
         shutil.rmtree(output.job(name).checkpoint, ignore_errors=True)  # killed just before it was removed
     for planned in todo:
         make_room(output, planned.job.name, planned.fingerprint, fresh=fresh)
-    pool = worker_pool(min(workers, len(tasks)), gpus, first)
+    pool = worker_pool(workers, gpus, first)
     stopped_by = _run(tasks, log, results, stop or Stop(), pool=pool, fail_fast=fail_fast)
     names = [p.job.name for p in plan]
     report = build_report(

@@ -24,7 +24,8 @@ from job.stopping import Stop, Stopped
 from job.task import Task
 
 VARIABLES = {
-    # One thread: small recurrent models gain nothing from more, and results do not depend on their number.
+    # One thread an operation: small ones gain nothing from more, and sums would depend on their number. How
+    # many operations run at once is the task's to say.
     "OMP_NUM_THREADS": "1",
     "TF_NUM_INTRAOP_THREADS": "1",
     "TF_NUM_INTEROP_THREADS": "1",
@@ -42,21 +43,27 @@ class _ParentGone(BaseException):
 def main(connection: Connection) -> None:
     """Run the tasks that come, until None comes or the parent is gone."""
     _die_with_parent()
+    with suppress(Exception):  # it is time that would pass idly; what does not work is told below
+        environment.load()
+        import job.run_job  # noqa: F401
     with suppress(_ParentGone):
+        if (task := _next(connection)) is None:
+            return
         try:
-            environment.check_works()
+            environment.check_works(task.threads)
         except DependencyError as error:
             _tell(connection, Broken(str(error)))
             return
         from job.run_job import forget_job, run_job
 
         _tell(connection, Ready())
-        while (task := _next(connection)) is not None:
+        while task is not None:
             message = _do(task, run_job, connection)
             _tell(connection, message)
             if isinstance(message, Interrupted):
                 return
             forget_job()
+            task = _next(connection)
 
 
 def _do(

@@ -25,6 +25,10 @@ UNROLL_LIMIT = 32
 """Longest static length that is unrolled: beyond it tracing costs more than the loop's overhead."""
 
 
+_sigmoid_gradient, _tanh_gradient = tf.raw_ops.SigmoidGrad, tf.raw_ops.TanhGrad
+"""From a function's value y and the gradient dy, in one pass: dy y (1 - y), and dy (1 - y^2)."""
+
+
 class _Steps:
     """What `tf.TensorArray` is to a `tf.while_loop`, for an unrolled loop: one tensor a step."""
 
@@ -92,56 +96,71 @@ def _weight_gradient(states: Any, gradients: Any) -> Any:
 
 
 @tf.custom_gradient  # type: ignore[untyped-decorator]
-def lstm_steps(z: Any, h0: Any, c0: Any, recurrent_kernel: Any) -> Any:
+def lstm_steps(z: Any, recurrent_kernel: Any, *state: Any) -> Any:
     """Run an LSTM (Hochreiter and Schmidhuber 1997; forget gate: Gers et al. 2000) over projected inputs.
 
     Args:
         z: inputs times the input kernel, bias added: (T, B, 4H) float32, gates in Keras's order i, f, c, o.
-        h0, c0: states before the first step: (B, H) float32.
         recurrent_kernel: (H, 4H) float32.
+        state: h and c before the first step, both (B, H) float32; where none are given they are zeros, and
+            an unrolled loop leaves out what they would be multiplied with.
 
     Returns:
         h, c: states after each step, both (T, B, H) float32.
     """
+    begin = state
+    if not state:
+        begin = (None, None) if is_unrolled(z) else 2 * (tf.zeros_like(z[0, :, : z.shape[-1] // 4]),)
 
     def forward(t: Any, h: Any, c: Any, *kept: Any) -> tuple[Any, ...]:
-        zi, zf, zg, zo = tf.split(inputs.read(t) + tf.matmul(h, recurrent_kernel), 4, axis=1)
+        gates = inputs.read(t) if h is None else inputs.read(t) + tf.matmul(h, recurrent_kernel)
+        zi, zf, zg, zo = tf.split(gates, 4, axis=1)
         i, f, g, o = tf.sigmoid(zi), tf.sigmoid(zf), tf.tanh(zg), tf.sigmoid(zo)
-        c = f * c + i * g
+        before, c = c, i * g if c is None else f * c + i * g
         tanh_c = tf.tanh(c)
         h = o * tanh_c
-        return (h, c, *(a.write(t, v) for a, v in zip(kept, (i, f, g, o, tanh_c, h, c), strict=True)))
+        values = (i, f, g, o, tanh_c, before, h, c)
+        return (h, c, *(a.write(t, v) for a, v in zip(kept, values, strict=True)))
 
     inputs = filled(z)
-    kept = loop(z, forward, (h0, c0, *empty(z, 7)))[2:]
-    hs, cs = kept[5].stack(), kept[6].stack()
+    kept = loop(z, forward, (*begin, *empty(z, 8)))[2:]
+    hs, cs = kept[6].stack(), kept[7].stack()
 
     def gradient(dhs: Any, dcs: Any) -> tuple[Any, ...]:
         transposed = tf.transpose(recurrent_kernel)  # once: a product with a transposed side is slower
-        dh_steps, dc_steps, c_before = filled(dhs), filled(dcs), filled(_previous(c0, cs))
+        dh_steps, dc_steps = filled(dhs), filled(dcs)
         last = tf.shape(z)[0] - 1 if not is_unrolled(z) else z.shape[0] - 1
 
         def backward(step: Any, dh: Any, dc: Any, dzs: Any) -> tuple[Any, ...]:
             t = last - step
-            i, f, g, o, tanh_c = (a.read(t) for a in kept[:5])
-            dh = dh + dh_steps.read(t)
-            dc = dc + dc_steps.read(t) + dh * o * (1 - tanh_c * tanh_c)
-            dz = tf.concat(
-                [
-                    dc * g * i * (1 - i),
-                    dc * c_before.read(t) * f * (1 - f),
-                    dc * i * (1 - g * g),
-                    dh * tanh_c * o * (1 - o),
-                ],
-                axis=1,
-            )
-            return tf.matmul(dz, transposed), dc * f, dzs.write(t, dz)
+            values = tuple(a.read(t) for a in kept[:6])
+            dz, dc = _lstm_step_gradient(values, dh + dh_steps.read(t), dc + dc_steps.read(t))
+            return tf.matmul(dz, transposed), dc, dzs.write(t, dz)
 
-        dh, dc, dzs = loop(z, backward, (tf.zeros_like(h0), tf.zeros_like(c0), *empty(z, 1)))
+        zeros = tf.zeros_like(dhs[0])
+        dh, dc, dzs = loop(z, backward, (zeros, zeros, *empty(z, 1)))
         dz = dzs.stack()
-        return dz, dh, dc, _weight_gradient(_previous(h0, hs), dz)
+        if begin[0] is None:
+            return dz, _weight_gradient(hs[:-1], dz[1:])
+        dkernel = _weight_gradient(_previous(begin[0], hs), dz)
+        return (dz, dkernel, dh, dc) if state else (dz, dkernel)
 
     return (hs, cs), gradient
+
+
+def _lstm_step_gradient(values: tuple[Any, ...], dh: Any, dc: Any) -> tuple[Any, Any]:
+    """Return the gradients of a step's gates before activation, (B, 4H), and of the cell before it, (B, H).
+
+    Args:
+        values: its gates i, f, g, o; tanh of the cell after it; the cell before it, None for zeros.
+        dh, dc: gradients of its two states.
+    """
+    i, f, g, o, tanh_c, before = values
+    dc = dc + _tanh_gradient(y=tanh_c, dy=dh * o)
+    di, dg = _sigmoid_gradient(y=i, dy=dc * g), _tanh_gradient(y=g, dy=dc * i)
+    df = tf.zeros_like(f) if before is None else _sigmoid_gradient(y=f, dy=dc * before)
+    do = _sigmoid_gradient(y=o, dy=dh * tanh_c)
+    return tf.concat([di, df, dg, do], axis=1), dc * f
 
 
 @tf.custom_gradient  # type: ignore[untyped-decorator]
@@ -179,9 +198,9 @@ def gru_steps(z: Any, h0: Any, recurrent_kernel: Any, recurrent_bias: Any) -> An
             t = last - step
             update, reset, candidate, rh = (a.read(t) for a in kept[:4])
             dh = dh + dh_steps.read(t)
-            d_update = dh * (h_before.read(t) - candidate) * update * (1 - update)
-            d_candidate = dh * (1 - update) * (1 - candidate * candidate)
-            d_reset = d_candidate * rh * reset * (1 - reset)
+            d_update = _sigmoid_gradient(y=update, dy=dh * (h_before.read(t) - candidate))
+            d_candidate = _tanh_gradient(y=candidate, dy=dh * (1 - update))
+            d_reset = _sigmoid_gradient(y=reset, dy=d_candidate * rh)
             dr = tf.concat([d_update, d_reset, d_candidate * reset], axis=1)
             dz = tf.concat([d_update, d_reset, d_candidate], axis=1)
             dh = dh * update + tf.matmul(dr, transposed)
@@ -222,9 +241,6 @@ class _Fused:
         flat = tf.matmul(tf.reshape(time_major, [-1, time_major.shape[-1]]), kernel) + bias
         return tf.reshape(flat, [*_sizes(time_major)[:2], kernel.shape[-1]])
 
-    def _zeros(self, sequences: Any) -> Any:
-        return tf.zeros([tf.shape(sequences)[0], self.units])
-
 
 def _sizes(tensor: Any) -> list[Any]:
     dynamic = tf.shape(tensor)
@@ -246,9 +262,9 @@ class FusedLSTM(_Fused, keras.layers.LSTM):  # type: ignore[misc]
         self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False
     ) -> Any:
         """Return outputs (B, T, H) and the last valid states h and c, both (B, H)."""
-        h, c = initial_state or (self._zeros(sequences), self._zeros(sequences))
         z = self._project(sequences, self.cell.bias)
-        hs, cs = lstm_steps(z, h, c, tf.convert_to_tensor(self.cell.recurrent_kernel))
+        recurrent_kernel = tf.convert_to_tensor(self.cell.recurrent_kernel)
+        hs, cs = lstm_steps(z, recurrent_kernel, *(initial_state or ()))
         return tf.transpose(hs, [1, 0, 2]), _last_valid(hs, mask), _last_valid(cs, mask)
 
 
@@ -259,7 +275,7 @@ class FusedGRU(_Fused, keras.layers.GRU):  # type: ignore[misc]
         self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False
     ) -> Any:
         """Return outputs (B, T, H) and the last valid state (B, H)."""
-        (h,) = initial_state or (self._zeros(sequences),)
+        (h,) = initial_state or (tf.zeros([tf.shape(sequences)[0], self.units]),)
         bias = tf.convert_to_tensor(self.cell.bias)
         recurrent_kernel = tf.convert_to_tensor(self.cell.recurrent_kernel)
         hs = gru_steps(self._project(sequences, bias[0]), h, recurrent_kernel, bias[1])

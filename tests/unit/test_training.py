@@ -292,6 +292,51 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not(usual):
     assert not any(np.array_equal(a, b) for a, b in zip(weights, other.get_weights(), strict=True) if a.any())
 
 
+@pytest.mark.parametrize("examples", [128, 129])
+def test_a_batch_in_two_halves_is_trained_as_a_whole_one(monkeypatch, examples):
+    """Of 129 examples one is left over for the last batch: the first of its halves is empty."""
+    spec = USUAL.model_copy(update={"examples": examples, "batch_size": 64})
+    traced, sums = [], training._Loop._sums
+    monkeypatch.setattr(training._Loop, "_sums", lambda self, *batch: traced.append(1) or sums(self, *batch))
+    found = []
+    for least in (64, 65):
+        monkeypatch.setattr(training, "HALVED", least)
+        traced.clear()
+        model, fitted = trained(Copy(COPY, 1), spec)
+        found.append((len(traced), fitted.history, model.get_weights()))
+    (halves, history, weights), (whole, expected, others) = found
+    assert (halves, whole) == (2, 1)
+    for row, other in zip(history, expected, strict=True):
+        assert row.examples == other.examples
+        for name in ("loss", "token_accuracy", "gradient_norm"):
+            assert getattr(row, name) == pytest.approx(getattr(other, name), rel=1e-4)
+    for ours, theirs in zip(weights, others, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+def test_what_goes_wrong_while_steps_run_is_told():
+    def fail():
+        raise OSError("no room")
+
+    keras.utils.set_random_seed(1)
+    model = build_training_model(ModelSpec(units=2), 6, 6, masked=False, kernel="fused")
+    problem = Copy(COPY, 1)
+    with pytest.raises(OSError, match="no room"):
+        fit(model, problem, USUAL, problem.examples("validation", 5), meanwhile=fail)
+
+
+@pytest.mark.parametrize("rank", [1, 2])
+def test_a_gradient_by_rows_becomes_the_tensor_that_tensorflow_makes(rank):
+    table = tf.Variable(np.random.default_rng(1).normal(size=(7, 3)))
+    ids = tf.constant([4, 0, 4, 2, 5, 0]) if rank == 1 else tf.constant([[4, 0, 4], [2, 5, 0]])
+    weight = tf.constant(np.random.default_rng(2).normal(size=(*ids.shape, 3)))
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(tf.gather(tf.convert_to_tensor(table), ids) * weight)
+    gradient = tape.gradient(total, table)
+    assert isinstance(gradient, tf.IndexedSlices)
+    np.testing.assert_allclose(training._dense(gradient), tf.convert_to_tensor(gradient), rtol=1e-12)
+
+
 def test_progress_goes_up_to_the_last_step():
     seen = []
     spec = TrainingSpec(examples=160, batch_size=16, epochs=2, optimizer=PLAIN)

@@ -92,7 +92,7 @@ def act(task, watch):
     )
 
 
-def check_works():
+def check_works(threads):
     if os.environ.get("STAND_IN") == "broken":
         raise DependencyError("TensorFlow does not work here; reinstall it")
     if os.environ.get("STAND_IN") == "hangs":
@@ -108,7 +108,7 @@ if __name__ == "__main__":
     stand_in.run_job = run_job
     stand_in.forget_job = lambda: None
     sys.modules["job.run_job"] = stand_in
-    environment.check_works = check_works
+    environment.load, environment.check_works = lambda: None, check_works
     from job.batch.worker import main
 
     main(Connection(int(sys.argv[3])))

@@ -9,6 +9,7 @@ from job.batch.resources import (
     memory,
     quota,
     read_limits,
+    thread_count,
     visible_gpus,
     worker_count,
 )
@@ -207,3 +208,16 @@ def test_this_machine_has_room_for_a_worker():
     limits = read_limits()
     assert worker_count(limits) >= 1
     assert limits.memory_bytes is None or limits.memory_bytes > 0
+
+
+@pytest.mark.parametrize(
+    ("cores", "workers", "threads"),
+    [(1, 1, 1), (2, 1, 2), (2, 2, 1), (16, 1, 2), (3, 2, 1), (2, 8, 1), (2, 0, 2)],
+)
+def test_cores_that_no_worker_takes_are_shared_out_up_to_two_each(cores, workers, threads):
+    assert thread_count(cores, workers) == threads
+
+
+@pytest.mark.parametrize(("cores", "quota", "whole"), [(4, None, 4), (4, 2.5, 2), (1, 2.0, 1), (4, 0.5, 1)])
+def test_a_core_counts_that_may_be_used_fully(cores, quota, whole):
+    assert Limits(cores, quota, None).whole_cores == whole

@@ -249,7 +249,7 @@ def test_gradients_are_those_of_finite_differences(cell, unroll_limit, random):
     """In float64, where finite differences are good to many digits; for every argument of the kernel."""
     width = GATES[cell] * UNITS
     shapes = {
-        "lstm": [(3, 2, width), (2, UNITS), (2, UNITS), (UNITS, width)],
+        "lstm": [(3, 2, width), (UNITS, width), (2, UNITS), (2, UNITS)],
         "gru": [(3, 2, width), (2, UNITS), (UNITS, width), (width,)],
     }
     steps = {"lstm": lstm_steps, "gru": gru_steps}[cell]
@@ -272,6 +272,21 @@ def test_gradients_are_those_of_finite_differences(cell, unroll_limit, random):
         slope = float(above - below) / 2e-5
         assert abs(slope) > 0.01
         assert float(tf.reduce_sum(gradient * direction)) == pytest.approx(slope, abs=1e-8)
+
+
+@paths
+def test_gradients_without_states_are_those_with_zeros(unroll_limit, random):
+    """Where there is nothing to multiply with, an unrolled loop leaves products out."""
+    z, weight = (tf.constant(random.normal(size=(3, 2, n * UNITS))) for n in (4, 2))
+    kernel, zeros = tf.constant(random.normal(size=(UNITS, 4 * UNITS))), tf.zeros([2, UNITS], tf.float64)
+    found = []
+    for state in ((), (zeros, zeros)):
+        with tf.GradientTape() as tape:
+            tape.watch([z, kernel])
+            total = tf.reduce_sum(tf.concat(lstm_steps(z, kernel, *state), axis=-1) * weight)
+        found.append([total, *tape.gradient(total, [z, kernel])])
+    for without, given in zip(*found, strict=True):
+        np.testing.assert_allclose(without, given, rtol=1e-12, atol=1e-12)
 
 
 @paths
