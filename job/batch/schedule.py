@@ -74,6 +74,7 @@ class Worker:
         variables: of its environment: its device, which its successor gets too.
         ready: it has loaded TensorFlow.
         task: that it is at.
+        log_start: where its own lines begin in the task's log, bytes: what is before is of earlier attempts.
         deadline: on the monotonic clock; what it is at may not take longer.
         spent: it is to be replaced before it does another task.
     """
@@ -84,6 +85,7 @@ class Worker:
     variables: Mapping[str, str] = field(default_factory=dict)
     ready: bool = False
     task: Task | None = None
+    log_start: int = 0
     deadline: float = math.inf
     spent: bool = False
 
@@ -227,6 +229,7 @@ class _Schedule:
         if worker.spent or not self.waiting:
             return None
         task = worker.task = self.waiting.popleft()
+        worker.log_start = task.paths.log.stat().st_size if task.paths.log.exists() else 0
         worker.set_deadline()
         with suppress(OSError):  # a worker that is gone is noticed when its answer is read
             worker.connection.send(task)
@@ -345,14 +348,14 @@ def _overdue(worker: Worker) -> Failure:
 def _tail(worker: Worker) -> str:
     assert worker.task is not None
     worker.output.seek(0)
-    text = worker.output.read() + _last_bytes(worker.task.paths.log)
+    text = worker.output.read() + _last_bytes(worker.task.paths.log, worker.log_start)
     return "\n".join(text.decode("utf-8", "replace").splitlines()[-LOG_LINES:])
 
 
-def _last_bytes(path: Path) -> bytes:
+def _last_bytes(path: Path, start: int) -> bytes:
     try:
         with path.open("rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - _LOG_BYTES))
+            file.seek(max(start, os.fstat(file.fileno()).st_size - _LOG_BYTES))
             return file.read()
     except OSError:
         return b""

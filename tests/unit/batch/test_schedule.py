@@ -232,6 +232,15 @@ def test_a_broken_tensorflow_is_an_error_of_the_batch(run, monkeypatch):
         run("fine")
 
 
+def test_what_an_earlier_attempt_said_is_not_quoted(run, output):
+    log = output.job("killed").log
+    log.parent.mkdir(exist_ok=True)
+    log.write_text("a line of last night\n")
+    watched, _ = run("killed")
+    assert watched.outcomes["killed"].message.endswith("last lines of its log:\nkilled says something")
+    assert log.read_text().startswith("a line of last night\n")
+
+
 def test_a_worker_lost_before_its_first_job_is_quoted(run, monkeypatch):
     monkeypatch.setenv("STAND_IN", "gone")
     watched, _ = run("fine")
