@@ -122,6 +122,11 @@ class OutputPaths:
         return self._of_shard("report", "md")
 
     @property
+    def html(self) -> Path:
+        """`report.html`."""
+        return self._of_shard("report", "html")
+
+    @property
     def junit(self) -> Path:
         """`junit.xml`."""
         return self._of_shard("junit", "xml")

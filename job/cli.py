@@ -190,7 +190,7 @@ def _run_jobs(
         finally:
             log.close()
         print_summary(report, Console())
-        typer.echo(f"reports: {output.markdown}")
+        typer.echo(f"reports: {output.html}")
         raise typer.Exit(report.exit_code)
 
 

@@ -156,6 +156,8 @@ class JobResult:
     `attempts` is how often the job was begun in one batch: more than once where a worker process was lost.
     `problem_fingerprint` is of what is learned and how it is tested, whatever the model: results that share
     it can be compared. `speed_ranges` holds, of speeds measured in parts, the range of most of the parts.
+    `history` holds what `curves.svg` draws: columns of `history.csv` to six digits, as many values in each,
+    None where a row has none.
     """
 
     name: str
@@ -170,6 +172,7 @@ class JobResult:
     timings: dict[str, float] = field(default_factory=dict)
     peak_rss_bytes: int = 0
     parameters: int = 0
+    history: dict[str, list[int | float | None]] = field(default_factory=dict)
     samples: tuple[Prediction, ...] = ()
     analysis: dict[str, Any] = field(default_factory=dict)
     also: tuple[dict[str, Any], ...] = ()

@@ -144,6 +144,7 @@ def _result(task: Task, problem: Problem, fitted: Fitted, evaluation: Evaluation
         metrics={name: value for name, value in evaluation.metrics.items() if math.isfinite(value)},
         data=_data(problem, task.job, fitted, evaluation),
         peak_rss_bytes=_peak_rss_bytes(),
+        history=history_columns(fitted.history),
         samples=evaluation.predictions[:SAMPLES],
         artifacts=artifacts.describe(task.paths.directory),
         analysis=evaluation.analysis,
@@ -258,6 +259,20 @@ def history_csv(history: tuple[HistoryRow, ...]) -> str:
     writer.writeheader()
     writer.writerows({k: "" if v is None else v for k, v in asdict(row).items()} for row in history)
     return text.getvalue()
+
+
+def history_columns(history: tuple[HistoryRow, ...]) -> dict[str, list[int | float | None]]:
+    """Return a result's `history`: the steps, and the losses and accuracies that there are."""
+    names = [f.name for f in fields(HistoryRow) if f.name == "step" or f.name.endswith(("loss", "accuracy"))]
+    columns = {name: [_six_digits(getattr(row, name)) for row in history] for name in names}
+    return {name: column for name, column in columns.items() if any(value is not None for value in column)}
+
+
+def _six_digits(value: int | float | None) -> int | float | None:
+    """Return a number as `history` has it; whole ones, the steps, as they are."""
+    if value is None or isinstance(value, int):
+        return value
+    return float(f"{value:.6g}") if math.isfinite(value) else None
 
 
 def _facts(problem: TokenProblem, job: JobSpec) -> ModelFacts:

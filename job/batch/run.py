@@ -179,7 +179,9 @@ def _run(
     """Run the tasks, add their results, and return why they were stopped if some are unfinished for that."""
     recorder = _Recorder(log)
     with stop.noting(), pool as workers:
-        import job.reports.plots  # noqa: F401 - a second of matplotlib, while the workers load TensorFlow
+        # a second of matplotlib and a tenth of Jinja2, while the workers load TensorFlow
+        import job.reports.html
+        import job.reports.plots  # noqa: F401
 
         run_tasks(tasks, workers, recorder, results, fail_fast=fail_fast, stop=stop)
     request = stop.request

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from job.reports.markup import code, prose, table
@@ -38,9 +39,7 @@ def _other_sizes(result: JobResult) -> Iterator[str]:
     """Yield a row a size, after one of the size that was trained on."""
     if not result.also:
         return
-    names = [
-        name for name in metric_names([result]) if any(name in other["metrics"] for other in result.also)
-    ]
+    names = metrics_elsewhere(result)
     trained = ("as trained", result.data.get("test_examples"), result.metrics)
     others = [(_sizes(other["sizes"]), other["examples"], other["metrics"]) for other in result.also]
     rows = [
@@ -55,38 +54,75 @@ def _other_sizes(result: JobResult) -> Iterator[str]:
     yield table(["size", "examples", *map(plain, names)], rows, "lr" + "r" * len(names))
 
 
+def metrics_elsewhere(result: JobResult) -> list[str]:
+    """Return the names of the metrics that were measured at other sizes."""
+    return [n for n in metric_names([result]) if any(n in other["metrics"] for other in result.also)]
+
+
 def _sizes(sizes: Mapping[str, Any]) -> str:
     return ", ".join(f"{prose(key)} {code(str(value))}" for key, value in sizes.items())
 
 
 def _accuracy(result: JobResult) -> Iterator[str]:
-    positions = [{**row, "place": row["position"] + 1} for row in result.analysis.get("by_position", ())]
-    lengths = [{**row, "place": row["length"]} for row in result.analysis.get("by_source_length", ())]
-    blocks = [
-        *_profile(positions, "position in the target", "tokens right"),
-        *_profile(lengths, "tokens of the source", "sequences right"),
-    ]
+    blocks = [block for profile in profiles(result.analysis) for block in _profile_blocks(profile)]
     if blocks:
         yield "### Accuracy by position and by length"
         yield from picture(result, "accuracy.svg", f"Accuracy of {result.name} by position and by length")
         yield from blocks
 
 
-def _profile(rows: Sequence[Mapping[str, Any]], name: str, right: str) -> Iterator[str]:
-    """Yield a table on its side: one row alone says what the metrics say."""
-    if len(rows) < 2:
-        return
+@dataclass(frozen=True)
+class Profile:
+    """Accuracy by position or by length, in at most `_COLUMNS` groups.
+
+    Args:
+        name: what the groups are of.
+        right: what the shares count.
+        spans: of each group its first and last place, as text.
+        shares, counts: of each group.
+        places: how many there are; more than groups where they are taken together.
+    """
+
+    name: str
+    right: str
+    spans: list[str]
+    shares: list[float]
+    counts: list[int]
+    places: int
+
+
+def profiles(analysis: Mapping[str, Any]) -> Iterator[Profile]:
+    """Yield what there is of accuracy by position and by length; one row alone says what the metrics say."""
+    positions = [{**row, "place": row["position"] + 1} for row in analysis.get("by_position", ())]
+    lengths = [{**row, "place": row["length"]} for row in analysis.get("by_source_length", ())]
+    for rows, name, right in (
+        (positions, "position in the target", "tokens right"),
+        (lengths, "tokens of the source", "sequences right"),
+    ):
+        if len(rows) > 1:
+            yield _profile(rows, name, right)
+
+
+def _profile(rows: Sequence[Mapping[str, Any]], name: str, right: str) -> Profile:
     groups = ranges((row["place"] for row in rows), _COLUMNS)
     members = [[row for row in rows if first <= row["place"] <= last] for first, last in groups]
-    counted = [sum(row["count"] for row in group) for group in members]
+    counts = [sum(row["count"] for row in group) for group in members]
     shares = [
         sum(row["count"] * row["accuracy"] for row in group) / count
-        for group, count in zip(members, counted, strict=True)
+        for group, count in zip(members, counts, strict=True)
     ]
-    cells = [[right, *map(percent, shares)], ["of", *(f"{count:,}" for count in counted)]]
-    yield table([name, *(span(*group) for group in groups)], cells, "l" + "r" * len(groups))
-    if len(groups) < len(rows):
-        yield f"Taken together in ranges; `report.json` has each of the {len(rows):,}."
+    return Profile(name, right, [span(*group) for group in groups], shares, counts, len(rows))
+
+
+def _profile_blocks(profile: Profile) -> Iterator[str]:
+    """Yield a table on its side."""
+    cells = [
+        [profile.right, *map(percent, profile.shares)],
+        ["of", *(f"{count:,}" for count in profile.counts)],
+    ]
+    yield table([profile.name, *profile.spans], cells, "l" + "r" * len(profile.spans))
+    if len(profile.spans) < profile.places:
+        yield f"Taken together in ranges; `report.json` has each of the {profile.places:,}."
 
 
 def _mistakes(analysis: Mapping[str, Any]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Any
 from job.reports.findings import findings, picture
 from job.reports.markup import code, fenced, prose, table
 from job.reports.wording import bar, measured, metric_names, origin, percent, plain, quantity
-from job.results import Failure, JobResult, Prediction
+from job.results import Failure, GateOutcome, JobResult, Prediction
 from job.spec.metrics import METRICS
 
 # keys of a result's `data` that are put into sentences
@@ -61,15 +61,23 @@ def _facts(sections: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _settings(keys: Mapping[str, Any]) -> str:
     return ", ".join(
-        f"{prose(key)} {code(_value(value))}" for key, value in keys.items() if value is not None
+        f"{prose(key)} {code(setting(value))}" for key, value in keys.items() if value is not None
     )
 
 
-def _value(value: Any) -> str:
+def setting(value: Any) -> str:
+    """Return a value of a spec as text: strings as they are, others as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _data(result: JobResult) -> Iterator[str]:
+    yield from course(result)
+    if others := other_data(result):
+        yield f"Data: {_settings(others)}."
+
+
+def course(result: JobResult) -> Iterator[str]:
+    """Yield a sentence on each part of what was done, without markup."""
     data = result.data
     if data.keys() >= _TRAINED:
         yield _training(data)
@@ -80,14 +88,12 @@ def _data(result: JobResult) -> Iterator[str]:
             f"Evaluated on {data['test_examples']:,} windows, walking forward: each value is forecast from "
             "what truly came before."
         )
-    problem = result.spec.get("problem", {})
-    others = {
-        key: value
-        for key, value in data.items()
-        if key not in _TRAINED | _RESUMED | _TESTED | {"signatures"} and problem.get(key) != value
-    }
-    if others:
-        yield f"Data: {_settings(others)}."
+
+
+def other_data(result: JobResult) -> dict[str, Any]:
+    """Return what a result says of its data that neither a sentence nor its spec says."""
+    problem, said = result.spec.get("problem", {}), _TRAINED | _RESUMED | _TESTED | {"signatures"}
+    return {k: v for k, v in result.data.items() if k not in said and problem.get(k) != v}
 
 
 def _training(data: Mapping[str, Any]) -> str:
@@ -117,12 +123,20 @@ def _overlap(tested: int, seen: int, space: int | None) -> str:
     )
 
 
-def _metrics(result: JobResult) -> Iterator[str]:
+def metrics_and_gates(
+    result: JobResult,
+) -> Iterator[tuple[str, float | None, GateOutcome | None]]:
+    """Yield a job's metrics, then other gates: name, value and gate; a value is None where it was not
+    measured, a gate where there is none."""
     bars = {outcome.metric: outcome for outcome in result.gates}
-    rows = []
     for name in dict.fromkeys([*metric_names([result]), *bars]):
         outcome = bars.get(name)
-        value = result.metrics.get(name, outcome.value if outcome else None)
+        yield name, result.metrics.get(name, outcome.value if outcome else None), outcome
+
+
+def _metrics(result: JobResult) -> Iterator[str]:
+    rows = []
+    for name, value, outcome in metrics_and_gates(result):
         rows.append(
             [
                 plain(name),

@@ -10,11 +10,14 @@ from job.results import Report
 
 
 def write_reports(output: OutputPaths, report: Report) -> None:
-    """Write `report.md`, `junit.xml`, `metrics.prom` and, last, `report.json`; each is replaced atomically.
+    """Write the reports for people and systems and, last, `report.json`; each is replaced atomically.
 
     Raises:
         OSError: a file cannot be written; the old one is in place.
     """
+    from job.reports.html import html_page  # a batch loads it while its workers load TensorFlow
+
+    write_text(output.html, html_page(report, output))
     write_text(output.markdown, markdown(report))
     write_bytes(output.junit, junit_xml(report))
     write_text(output.prometheus, metrics_text(report, shard=output.shard))

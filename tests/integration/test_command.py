@@ -150,6 +150,7 @@ def test_every_file_of_the_layout_is_there_and_no_other(first):
     output = first[0] / "output"
     assert {path.name for path in output.iterdir()} == {
         "report.json",
+        "report.html",
         "report.md",
         "junit.xml",
         "metrics.prom",
@@ -277,7 +278,7 @@ def test_a_run_with_nothing_to_do_takes_the_exit_code_from_what_is_there(again):
 def test_report_builds_the_same_reports_again(again):
     output = again / "output"
     before = read(output / "report.json")
-    for name in ("report.json", "report.md", "junit.xml"):
+    for name in ("report.json", "report.html", "report.md", "junit.xml"):
         (output / name).unlink()
     done = run("report", "output", cwd=again)
     assert done.code == 1

@@ -471,7 +471,7 @@ def test_the_batchs_exit_code_is_the_commands(command, batch, exit_code):
     batch["exit_code"] = exit_code
     code, out, _ = command()
     assert code == exit_code
-    assert out.endswith(f"reports: {Path('output') / 'report.md'}\n")
+    assert out.endswith(f"reports: {Path('output') / 'report.html'}\n")
 
 
 def test_results_go_to_standard_output_and_progress_to_standard_error(command, batch, monkeypatch):

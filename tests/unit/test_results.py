@@ -33,6 +33,7 @@ RESULT = JobResult(
     timings={"train_seconds": 8.25},
     peak_rss_bytes=2**40,
     parameters=157_747,
+    history={"step": [1, 2], "loss": [2.5, 1e-300], "val_loss": [None, 0.5]},
     samples=(
         Prediction("0", "日本 |\n", 'a"b', "\x00", False),
         Prediction("1", "x", "y", "z", True, ("y", "z")),
@@ -120,6 +121,7 @@ def test_result_json_has_the_keys_of_the_contract():
         *("schema_version", "name", "status", "fingerprint", "seed", "spec", "metrics", "gates", "data"),
         *("timings", "peak_rss_bytes", "parameters", "samples", "artifacts", "environment", "error"),
         *("analysis", "also", "attention", "attempts", "problem_fingerprint", "speed_ranges"),
+        "history",
     }
 
 

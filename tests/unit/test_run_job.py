@@ -1,15 +1,20 @@
+import csv
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 import tensorflow as tf
 
 from job import run_job as module
 from job.artifacts import JobPaths
-from job.run_job import run_job
+from job.run_job import history_columns, run_job
 from job.spec.schema import CopySpec, EvaluationSpec, JobSpec, ModelSpec, TrainingSpec
 from job.stopping import Stop, Stopped
 from job.task import Task
+from job.training_state import HistoryRow
+
+ACCURACIES = ("loss", "token_accuracy", "sequence_accuracy")
 
 
 @pytest.fixture(autouse=True)
@@ -84,3 +89,24 @@ def test_asked_before_it_begins_a_job_does_nothing(make_task):
     with pytest.raises(Stopped):
         run_job(task, stop=stop)
     assert [*task.paths.directory.iterdir()] == []
+
+
+def test_a_result_keeps_what_its_curves_are_drawn_from(make_task):
+    task = make_task("curves")
+    history = run_job(task).history
+    rows = list(csv.DictReader(task.paths.history.read_text().splitlines()))
+    names = ["step"] + [f"{side}{name}" for side in ("", "val_") for name in ACCURACIES]
+    assert list(history) == names
+    for name in names:
+        written = [float(row[name]) if row[name] else None for row in rows]
+        assert history[name] == [None if v is None else pytest.approx(v, rel=1e-5) for v in written]
+    assert None in history["val_loss"]
+    assert isinstance(history["val_loss"][-1], float)
+
+
+def test_numbers_that_json_does_not_have_and_columns_without_any_are_left_out_of_the_history():
+    row = HistoryRow(
+        step=1_234_567, epoch=1, examples=2, loss=2 / 3, learning_rate=1, gradient_norm=1, seconds=1
+    )
+    worse = replace(row, step=1_234_568, loss=float("inf"))
+    assert history_columns((row, worse)) == {"step": [1_234_567, 1_234_568], "loss": [0.666667, None]}

@@ -18,6 +18,7 @@ from job.reports.writing import write_reports
 from job.results import GateOutcome, Report
 
 NAMES = ["a", "b", "c", "d"]
+FILES = [("report", "json"), ("report", "html"), ("report", "md"), ("junit", "xml"), ("metrics", "prom")]
 MARKS = {name: name * 64 for name in NAMES}
 
 
@@ -81,12 +82,10 @@ def test_shards_in_one_directory_merge_into_the_report_of_an_unsharded_run(leave
     leave("shared", a_result("b"), a_result("d"), shard="2-of-2", began=3, ended=5)
     assert not (shared / "report.json").exists()
     assert {path.name for path in shared.glob("*-of-*")} == {
-        f"{stem}-{part}-of-2.{suffix}"
-        for part in (1, 2)
-        for stem, suffix in (("report", "json"), ("report", "md"), ("junit", "xml"), ("metrics", "prom"))
+        f"{stem}-{part}-of-2.{suffix}" for part in (1, 2) for stem, suffix in FILES
     }
     merge_reports([shared])
-    for name in ("report.json", "report.md", "junit.xml", "metrics.prom"):
+    for name in map(".".join, FILES):
         assert (shared / name).read_bytes() == (whole / name).read_bytes()
 
 
@@ -150,7 +149,7 @@ def test_several_directories_are_gathered_into_the_first(leave):
     merged = merge_reports([one, two])
     assert merged.exit_code == 0
     assert names(merged.jobs) == NAMES
-    for name in ("report.json", "report.md", "junit.xml", "plan.json"):
+    for name in ("report.json", "report.html", "report.md", "junit.xml", "plan.json"):
         assert (one / name).read_bytes() == (whole / name).read_bytes()
     assert (one / "jobs" / "b" / "predictions.jsonl").read_text() == "of b in two\n"
     assert (one / "jobs" / "b" / "model" / "train.keras").read_bytes() == b"weights"
@@ -165,8 +164,9 @@ def test_several_directories_are_gathered_into_another_one(leave, tmp_path):
     assert merge_reports([one, two], destination).exit_code == 0
     assert sorted(path.name for path in (destination / "jobs").iterdir()) == NAMES
     assert {path.name for path in destination.iterdir()} == {
-        "plan.json", "report.json", "report.md", "junit.xml", "metrics.prom", "jobs"
-    }  # fmt: skip
+        *("plan.json", "jobs"),
+        *map(".".join, FILES),
+    }
     again = merge_reports([two, one, destination], destination)
     assert again.exit_code == 0
     assert not (destination / "superseded").exists()

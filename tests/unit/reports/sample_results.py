@@ -38,6 +38,11 @@ TUTORIAL = JobResult(
     timings={"train_seconds": 8.831, "total_seconds": 14.25, "decoded_sequences_per_second": 31234.5},
     peak_rss_bytes=700 * 2**20,
     parameters=157_747,
+    history={
+        "step": [300, 600, 782],
+        "loss": [2.5, 0.5, 0.25],
+        "val_loss": [None, None, 0.3],
+    },
     samples=(
         Prediction("0", "5 12 48 1 9 30", "48 12 5", "48 12 5", True),
         Prediction("1", "1 2 3 4 5 6", "3 2 1", "3 2 2", False),

@@ -8,6 +8,7 @@ import pytest
 from junitparser import JUnitXml
 
 from job.artifacts import prepare_output
+from job.reports.html import html_page
 from job.reports.junit import junit_xml
 from job.reports.markdown import markdown
 from job.reports.prometheus import metrics_text
@@ -19,6 +20,7 @@ def test_writes_the_files(tmp_path, mixed):
     output = prepare_output(tmp_path / "output")
     write_reports(output, mixed)
     assert Report.from_json(output.report.read_bytes()) == mixed
+    assert output.html.read_text("utf-8") == html_page(mixed, output)
     assert output.markdown.read_text("utf-8") == markdown(mixed)
     assert output.junit.read_bytes() == junit_xml(mixed)
     assert len(JUnitXml.fromfile(str(output.junit))) == 1
@@ -26,6 +28,7 @@ def test_writes_the_files(tmp_path, mixed):
     assert {path.name for path in output.root.iterdir()} == {
         "jobs",
         "report.json",
+        "report.html",
         "report.md",
         "junit.xml",
         "metrics.prom",
@@ -38,6 +41,7 @@ def test_a_shards_files_have_names_of_their_own(tmp_path, mixed):
     assert {path.name for path in output.root.iterdir()} == {
         "jobs",
         "report-2-of-4.json",
+        "report-2-of-4.html",
         "report-2-of-4.md",
         "junit-2-of-4.xml",
         "metrics-2-of-4.prom",

@@ -1,0 +1,188 @@
+"""`report.html` of a real batch, as a browser shows it."""
+
+import base64
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from job.artifacts import OutputPaths
+from job.gates import decide
+from job.reports.html import html_page
+from job.results import Failure, JobResult, Report
+
+SPEC = {
+    "version": 1,
+    "defaults": {
+        "model": {"units": 16},
+        "training": {"examples": 3200, "batch_size": 64},
+        "evaluation": {"examples": 200},
+    },
+    "jobs": [
+        {
+            "name": "sums",
+            "problem": {"kind": "addition", "digits": 1},
+            "model": {"attention": "luong_dot"},
+            "evaluation": {"also": [{"digits": 2}]},
+            "gate": {"min_sequence_accuracy": 0.999, "max_train_seconds": 600},
+        },
+        {"name": "copies", "problem": {"kind": "copy", "source_length": 3, "cardinality": 11}},
+    ],
+}
+BROKEN = JobResult(
+    "broken", "failed", "c3" * 32, 7, {}, error=Failure("E", "<b>first</b>\nsecond", "error.txt")
+)
+STOPPED = JobResult("stopped", "interrupted", "d4" * 32, 7, {}, error=Failure("Interrupted", "by SIGTERM"))
+
+
+@pytest.fixture(scope="session")
+def page(browser, tmp_path_factory):
+    """The page of a batch that the command ran, with jobs added that ended otherwise."""
+    directory = tmp_path_factory.mktemp("page")
+    spec = directory / "jobs.yaml"
+    spec.write_text(yaml.safe_dump(SPEC), "utf-8")
+    command = [sys.executable, "-m", "job", "--spec", spec, "--output-dir", directory]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 3, done.stderr
+    output = OutputPaths(directory)
+    report = Report.from_json(output.report.read_bytes())
+    jobs = (*report.jobs, BROKEN, STOPPED)
+    verdict = decide([*(job.name for job in jobs), "never-run"], jobs)
+    totals = {"gate_failed": 1, "passed": 1, "failed": 1, "interrupted": 1, "missing": 1}
+    report = replace(report, jobs=jobs, missing=("never-run",), verdict=verdict, exit_code=1, totals=totals)
+    output.html.write_text(html_page(report, output), "utf-8")
+    return output.html
+
+
+@pytest.fixture
+def show(browser, page):
+    """Show the page as somebody with these settings sees it."""
+
+    def shown(scheme="light", *, width=1280, height=1600, medium="screen", scripts=True):
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": medium, "features": features})
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": not scripts})
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        browser.get(page.as_uri())
+        return browser
+
+    yield shown
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+def pixels(browser):
+    """Return what is on the screen, (height, width, 3) 0..255."""
+    return np.asarray(Image.open(io.BytesIO(browser.get_screenshot_as_png())).convert("RGB"), np.int16)
+
+
+@pytest.mark.parametrize(("scheme", "ground"), [("light", (255, 255, 255)), ("dark", (20, 24, 29))])
+def test_the_screen_is_not_blank_and_follows_the_reader_s_colours(show, scheme, ground):
+    found = pixels(show(scheme))
+    if directory := os.environ.get("SCREENSHOTS"):
+        Image.fromarray(found.astype(np.uint8)).save(os.path.join(directory, f"{scheme}.png"))
+    same = (np.abs(found - ground).max(axis=2) <= 2).mean()
+    assert 0.5 < same < 0.95
+    # a red verdict, and below it writing
+    verdict, below = found[10:100], found[120:]
+    assert (verdict[..., 0] - verdict[..., 1] > 25).mean() > 0.005
+    assert len(np.unique(below.reshape(-1, 3), axis=0)) > 50
+
+
+def test_it_needs_no_script(show):
+    with_scripts = pixels(show())
+    assert np.array_equal(pixels(show(scripts=False)), with_scripts)
+
+
+def test_the_console_is_silent_and_nothing_is_loaded(show):
+    browser = show()
+    assert browser.get_log("browser") == []
+    loaded = browser.execute_script("return performance.getEntriesByType('resource').map(e => e.name)")
+    assert [name for name in loaded if not name.startswith("data:")] == []
+
+
+def test_a_script_would_not_run(show):
+    """The policy of the page, should text from outside ever get through as markup."""
+    browser = show()
+    browser.execute_script(
+        "const element = document.createElement('script'); element.textContent = 'window.ran = 1';"
+        "document.body.append(element)"
+    )
+    assert browser.execute_script("return window.ran") is None
+    assert any("Content Security Policy" in entry["message"] for entry in browser.get_log("browser"))
+
+
+def test_every_drawing_is_shown_and_says_what_it_shows(show):
+    browser = show()
+    drawn = browser.execute_script(
+        "return [...document.images].map(i => [i.complete && i.naturalWidth > 100, i.alt])"
+    )
+    assert len(drawn) == 4 + 3  # curves, accuracy, contexts of each, and attention
+    assert all(done for done, _ in drawn)
+    assert all(re.match("Curves|Accuracy|Context|Where", text) for _, text in drawn)
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everybody_can_read_it(show, scheme, width):
+    from axe_selenium_python import Axe
+
+    browser = show(scheme, width=width)
+    browser.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
+    axe = Axe(browser)
+    axe.inject()
+    result = axe.run()
+    assert json.dumps(result["violations"], indent=1) == "[]"
+    checked = {rule["id"] for rule in result["passes"]}
+    assert {"color-contrast", "image-alt", "html-has-lang", "heading-order", "svg-img-alt"} <= checked
+    assert {"document-title", "landmark-one-main", "list", "link-name"} <= checked
+    assert ("scrollable-region-focusable" in checked) == (width < 1000)  # what is too wide can be scrolled
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_no_page_is_wider_than_the_screen(show, width):
+    browser = show(width=width)
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+
+
+def test_every_column_and_row_of_every_table_has_a_header_with_its_scope(show):
+    browser = show()
+    tables = browser.execute_script(
+        "return [...document.querySelectorAll('table')].map(t => [t.querySelectorAll('tbody tr').length,"
+        " t.querySelectorAll('tbody th[scope=row]').length, t.querySelectorAll('th:not([scope])').length])"
+    )
+    assert len(tables) > 10
+    assert all(rows == headers and bare == 0 for rows, headers, bare in tables)
+
+
+def test_links_within_the_page_and_to_files_lead_somewhere(show, page):
+    browser = show()
+    links = browser.execute_script("return [...document.links].map(a => a.getAttribute('href'))")
+    ids = browser.execute_script("return [...document.querySelectorAll('[id]')].map(e => e.id)")
+    assert len(ids) == len(set(ids))
+    assert {link[1:] for link in links if link.startswith("#")} <= set(ids)
+    files = {link for link in links if not link.startswith("#")} - {"jobs/broken/error.txt"}
+    assert len(files) > 10
+    assert [link for link in files if not (page.parent / link).is_file()] == []
+
+
+def test_paper_has_black_writing_on_white_and_what_is_folded(show):
+    browser = show("dark", medium="print")
+    style = "const s = getComputedStyle(document.body); return [s.color, s.backgroundColor]"
+    assert browser.execute_script(style) == ["rgb(0, 0, 0)", "rgb(255, 255, 255)"]
+    heights = browser.execute_script(
+        "return [...document.querySelectorAll('details table')].map(t => t.getBoundingClientRect().height)"
+    )
+    assert len(heights) > 5
+    assert min(heights) > 10
+    pdf = base64.b64decode(browser.execute_cdp_cmd("Page.printToPDF", {})["data"])
+    pages = max(map(int, re.findall(rb"/Count (\d+)", pdf)))
+    assert pages >= 5  # the table, and each job on a page of its own

@@ -1,0 +1,152 @@
+"""`report.html`, read back with an HTML parser; tests/browser looks at it in a browser."""
+
+import base64
+import re
+from dataclasses import replace
+
+import pytest
+from pages import NASTY, _Text
+from sample_results import BROKEN, SHORT, STOPPED, TUTORIAL
+from test_markdown import hostile
+
+from job.artifacts import OutputPaths
+from job.reports.html import html_page
+from job.results import Failure, Prediction, Report
+
+DRAWING = '<svg xmlns="http://www.w3.org/2000/svg"><desc>Loss &amp; more.</desc><path id="{}"/></svg>'
+FILES = ("curves.svg", "accuracy.svg", "attention.svg", "contexts.svg")
+
+
+@pytest.fixture
+def output(tmp_path):
+    """An output directory with the tutorial's drawings."""
+    paths = OutputPaths(tmp_path)
+    paths.job("tutorial").directory.mkdir(parents=True)
+    for file in FILES:
+        (paths.job("tutorial").directory / file).write_text(DRAWING.format(file), "utf-8")
+    return paths
+
+
+def drawings(text):
+    return [base64.b64decode(data).decode() for data in re.findall(r'src="data:[^,]*;base64,([^"]*)"', text)]
+
+
+def section(text, name):
+    return text[text.index(f'<section class="job" id="job-{name}">') :].partition("</section>")[0]
+
+
+def test_the_verdict_comes_first_with_all_reasons(mixed, output):
+    page = _Text(html_page(mixed, output))
+    body = page.text[page.text.index("Skip to the jobs") :]
+    at = [body.index(text) for text in ["Exit code 1", *mixed.verdict.reasons, "5 jobs: 1 passed"]]
+    assert at == sorted(at)
+    assert len(mixed.verdict.reasons) == 4
+
+
+def test_every_job_has_a_row_and_every_result_a_section(mixed, output):
+    text = html_page(mixed, output)
+    assert re.findall(r'<section class="job" id="job-(.*?)">', text) == [job.name for job in mixed.jobs]
+    assert re.findall(r'<th scope="row"><a href="#job-(.*?)">', text) == [job.name for job in mixed.jobs]
+    assert '<th scope="row">never-run</th>' in text
+
+
+def test_the_drawings_are_inside_with_what_they_say_of_themselves(mixed, output):
+    text = html_page(mixed, output)
+    order = ["curves.svg", "accuracy.svg", "contexts.svg", "attention.svg"]
+    assert drawings(text) == [DRAWING.format(file) for file in order]
+    assert text.count('alt="Loss &amp; more."') == len(FILES)
+
+
+def test_a_drawing_that_is_not_there_is_left_out(mixed, output):
+    (output.job("tutorial").directory / "curves.svg").unlink()
+    text = html_page(mixed, output)
+    assert len(drawings(text)) == 3
+    assert 'href="jobs/tutorial/curves.svg">jobs/' not in text
+
+
+def test_where_drawings_would_be_too_many_those_of_jobs_that_passed_are_linked_to(make_report, output):
+    failed = replace(TUTORIAL, name="failed", status="gate_failed")
+    directory = output.job("failed").directory
+    directory.mkdir()
+    for file in FILES:
+        (directory / file).write_text(DRAWING.format("failed"), "utf-8")
+    text = html_page(make_report(TUTORIAL, failed), output, most=4 * len(DRAWING.format("failed")))
+    assert drawings(text) == [DRAWING.format("failed")] * 4
+    assert section(text, "tutorial").count("left out of this page") == 4
+    assert 'href="jobs/tutorial/curves.svg"' in section(text, "tutorial")
+
+
+def test_a_hostile_job_brings_no_markup_along(make_report, output):
+    text = html_page(make_report(hostile()), output)
+    page = _Text(text)
+    assert not {"script", "i", "b", "iframe"} & set(page.elements)
+    assert "javascript:" not in text
+    for nasty in NASTY:
+        assert page.cells.count(nasty) == 4  # a sample's three texts, and a mistake's target
+
+
+def test_the_page_loads_nothing_and_runs_nothing(mixed, output):
+    text = html_page(mixed, output)
+    assert "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\"" in text
+    assert "<script" not in text
+    links = re.findall(r'(?:src|href)="([^"]*)"', text)
+    assert all(re.match("data:|#|jobs/", link) for link in links)
+
+
+def test_characters_that_nobody_would_see_are_shown_by_their_pictures(make_report, output):
+    error = Failure("E", "one\ntwo\x1b[0m\x00\udc80")
+    text = html_page(make_report(replace(BROKEN, error=error)), output)
+    assert "<pre>one\ntwo␛[0m␀\ufffd</pre>" in text
+    text.encode("utf-8")
+
+
+def test_wrong_samples_are_marked_against_each_reference_and_right_ones_are_not(make_report, output):
+    samples = (
+        Prediction("0", "s", "1 2", "1 3", False, ("1 2", "4 3")),
+        Prediction("1", "s", "x", "y", True, ("x", "y")),
+        Prediction("2", "s", "", "", True),
+        Prediction("3", "s", "12.5", "12.4", None),
+    )
+    text = section(html_page(make_report(replace(SHORT, samples=samples)), output), SHORT.name)
+    rows = re.findall(r'<td class="text">s</td>(.*?)</tr>', text, re.DOTALL)
+    cell = '<td class="text">'
+    assert rows[0] == (
+        f"{cell}1 <mark>2</mark> or <mark>4</mark> 3</td>{cell}1 <mark>3</mark></td><td>wrong</td>"
+    )
+    assert rows[1] == f"{cell}x or y</td>{cell}y</td><td>right</td>"
+    assert rows[2].count("(empty)") == 2
+    assert "<mark>" not in rows[2] + rows[3]
+    assert "right" not in rows[3]
+
+
+def test_a_number_that_missed_its_bar_never_reads_as_cleared(make_report, output):
+    text = section(html_page(make_report(SHORT), output), SHORT.name)
+    assert "98.996 %" in text
+    assert re.findall(r'<span class="badge \w+" data-symbol=".">(cleared|missed)</span>', text) == [
+        *("missed", "cleared", "missed"),
+    ]
+
+
+def test_the_table_of_jobs_has_sparklines_of_what_there_is(mixed, output):
+    text = html_page(mixed, output)
+    assert re.findall(r'<svg class="spark".*?aria-label="(.*?)"', text) == [
+        "training loss, 3 values: from 2.5 to 0.25",
+        "accuracy by position, 3 values: from 1 to 0.5",
+    ]
+
+
+def test_an_interrupted_job_has_not_failed(make_report, output):
+    stopped = replace(STOPPED, error=Failure("Interrupted", "stopped by SIGTERM; go on"))
+    text = section(html_page(make_report(stopped), output), "stopped")
+    assert "Not finished:" in text
+    assert "Failed with" not in text
+
+
+def test_everything_that_it_shows_but_the_drawings_is_in_the_json(mixed, output):
+    assert html_page(Report.from_json(mixed.to_json()), output) == html_page(mixed, output)
+
+
+def test_a_report_of_nothing_still_says_so(make_report, output):
+    text = html_page(make_report(), output)
+    assert "no job was run" in text
+    assert "<section" not in text

@@ -1,0 +1,38 @@
+import re
+
+import pytest
+
+from job.reports.sparkline import HEIGHT, WIDTH, sparkline
+
+
+def points(line):
+    return [tuple(map(float, point.split())) for point in re.split("[ML]", line.path)[1:]]
+
+
+def test_runs_from_left_to_right_with_the_greatest_at_the_top():
+    found = points(sparkline([1.0, 3.0, 2.0], "x"))
+    assert [x for x, _ in found] == [2, WIDTH / 2, WIDTH - 2]
+    assert [y for _, y in found] == [HEIGHT - 2, 2, HEIGHT / 2]
+
+
+def test_bounds_that_are_given_hold():
+    assert [y for _, y in points(sparkline([0.5, 0.5], "x", low=0, high=1))] == [HEIGHT / 2] * 2
+    assert [y for _, y in points(sparkline([0.0, 1.0], "x", low=0, high=2))] == [HEIGHT - 2, HEIGHT / 2]
+
+
+@pytest.mark.parametrize("values", [[0.25], [0.25, 0.25], [None, 0.25, float("nan")]])
+def test_a_constant_is_level(values):
+    assert {y for _, y in points(sparkline(values, "x"))} == {HEIGHT / 2}
+
+
+def test_what_is_no_number_is_passed_over():
+    assert sparkline([1.0, None, float("inf"), 2.0], "x") == sparkline([1.0, 2.0], "x")
+    assert sparkline([], "x") is None
+    assert sparkline([None, float("nan")], "x") is None
+
+
+def test_says_what_one_would_see_and_where_it_ends():
+    line = sparkline([2.5, 0.123456], "loss")
+    assert line.text == "loss, 2 values: from 2.5 to 0.1235"
+    assert line.end == points(line)[-1]
+    assert sparkline([2.5], "loss").text == "loss: 2.5"
