@@ -270,11 +270,17 @@ def plan(spec: SpecOption = DEFAULT_SPEC, output_dir: OutputOption = DEFAULT_OUT
 
 
 @app.command()
-def schema() -> None:
-    """Print the spec's JSON Schema, for editors."""
+def schema(
+    of: Annotated[
+        str, typer.Option("--of", envvar="SEQ2SEQ_JOB_OF", help="Of what: spec or report (report.json).")
+    ] = "spec",
+) -> None:
+    """Print the JSON Schema of the spec, for editors, or of report.json."""
+    from job.reports.schema import report_schema
     from job.spec.form import json_schema
 
-    typer.echo(json.dumps(json_schema(), indent=2))
+    build = {"spec": json_schema, "report": report_schema}
+    typer.echo(json.dumps(build[_choice("--of", of, tuple(build))](), indent=2))
 
 
 @app.command()

@@ -40,8 +40,11 @@ class Progress:
 class Prediction:
     """One evaluated example, as text: a line of `predictions.jsonl`.
 
-    `references` holds every right target where there are several, else it is empty and left out of the file.
-    `correct` is None for numbers, which are near or far, not right or wrong.
+    Args:
+        id: of the example, the same in every run of the problem.
+        source, target, predicted: what the model read, should have written and wrote.
+        correct: whether it wrote a right target; None for numbers, which are near or far, not right or wrong.
+        references: every right target where there are several, else empty and left out of the file.
     """
 
     id: str
@@ -91,7 +94,13 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Artifact:
-    """A file that a job left: `path` relative to the job's directory, size in bytes, SHA-256 in hex."""
+    """A file that a job left.
+
+    Args:
+        path: relative to the job's directory.
+        bytes: its size.
+        sha256: its SHA-256 in hex.
+    """
 
     path: str
     bytes: int
@@ -122,10 +131,15 @@ class Failure:
 
 @dataclass(frozen=True)
 class GateOutcome:
-    """One bar: cleared or not. `value` is None where the job did not get far enough to measure it.
+    """One bar: cleared or not.
 
-    `advice` says, where the value is so near the bar that chance could have it on the other side, how many
-    examples or seeds would settle it.
+    Args:
+        metric: its name, see `job.spec.metrics`.
+        bound: the bar; whether it is a least or a greatest value goes by the metric.
+        value: None where the job did not get far enough to measure it.
+        passed: whether the value cleared the bar.
+        advice: where the value is so near the bar that chance could have it on the other side, how many
+            examples or seeds would settle it.
     """
 
     metric: str
@@ -151,13 +165,36 @@ def _unlike(value: float, bound: float) -> str:
 
 @dataclass(frozen=True)
 class JobResult:
-    """`result.json`: everything about one finished job. See DESIGN for the meaning of each field.
+    """`result.json`: everything about one finished job.
 
-    `attempts` is how often the job was begun in one batch: more than once where a worker process was lost.
-    `problem_fingerprint` is of what is learned and how it is tested, whatever the model: results that share
-    it can be compared. `speed_ranges` holds, of speeds measured in parts, the range of most of the parts.
-    `history` holds what `curves.svg` draws: columns of `history.csv` to six digits, as many values in each,
-    None where a row has none.
+    Args:
+        name: the job's.
+        status: `passed` and `gate_failed` jobs were trained and evaluated, the others were not.
+        fingerprint: SHA-256 of the resolved spec, the data files and the versions that decide the result.
+        seed: of everything random in the job.
+        spec: the job's resolved spec.
+        schema_version: of this form.
+        metrics: name -> value; fractions are in 0..1.
+        gates: the job's bars, in the spec's order.
+        data: what it was trained and tested on, and what it took from that.
+        timings: stages in seconds, speeds per second.
+        peak_rss_bytes: the most memory that the job's process held.
+        parameters: how many weights the model has.
+        history: what `curves.svg` draws: columns of `history.csv` to six digits, as many values in each, None
+            where a row has none.
+        samples: the first of the test.
+        analysis: where the model is right and wrong: `by_position`, `by_source_length`, `confusions`,
+            `worst_mistakes`; empty for numbers.
+        also: the same model at other sizes: `sizes`, `examples` and `metrics` of each.
+        attention: of each sample its tokens and the weights of the source's for each that was predicted.
+        artifacts: the files that the job left, by path.
+        environment: versions, machine and commit.
+        error: why the job failed or is unfinished; None for the others.
+        attempts: how often the job was begun in one batch: more than once where a worker process was lost.
+        problem_fingerprint: of what is learned and how it is tested, whatever the model: results that share
+            it can be compared.
+        speed_ranges: of speeds measured in parts, the range of most of the parts.
+        reused: whether the job was done before this run; `result.json` does not have it.
     """
 
     name: str
@@ -253,7 +290,13 @@ class MetricComparison:
 
 @dataclass(frozen=True)
 class FlippedExample:
-    """An example that one side got right and the other did not; texts as in `predictions.jsonl`."""
+    """An example that one side got right and the other did not; texts as in `predictions.jsonl`.
+
+    Args:
+        id: of the example.
+        source, target: what was read, and what should have been written.
+        before, now: what each side wrote.
+    """
 
     id: str
     source: str
@@ -387,7 +430,12 @@ class SeedsSummary:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a batch comes to: the exit code and a sentence for each reason that it is not 0."""
+    """What a batch comes to.
+
+    Args:
+        exit_code: the command's.
+        reasons: a sentence for each reason that it is not 0, most urgent first.
+    """
 
     exit_code: int
     reasons: tuple[str, ...]
@@ -404,6 +452,7 @@ class Report:
         jobs: the results, in the plan's order.
         verdict: what they come to.
         missing: names of planned jobs that have no result, in the plan's order.
+        schema_version: of this form; one that only adds keys keeps its number.
         comparison: with the baseline; None where none was given.
         seeds: of the jobs that have `seeds`, in the plan's order.
     """

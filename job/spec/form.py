@@ -67,15 +67,18 @@ class SpecFile(_Form):
     jobs: list[JobEntry] = Field(min_length=1, description="The jobs, in the order of the reports.")
 
 
-class _WithoutTitles(GenerateJsonSchema):
+class WithoutTitles(GenerateJsonSchema):
+    """Generates JSON Schemas as editors show them."""
+
     def field_title_should_be_set(self, schema: Any) -> bool:
-        return False  # a title that repeats the key is noise in an editor
+        """Return False: a title that repeats the key is noise in an editor."""
+        return False
 
 
 @cache
 def schema_of(model: type[BaseModel]) -> Schema:
     """Return the JSON Schema of a pydantic model; not to be changed."""
-    return model.model_json_schema(schema_generator=_WithoutTitles)
+    return model.model_json_schema(schema_generator=WithoutTitles)
 
 
 def alternatives(schema: Schema, root: Schema) -> list[Schema]:
@@ -131,7 +134,7 @@ def json_schema() -> Schema:
     It lets a section leave out keys that `defaults` or a matrix may give; `validate` is what says whether
     they do.
     """
-    schema = SpecFile.model_json_schema(schema_generator=_WithoutTitles)
+    schema = SpecFile.model_json_schema(schema_generator=WithoutTitles)
     definitions = schema["$defs"]
     for name, definition in definitions.items():
         if name != "JobEntry":

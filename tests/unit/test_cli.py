@@ -87,7 +87,7 @@ OPTIONS = {
     },
     "validate": {"--spec"},
     "plan": {"--spec", "--output-dir"},
-    "schema": set(),
+    "schema": {"--of"},
     "report": {"DIRECTORIES", "--output-dir"},
     "predict": {"MODEL_DIR", "--input", "--n-best"},
     "encode": {"MODEL_DIR", "--input", "--output"},
@@ -167,6 +167,15 @@ def test_data_that_a_job_names_is_checked_with_the_spec(command, here):
     assert err.startswith("error: ")
     assert "gone.tsv" in err
     assert "Traceback" not in err
+
+
+def test_the_schema_of_a_report_is_another_one(command):
+    code, out, _ = command("schema", "--of", "report")
+    assert code == 0
+    assert json.loads(out)["$id"] == "urn:seq2seq-job:report:1"
+    code, _, err = command("schema", "--of", "job")
+    assert code == 2
+    assert "expected one of spec, report" in err
 
 
 def test_schema_is_a_json_schema(command):
