@@ -219,7 +219,10 @@ def test_the_reports_for_people_and_machines_parse(first):
     outcomes = {
         case.get("name"): [child.tag for child in case if child.tag != "system-out"] for case in cases
     }
-    assert outcomes == {"prefix": [], "sums": ["failure"], "words": [], "blocked": ["error"]}
+    assert {name: found for name, found in outcomes.items() if ":" not in name} == {
+        **{"prefix": [], "sums": [], "words": [], "blocked": ["error"]}
+    }
+    assert outcomes["sums: min_sequence_accuracy"] == ["failure"]
     for name in FINISHED:
         drawn = [*(output / "jobs" / name).glob("*.svg")]
         assert {ET.parse(path).getroot().tag for path in drawn} == {"{http://www.w3.org/2000/svg}svg"}

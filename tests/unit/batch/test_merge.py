@@ -95,8 +95,8 @@ def test_a_job_without_a_result_is_missing_and_fails_the_batch(leave):
     assert merged.exit_code == 1
     assert merged.missing == ("b",)
     assert merged.totals["missing"] == 1
-    cases = {case.get("name") for case in ET.parse(root / "junit.xml").getroot().iter("testcase")}
-    assert cases == set(NAMES)
+    suites = {suite.get("name") for suite in ET.parse(root / "junit.xml").getroot().iter("testsuite")}
+    assert suites == set(NAMES)
 
 
 @pytest.mark.parametrize(

@@ -1,35 +1,99 @@
+"""`junit.xml`, held against tests/junit.xsd: what Jenkins' schema and GitLab's reader have in common."""
+
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from junitparser import Error, Failure, JUnitXml
+import xmlschema
+from junitparser import Error, Failure, JUnitXml, Skipped
 from sample_results import BROKEN, SHORT, STOPPED, TUTORIAL
 
-from job.reports.junit import CLASS_NAME, junit_xml
+from job.reports.junit import BASELINE, GATES, JOBS, junit_xml
+from job.results import (
+    Comparison,
+    GateOutcome,
+    JobComparison,
+    MetricComparison,
+    MetricOverSeeds,
+    Report,
+    SeedsSummary,
+    Verdict,
+)
 from job.results import Failure as JobFailure
-from job.results import Report, Verdict
+
+SCHEMA = xmlschema.XMLSchema(Path(__file__).parents[2] / "junit.xsd")
+
+
+def suites(report):
+    content = junit_xml(report)
+    SCHEMA.validate(content.decode())
+    return {suite.name: suite for suite in JUnitXml.fromstring(content)}
 
 
 def cases(report):
-    (suite,) = JUnitXml.fromstring(junit_xml(report))
-    return {case.name: case for case in suite}
+    return {case.name: case for suite in suites(report).values() for case in suite}
 
 
-def test_counts_and_head_of_the_suite(mixed):
+def properties(suite):
+    return {p.name: p.value for p in suite.properties()}
+
+
+def test_counts_and_head_of_the_document(mixed):
     document = JUnitXml.fromstring(junit_xml(mixed))
-    (suite,) = document
-    assert (document.tests, document.failures, document.errors, document.skipped) == (5, 1, 3, 0)
-    assert (suite.tests, suite.failures, suite.errors) == (5, 1, 3)
+    assert (document.tests, document.failures, document.errors) == (10, 2, 3)
+    assert document.time == 21.25
+    suite = suites(mixed)["tutorial"]
+    assert (suite.tests, suite.failures, suite.errors, suite.skipped) == (3, 0, 0, 0)
     assert suite.timestamp == "2026-03-01T12:00:00+00:00"
-    assert {p.name: p.value for p in suite.properties()} == {
-        "exit_code": "1",
-        "verdict": "Exit code 1: at least one job failed",
+
+
+def test_a_suite_a_job_in_order(mixed):
+    assert [*suites(mixed)] == ["tutorial", "addition_of-1.digit", "broken", "stopped", "never-run"]
+
+
+def test_a_suite_has_what_holds_of_its_job_as_properties(mixed):
+    assert properties(suites(mixed)["tutorial"]) == {
+        "status": "passed",
+        "fingerprint": "a1" * 32,
+        "seed": "7",
+        "metric.sequence_accuracy": "0.999975",
+        "metric.unseen_sequence_accuracy": "0.999975",
+        "metric.token_accuracy": "0.99999",
+        "metric.edit_rate": "1e-05",
+        "gate.min_sequence_accuracy": "0.99",
+        "gate.max_train_seconds": "60.0",
     }
 
 
-def test_a_case_a_job_all_of_one_class_in_order(mixed):
-    found = cases(mixed)
-    assert list(found) == ["tutorial", "addition_of-1.digit", "broken", "stopped", "never-run"]
-    assert {case.classname for case in found.values()} == {CLASS_NAME}
+def test_classes_are_the_same_for_every_job(mixed):
+    found = [(case.classname, case.name) for case in cases(mixed).values()]
+    assert found == [
+        (JOBS, "tutorial"),
+        (GATES, "tutorial: min_sequence_accuracy"),
+        (GATES, "tutorial: max_train_seconds"),
+        (JOBS, "addition_of-1.digit"),
+        (GATES, "addition_of-1.digit: min_sequence_accuracy"),
+        (GATES, "addition_of-1.digit: min_unseen_sequence_accuracy"),
+        (GATES, "addition_of-1.digit: max_edit_rate"),
+        *((JOBS, name) for name in ("broken", "stopped", "never-run")),
+    ]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        ('classname="seq2seq-job.jobs"', ""),
+        ('name="seq2seq-job" ', 'name="seq2seq-job" skipped="0" '),
+        ("<properties>", "<properties><property/>"),
+        ('time="14.25"', 'time="1e1"'),
+        ('name="broken" classname', 'name="stopped" classname'),
+    ],
+)
+def test_the_schema_refuses_what_a_ci_system_would(mixed, broken):
+    text = junit_xml(mixed).decode()
+    assert broken[0] in text
+    assert SCHEMA.is_valid(text)
+    assert not SCHEMA.is_valid(text.replace(*broken, 1))
 
 
 def test_a_passed_job_has_no_result_and_prints_its_metrics(make_report):
@@ -49,14 +113,21 @@ def test_a_job_done_before_says_so_and_keeps_its_time(mixed):
     assert case.system_out.startswith("already done\n")
 
 
-def test_missed_gates_are_one_failure_with_every_reason(make_report):
-    (result,) = cases(make_report(SHORT))["addition_of-1.digit"].result
-    assert isinstance(result, Failure)
-    assert result.text.splitlines() == [
-        "sequence_accuracy is 0.98996, below its bar of 0.99",
-        "unseen_sequence_accuracy was not measured (the bar is 0.5)",
-    ]
-    assert result.message == "; ".join(result.text.splitlines())
+def test_each_gate_is_a_case_that_says_how_it_was_missed(make_report):
+    result = replace(
+        SHORT, gates=(replace(SHORT.gates[0], advice="7,000 examples would settle it"), *SHORT.gates[1:])
+    )
+    found = cases(make_report(result))
+    assert found[SHORT.name].is_passed  # it was trained and evaluated
+    (accuracy,) = found[f"{SHORT.name}: min_sequence_accuracy"].result
+    assert isinstance(accuracy, Failure)
+    assert accuracy.message == "sequence_accuracy is 0.98996, below its bar of 0.99"
+    assert accuracy.text.splitlines() == [accuracy.message, "7,000 examples would settle it"]
+    (unseen,) = found[f"{SHORT.name}: min_unseen_sequence_accuracy"].result
+    assert unseen.message == "unseen_sequence_accuracy was not measured (the bar is 0.5)"
+    cleared = found[f"{SHORT.name}: max_edit_rate"]
+    assert cleared.is_passed
+    assert cleared.system_out == "edit rate: 0.50 %, at most 10.00 %"
 
 
 def test_a_crash_is_an_error_with_its_traceback_file(make_report):
@@ -79,10 +150,12 @@ def test_interrupted_and_missing_jobs_are_errors(mixed, name, type_):
     assert result.type == type_
 
 
-@pytest.mark.parametrize("contradiction", [{"status": "passed"}, {"gates": ()}])
-def test_a_result_that_contradicts_itself_is_no_success(make_report, contradiction):
-    (result,) = cases(make_report(replace(SHORT, **contradiction)))["addition_of-1.digit"].result
-    assert isinstance(result, Failure)
+def test_a_result_that_contradicts_itself_is_no_success(make_report):
+    name = SHORT.name
+    unnamed = cases(make_report(replace(SHORT, gates=())))
+    assert isinstance(unnamed[name].result[0], Failure)
+    called_passed = cases(make_report(replace(SHORT, status="passed")))
+    assert isinstance(called_passed[f"{name}: min_sequence_accuracy"].result[0], Failure)
 
 
 def test_characters_that_xml_forbids_are_replaced(make_report):
@@ -101,7 +174,68 @@ def test_a_bad_exit_code_is_never_all_green(make_report, exit_code):
     (result,) = case.result
     assert isinstance(result, Error)
     assert result.text == "because"
+    told = properties(suites(report)["(batch)"])
+    assert told["exit_code"] == str(exit_code)
+    assert told["verdict"].startswith(f"Exit code {exit_code}: ")
     assert "(batch)" not in cases(green)
+
+
+def compared(verdict, name="tutorial", **fields):
+    return JobComparison(name, verdict, f"it is {verdict}", **fields)
+
+
+def against(report, *jobs):
+    return replace(report, comparison=Comparison("base", "2026-03-01T12:00:00+00:00", None, jobs))
+
+
+@pytest.mark.parametrize(
+    ("verdict", "kind"),
+    [
+        ("regression", Failure),
+        ("not_comparable", Error),
+        ("new", Skipped),
+        ("unchanged", None),
+        ("improvement", None),
+    ],
+)
+def test_a_comparison_with_a_baseline_is_a_case_of_its_job(make_report, verdict, kind):
+    report = against(make_report(TUTORIAL), compared(verdict))
+    case = next(case for case in suites(report)["tutorial"] if case.classname == BASELINE)
+    assert [type(result) for result in case.result] == ([kind] if kind else [])
+    assert case.system_out == f"{verdict}: it is {verdict}"
+
+
+def test_a_comparison_says_before_and_now(make_report):
+    metric = MetricComparison(
+        "sequence_accuracy", "t", 0.99, 0.5, -0.49, 0.001, 0.001, 0.01, 0.005, 10, True, "d"
+    )
+    report = against(make_report(TUTORIAL), compared("regression", metrics=(metric,)))
+    (case,) = (case for case in suites(report)["tutorial"] if case.classname == BASELINE)
+    assert case.system_out.splitlines()[1] == "sequence_accuracy: 0.99 before, 0.5 now"
+
+
+def test_a_job_that_only_the_baseline_has_is_a_suite_of_its_own(make_report):
+    report = against(make_report(TUTORIAL), compared("unchanged"), compared("removed", "gone"))
+    (case,) = suites(report)["gone"]
+    assert case.is_skipped
+
+
+def test_bars_on_the_mean_over_seeds_are_a_suite(make_report):
+    runs = [replace(TUTORIAL, name=f"t-seed-{seed}", gates=()) for seed in (1, 2)]
+    summary = SeedsSummary(
+        name="t",
+        seeds=(1, 2),
+        jobs=("t-seed-1", "t-seed-2"),
+        absent=(),
+        gate_on="mean",
+        metrics=(MetricOverSeeds("sequence_accuracy", (0.5, 0.7), 0.6, 0.1, 0.1, 1.0),),
+        gates=(GateOutcome("sequence_accuracy", 0.9, 0.6, False),),
+    )
+    found = suites(replace(make_report(*runs), seeds=(summary,)))
+    assert [*found] == ["t-seed-1", "t-seed-2", "t"]
+    (case,) = found["t"]
+    assert isinstance(case.result[0], Failure)
+    assert properties(found["t"]).items() >= {"seeds": "1, 2", "mean.sequence_accuracy": "0.6"}.items()
 
 
 def test_an_empty_batch_is_an_error(make_report):

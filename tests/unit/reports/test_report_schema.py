@@ -6,9 +6,9 @@ or older files could not bear asks for a new `SCHEMA_VERSION`.
 
 import json
 from dataclasses import fields, replace
+from pathlib import Path
 
 import pytest
-from conftest import GOLDEN
 from jsonschema import Draft202012Validator
 from sample_results import BROKEN, SHORT, STOPPED, TUTORIAL
 
@@ -21,7 +21,7 @@ from job.reports.schema import report_schema
 from job.results import SCHEMA_VERSION, JobResult, Report
 
 SCHEMA = Draft202012Validator(report_schema())
-OLDER = (GOLDEN / "older_report.json").read_text("utf-8")
+OLDER = (Path(__file__).parents[2] / "golden" / "older_report.json").read_text("utf-8")
 """By a program of the first days of version 1, which knew of no history, seeds or baselines."""
 
 

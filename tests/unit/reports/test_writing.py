@@ -23,7 +23,7 @@ def test_writes_the_files(tmp_path, mixed):
     assert output.html.read_text("utf-8") == html_page(mixed, output)
     assert output.markdown.read_text("utf-8") == markdown(mixed)
     assert output.junit.read_bytes() == junit_xml(mixed)
-    assert len(JUnitXml.fromfile(str(output.junit))) == 1
+    assert len(JUnitXml.fromfile(str(output.junit))) == 5
     assert output.prometheus.read_text("utf-8") == metrics_text(mixed)
     assert {path.name for path in output.root.iterdir()} == {
         "jobs",
