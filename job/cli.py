@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from job.batch.progress import Log
     from job.batch.shard import Shard
     from job.problems.base import Problem
+    from job.results import Report
     from job.spec.loading import LocatedSpec
     from job.spec.schema import Spec
     from job.use import Usable
@@ -191,7 +192,20 @@ def _run_jobs(
             log.close()
         print_summary(report, Console())
         typer.echo(f"reports: {output.html}")
+        _tell_github(report)
         raise typer.Exit(report.exit_code)
+
+
+def _tell_github(report: Report) -> None:
+    """Say in GitHub Actions what went wrong, and fill the step's summary."""
+    from job.reports.github import workflow_commands, write_summary
+
+    for line in workflow_commands(report, os.environ):
+        typer.echo(line)
+    try:
+        write_summary(report, os.environ)
+    except OSError as error:  # of no consequence for what the batch came to
+        typer.echo(f"warning: {error.filename}: {error.strerror}; the step has no summary", err=True)
 
 
 def _worker_count(text: str) -> int:
@@ -306,6 +320,7 @@ def report(
 
     merged = merge_reports(directories, output_dir)
     print_summary(merged, Console())
+    _tell_github(merged)
     raise typer.Exit(merged.exit_code)
 
 

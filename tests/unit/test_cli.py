@@ -48,7 +48,7 @@ def here(tmp_path, monkeypatch):
     """A directory of its own with a spec, no variables set, and a terminal that breaks no lines."""
     monkeypatch.chdir(tmp_path)
     for name in [*os.environ]:
-        if name.startswith("SEQ2SEQ_JOB_"):
+        if name.startswith(("SEQ2SEQ_JOB_", "GITHUB_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("COLUMNS", "300")
     (tmp_path / "jobs.yaml").write_text(SPEC)
@@ -347,13 +347,13 @@ def batch(monkeypatch):
     """A batch that does nothing; keeps what it was given, and ends as it is told."""
     from job.batch import run
 
-    given = {"exit_code": 0}
+    given = {"exit_code": 0, "reasons": ()}
 
     def run_batch(plan, output, directory, log, **options):
         given.update(names=[planned.job.name for planned in plan], output=output.root, log=log, **options)
         given["directory"] = directory
         now = datetime.now(timezone.utc)
-        verdict = Verdict(given["exit_code"], ())
+        verdict = Verdict(given["exit_code"], given["reasons"])
         return build_report([], started_at=now, finished_at=now, verdict=verdict, missing=given["names"])
 
     monkeypatch.setattr(run, "run_batch", run_batch)
@@ -499,3 +499,16 @@ def test_results_go_to_standard_output_and_progress_to_standard_error(command, b
     assert "Exit code 0" in out
     _, _, err = command()
     assert err.endswith(" tiny: started\n")
+
+
+def test_github_actions_are_told_what_went_wrong(command, batch, here, monkeypatch):
+    batch |= {"exit_code": 3, "reasons": ("because",)}
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(here / "summary.md"))
+    _, out, _ = command()
+    assert out.splitlines()[-1].endswith("::because")
+    assert (here / "summary.md").read_text().startswith("# Exit code 3")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(here / "nowhere" / "summary.md"))
+    code, _, err = command()
+    assert code == 3
+    assert f"warning: {here / 'nowhere' / 'summary.md'}: No such file or directory; the step has no" in err
