@@ -325,6 +325,37 @@ def report(
 
 
 @app.command()
+def compare(
+    baseline: Annotated[
+        Path, typer.Argument(help="A report.json, or the output directory of an earlier run: what holds.")
+    ],
+    candidate: Annotated[
+        Path, typer.Argument(help="A report.json, or an output directory: what is held against it.")
+    ],
+    format: Annotated[
+        str, typer.Option("--format", envvar="SEQ2SEQ_JOB_FORMAT", help="What is written: text, md or json.")
+    ] = "text",
+) -> None:
+    """Hold a batch against an earlier one: is anything worse by more than chance? Exits as a batch does."""
+    from rich.console import Console
+
+    from job import gates
+    from job.batch.baseline import compare_recorded
+    from job.reports.against import against_markdown, print_against
+
+    form = _choice("--format", format, ("text", "md", "json"))
+    found = compare_recorded(baseline, candidate)
+    verdict = gates.conclude(gates.comparison_findings(found.jobs))
+    if form == "text":
+        print_against(found, Console())
+    else:
+        typer.echo(found.to_json() if form == "json" else against_markdown(found), nl=False)
+    for reason in verdict.reasons:
+        typer.echo(reason, err=True)
+    raise typer.Exit(verdict.exit_code)
+
+
+@app.command()
 def predict(
     model_dir: Annotated[Path, typer.Argument(help="A finished job's directory, or its model/ directory.")],
     input: InputOption = "-",

@@ -7,6 +7,7 @@
     ├── InputError               2   a line given to `predict` or `encode` cannot be read
     ├── DependencyError          2   TensorFlow or Keras is missing, too old or broken
     ├── ShardError               2   `--shard`, or what a cluster says in its place, makes no sense
+    ├── BaselineError            4   the baseline is missing, or is of something else
     ├── TrainingError            1   training cannot go on
     │   └── NonFiniteError       1   the loss or the gradient is no longer a number
     └── IncompleteReportError    1   a result that the plan lists is not there
@@ -115,6 +116,12 @@ class NonFiniteError(TrainingError):
             f"the {quantity} is not a finite number at step {step}: "
             "lower training.optimizer.learning_rate or set training.optimizer.clip_norm"
         )
+
+
+class BaselineError(JobError):
+    """The baseline is missing, cannot be read, or is of something else than what is held against it."""
+
+    exit_code = BAD_BASELINE
 
 
 class IncompleteReportError(JobError):

@@ -15,7 +15,7 @@ from job.errors import (
     SIGINT_EXIT,
     SIGTERM_EXIT,
 )
-from job.results import GateOutcome, JobResult, Status, Verdict
+from job.results import FINISHED, Comparison, GateOutcome, JobComparison, JobResult, Status, Verdict
 from job.spec.metrics import METRICS
 from job.stopping import Request
 
@@ -68,6 +68,7 @@ def decide(
     *,
     stopped_by: Request | None = None,
     may_be_empty: bool = False,
+    comparison: Comparison | None = None,
 ) -> Verdict:
     """Judge a batch.
 
@@ -76,13 +77,16 @@ def decide(
         results: the results that there are; one that was not planned is judged like the others.
         stopped_by: why the batch was ended before its jobs were.
         may_be_empty: nothing planned is nothing wrong: one of more shards than there are jobs.
+        comparison: with a baseline, where there is one.
 
     Returns:
         exit code 0 only when there is at least one result (or none had to be), all planned ones are there,
-        and all passed.
+        all passed, and none is worse than its baseline.
     """
     found = () if may_be_empty and not planned and not results else findings(planned, results)
-    return conclude([*_stop_findings(stopped_by), *found])
+    finished = {result.name for result in results if result.status in FINISHED}
+    compared = [job for job in comparison.jobs if job.name in finished] if comparison else []
+    return conclude([*_stop_findings(stopped_by), *found, *comparison_findings(compared)])
 
 
 def findings(planned: Sequence[str], results: Sequence[JobResult]) -> tuple[Finding, ...]:
@@ -92,6 +96,15 @@ def findings(planned: Sequence[str], results: Sequence[JobResult]) -> tuple[Find
     by_name = {result.name: result for result in results}
     names = dict.fromkeys([*planned, *by_name])
     return tuple(finding for name in names for finding in _job_findings(name, by_name.get(name)))
+
+
+def comparison_findings(jobs: Iterable[JobComparison]) -> Iterator[Finding]:
+    """Yield what is wrong with jobs held against a baseline: they are worse, or cannot be compared."""
+    for job in jobs:
+        if job.verdict == "regression":
+            yield Finding(GATE_FAILED, f"job {job.name} is worse than its baseline: {job.reason}")
+        elif job.verdict == "not_comparable":
+            yield Finding(BAD_BASELINE, f"job {job.name} cannot be compared: {job.reason}")
 
 
 def conclude(findings: Iterable[Finding]) -> Verdict:

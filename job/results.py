@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import Any, Literal
@@ -17,9 +18,13 @@ FINISHED: tuple[Status, ...] = ("passed", "gate_failed")
 """Statuses that training the same job again would give again."""
 
 
-def _check_version(found: int) -> None:
-    if found != SCHEMA_VERSION:
-        raise ValueError(f"schema_version is {found}, this program reads {SCHEMA_VERSION}")
+def _check_version(text: str | bytes) -> None:
+    """Raise `ValueError` for the JSON of another version, before what else it lacks is complained about."""
+    with suppress(json.JSONDecodeError, UnicodeDecodeError):
+        record = json.loads(text)
+        found = record.get("schema_version", SCHEMA_VERSION) if isinstance(record, dict) else SCHEMA_VERSION
+        if found != SCHEMA_VERSION:
+            raise ValueError(f"schema_version is {found}, this program reads {SCHEMA_VERSION}")
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,16 @@ class Prediction:
         """Return the JSON object of one line, without the line end."""
         record = vars(self) if self.references else {k: v for k, v in vars(self).items() if k != "references"}
         return json.dumps(record, ensure_ascii=False)
+
+    @classmethod
+    def from_line(cls, line: str | bytes) -> Prediction:
+        """Read one line of `predictions.jsonl`; raises `ValueError` for one that is none."""
+        return _prediction_reader().validate_json(line)
+
+
+@cache
+def _prediction_reader() -> TypeAdapter[Prediction]:
+    return TypeAdapter(Prediction)
 
 
 @dataclass(frozen=True)
@@ -235,9 +250,8 @@ class JobResult:
         Raises:
             ValueError: the text is no result, or one of another `schema_version`.
         """
-        result = _result_reader().validate_json(text)
-        _check_version(result.schema_version)
-        return result
+        _check_version(text)
+        return _result_reader().validate_json(text)
 
 
 @cache
@@ -382,6 +396,10 @@ class Comparison:
     baseline_commit: str | None
     jobs: tuple[JobComparison, ...]
 
+    def to_json(self) -> str:
+        """Return the same as JSON; ends with a line end."""
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
 
 # --- several seeds ------------------------------------------------------------------------------------------
 
@@ -479,9 +497,8 @@ class Report:
         Raises:
             ValueError: the text is no report, or one of another `schema_version`.
         """
-        report = _report_reader().validate_json(text)
-        _check_version(report.schema_version)
-        return report
+        _check_version(text)
+        return _report_reader().validate_json(text)
 
 
 @cache

@@ -8,13 +8,15 @@ import json
 import math
 import resource
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
 import keras
+import numpy as np
 import tensorflow as tf
 import yaml
 
@@ -112,6 +114,7 @@ def run_job(
     return replace(
         _result(task, problem, fitted, evaluation),
         timings=_timings(clock, fitted, evaluation),
+        speed_ranges=speed_ranges(fitted.history),
         parameters=training_model.count_params(),
         environment=_environment(task, kernel),
     )
@@ -151,6 +154,7 @@ def _result(task: Task, problem: Problem, fitted: Fitted, evaluation: Evaluation
         also=evaluation.also,
         attention=evaluation.attention,
         attempts=task.attempt,
+        problem_fingerprint=task.problem_fingerprint,
     )
 
 
@@ -334,6 +338,20 @@ def _timings(clock: _Clock, fitted: Fitted, evaluation: Evaluation) -> dict[str,
     if fitted.train_seconds:
         timings["train_examples_per_second"] = fitted.timed_examples / fitted.train_seconds
     return {name: round(seconds, 4) for name, seconds in timings.items() if math.isfinite(seconds)}
+
+
+def speed_ranges(history: Sequence[HistoryRow]) -> dict[str, tuple[float, float]]:
+    """Return the range in which the middle 80 % of the training speeds between rows lie.
+
+    The first row, which holds compilation, only begins the second. Rows that one call of the training loop
+    gave have one time, and count as one; below ten that remain there is no range.
+    """
+    last = {row.seconds: row.examples for row in history}
+    speeds = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in pairwise(last.items())]
+    if len(speeds) < 10:
+        return {}
+    low, high = np.quantile(speeds, [0.1, 0.9]).round(2).tolist()
+    return {"train_examples_per_second": (low, high)}
 
 
 def _reset_peak_rss() -> None:

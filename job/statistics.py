@@ -136,15 +136,16 @@ def _resampled_means(values: Floats) -> Iterator[Floats]:
             yield values[rng.integers(0, count, size=(size, count), dtype=np.int32)].mean(axis=1)
 
 
-def root_mean_square(before: Floats, now: Floats) -> Evidence:
+def root_mean_square(before: Floats, now: Floats, values: int) -> Evidence:
     """Compare root mean squared errors over the same examples: paired bootstrap of the squared errors.
 
     Args:
-        before, now: (n,) float64, squared errors of the same examples in the same order; n > 0.
+        before, now: (n,) float64, each example's sum of squared errors, in the same order; n > 0.
+        values: how many errors there are in all, the same on both sides.
     """
-    values = math.sqrt(before.mean()), math.sqrt(now.mean())
+    roots = math.sqrt(before.sum() / values), math.sqrt(now.sum() / values)
     return Evidence(
-        "paired bootstrap", *values, bootstrap_p_value(now - before), _better_or_worse(before, now)
+        "paired bootstrap", *roots, bootstrap_p_value(now - before), _better_or_worse(before, now)
     )
 
 

@@ -23,6 +23,7 @@ class Task:
         tensorboard: write an event file.
         threads: how many operations may run at once in a worker whose first task it is; results do not
             depend on it.
+        problem_fingerprint: see `job.spec.matrix.problem_fingerprint`.
     """
 
     job: JobSpec
@@ -33,3 +34,4 @@ class Task:
     attempt: int = 1
     tensorboard: bool = False
     threads: int = 1
+    problem_fingerprint: str = ""

@@ -11,7 +11,7 @@ from job import artifacts
 from job.artifacts import JobPaths, OutputPaths
 from job.batch.resume import finished_result, interrupted, recorded_result, superseded
 from job.results import SCHEMA_VERSION, JobResult
-from job.spec.matrix import fingerprint
+from job.spec.matrix import fingerprint, problem_fingerprint
 from job.spec.schema import JobSpec, Spec
 
 State = Literal["done", "to do", "failed before", "interrupted", "changed"]
@@ -23,7 +23,7 @@ class PlannedJob:
 
     Args:
         job: the resolved spec.
-        fingerprint: see `job.spec.matrix.fingerprint`.
+        fingerprint, problem_fingerprint: see `job.spec.matrix`.
         paths: where its files are.
         result: the finished result that makes training it again needless, else None.
         state: `done`; `to do`; `failed before` (it will be tried again); `interrupted` (it will go on);
@@ -32,6 +32,7 @@ class PlannedJob:
 
     job: JobSpec
     fingerprint: str
+    problem_fingerprint: str
     paths: JobPaths
     result: JobResult | None
     state: State
@@ -39,11 +40,11 @@ class PlannedJob:
 
 def make_plan(spec: Spec, output: OutputPaths) -> tuple[PlannedJob, ...]:
     """Return every job of the spec, in its order; reads the output directory and changes nothing."""
-    directory = spec.path.parent
-    return tuple(_planned(job, fingerprint(job, directory), output.job(job.name)) for job in spec.jobs)
+    return tuple(_planned(job, spec.path.parent, output.job(job.name)) for job in spec.jobs)
 
 
-def _planned(job: JobSpec, mark: str, paths: JobPaths) -> PlannedJob:
+def _planned(job: JobSpec, directory: Path, paths: JobPaths) -> PlannedJob:
+    mark = fingerprint(job, directory)
     done = finished_result(paths, mark)
     state: State = "to do"
     if done is not None:
@@ -54,7 +55,7 @@ def _planned(job: JobSpec, mark: str, paths: JobPaths) -> PlannedJob:
         state = "interrupted"
     elif recorded_result(paths) is not None:
         state = "failed before"
-    return PlannedJob(job, mark, paths, done, state)
+    return PlannedJob(job, mark, problem_fingerprint(job, directory), paths, done, state)
 
 
 def write_plan(output: OutputPaths, plan: tuple[PlannedJob, ...]) -> None:

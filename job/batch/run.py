@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 from job import artifacts, environment, gates
 from job.artifacts import OutputPaths
@@ -93,6 +94,7 @@ def _unfinished(task: Task, failure: Failure, status: Status) -> JobResult:
         environment=environment.describe([], task.commit),
         error=failure,
         attempts=task.attempt,
+        problem_fingerprint=task.problem_fingerprint,
     )
 
 
@@ -140,10 +142,7 @@ def run_batch(
     commit = environment.git_commit(directory)
     workers = min(workers, len(todo))
     threads = thread_count(cores, workers)
-    tasks = [
-        Task(p.job, p.fingerprint, directory, p.paths, commit, tensorboard=tensorboard, threads=threads)
-        for p in todo
-    ]
+    tasks = [_task(p, directory, commit, tensorboard=tensorboard, threads=threads) for p in todo]
     results: dict[str, JobResult] = dict(done)
     log.begun(len(plan))
     for name in done:
@@ -165,6 +164,12 @@ def run_batch(
     write_reports(output, report)
     log.ended(report, output.report)
     return report
+
+
+def _task(planned: PlannedJob, directory: Path, commit: str | None, **options: Any) -> Task:
+    mark, problem_mark = planned.fingerprint, planned.problem_fingerprint
+    paths = planned.paths
+    return Task(planned.job, mark, directory, paths, commit, problem_fingerprint=problem_mark, **options)
 
 
 def _run(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+from functools import cache
 from pathlib import Path
 
 from job.errors import DataError
@@ -34,7 +35,16 @@ def locate(name: str, directory: Path) -> Path:
 
 
 def checksum(path: Path) -> str:
-    """Return the SHA-256 of a file, in hex; raises `OSError` as `open` does."""
+    """Return the SHA-256 of a file, in hex; raises `OSError` as `open` does.
+
+    Many jobs share a file: one that has not changed is not read again.
+    """
+    facts = path.stat()
+    return _checksum(path, facts.st_size, facts.st_mtime_ns)
+
+
+@cache
+def _checksum(path: Path, size: int, changed_ns: int) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as file:
         for block in iter(lambda: file.read(1 << 20), b""):

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from job import __version__
 from job.environment import installed
@@ -29,6 +30,8 @@ MAX_JOBS = 10_000
 """Most jobs of a spec."""
 MAX_NAME = 100
 """Most characters of a job's name."""
+UNTESTED = {"examples": True, "validation_examples": True, "also": True}
+"""Keys of `evaluation` that do not change what is measured on an example."""
 
 _LISTS = ("include", "exclude")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]|\.$")
@@ -256,6 +259,25 @@ def fingerprint(job: JobSpec, directory: Path) -> str:
     }
     if isinstance(job.problem, PluginSpec):
         facts["plugin"] = plugins.identity(job.problem.name)
+    return _digest(facts)
+
+
+def problem_fingerprint(job: JobSpec, directory: Path) -> str:
+    """Return the SHA-256, in hex, of what is learned and how it is tested, whatever model learns it.
+
+    Results that share it can be compared. That is the problem, the content of its data files, and how targets
+    are searched for; not how many test examples there are, which a comparison allows for. Arguments and
+    errors as of `fingerprint`.
+    """
+    facts = {
+        "problem": job.problem.model_dump(mode="json"),
+        "evaluation": job.evaluation.model_dump(mode="json", exclude=UNTESTED),
+        "files": {name: files.checksum(files.locate(name, directory)) for name in job.problem.data_files},
+    }
+    return _digest(facts)
+
+
+def _digest(facts: dict[str, Any]) -> str:
     canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
 

@@ -556,7 +556,30 @@ def _gate_fields() -> dict[str, Any]:
 
 
 class _Gate(_Section):
-    """Bars that a job must clear; a job that does not is `gate_failed`."""
+    """Bars that a job must clear, else it is `gate_failed`; what counts as a change against a baseline."""
+
+    alpha: float = Field(
+        default=0.01,
+        gt=0,
+        lt=0.5,
+        description="A change against the baseline is significant where its p-value, adjusted for all the "
+        "tests of the batch, is at most this: the share of batches in which nothing changed that raise an "
+        "alarm.",
+    )
+    min_drop: float = Field(
+        default=0.005,
+        ge=0,
+        le=1,
+        description="The smallest change against the baseline that counts: of a fraction as it is, of BLEU "
+        "and chrF in hundreds of points, of errors in the data's unit as a share of the baseline's.",
+    )
+    speed: Literal["warn", "fail"] = Field(
+        default="warn",
+        description="What a job does that is slower than its baseline on the same machine and versions.",
+    )
+    speed_factor: float = Field(
+        default=1.3, gt=1, le=1000, description="How many times slower counts as slower."
+    )
 
     def thresholds(self) -> dict[str, float]:
         """Return metric name -> bound, for the bars that are set."""
@@ -574,9 +597,10 @@ OPERATIONAL: dict[str, Any] = {
     "timeout_minutes": True,
     "retries": True,
     "training": {"checkpoint_minutes": True},
+    "gate": {"alpha": True, "min_drop": True, "speed": True, "speed_factor": True},
 }
-"""Keys of a job that decide how it is run but not what comes out: they are in no fingerprint, so that a job
-that took too long goes on where it was once it is given more time."""
+"""Keys of a job that decide how it is run and compared but not what comes out: they are in no fingerprint, so
+that a job that took too long goes on where it was once it is given more time."""
 
 
 class JobSpec(_Section):

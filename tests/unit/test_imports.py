@@ -18,6 +18,7 @@ RANKS = {
     "batch": 11,
     "reports": 10,
     "gates": 10,
+    "comparison": 9,
     "run_job": 9,
     "use": 9,
     "training": 8,

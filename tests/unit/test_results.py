@@ -166,6 +166,8 @@ def test_another_schema_version_is_refused_by_name():
         text = replace(value, schema_version=SCHEMA_VERSION + 1).to_json()
         with pytest.raises(ValueError, match="schema_version is 2, this program reads 1"):
             read(text)
+        with pytest.raises(ValueError, match="schema_version is 0, this program reads 1"):
+            read('{"schema_version": 0, "everything": "different"}')
 
 
 def test_keys_that_a_later_version_adds_are_passed_over():
@@ -183,6 +185,9 @@ def test_a_line_of_predictions_names_references_only_where_there_are_several():
     line = Prediction("0", "a\n", "b", "c", True, ("b", "c")).to_line()
     assert json.loads(line)["references"] == ["b", "c"]
     assert "\n" not in line
+    assert Prediction.from_line(line) == Prediction("0", "a\n", "b", "c", True, ("b", "c"))
+    with pytest.raises(ValueError, match="Prediction"):
+        Prediction.from_line('{"id": "0"}')
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from job import run_job as module
 from job.artifacts import JobPaths
-from job.run_job import history_columns, run_job
+from job.run_job import history_columns, run_job, speed_ranges
 from job.spec.schema import CopySpec, EvaluationSpec, JobSpec, ModelSpec, TrainingSpec
 from job.stopping import Stop, Stopped
 from job.task import Task
@@ -110,3 +110,26 @@ def test_numbers_that_json_does_not_have_and_columns_without_any_are_left_out_of
     )
     worse = replace(row, step=1_234_568, loss=float("inf"))
     assert history_columns((row, worse)) == {"step": [1_234_567, 1_234_568], "loss": [0.666667, None]}
+
+
+# --- how fast training was in its parts ---------------------------------------------------------------------
+
+
+def rows(*times_and_examples):
+    return [
+        HistoryRow(step=i, epoch=1, examples=n, loss=1.0, learning_rate=0.1, gradient_norm=1.0, seconds=t)
+        for i, (t, n) in enumerate(times_and_examples)
+    ]
+
+
+def test_the_range_of_speeds_leaves_out_compilation_and_the_odd_row():
+    times = [(3.0 + i, 100 + 100 * i) for i in range(11)]
+    assert speed_ranges(rows(*times)) == {"train_examples_per_second": (100.0, 100.0)}
+    pause = [*times, (50.0, 1200)]
+    assert speed_ranges(rows(*pause)) == {"train_examples_per_second": (100.0, 100.0)}
+    assert speed_ranges(rows(*times[:10])) == {}
+
+
+def test_rows_of_one_time_count_as_one():
+    halves = [row for i in range(11) for row in [(3.0 + i, 50 + 100 * i), (3.0 + i, 100 + 100 * i)]]
+    assert speed_ranges(rows(*halves)) == {"train_examples_per_second": (100.0, 100.0)}

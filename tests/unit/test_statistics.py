@@ -80,8 +80,8 @@ def test_holm_is_that_of_statsmodels(p_values):
 
 
 def test_a_root_mean_square_is_of_all_errors():
-    found = root_mean_square(np.array([1.0, 1.0, 4.0]), np.array([9.0, 1.0, 2.0]))
-    assert (found.before, found.now) == (math.sqrt(2), 2.0)
+    found = root_mean_square(np.array([1.0, 1.0, 4.0]), np.array([9.0, 1.0, 2.0]), 6)
+    assert (found.before, found.now) == (1.0, math.sqrt(2))
     assert found.detail == "of 3 examples 1 have a larger error now, 1 a smaller one"
     assert total_per_unit(np.array([1.0, 2.0]), np.array([0.0, 6.0]), 12).now == 0.5
 
@@ -127,7 +127,7 @@ def test_the_bootstrap_raises_no_more_false_alarms_than_it_should(count, monkeyp
     rng = np.random.default_rng(8)
     common, one, other = rng.normal(size=(3, 2000, count))
     before, now = (0.9 * common + 0.45 * one) ** 2, (0.9 * common + 0.45 * other) ** 2
-    found = [root_mean_square(b, n) for b, n in zip(before, now, strict=True)]
+    found = [root_mean_square(b, n, count) for b, n in zip(before, now, strict=True)]
     alarms = sum(evidence.difference > 0 and evidence.p_value <= 0.01 for evidence in found)
     assert alarms <= stats.binom.ppf(0.999, 2000, 0.01)
 
