@@ -89,6 +89,7 @@ OPTIONS = {
     "plan": {"--spec", "--output-dir"},
     "schema": {"--of"},
     "report": {"DIRECTORIES", "--output-dir"},
+    "compare": {"BASELINE", "CANDIDATE", "--format"},
     "predict": {"MODEL_DIR", "--input", "--n-best"},
     "encode": {"MODEL_DIR", "--input", "--output"},
 }
