@@ -283,19 +283,27 @@ def _sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def adopt(source: OutputPaths, output: OutputPaths, name: str) -> None:
+def adopt(source: OutputPaths, output: OutputPaths, name: str, *, to_compare: bool = False) -> None:
     """Copy a job's directory from another output directory, as a whole or not at all.
 
     One that is in its place is set aside.
+
+    Args:
+        source, output: from where, and where to; `output.jobs` is there.
+        name: the job's.
+        to_compare: copy only what a baseline needs, its result and its predictions.
 
     Raises:
         OSError: a file cannot be read or written.
     """
     temporary = _temporary(output.jobs / name)
+    needed = {source.job(name).result.name, source.job(name).predictions.name}
+
+    def left_out(_: str, names: list[str]) -> set[str]:
+        return {n for n in names if n.startswith(_TEMPORARY) or (to_compare and n not in needed)}
+
     try:
-        shutil.copytree(
-            source.job(name).directory, temporary, ignore=shutil.ignore_patterns(f"{_TEMPORARY}*")
-        )
+        shutil.copytree(source.job(name).directory, temporary, ignore=left_out)
         for path in temporary.rglob("*"):
             _flush(path)
         if output.job(name).directory.exists():

@@ -45,6 +45,24 @@ OutputOption = Annotated[
 InputOption = Annotated[
     str, typer.Option("--input", envvar="SEQ2SEQ_JOB_INPUT", help="A text file, or - for standard input.")
 ]
+BaselineOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--baseline",
+        metavar="PATH",
+        envvar="SEQ2SEQ_JOB_BASELINE",
+        help="An earlier run, its output directory or its report.json alone: a job that is worse by more "
+        "than chance fails.",
+    ),
+]
+UpdateOption = Annotated[
+    bool,
+    typer.Option(
+        "--update-baseline",
+        envvar="SEQ2SEQ_JOB_UPDATE_BASELINE",
+        help="If all is well, put these results in the baseline's place; what was there goes to superseded/.",
+    ),
+]
 DEFAULT_SPEC = Path("jobs.yaml")
 DEFAULT_OUTPUT = Path("output")
 
@@ -128,6 +146,8 @@ def run(
     log_format: Annotated[
         str, typer.Option(envvar="SEQ2SEQ_JOB_LOG_FORMAT", help="Progress lines: text or json.")
     ] = "text",
+    baseline: BaselineOption = None,
+    update_baseline: UpdateOption = False,
     version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
 ) -> None:
     """Train and evaluate the encoder-decoders of a spec, one job after the other."""
@@ -157,29 +177,51 @@ def run(
     }
     part = WHOLE if shard is None else parse_shard(shard, os.environ)
     log_class = _choice("--log-format", log_format, ("text", "json"))
+    _check_update(baseline, update_baseline, shard=part != WHOLE)
     environment.check_versions()
     with options["stop"].listening(), first_worker(limits.gpus) as options["first"]:
         located, _ = _load(spec)
         names = _selected([job.name for job in located.spec.jobs], only)
         output = prepare_output(output_dir)
         with lock_output(output.root, f"shard-{part.label}" if part != WHOLE else ALL):
-            _run_jobs(located.spec, output, part, names, log_class, options)
+            _run_jobs(located.spec, output, part, names, log_class, options, baseline, update_baseline)
+
+
+def _check_update(baseline: Path | None, update: bool, *, shard: bool) -> None:
+    if update and baseline is None:
+        raise typer.BadParameter("needs --baseline, the one to update", param_hint="--update-baseline")
+    if update and shard:
+        text = "a shard has only a part of the results; update with the report of all: seq2seq-job report"
+        raise typer.BadParameter(text, param_hint="--update-baseline")
 
 
 def _run_jobs(
-    spec: Spec, output: OutputPaths, part: Shard, names: set[str], log_form: str, options: dict[str, Any]
+    spec: Spec,
+    output: OutputPaths,
+    part: Shard,
+    names: set[str],
+    log_form: str,
+    options: dict[str, Any],
+    baseline: Path | None,
+    update: bool,
 ) -> NoReturn:
     """Run a shard's jobs of those names, and leave with the exit code that they come to."""
     from rich.console import Console
 
+    from job.artifacts import prepare_output
+    from job.batch.baseline import check_baseline
     from job.batch.plan import make_plan, write_plan
     from job.batch.run import run_batch
     from job.batch.shard import WHOLE
     from job.reports.terminal import print_summary
 
     plan = make_plan(spec, output)
-    write_plan(output, plan)
     chosen = part.select([planned for planned in plan if planned.job.name in names])
+    if update and baseline is not None and baseline.is_dir():
+        prepare_output(baseline)  # said now where it cannot be written to
+    if baseline is not None:
+        options["baseline"] = check_baseline(baseline, output, plan, chosen, sharded=part != WHOLE)
+    write_plan(output, plan)
     output = replace(output, shard=part.label)
     if len(options["gpus"]) > 1 and any(p.job.training.distribution == "mirrored" for p in chosen):
         # one worker that sees every GPU, so not the one that was started ahead
@@ -193,6 +235,7 @@ def _run_jobs(
         print_summary(report, Console())
         typer.echo(f"reports: {output.html}")
         _tell_github(report)
+        _update(baseline, output, report, [p.job.name for p in plan], update)
         raise typer.Exit(report.exit_code)
 
 
@@ -206,6 +249,21 @@ def _tell_github(report: Report) -> None:
         write_summary(report, os.environ)
     except OSError as error:  # of no consequence for what the batch came to
         typer.echo(f"warning: {error.filename}: {error.strerror}; the step has no summary", err=True)
+
+
+def _update(
+    baseline: Path | None, output: OutputPaths, report: Report, planned: list[str], asked: bool
+) -> None:
+    """Put a batch's results in its baseline's place, if that was asked for and nothing is wrong with them."""
+    if not asked or baseline is None:
+        return
+    if report.exit_code:
+        typer.echo(f"baseline {baseline} is not updated: the exit code is {report.exit_code}", err=True)
+        return
+    from job.batch.baseline import update_baseline
+
+    update_baseline(baseline, output, report, planned)
+    typer.echo(f"baseline updated: {baseline}")
 
 
 def _worker_count(text: str) -> int:
@@ -311,16 +369,22 @@ def report(
             help="Where results are gathered and reports go; by default the first DIR.",
         ),
     ] = None,
+    baseline: BaselineOption = None,
+    update_baseline: UpdateOption = False,
 ) -> None:
     """Build the reports from result files, in one directory or several, and hold them against the plan."""
     from rich.console import Console
 
+    from job.artifacts import OutputPaths
     from job.batch.merge import merge_reports
     from job.reports.terminal import print_summary
 
-    merged = merge_reports(directories, output_dir)
+    _check_update(baseline, update_baseline, shard=False)
+    merged = merge_reports(directories, output_dir, baseline)
     print_summary(merged, Console())
     _tell_github(merged)
+    names = [*(job.name for job in merged.jobs), *merged.missing]
+    _update(baseline, OutputPaths(output_dir or directories[0]), merged, names, update_baseline)
     raise typer.Exit(merged.exit_code)
 
 

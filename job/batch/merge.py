@@ -10,14 +10,18 @@ from pathlib import Path
 
 from job import artifacts, gates
 from job.artifacts import OutputPaths, prepare_output
+from job.batch.baseline import compare_merged
 from job.batch.gather import common_plan, distinct, gather, read_result
 from job.batch.lock import lock_output
+from job.comparison.compare import merge_comparisons
 from job.reports.build import build_report
 from job.reports.writing import write_reports
-from job.results import JobResult, Report
+from job.results import Comparison, JobResult, Report
 
 
-def merge_reports(directories: Sequence[Path], destination: Path | None = None) -> Report:
+def merge_reports(
+    directories: Sequence[Path], destination: Path | None = None, baseline: Path | None = None
+) -> Report:
     """Read the results of a batch, hold them against its plan, and write its reports.
 
     The report is the one that a run of the whole batch would have written: when it began and ended, and
@@ -26,8 +30,10 @@ def merge_reports(directories: Sequence[Path], destination: Path | None = None) 
     Args:
         directories: one output directory, or those of several shards.
         destination: where the results are gathered and the reports go; by default the first directory.
+        baseline: what the results are held against; by default what the runs found is put together.
 
     Raises:
+        BaselineError: the baseline is missing or has none of the jobs, or the runs had different ones.
         OutputError: a directory is not there or holds no plan, two contradict each other, a result file
             cannot be read, or results would be gathered where a batch is running.
     """
@@ -45,16 +51,25 @@ def merge_reports(directories: Sequence[Path], destination: Path | None = None) 
     results = [
         result for name, mark in plan.items() if (result := read_result(output, name, mark)) is not None
     ]
-    report = _report(list(plan), results, sources, began)
+    against = compare_merged(baseline, output, list(plan), results) if baseline else None
+    report = _report(list(plan), results, sources, began, against)
     write_reports(output, report)
     return report
 
 
 def _report(
-    names: Sequence[str], results: Sequence[JobResult], sources: Iterable[OutputPaths], began: datetime
+    names: Sequence[str],
+    results: Sequence[JobResult],
+    sources: Iterable[OutputPaths],
+    began: datetime,
+    against: Comparison | None,
 ) -> Report:
     runs = _runs(sources)
     told = {result.name: run for result in results if (run := _last_telling(result, runs))}
+    if against is None:
+        against = merge_comparisons(
+            {result.name: told[result.name].comparison if result.name in told else None for result in results}
+        )
     present = {result.name for result in results}
     return build_report(
         results,
@@ -62,10 +77,11 @@ def _report(
         finished_at=max(
             [_time(run.finished_at) for run in told.values()], default=datetime.now(timezone.utc)
         ),
-        verdict=gates.decide(names, results),
+        verdict=gates.decide(names, results, comparison=against),
         missing=[name for name in names if name not in present],
         # A result that no run's report tells of was at any rate not trained now.
         reused=[name for name in present if name not in told or _entries(told[name])[name].reused],
+        comparison=against,
     )
 
 

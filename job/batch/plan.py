@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -60,7 +61,12 @@ def _planned(job: JobSpec, directory: Path, paths: JobPaths) -> PlannedJob:
 
 def write_plan(output: OutputPaths, plan: tuple[PlannedJob, ...]) -> None:
     """Write `plan.json`: what `report` holds the results against."""
-    jobs = [{"name": planned.job.name, "fingerprint": planned.fingerprint} for planned in plan]
+    write_marks(output, {planned.job.name: planned.fingerprint for planned in plan})
+
+
+def write_marks(output: OutputPaths, marks: Mapping[str, str]) -> None:
+    """Write `plan.json` for jobs, name -> fingerprint."""
+    jobs = [{"name": name, "fingerprint": mark} for name, mark in marks.items()]
     text = json.dumps({"schema_version": SCHEMA_VERSION, "jobs": jobs}, indent=2)
     artifacts.write_text(output.plan, text + "\n")
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from job import artifacts, environment, gates
 from job.artifacts import OutputPaths
+from job.batch.baseline import RunBaseline
 from job.batch.plan import PlannedJob
 from job.batch.progress import Log
 from job.batch.resources import thread_count
@@ -113,6 +114,7 @@ def run_batch(
     fail_fast: bool = False,
     tensorboard: bool = False,
     may_be_empty: bool = False,
+    baseline: RunBaseline | None = None,
 ) -> Report:
     """Do what is to do, write the reports, and return the batch's report.
 
@@ -130,6 +132,7 @@ def run_batch(
         fail_fast: stop at the first job that fails.
         tensorboard: write event files.
         may_be_empty: an empty plan is no failure: the batch has more shards than jobs.
+        baseline: what the results are held against, unless the batch is stopped.
 
     Raises:
         DependencyError: TensorFlow does not work.
@@ -153,13 +156,18 @@ def run_batch(
     pool = worker_pool(workers, gpus, first)
     stopped_by = _run(tasks, log, results, stop or Stop(), pool=pool, fail_fast=fail_fast)
     names = [p.job.name for p in plan]
+    found = [results[name] for name in names if name in results]
+    against = baseline.compare(found, output, plan) if baseline and not stopped_by else None
     report = build_report(
-        [results[name] for name in names if name in results],
+        found,
         started_at=began,
         finished_at=datetime.now(timezone.utc),
-        verdict=gates.decide(names, list(results.values()), stopped_by=stopped_by, may_be_empty=may_be_empty),
+        verdict=gates.decide(
+            names, found, stopped_by=stopped_by, may_be_empty=may_be_empty, comparison=against
+        ),
         missing=[name for name in names if name not in results],
         reused=list(done),
+        comparison=against,
     )
     write_reports(output, report)
     log.ended(report, output.report)

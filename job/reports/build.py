@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 
-from job.results import STATUSES, JobResult, Report, Verdict
+from job.results import STATUSES, Comparison, JobResult, Report, Verdict
 
 
 def build_report(
@@ -17,6 +17,7 @@ def build_report(
     verdict: Verdict,
     missing: Sequence[str] = (),
     reused: Collection[str] = (),
+    comparison: Comparison | None = None,
 ) -> Report:
     """Put a batch's report together.
 
@@ -26,6 +27,7 @@ def build_report(
         verdict: see `job.gates.decide`.
         missing: names of planned jobs without a result, in the plan's order.
         reused: names of the jobs that were done before this run; they are marked so.
+        comparison: with a baseline, where there is one.
     """
     jobs = tuple(replace(result, reused=result.reused or result.name in reused) for result in results)
     totals: dict[str, int] = {status: sum(job.status == status for job in jobs) for status in STATUSES}
@@ -38,6 +40,7 @@ def build_report(
         jobs=jobs,
         verdict=verdict,
         missing=tuple(missing),
+        comparison=comparison,
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from job.reports.against import against_markdown
 from job.reports.cutting import beginning, shrink, size
 from job.reports.markup import code, prose, table
 from job.reports.section import brief_section, section, shown
@@ -33,12 +34,13 @@ def markdown(report: Report, most: int = MOST_BYTES) -> str:
     """
     reasons, unsaid = beginning([f"- {prose(reason)}" for reason in report.verdict.reasons], most // 8)
     lines, unlisted = beginning(_jobs(report), most // 2)
+    against, uncompared = beginning(_against(report), most // 8)
     forms = [[section(result), brief_section(result), ""] for result in report.jobs]
-    room = most - size("\n".join([*reasons, *lines])) - 1000  # for the head and the note
+    room = most - size("\n".join([*reasons, *lines, *against])) - 1000  # for the head and the note
     chosen = shrink(forms, _order(report.jobs), room - len(forms) * len(_JOINT))
-    note = _note(unsaid, unlisted, chosen.count(1), chosen.count(2))
+    note = _note(unsaid, unlisted, uncompared, chosen.count(1), chosen.count(2))
     head = f"{counts(report)}. Started {report.started_at}, finished {report.finished_at}."
-    parts = [f"# {headline(report)}", "\n".join(reasons), head, note, "\n".join(lines)]
+    parts = [f"# {headline(report)}", "\n".join(reasons), head, note, "\n".join(lines), "\n".join(against)]
     parts += [form[number] for form, number in zip(forms, chosen, strict=True)]
     return _JOINT.join(filter(None, parts)) + "\n"
 
@@ -48,12 +50,17 @@ def _order(results: Sequence[JobResult]) -> list[int]:
     return sorted(range(len(results)), key=lambda i: (results[i].status != "passed", -i))
 
 
-def _note(reasons: int, rows: int, brief: int, absent: int) -> str:
+def _against(report: Report) -> list[str]:
+    return against_markdown(report.comparison).splitlines() if report.comparison else []
+
+
+def _note(reasons: int, rows: int, uncompared: int, brief: int, absent: int) -> str:
     missing = [
         what.format(number)
         for number, what in (
             (reasons, "{:,} of the reasons"),
             (rows, "{:,} of the table's rows"),
+            (uncompared, "{:,} lines of the comparison with the baseline"),
             (brief, "the samples and analysis of {:,} of the jobs"),
             (absent, "the sections of {:,} of the jobs"),
         )

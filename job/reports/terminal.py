@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from job.reports.against import print_against
 from job.reports.wording import (
     counts,
     gates,
@@ -24,13 +25,15 @@ _STYLES = {"passed": "green", "gate_failed": "yellow", "failed": "red", "interru
 
 
 def print_summary(report: Report, console: Console) -> None:
-    """Print a row a job, then the verdict and its reasons.
+    """Print a row a job, what a comparison found, then the verdict and its reasons.
 
     Args:
         report: the batch.
         console: where to; at 80 columns the table still holds every column.
     """
     console.print(_table(report))
+    if report.comparison:
+        print_against(report.comparison, console)
     console.print(Text(f"\n{counts(report)}"))
     console.print(Text(headline(report), style="bold green" if report.exit_code == 0 else "bold red"))
     for reason in report.verdict.reasons:

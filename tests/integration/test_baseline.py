@@ -1,0 +1,194 @@
+"""Nights with a baseline, by the real command: the same, worse, other, gone; and the baseline made anew."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import job
+
+SPEC = """\
+version: 1
+seed: 5
+defaults:
+  model: {{units: 32}}
+  training: {{examples: {examples}, batch_size: 32, optimizer: {{learning_rate: 0.03}}}}
+  evaluation: {{examples: 1000, validation_examples: 50}}
+jobs:
+  - name: prefix
+    problem: {{kind: reversed_prefix, source_length: {length}, target_length: 2, cardinality: 8}}
+  - name: series
+    problem:
+      {{kind: time_series, file: sales.csv, column: sales, source_length: 4, target_length: 1, test: 40}}
+    training: {{examples: all, epochs: 4}}
+"""
+
+
+@dataclass(frozen=True)
+class Done:
+    code: int
+    out: str
+    err: str
+
+
+def run(*arguments, cwd):
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("SEQ2SEQ_JOB_")}
+    variables |= {"PYTHONPATH": str(Path(job.__file__).parents[1]), "COLUMNS": "200"}
+    command = [sys.executable, "-m", "job", *map(str, arguments)]
+    done = subprocess.run(
+        command, cwd=cwd, env=variables, capture_output=True, text=True, timeout=300, check=False
+    )
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def read(path):
+    return json.loads(path.read_text("utf-8"))
+
+
+def spec(cwd, examples=6400, length=3):
+    (cwd / "jobs.yaml").write_text(SPEC.format(examples=examples, length=length))
+
+
+@pytest.fixture(scope="module")
+def nights(tmp_path_factory):
+    """A directory with a baseline, and the output of a night with the same spec."""
+    cwd = tmp_path_factory.mktemp("nights")
+    rows = [f"{50 + 10 * (i % 4) + i / 10}" for i in range(160)]
+    (cwd / "sales.csv").write_text("\n".join(["sales", *rows]) + "\n")
+    spec(cwd)
+    first = run("--output-dir", "baseline", cwd=cwd)
+    assert first.code == 0, first.err
+    return cwd
+
+
+@pytest.fixture
+def here(nights, tmp_path):
+    return Path(shutil.copytree(nights, tmp_path / "here"))
+
+
+def verdicts(cwd):
+    report = read(cwd / "output" / "report.json")
+    return {entry["name"]: entry["verdict"] for entry in report["comparison"]["jobs"]}
+
+
+def test_the_same_spec_again_is_unchanged_to_the_bit_and_green(here):
+    done = run("--baseline", "baseline", cwd=here)
+    assert done.code == 0, done.out + done.err
+    comparison = read(here / "output" / "report.json")["comparison"]
+    assert verdicts(here) == {"prefix": "unchanged", "series": "unchanged"}
+    for entry in comparison["jobs"]:
+        assert (entry["lost_count"], entry["won_count"]) == (0, 0)
+        assert all(metric["difference"] == 0 and metric["paired"] for metric in entry["metrics"])
+        assert {metric["metric"] for metric in entry["metrics"]} == (
+            {"rmse", "mae"} if entry["name"] == "series" else {"sequence_accuracy", "edit_rate"}
+        )
+    results = {entry["name"]: entry for entry in read(here / "output" / "report.json")["jobs"]}
+    for entry in comparison["jobs"]:
+        for metric in entry["metrics"]:
+            assert metric["now"] == pytest.approx(
+                results[entry["name"]]["metrics"][metric["metric"]], rel=1e-6
+            )
+    assert "Against the baseline baseline of 20" in done.out
+    assert "## Against the baseline `baseline`" in (here / "output" / "report.md").read_text("utf-8")
+
+
+def test_a_model_that_learned_less_is_a_regression(here):
+    """Fewer examples: the problem is the same, and so is the test."""
+    spec(here, examples=640)
+    done = run("--baseline", "baseline", "--update-baseline", cwd=here)
+    assert done.code == 3, done.out + done.err
+    assert verdicts(here) == {"prefix": "regression", "series": "unchanged"}
+    report = read(here / "output" / "report.json")
+    assert report["verdict"]["reasons"][0].startswith(
+        "job prefix is worse than its baseline: sequence_accuracy"
+    )
+    assert "not updated: the exit code is 3" in done.err
+    entry = report["comparison"]["jobs"][0]
+    assert len(entry["lost"]) == min(20, entry["lost_count"])
+    assert entry["metrics"][0]["test"] == "exact McNemar"
+    assert run("report", "output", cwd=here).code == 3
+    assert read(here / "output" / "report.json") == report
+    compared = run("compare", "baseline", "output", "--format", "json", cwd=here)
+    assert compared.code == 3
+    assert json.loads(compared.out) == report["comparison"]
+    better = run("compare", "output", "baseline", "--format", "json", cwd=here)
+    assert (better.code, json.loads(better.out)["jobs"][0]["verdict"]) == (0, "improvement")
+
+
+def nothing_was_trained(cwd):
+    return not any((cwd / "output" / "jobs").iterdir()) if (cwd / "output").exists() else True
+
+
+@pytest.mark.parametrize("path", ["gone", "gone.json", "old.json", "sales.csv", "empty"])
+def test_a_baseline_that_is_none_is_exit_code_4_before_anything_is_trained(here, path):
+    (here / "old.json").write_text('{"schema_version": 0}')
+    (here / "empty").mkdir()
+    done = run("--baseline", path, cwd=here)
+    assert done.code == 4
+    assert done.err.startswith(f"error: baseline {path} ")
+    assert "Traceback" not in done.err
+    assert nothing_was_trained(here)
+
+
+def test_another_problem_of_the_same_name_is_exit_code_4_before_anything_is_trained(here):
+    spec(here, length=4)
+    done = run("--baseline", "baseline", cwd=here)
+    assert done.code == 4
+    reason = "the baseline is of another problem: problem.source_length was 3 and is 4"
+    assert done.err == f"error: job prefix cannot be compared: {reason}\n"
+    assert nothing_was_trained(here)
+
+
+def test_a_baseline_in_the_output_directory_is_refused(here):
+    for path in ("baseline", "baseline/report.json"):
+        done = run("--output-dir", "baseline", "--baseline", path, cwd=here)
+        assert done.code == 4
+        assert "lies in the output directory" in done.err
+
+
+def test_update_needs_a_baseline_and_all_the_jobs(here):
+    for options in (["--update-baseline"], ["--baseline", "baseline", "--shard", "1/2", "--update-baseline"]):
+        done = run(*options, cwd=here)
+        assert done.code == 2
+        assert "--update-baseline" in done.err
+
+
+def test_a_green_batch_becomes_the_next_baseline_when_asked(here):
+    """Without `series`, which goes; the models stay where they are."""
+    text = (here / "jobs.yaml").read_text()
+    (here / "jobs.yaml").write_text(text[: text.index("  - name: series")].replace("units: 32", "units: 33"))
+    before = read(here / "baseline" / "report.json")
+    done = run("--baseline", "baseline", "--update-baseline", cwd=here)
+    assert done.code == 0, done.out + done.err
+    assert (
+        verdicts(here) == {"prefix": "unchanged", "series": "removed"}
+        or verdicts(here)["prefix"] == "improvement"
+    )
+    assert "baseline updated: baseline" in done.out
+    after = read(here / "baseline" / "report.json")
+    assert [entry["name"] for entry in after["jobs"]] == ["prefix"]
+    assert after["jobs"][0]["fingerprint"] != before["jobs"][0]["fingerprint"]
+    assert {path.name for path in (here / "baseline" / "jobs" / "prefix").iterdir()} == {
+        "result.json",
+        "predictions.jsonl",
+    }
+    assert (here / "baseline" / "superseded" / f"prefix-{before['jobs'][0]['fingerprint'][:8]}").is_dir()
+    assert run("--baseline", "baseline", cwd=here).code == 0
+    assert read(here / "output" / "report.json")["comparison"]["jobs"][0]["metrics"][0]["difference"] == 0
+    assert run("report", "baseline", cwd=here).code == 0
+
+
+def test_shards_are_held_against_the_baseline_once_they_are_together(here):
+    """One shard with the baseline and one without: what was not compared does not pass silently."""
+    assert run("--baseline", "baseline", "--shard", "1/2", cwd=here).code == 0
+    assert run("--shard", "2/2", cwd=here).code == 0
+    silent = run("report", "output", cwd=here)
+    assert silent.code == 4
+    assert "job series cannot be compared: the run that it was part of was given no baseline" in silent.out
+    assert run("report", "output", "--baseline", "baseline", cwd=here).code == 0
+    assert verdicts(here) == {"prefix": "unchanged", "series": "unchanged"}
