@@ -8,6 +8,7 @@
     ├── DependencyError          2   TensorFlow or Keras is missing, too old or broken
     ├── ShardError               2   `--shard`, or what a cluster says in its place, makes no sense
     ├── BaselineError            4   the baseline is missing, or is of something else
+    ├── DeviceError              1   the job asks for a GPU, and there is none
     ├── TrainingError            1   training cannot go on
     │   └── NonFiniteError       1   the loss or the gradient is no longer a number
     └── IncompleteReportError    1   a result that the plan lists is not there
@@ -95,6 +96,10 @@ class ShardError(JobError):
     """The shard that was asked for, or that a cluster's variables give, does not exist."""
 
     exit_code = BAD_USAGE
+
+
+class DeviceError(JobError):
+    """The job asks for a device that is not there; on another machine it may be."""
 
 
 class TrainingError(JobError):

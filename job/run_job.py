@@ -22,6 +22,7 @@ import yaml
 
 from job import artifacts, environment, projection
 from job.checkpoints import Checkpoints
+from job.device import check_device
 from job.distribution import strategy_for
 from job.evaluation import SAMPLES, Decode, evaluate, evaluate_at
 from job.event_files import write_events
@@ -77,7 +78,7 @@ def run_job(
         the result with status `passed` and no gates: whether it clears its bars is `job.gates`'s to say.
 
     Raises:
-        JobError: training cannot go on.
+        JobError: training cannot go on, or the job's device is not there.
         DataError, DataErrors: a data file is not what it was when the spec was checked.
         OSError: a file cannot be written.
         Stopped: it was asked to stop.
@@ -85,6 +86,8 @@ def run_job(
     job, stop = task.job, stop or Stop()
     clock = _Clock(stop)
     _reset_peak_rss()
+    gpu = bool(tf.config.list_physical_devices("GPU"))
+    check_device(job.device, gpu=gpu, cuda=tf.test.is_built_with_cuda())
     keras.utils.set_random_seed(job.seed)
     with clock.stage("data"):
         problem = build_problem(job.problem, job.seed, task.directory)
@@ -92,7 +95,7 @@ def run_job(
     strategy = strategy_for(job.training.distribution)
     with clock.stage("build"):
         sizes = _sizes(problem, job.model)
-        kernel = choose_kernel(job.model, gpu=bool(tf.config.list_physical_devices("GPU")))
+        kernel = choose_kernel(job.model, gpu=gpu)
         with strategy.scope():
             training_model = build_training_model(**sizes, kernel=kernel)
         models = build_models(**sizes)

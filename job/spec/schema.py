@@ -26,6 +26,8 @@ from job.spec.metrics import METRICS, Family, gate_key
 
 Normalization = Literal["none", "NFC", "NFKC"]
 
+Device = Literal["auto", "gpu"]
+
 JOB_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 
 
@@ -613,6 +615,11 @@ class JobSpec(_Section):
     training: TrainingSpec = Field(default=TrainingSpec(), description="How it is fitted.")
     evaluation: EvaluationSpec = Field(default=EvaluationSpec(), description="How it is tested.")
     gate: GateSpec = Field(default=GateSpec(), description="Bars it must clear.")
+    device: Device = Field(
+        default="auto",
+        description="What it computes on: `auto` takes a GPU where there is one, else the CPU; with `gpu` "
+        "it fails at once where there is none.",
+    )
     timeout_minutes: float | None = Field(
         default=None,
         gt=0,

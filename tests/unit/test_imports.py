@@ -31,6 +31,7 @@ RANKS = {
     "model_pair": 6,
     "task": 6,
     "event_files": 6,
+    "device": 6,
     "distribution": 6,
     "objectives": 6,
     "artifacts": 5,

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from job import run_job as module
 from job.artifacts import JobPaths
+from job.errors import DeviceError
 from job.run_job import history_columns, run_job, speed_ranges
 from job.spec.schema import CopySpec, EvaluationSpec, JobSpec, ModelSpec, TrainingSpec
 from job.stopping import Stop, Stopped
@@ -89,6 +90,14 @@ def test_asked_before_it_begins_a_job_does_nothing(make_task):
     with pytest.raises(Stopped):
         run_job(task, stop=stop)
     assert [*task.paths.directory.iterdir()] == []
+
+
+def test_a_job_that_asks_for_a_gpu_fails_at_once_where_there_is_none(make_task):
+    task = make_task("gpu")
+    task = replace(task, job=task.job.model_copy(update={"device": "gpu"}))
+    with pytest.raises(DeviceError):
+        run_job(task)
+    assert not task.paths.spec.exists()  # which is written before training
 
 
 def test_a_result_keeps_what_its_curves_are_drawn_from(make_task):
