@@ -4,14 +4,24 @@
 PYTHON ?= python3
 # Given to the tool behind the target: make run-jobs ARGS="--only tutorial", make test ARGS="-e py312"
 ARGS ?=
+# What builds and runs the image: docker or podman. SOURCE is the address of the source, for its label.
 CONTAINER ?= docker
+SOURCE ?=
 
 # pyenv's python3.10 to python3.13 answer only for the versions that are switched on: switch on all of them.
 PYENV = $(shell pyenv versions --bare 2>/dev/null | grep -xE '3\.1[0-3]\.[0-9]+' | tr '\n' ':')system
 COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
-	--no-config --custom-compile-command "make lock" --extra data
+	--no-config --custom-compile-command "make lock" $(ARGS)
+# What dependencies ask for and the job never imports: it is not in the image. tests/docker finds out.
+UNUSED = contourpy google-pasta grpcio importlib-metadata importlib-resources lazy-importer libclang regex \
+	setuptools tzdata wheel zipp
+IMAGE = --constraints requirements/runtime.txt $(UNUSED:%=--no-emit-package %) --extra data pyproject.toml
 
-.PHONY: help install run-jobs test lint bench image lock clean
+BUILD = $(CONTAINER) build -f docker/Dockerfile \
+	--build-arg VERSION="$$(sed -n 's/^__version__ = "\(.*\)"$$/\1/p' job/__init__.py)" \
+	--build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null)" --build-arg SOURCE="$(SOURCE)"
+
+.PHONY: help install run-jobs test lint bench image image-gpu run-image lock clean
 
 help:  ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -30,12 +40,22 @@ lint: install  ## Check style, format and types.
 bench: install  ## Time the tutorial job against the tutorial's own program, side by side (about 4 minutes).
 	.venv/bin/python -m benchmarks $(ARGS)
 
-image: docker/Dockerfile.cpu  ## Build the container image seq2seq-job (CONTAINER=docker or podman).
-	$(CONTAINER) build -f docker/Dockerfile.cpu -t seq2seq-job $(ARGS) .
+image:  ## Build the container image seq2seq-job (CONTAINER=docker or podman).
+	$(BUILD) -t seq2seq-job $(ARGS) .
+
+image-gpu:  ## The same with CUDA, for NVIDIA's GPUs: seq2seq-job:latest-gpu.
+	$(BUILD) --build-arg GPU=1 -t seq2seq-job:latest-gpu $(ARGS) .
+
+run-image:  ## Run jobs.yaml in the container image: reads and writes this directory, as you.
+	$(CONTAINER) run --rm --user "$$(id -u):$$(id -g)" --volume "$(CURDIR):/workspace" seq2seq-job $(ARGS)
 
 lock: install  ## Write requirements/ anew from pyproject.toml; ARGS="--upgrade" takes the newest of everything.
-	$(COMPILE) $(ARGS) --output-file requirements/runtime.txt pyproject.toml
-	$(COMPILE) $(ARGS) --output-file requirements/dev.txt --extra dev --constraints requirements/runtime.txt pyproject.toml
+	$(COMPILE) -o requirements/runtime.txt --extra data pyproject.toml
+	$(COMPILE) -o requirements/dev.txt --extra data --extra dev --constraints requirements/runtime.txt pyproject.toml
+	$(COMPILE) -o requirements/image-cpu.txt --group image-cpu --no-emit-package tensorflow $(IMAGE)
+	$(COMPILE) -o requirements/image-gpu.txt --extra gpu $(IMAGE)
+	$(COMPILE) -o requirements/image-tools.txt --group pyproject.toml:image-tools
+	$(COMPILE) -o requirements/image-tensorboard.txt --group pyproject.toml:image-tensorboard
 
 clean:  ## Remove what the targets made, but for results (output/).
 	rm -rf .venv .tox .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info

@@ -22,13 +22,20 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).parents[2]
-PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+CONTENT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT: dict[str, Any] = CONTENT["project"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 ADDRESS = re.compile(r"://|^\s*-(i|-index-url|-extra-index-url|f|-find-links)\b|^#.*/", re.MULTILINE)
+GROUPS: dict[str, list[str]] = CONTENT["dependency-groups"]
+RUNTIME = [*PROJECT["dependencies"], *EXTRAS["data"]]
 LOCKS = {
-    "runtime": [*PROJECT["dependencies"], *EXTRAS["data"]],
-    "dev": [*PROJECT["dependencies"], *EXTRAS["data"], *EXTRAS["dev"]],
+    "runtime": RUNTIME,
+    "dev": [*RUNTIME, *EXTRAS["dev"]],
+    "image-cpu": [*(d for d in RUNTIME if Requirement(d).name != "tensorflow"), *GROUPS["image-cpu"]],
+    "image-gpu": [*RUNTIME, *EXTRAS["gpu"]],
+    "image-tools": GROUPS["image-tools"],
+    "image-tensorboard": GROUPS["image-tensorboard"],
 }
 DECLARED = sorted({*PROJECT["dependencies"], *(line for lines in EXTRAS.values() for line in lines)})
 PYTHONS = [
@@ -85,12 +92,15 @@ def test_the_lock_satisfies_every_dependency(lock: str, text: str, python: str) 
 
 
 @pytest.mark.parametrize("python", PYTHONS)
-def test_both_locks_pin_the_same_versions(python: str) -> None:
+def test_what_is_tested_and_the_images_have_the_same_versions(python: str) -> None:
     names = {requirement.name for requirement, _ in pins("runtime")}
     assert len(names) > 20
     for name in names:
         runtime = pinned("runtime", name, python)
         assert not runtime or pinned("dev", name, python) == runtime
+        for lock in ("image-cpu", "image-gpu"):  # which leave out what the job never imports
+            assert pinned(lock, name, python) in ([], runtime)
+    assert pinned("image-cpu", "tensorflow-cpu", python) == pinned("runtime", "tensorflow", python)
 
 
 @pytest.mark.parametrize("lock", LOCKS)
@@ -107,11 +117,11 @@ def test_the_lock_pins_and_hashes_everything_and_names_no_address(lock: str) -> 
 
 @pytest.mark.parametrize("python", PYTHONS)
 def test_the_lock_can_build_the_package_without_isolation(python: str) -> None:
-    build = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["build-system"]
-    for text in build["requires"]:
+    for text in CONTENT["build-system"]["requires"]:
         requirement = Requirement(text)
-        (version,) = pinned("dev", requirement.name, python)
-        assert requirement.specifier.contains(version)
+        for lock in ("dev", "image-tools"):
+            (version,) = pinned(lock, requirement.name, python)
+            assert requirement.specifier.contains(version)
 
 
 def test_the_version_check_asks_for_what_the_project_asks_for() -> None:
@@ -139,14 +149,17 @@ def test_tox_tests_every_python_of_the_classifiers() -> None:
     tox = ConfigParser()
     tox.read(ROOT / "tox.ini", encoding="utf-8")
     environments = tox["tox"]["env_list"].replace(",", " ").split()
-    others = ["lint", "types", "slurm", "browser"]
+    others = ["lint", "types", "slurm", "browser", "docker"]
     assert environments == [*(f"py{python.replace('.', '')}" for python in PYTHONS), *others]
     assert PYTHONS == ["3.10", "3.11", "3.12", "3.13"]
     assert PROJECT["requires-python"] == f">={PYTHONS[0]}"
 
 
 def test_the_makefile_has_and_lists_its_targets() -> None:
-    assert makefile_targets() >= {"help", "install", "run-jobs", "test", "lint", "bench", "image", "clean"}
+    assert makefile_targets() >= {
+        *("help", "install", "run-jobs", "test", "lint", "bench", "clean"),
+        *("image", "image-gpu", "run-image"),
+    }
 
 
 def test_what_the_makefile_lists_is_phony() -> None:
