@@ -420,6 +420,33 @@ def compare(
 
 
 @app.command()
+def trend(
+    places: Annotated[
+        list[str],
+        typer.Argument(metavar="DIR_OR_GLOB...", help="Reports of many runs, or directories that hold them."),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", envvar="SEQ2SEQ_JOB_OUTPUT", help="The .html file to write.")
+    ] = Path("trend.html"),
+) -> None:
+    """Show how each metric went over many runs: its noise, its changes, and the first bad run."""
+    from rich.console import Console
+
+    from job.artifacts import write_text
+    from job.trend.page import trend_page
+    from job.trend.series import all_series, read_runs
+    from job.trend.words import print_trend
+
+    runs, complaints = read_runs(places)
+    for complaint in complaints:
+        typer.echo(f"warning: {complaint}", err=True)
+    series = all_series(runs)
+    write_text(output, trend_page(runs, series))
+    print_trend(runs, series, Console())
+    typer.echo(f"trend: {output}")
+
+
+@app.command()
 def predict(
     model_dir: Annotated[Path, typer.Argument(help="A finished job's directory, or its model/ directory.")],
     input: InputOption = "-",

@@ -24,7 +24,7 @@ from job.reports.differences import Part, marked, nearest
 from job.reports.findings import Profile, metrics_elsewhere, profiles
 from job.reports.section import course, metrics_and_gates, other_data, setting
 from job.reports.sparkline import HEIGHT, WIDTH, Sparkline, sparkline
-from job.results import GateOutcome, JobResult, Prediction, Report
+from job.results import FlippedExample, GateOutcome, JobResult, Prediction, Report
 from job.spec.metrics import METRICS
 
 MOST_PICTURE_BYTES = 16 * 2**20
@@ -75,6 +75,22 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class Flip:
+    """An example that one side of a comparison got right; in what was wrong, differences are marked.
+
+    Args:
+        id, source, target: of the example.
+        before, now: what each side wrote.
+    """
+
+    id: str
+    source: str
+    target: str
+    before: list[Part]
+    now: list[Part]
+
+
+@dataclass(frozen=True)
 class Section:
     """What the page says of one job, in the page's order."""
 
@@ -103,8 +119,9 @@ def html_page(report: Report, output: OutputPaths, *, most: int = MOST_PICTURE_B
     for result in sorted(report.jobs, key=lambda job: job.status == "passed"):
         pictures[result.name], most = _pictures(result, output.job(result.name).directory, most)
     sections = [_section(result, pictures[result.name]) for result in report.jobs]
-    return _TEMPLATE.render(
+    return _REPORT.render(
         report=report,
+        flip=_flip,
         sections=sections,
         leading=wording.leading_metrics(report.jobs),
         took=_took(report),
@@ -147,7 +164,7 @@ def _pictures(result: JobResult, directory: Path, room: int) -> tuple[list[Pictu
             inside = len(text) <= room
             room -= len(text) * inside
             link = f"jobs/{result.name}/{file}"
-            source = _data_uri(text) if inside else ""
+            source = data_uri(text) if inside else ""
             pictures.append(Picture(title, link, _seen(text), source, file in _WIDE))
     return pictures, room
 
@@ -158,7 +175,7 @@ def _seen(drawing: str) -> str:
     return unescape(found[1]) if found else ""
 
 
-def _data_uri(drawing: str) -> str:
+def data_uri(drawing: str) -> str:
     """Return a drawing as an address: inside the page, its ids and styles would meet those of others."""
     return "data:image/svg+xml;base64," + base64.b64encode(drawing.encode()).decode()
 
@@ -187,6 +204,17 @@ def _plain(text: str) -> list[Part]:
 def _mistake(row: Mapping[str, Any]) -> Sample:
     target, predicted = marked(row["target"], row["predicted"])
     return Sample(row["id"], row["source"], [target], predicted, False, row["edit_distance"])
+
+
+def _flip(example: FlippedExample) -> Flip:
+    target, before, now = map(wording.shortened, (example.target, example.before, example.now))
+    return Flip(
+        example.id,
+        wording.shortened(example.source),
+        target,
+        marked(target, before)[1],
+        marked(target, now)[1],
+    )
 
 
 # --- settings -----------------------------------------------------------------------------------------------
@@ -247,4 +275,7 @@ def _environment() -> Environment:
     return environment
 
 
-_TEMPLATE = _environment().get_template("report.html")
+template = _environment().get_template
+"""Returns a page's template by its name."""
+
+_REPORT = template("report.html")

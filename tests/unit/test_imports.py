@@ -16,6 +16,7 @@ RANKS = {
     "__main__": 13,
     "cli": 12,
     "batch": 11,
+    "trend": 11,
     "reports": 10,
     "gates": 10,
     "comparison": 9,

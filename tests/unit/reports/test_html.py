@@ -11,7 +11,19 @@ from test_markdown import hostile
 
 from job.artifacts import OutputPaths
 from job.reports.html import html_page
-from job.results import Failure, Prediction, Report
+from job.results import (
+    Comparison,
+    Failure,
+    FlippedExample,
+    GateOutcome,
+    JobComparison,
+    MetricComparison,
+    MetricOverSeeds,
+    Prediction,
+    Report,
+    SeedsSummary,
+    SpeedComparison,
+)
 
 DRAWING = '<svg xmlns="http://www.w3.org/2000/svg"><desc>Loss &amp; more.</desc><path id="{}"/></svg>'
 FILES = ("curves.svg", "accuracy.svg", "attention.svg", "contexts.svg")
@@ -133,6 +145,64 @@ def test_the_table_of_jobs_has_sparklines_of_what_there_is(mixed, output):
         "training loss, 3 values: from 2.5 to 0.25",
         "accuracy by position, 3 values: from 1 to 0.5",
     ]
+
+
+def test_the_comparison_shows_what_changed_and_which_examples_flipped(make_report, output):
+    metric = MetricComparison(
+        *(
+            "sequence_accuracy",
+            "McNemar's exact test",
+            0.99,
+            0.5,
+            -0.49,
+            0.0001,
+            0.0004,
+            0.01,
+            0.005,
+            100,
+            True,
+        ),
+        detail="50 lost, 1 won",
+        change="regression",
+        advice="settled",
+    )
+    lost = FlippedExample("17", "1 2 3", "3 2 1", "3 2 1", "3 <i> 1")
+    speed = SpeedComparison("train_examples_per_second", 300.0, 100.0, 3.0, 1.3, None, None, True)
+    jobs = (
+        JobComparison(
+            "tutorial", "regression", "worse", (metric,), lost=(lost,), lost_count=50, speed=(speed,)
+        ),
+        JobComparison("gone", "removed", "only the baseline has it"),
+    )
+    comparison = Comparison("base<line>", "2026-03-01T12:00:00+00:00", "abc", jobs)
+    text = html_page(replace(make_report(TUTORIAL), comparison=comparison), output)
+    page = _Text(text)
+    assert "base<line>, finished 2026-03-01T12:00:00+00:00, commit abc." in " ".join(page.text.split())
+    row = ["tutorial", "regression", "sequence accuracy", "99.00 %", "50.00 %", "0.0004"]
+    at = page.cells.index("regression")
+    assert page.cells[at - 1 : at + 5] == row
+    assert page.cells[at + 5] == "McNemar's exact test: 50 lost, 1 won; settled"
+    assert "only the baseline has it" in page.cells
+    assert '<td class="text">3 2 1</td><td class="text">3 <mark>&lt;i&gt;</mark> 1</td></tr>' in text
+    assert "Right before and wrong now: 50, the first 1 of them" in page.text
+    assert "Slower: train examples per second is 100 examples/second, was 300 examples/second." in page.text
+
+
+def test_several_seeds_have_their_mean_and_their_gate(make_report, output):
+    summary = SeedsSummary(
+        name="t",
+        seeds=(1, 2, 3),
+        jobs=("t-1", "t-2", "t-3"),
+        absent=("t-3",),
+        gate_on="mean",
+        metrics=(MetricOverSeeds("sequence_accuracy", (0.5, 0.7, None), 0.6, 0.1, 0.4, 0.8),),
+        gates=(GateOutcome("sequence_accuracy", 0.9, 0.6, False, "5 seeds would settle it"),),
+    )
+    page = _Text(html_page(replace(make_report(TUTORIAL), seeds=(summary,)), output))
+    at = page.cells.index("40.00 % to 80.00 %")
+    assert page.cells[at - 4 : at] == ["t", "sequence accuracy", "60.00 %", "10.00 %"]
+    assert page.cells[at + 1] == "2 of 3"
+    assert page.cells[at + 2] == "at least 90.00 %: missed; 5 seeds would settle it"
 
 
 def test_an_interrupted_job_has_not_failed(make_report, output):
