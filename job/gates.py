@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from job.errors import (
     BAD_BASELINE,
@@ -15,33 +16,68 @@ from job.errors import (
     SIGINT_EXIT,
     SIGTERM_EXIT,
 )
-from job.results import FINISHED, Comparison, GateOutcome, JobComparison, JobResult, Status, Verdict
+from job.results import (
+    FINISHED,
+    Comparison,
+    GateOutcome,
+    JobComparison,
+    JobResult,
+    SeedsSummary,
+    Status,
+    Verdict,
+)
 from job.spec.metrics import METRICS
+from job.statistics import examples_to_settle, near, round_up
 from job.stopping import Request
 
 PRECEDENCE = (SIGTERM_EXIT, SIGINT_EXIT, BAD_USAGE, FAILED, BAD_BASELINE, GATE_FAILED)
 """Exit codes other than 0; where several apply, the first one here is the batch's."""
 
 
-def judge(measured: Mapping[str, float], thresholds: Mapping[str, float]) -> tuple[GateOutcome, ...]:
+def judge(
+    measured: Mapping[str, float], thresholds: Mapping[str, float], counts: Mapping[str, int] | None = None
+) -> tuple[GateOutcome, ...]:
     """Hold what a job measured against its bars.
 
     Args:
         measured: name -> value: the result's metrics, and its timings (`train_seconds` is a metric too).
         thresholds: metric name -> bound, see `GateSpec.thresholds`.
+        counts: metric name -> of how many examples it is a share, where it is one; for advice.
 
     Returns:
         an outcome for each threshold, in their order. A metric that is missing, NaN or infinite has not
         cleared its bar, and its value is None.
     """
-    return tuple(_outcome(metric, bound, measured.get(metric)) for metric, bound in thresholds.items())
+    counts = counts or {}
+    return tuple(
+        _outcome(metric, bound, measured.get(metric), counts.get(metric))
+        for metric, bound in thresholds.items()
+    )
 
 
-def _outcome(metric: str, bound: float, value: float | None) -> GateOutcome:
+def _outcome(metric: str, bound: float, value: float | None, count: int | None) -> GateOutcome:
     if value is None or not math.isfinite(value):
         return GateOutcome(metric, bound, None, passed=False)
     passed = value >= bound if METRICS[metric].direction == "higher" else value <= bound
-    return GateOutcome(metric, bound, value, passed)
+    return GateOutcome(metric, bound, value, passed, _advice(value, bound, count) if count else None)
+
+
+def _advice(share: float, bound: float, count: int) -> str | None:
+    if not near(share, count, bound):
+        return None
+    needed = examples_to_settle(share, bound)
+    settled = (
+        f"about {round_up(needed):,} test examples would settle it" if needed else "it lies on the bar itself"
+    )
+    return f"of {count:,} examples chance could have it on the other side; {settled}"
+
+
+def share_counts(data: Mapping[str, Any]) -> dict[str, int]:
+    """Return of how many examples each metric is a share that is one; `data` is a result's."""
+    tested, seen = data.get("test_examples"), data.get("seen_in_training")
+    if tested is None or seen is None:  # numbers have no shares
+        return {}
+    return {"sequence_accuracy": tested, "unseen_sequence_accuracy": tested - seen}
 
 
 def status(outcomes: Iterable[GateOutcome]) -> Status:
@@ -69,6 +105,7 @@ def decide(
     stopped_by: Request | None = None,
     may_be_empty: bool = False,
     comparison: Comparison | None = None,
+    seeds: Sequence[SeedsSummary] = (),
 ) -> Verdict:
     """Judge a batch.
 
@@ -78,6 +115,7 @@ def decide(
         stopped_by: why the batch was ended before its jobs were.
         may_be_empty: nothing planned is nothing wrong: one of more shards than there are jobs.
         comparison: with a baseline, where there is one.
+        seeds: of the jobs that have several, with the bars on their means judged.
 
     Returns:
         exit code 0 only when there is at least one result (or none had to be), all planned ones are there,
@@ -86,7 +124,8 @@ def decide(
     found = () if may_be_empty and not planned and not results else findings(planned, results)
     finished = {result.name for result in results if result.status in FINISHED}
     compared = [job for job in comparison.jobs if job.name in finished] if comparison else []
-    return conclude([*_stop_findings(stopped_by), *found, *comparison_findings(compared)])
+    means = _mean_findings(seeds)
+    return conclude([*_stop_findings(stopped_by), *found, *means, *comparison_findings(compared)])
 
 
 def findings(planned: Sequence[str], results: Sequence[JobResult]) -> tuple[Finding, ...]:
@@ -96,6 +135,14 @@ def findings(planned: Sequence[str], results: Sequence[JobResult]) -> tuple[Find
     by_name = {result.name: result for result in results}
     names = dict.fromkeys([*planned, *by_name])
     return tuple(finding for name in names for finding in _job_findings(name, by_name.get(name)))
+
+
+def _mean_findings(seeds: Iterable[SeedsSummary]) -> Iterator[Finding]:
+    for job in seeds:
+        missed = [outcome.shortfall for outcome in job.gates if not outcome.passed]
+        if missed:
+            over = f"the mean of {len(job.seeds)} seeds"
+            yield Finding(GATE_FAILED, f"job {job.name} failed its gate on {over}: {'; '.join(missed)}")
 
 
 def comparison_findings(jobs: Iterable[JobComparison]) -> Iterator[Finding]:

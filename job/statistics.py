@@ -250,3 +250,9 @@ def examples_to_settle(share: float, bound: float) -> int | None:
     if share == bound:
         return None
     return math.ceil(_Z**2 * bound * (1 - bound) / (share - bound) ** 2)
+
+
+def round_up(number: int) -> int:
+    """Return a number rounded up to two digits: what would settle a question is never known better."""
+    unit: int = 10 ** max(0, len(str(number)) - 2)
+    return math.ceil(number / unit) * unit

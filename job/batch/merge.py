@@ -13,6 +13,7 @@ from job.artifacts import OutputPaths, prepare_output
 from job.batch.baseline import compare_merged
 from job.batch.gather import common_plan, distinct, gather, read_result
 from job.batch.lock import lock_output
+from job.batch.seeds import families, summarize
 from job.comparison.compare import merge_comparisons
 from job.reports.build import build_report
 from job.reports.writing import write_reports
@@ -71,17 +72,19 @@ def _report(
             {result.name: told[result.name].comparison if result.name in told else None for result in results}
         )
     present = {result.name for result in results}
+    seeds = summarize(results, families(results, names))
     return build_report(
         results,
         started_at=min([_time(run.started_at) for run in told.values()], default=began),
         finished_at=max(
             [_time(run.finished_at) for run in told.values()], default=datetime.now(timezone.utc)
         ),
-        verdict=gates.decide(names, results, comparison=against),
+        verdict=gates.decide(names, results, comparison=against, seeds=seeds),
         missing=[name for name in names if name not in present],
         # A result that no run's report tells of was at any rate not trained now.
         reused=[name for name in present if name not in told or _entries(told[name])[name].reused],
         comparison=against,
+        seeds=seeds,
     )
 
 

@@ -18,9 +18,11 @@ from job.batch.progress import Log
 from job.batch.resources import thread_count
 from job.batch.resume import make_room
 from job.batch.schedule import Worker, run_tasks, worker_pool
+from job.batch.seeds import summarize
 from job.reports.build import build_report
 from job.reports.writing import write_reports
 from job.results import FINISHED, Failure, JobResult, Progress, Report, Status
+from job.spec.seeds import run_name
 from job.stopping import Request, Stop
 from job.task import Task
 
@@ -72,7 +74,10 @@ class _Recorder:
             from job.reports.plots import write_plots  # loaded by `_run`, while the workers loaded TensorFlow
 
             write_plots(task.paths, outcome)
-            outcomes = gates.judge({**outcome.timings, **outcome.metrics}, task.job.gate.thresholds())
+            # those of a job that was trained with several seeds may be for their mean to clear
+            bars = {} if task.job.seeds and task.job.gate.seeds == "mean" else task.job.gate.thresholds()
+            counts = gates.share_counts(outcome.data)
+            outcomes = gates.judge({**outcome.timings, **outcome.metrics}, bars, counts)
             result = replace(
                 outcome,
                 status=gates.status(outcomes),
@@ -157,17 +162,20 @@ def run_batch(
     stopped_by = _run(tasks, log, results, stop or Stop(), pool=pool, fail_fast=fail_fast)
     names = [p.job.name for p in plan]
     found = [results[name] for name in names if name in results]
+    families = {p.job.family: p.job.seeds for p in plan if p.job.seeds}
+    seeds = summarize(found, {name: [run_name(name, s) for s in each] for name, each in families.items()})
     against = baseline.compare(found, output, plan) if baseline and not stopped_by else None
     report = build_report(
         found,
         started_at=began,
         finished_at=datetime.now(timezone.utc),
         verdict=gates.decide(
-            names, found, stopped_by=stopped_by, may_be_empty=may_be_empty, comparison=against
+            names, found, stopped_by=stopped_by, may_be_empty=may_be_empty, comparison=against, seeds=seeds
         ),
         missing=[name for name in names if name not in results],
         reused=list(done),
         comparison=against,
+        seeds=seeds,
     )
     write_reports(output, report)
     log.ended(report, output.report)

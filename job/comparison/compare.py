@@ -26,7 +26,7 @@ from job.results import FINISHED, Change, Comparison, JobComparison, JobResult, 
 from job.spec.matrix import UNTESTED
 from job.spec.metrics import METRICS
 from job.spec.schema import GateSpec
-from job.statistics import holm
+from job.statistics import holm, round_up
 
 SHOWN = 20
 """Examples of a job that are kept of those that flipped one way."""
@@ -245,13 +245,7 @@ def _advice(metric: MetricComparison, p: float) -> str | None:
     quantile = NormalDist().inv_cdf
     times = (quantile(metric.alpha) / quantile(p)) ** 2
     needed = math.ceil(times * metric.examples)
-    return f"a change of this size would be significant on about {_rounded(needed):,} examples"
-
-
-def _rounded(number: int) -> int:
-    """Round up to two digits."""
-    unit: int = 10 ** max(0, len(str(number)) - 2)
-    return math.ceil(number / unit) * unit
+    return f"a change of this size would be significant on about {round_up(needed):,} examples"
 
 
 def _judged(job: JobComparison, metrics: Sequence[MetricComparison]) -> JobComparison:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 
-from job.results import STATUSES, Comparison, JobResult, Report, Verdict
+from job.results import STATUSES, Comparison, JobResult, Report, SeedsSummary, Verdict
 
 
 def build_report(
@@ -18,6 +18,7 @@ def build_report(
     missing: Sequence[str] = (),
     reused: Collection[str] = (),
     comparison: Comparison | None = None,
+    seeds: Sequence[SeedsSummary] = (),
 ) -> Report:
     """Put a batch's report together.
 
@@ -28,6 +29,7 @@ def build_report(
         missing: names of planned jobs without a result, in the plan's order.
         reused: names of the jobs that were done before this run; they are marked so.
         comparison: with a baseline, where there is one.
+        seeds: of the jobs that have several.
     """
     jobs = tuple(replace(result, reused=result.reused or result.name in reused) for result in results)
     totals: dict[str, int] = {status: sum(job.status == status for job in jobs) for status in STATUSES}
@@ -41,6 +43,7 @@ def build_report(
         verdict=verdict,
         missing=tuple(missing),
         comparison=comparison,
+        seeds=tuple(seeds),
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from job.reports.against import against_markdown
 from job.reports.cutting import beginning, shrink, size
 from job.reports.markup import code, prose, table
+from job.reports.remarks import remarks
 from job.reports.section import brief_section, section, shown
 from job.reports.wording import counts, gates, headline, metric_names, origin, plain, seconds
 from job.results import JobResult, Report
@@ -34,13 +35,22 @@ def markdown(report: Report, most: int = MOST_BYTES) -> str:
     """
     reasons, unsaid = beginning([f"- {prose(reason)}" for reason in report.verdict.reasons], most // 8)
     lines, unlisted = beginning(_jobs(report), most // 2)
+    remarked, unremarked = beginning([f"- {prose(remark)}" for remark in remarks(report)], most // 16)
     against, uncompared = beginning(_against(report), most // 8)
     forms = [[section(result), brief_section(result), ""] for result in report.jobs]
-    room = most - size("\n".join([*reasons, *lines, *against])) - 1000  # for the head and the note
+    room = most - size("\n".join([*reasons, *lines, *remarked, *against])) - 1000  # for the head and the note
     chosen = shrink(forms, _order(report.jobs), room - len(forms) * len(_JOINT))
-    note = _note(unsaid, unlisted, uncompared, chosen.count(1), chosen.count(2))
+    note = _note(unsaid, unlisted, unremarked, uncompared, chosen.count(1), chosen.count(2))
     head = f"{counts(report)}. Started {report.started_at}, finished {report.finished_at}."
-    parts = [f"# {headline(report)}", "\n".join(reasons), head, note, "\n".join(lines), "\n".join(against)]
+    parts = [
+        f"# {headline(report)}",
+        "\n".join(reasons),
+        head,
+        note,
+        "\n".join(lines),
+        "\n".join(remarked),
+        "\n".join(against),
+    ]
     parts += [form[number] for form, number in zip(forms, chosen, strict=True)]
     return _JOINT.join(filter(None, parts)) + "\n"
 
@@ -54,12 +64,13 @@ def _against(report: Report) -> list[str]:
     return against_markdown(report.comparison).splitlines() if report.comparison else []
 
 
-def _note(reasons: int, rows: int, uncompared: int, brief: int, absent: int) -> str:
+def _note(reasons: int, rows: int, remarks: int, uncompared: int, brief: int, absent: int) -> str:
     missing = [
         what.format(number)
         for number, what in (
             (reasons, "{:,} of the reasons"),
             (rows, "{:,} of the table's rows"),
+            (remarks, "{:,} of the remarks"),
             (uncompared, "{:,} lines of the comparison with the baseline"),
             (brief, "the samples and analysis of {:,} of the jobs"),
             (absent, "the sections of {:,} of the jobs"),

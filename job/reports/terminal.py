@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from job.reports.against import print_against
+from job.reports.remarks import remarks
 from job.reports.wording import (
     counts,
     gates,
@@ -32,6 +33,8 @@ def print_summary(report: Report, console: Console) -> None:
         console: where to; at 80 columns the table still holds every column.
     """
     console.print(_table(report))
+    for remark in remarks(report):
+        console.print(Text(f"  - {visible(remark)}"), soft_wrap=True)
     if report.comparison:
         print_against(report.comparison, console)
     console.print(Text(f"\n{counts(report)}"))

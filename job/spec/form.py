@@ -19,7 +19,7 @@ Schema = dict[str, Any]
 """A JSON Schema, or a part of one."""
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-SECTIONS = ("model", "training", "evaluation", "gate", "device", "timeout_minutes", "retries")
+SECTIONS = ("model", "training", "evaluation", "gate", "seeds", "device", "timeout_minutes", "retries")
 """What `defaults` may hold."""
 
 

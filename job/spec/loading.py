@@ -14,6 +14,7 @@ from job.spec.form import SECTIONS, SpecFile
 from job.spec.located import Node, read_tree
 from job.spec.matrix import MAX_JOBS, expand, without_matrix
 from job.spec.schema import JobSpec, Spec
+from job.spec.seeds import by_seed
 from job.spec.sizes import check_also
 from job.spec.wording import check, explain
 
@@ -107,11 +108,18 @@ def _expand_all(root: Node) -> tuple[list[Node], list[Complaint]]:
             break
         entry = _with_defaults(written, root)
         expanded, wrong = expand(entry, MAX_JOBS - len(trees))
-        trees += expanded
+        trees += [run for job in expanded for run in by_seed(job)]
         complaints += wrong
+        if "seeds" in entry.entries and "matrix" in entry.entries:
+            complaints += _two_lists_of_seeds(entry.entries["matrix"])
         if not expanded:
             complaints += check(without_matrix(entry), JobSpec, partial=True)
     return trees, complaints
+
+
+def _two_lists_of_seeds(matrix: Node) -> list[Complaint]:
+    axis = matrix.entries.get("seed")
+    return [axis.complaint("the job has seeds already; drop one of the two")] if axis else []
 
 
 def _with_defaults(written: Node, root: Node) -> Node:

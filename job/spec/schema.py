@@ -579,6 +579,11 @@ class _Gate(_Section):
         default="warn",
         description="What a job does that is slower than its baseline on the same machine and versions.",
     )
+    seeds: Literal["min", "mean"] = Field(
+        default="min",
+        description="What the bars of a job with `seeds` are held against: each seed (`min`: the worst must "
+        "clear them), or their mean.",
+    )
     speed_factor: float = Field(
         default=1.3, gt=1, le=1000, description="How many times slower counts as slower."
     )
@@ -599,6 +604,7 @@ OPERATIONAL: dict[str, Any] = {
     "timeout_minutes": True,
     "retries": True,
     "training": {"checkpoint_minutes": True},
+    "seeds": True,
     "gate": {"alpha": True, "min_drop": True, "speed": True, "speed_factor": True},
 }
 """Keys of a job that decide how it is run and compared but not what comes out: they are in no fingerprint, so
@@ -610,6 +616,11 @@ class JobSpec(_Section):
 
     name: str = Field(pattern=JOB_NAME, description="Unique; safe as a file name.")
     seed: int = Field(default=7, ge=0, lt=2**32, description="Decides data, initial weights and dropout.")
+    seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**32)]], Field(max_length=1000)] = Field(
+        default=[],
+        description="Train the job once with each of these seeds, as NAME-seed-SEED, and report their mean, "
+        "standard deviation and 95 % confidence interval; in place of `seed`.",
+    )
     problem: ProblemSpec = Field(description="What is to be learned.")
     model: ModelSpec = Field(default=ModelSpec(), description="The encoder-decoder.")
     training: TrainingSpec = Field(default=TrainingSpec(), description="How it is fitted.")
@@ -641,6 +652,19 @@ class JobSpec(_Section):
         if name.endswith("."):
             raise ValueError("a job's name must not end in a dot")
         return name
+
+    @field_validator("seeds")
+    @classmethod
+    def _each_seed_once(cls, seeds: list[int]) -> list[int]:
+        twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(map(str, twice))} would be trained twice; name each seed once")
+        return seeds
+
+    @property
+    def family(self) -> str:
+        """The name of the job in the spec, where this is a run of one with `seeds`."""
+        return self.name.removesuffix(f"-seed-{self.seed}") if self.seeds else self.name
 
     @field_validator("training")
     @classmethod

@@ -11,7 +11,7 @@ from job.errors import (
     SIGINT_EXIT,
     SIGTERM_EXIT,
 )
-from job.gates import PRECEDENCE, Finding, conclude, decide, findings, judge, status
+from job.gates import PRECEDENCE, Finding, conclude, decide, findings, judge, share_counts, status
 from job.results import Failure, GateOutcome, JobResult, Verdict
 from job.stopping import Request
 
@@ -162,3 +162,36 @@ def test_a_stop_decides_over_everything(cause, exit_code, results):
     verdict = decide(["good", "low"], results, stopped_by=Request(cause, exit_code))
     assert verdict.exit_code == exit_code
     assert verdict.reasons[0] == f"the batch was stopped by {cause}; run the same command again to go on"
+
+
+# --- bars that chance could decide --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "advice"),
+    [
+        (
+            0.9912,
+            "of 10,000 examples chance could have it on the other side; about 27,000 test examples would",
+        ),
+        (
+            0.989,
+            "of 10,000 examples chance could have it on the other side; about 39,000 test examples would",
+        ),
+        (0.99, "of 10,000 examples chance could have it on the other side; it lies on the bar itself"),
+        (0.995, None),
+        (0.98, None),
+    ],
+)
+def test_a_share_near_its_bar_says_how_many_examples_would_settle_it(value, advice):
+    counts = share_counts({"test_examples": 10_000, "seen_in_training": 1000})
+    (outcome,) = judge({"sequence_accuracy": value}, {"sequence_accuracy": 0.99}, counts)
+    assert outcome.passed is (value >= 0.99)
+    assert (outcome.advice or "").startswith(advice or "") if advice else outcome.advice is None
+
+
+def test_only_shares_of_examples_have_such_advice():
+    assert share_counts({"test_examples": 10, "seen_in_training": 4})["unseen_sequence_accuracy"] == 6
+    assert share_counts({"test_examples": 10}) == share_counts({}) == {}
+    (outcome,) = judge({"edit_rate": 0.1}, {"edit_rate": 0.1}, {"sequence_accuracy": 10})
+    assert outcome.advice is None

@@ -20,6 +20,7 @@ from job.statistics import (
     mean_interval,
     near,
     root_mean_square,
+    round_up,
     seeds_to_settle,
     total_per_unit,
     two_proportions,
@@ -174,3 +175,7 @@ def test_so_many_examples_settle_it_and_fewer_do_not():
     assert not near(0.992, count, 0.99)
     assert near(0.992, count - 2, 0.99)
     assert examples_to_settle(0.99, 0.99) is None
+
+
+def test_numbers_are_rounded_up_to_two_digits():
+    assert [round_up(number) for number in (7, 84, 100, 101, 26_411)] == [7, 84, 100, 110, 27_000]

@@ -84,7 +84,7 @@ def act(task, watch):
         status="passed",
         fingerprint=task.fingerprint,
         seed=task.job.seed,
-        spec={},
+        spec=task.job.model_dump(mode="json"),
         metrics={"sequence_accuracy": 0.5},
         timings={"train_seconds": 1.0},
         environment={"pid": os.getpid(), "gpu": os.environ.get("CUDA_VISIBLE_DEVICES")},
