@@ -147,13 +147,13 @@ def test_the_environment_imports_tensorflow_only_to_see_whether_it_works():
 
 
 def test_the_command_and_all_that_the_parent_process_runs_load_no_tensorflow():
-    """`--help` is instant, and the parent never claims a GPU."""
+    """`--help` is instant, and the parent never claims a GPU. Nor scipy, which only a comparison needs."""
     free = {module for module in TREES if part(module) not in MAY_IMPORT_TENSORFLOW | {"use", "__main__"}}
     free |= FREE_OF_TENSORFLOW
     assert {"job.cli", "job.batch.run", "job.batch.worker", "job.reports.plots", "job.gates"} <= free
     code = (
         f"import sys, importlib\nfor name in {sorted(free)}: importlib.import_module(name)\n"
-        "print(*sorted({'tensorflow', 'keras'} & {name.split('.')[0] for name in sys.modules}))"
+        "print(*sorted({'tensorflow', 'keras', 'scipy'} & {name.split('.')[0] for name in sys.modules}))"
     )
     path = f"import sys; sys.path.insert(0, {str(PACKAGE.parent)!r})\n"
     done = subprocess.run([sys.executable, "-c", path + code], capture_output=True, text=True, check=True)
