@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -29,6 +30,13 @@ def missing():
         return "images are built as root, which this user is not"
     gone = [package for program, package in PROGRAMS.items() if shutil.which(program) is None]
     return f"apt-get install {' '.join(gone)}" if gone else ""
+
+
+def wait_until(holds, seconds):
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 class Containers:
@@ -64,8 +72,8 @@ class Containers:
     def has(self, image):
         return self.call("image", "exists", image, check=False).returncode == 0
 
-    def inspect(self, image):
-        return json.loads(self.call("image", "inspect", image).stdout)[0]
+    def inspect(self, name, kind="image"):
+        return json.loads(self.call(kind, "inspect", name).stdout)[0]
 
     def make_base(self, name):
         """Make a base image as Debian has it, that trusts whom this machine trusts."""

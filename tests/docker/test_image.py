@@ -3,13 +3,15 @@
 import json
 import os
 import re
+import shlex
 import shutil
+import subprocess
 import tempfile
 import time
 from pathlib import Path
 
 import pytest
-from containers import SOURCE
+from containers import LIMITS, ROOT, SOURCE, wait_until
 
 import job
 
@@ -37,6 +39,7 @@ def workspace():
     """A directory of the caller's, to be mounted; not below pytest's, which only root may enter."""
     directory = Path(tempfile.mkdtemp(prefix="workspace-"))
     os.chown(directory, *CALLER)
+    directory.chmod(0o755)
     yield directory
     shutil.rmtree(directory)
 
@@ -57,11 +60,8 @@ def in_image(podman, image, script, *options):
 # --- running it ---------------------------------------------------------------------------------------------
 
 
-def test_with_nothing_mounted_the_default_spec_is_there_to_be_run(podman, image):
+def test_with_nothing_mounted_the_default_spec_is_there(podman, image):
     assert podman.run(image, "validate").stdout == "7 jobs, OK\n"
-    done = podman.run(image, "--only", "tutorial")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "1 job: 1 passed; 1 trained now" in done.stdout
 
 
 def test_a_mounted_spec_is_read_and_its_files_are_the_callers(podman, image, workspace):
@@ -103,6 +103,30 @@ def test_help_is_there_at_once(podman, image):
         assert "Usage: seq2seq-job" in podman.run(image, "--help").stdout
         seconds.append(time.monotonic() - began)
     assert min(seconds) < 1.5
+
+
+def test_the_readmes_commands(podman, image, workspace):
+    """As they stand there, with a `docker` that is podman, the caller being root."""
+    text = (ROOT / "README.md").read_text("utf-8")
+    commands = re.findall("^docker run .*$", text, re.MULTILINE)
+    assert len(commands) == 2
+    program = workspace / "bin" / "docker"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nshift\nexec {shlex.join([*podman.podman, "run", *LIMITS])} "$@"\n')
+    program.chmod(0o755)
+    (workspace / "jobs.yaml").write_text(SPEC)
+    for command in commands:
+        variables = {**os.environ, "PATH": f"{program.parent}:{os.environ['PATH']}"}
+        done = subprocess.run(
+            ["bash", "-c", command],
+            cwd=workspace,
+            env=variables,
+            capture_output=True,
+            timeout=200,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+    assert json.loads((workspace / "output" / "report.json").read_text())["totals"]["passed"] == 4
 
 
 # --- what is in it ------------------------------------------------------------------------------------------
@@ -151,3 +175,77 @@ print([str(p) for p in pathlib.Path(sys.prefix).rglob("*") if not p.is_symlink()
 """
     done = podman.run(image, "-c", script, options=["--entrypoint=python"])
     assert done.stdout == "[]\n[]\n", done.stderr
+
+
+# --- interrupted, out of memory, in shards ------------------------------------------------------------------
+
+LONG = """\
+version: 1
+jobs:
+  - name: long
+    problem: {kind: reverse, source_length: 5, cardinality: 8}
+    model: {units: 16}
+    training: {examples: 640000, batch_size: 32}
+    evaluation: {examples: 100, validation_examples: 50}
+"""
+
+
+def test_stopped_in_mid_training_it_saves_and_the_next_run_goes_on(podman, image, workspace):
+    (workspace / "jobs.yaml").write_text(LONG)
+    job_directory = workspace / "output" / "jobs" / "long"
+    podman.call("run", "--detach", "--name=stopped", *LIMITS, *as_caller(workspace), image)
+    wait_until((job_directory / "spec.yaml").exists, 120)  # which is written before training
+    began = time.monotonic()
+    podman.call("stop", "--time=30", "stopped")
+    assert time.monotonic() - began < 15
+    assert podman.inspect("stopped", kind="container")["State"]["ExitCode"] == 143
+    assert json.loads((job_directory / "result.json").read_text())["status"] == "interrupted"
+    (workspace / "jobs.yaml").write_text(LONG)
+    done = podman.run(image, "--time-limit", "2", options=as_caller(workspace), timeout=200)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads((job_directory / "result.json").read_text())["data"]["resumed_from_step"] > 0
+
+
+def test_a_job_that_needs_more_memory_than_there_is_fails_by_name(podman, image, workspace):
+    greedy = SPEC.replace("cardinality: [5, 6, 7, 8]", "cardinality: [5]")
+    greedy += """\
+  - name: greedy
+    problem: {kind: copy, source_length: 200, cardinality: 20000}
+    training: {batch_size: 4096}
+    retries: 0
+"""
+    (workspace / "jobs.yaml").write_text(greedy)
+    memory = ["--memory=1g", "--memory-swap=1g"]
+    done = podman.run(image, "--workers=1", options=[*as_caller(workspace), *memory], timeout=200)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "greedy failed: " in done.stdout
+    assert "SIGKILL (out of memory?)" in done.stdout.replace("\n", " ")
+    report = json.loads((workspace / "output" / "report.json").read_text())
+    statuses = {entry["name"]: entry["status"] for entry in report["jobs"]}
+    assert statuses == {"short-cardinality-5": "passed", "greedy": "failed"}
+
+
+def test_two_containers_share_a_volume_and_a_third_merges(podman, image, workspace):
+    (workspace / "jobs.yaml").write_text(SPEC)
+    podman.call("volume", "create", "results")
+    # a new volume takes over the rights of the directory that it is mounted on
+    mounts = ["--volume=results:/workspace", f"--volume={workspace}/jobs.yaml:/workspace/jobs.yaml:ro"]
+    names = ["first", "second"]
+    for index, name in enumerate(names, 1):
+        arguments = [image, f"--shard={index}/2", "--workers=1"]
+        podman.call("run", "--detach", f"--name={name}", *LIMITS, *mounts, *HARDENED, *arguments)
+    codes = [podman.call("wait", name, timeout=200).stdout.strip() for name in names]
+    assert codes == ["0", "0"], [podman.call("logs", name).stderr for name in names]
+    done = podman.run(image, "report", "output", options=[*mounts, *HARDENED])
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "4 jobs: 4 passed" in done.stdout
+    left = in_image(podman, image, "cd output; ls *.json", *mounts).split()
+    assert left == ["plan.json", "report-1-of-2.json", "report-2-of-2.json", "report.json"]
+
+
+def test_a_job_that_asks_for_a_gpu_says_which_image_has_what_it_needs(podman, image, workspace):
+    (workspace / "jobs.yaml").write_text(LONG + "    device: gpu\n")
+    done = podman.run(image, options=as_caller(workspace))
+    assert done.returncode == 1
+    said = " ".join(done.stdout.split())
+    assert "long failed: DeviceError: device is gpu, but this TensorFlow was built without CUDA" in said
