@@ -17,7 +17,20 @@ from PIL import Image
 from job.artifacts import OutputPaths
 from job.gates import decide
 from job.reports.html import html_page
-from job.results import Failure, JobResult, Report
+from job.results import (
+    Comparison,
+    Failure,
+    FlippedExample,
+    GateOutcome,
+    JobComparison,
+    JobResult,
+    MetricComparison,
+    MetricOverSeeds,
+    Report,
+    SeedsSummary,
+)
+from job.trend.page import trend_page
+from job.trend.series import Run, all_series
 
 SPEC = {
     "version": 1,
@@ -43,6 +56,43 @@ BROKEN = JobResult(
 STOPPED = JobResult("stopped", "interrupted", "d4" * 32, 7, {}, error=Failure("Interrupted", "by SIGTERM"))
 
 
+AGAINST = Comparison(
+    baseline="baseline/report.json",
+    baseline_finished_at="2026-03-01T12:00:00+00:00",
+    baseline_commit="abc",
+    jobs=(
+        JobComparison(
+            name="sums",
+            verdict="regression",
+            reason="sequence accuracy is worse",
+            metrics=(
+                MetricComparison(
+                    *("sequence_accuracy", "McNemar", 0.9, 0.1, -0.8, 1e-9, 1e-8, 0.01, 0.005, 200, True),
+                    detail="160 lost, 0 won",
+                    change="regression",
+                ),
+            ),
+            lost=(FlippedExample("3", "1+2", "3", "3", "4"),),
+            won=(FlippedExample("4", "1+3", "4", "", "4"),),
+            lost_count=160,
+            won_count=1,
+            speed_note="not the same machine",
+        ),
+        JobComparison("copies", "not_comparable", "the baseline has no predictions"),
+        JobComparison("gone", "removed", "only the baseline has it"),
+    ),
+)
+SEEDS = SeedsSummary(
+    name="runs",
+    seeds=(1, 2),
+    jobs=("runs-seed-1", "runs-seed-2"),
+    absent=(),
+    gate_on="mean",
+    metrics=(MetricOverSeeds("sequence_accuracy", (0.5, 0.7), 0.6, 0.1, 0.1, 1.0),),
+    gates=(GateOutcome("sequence_accuracy", 0.9, 0.6, False, "5 seeds would settle it"),),
+)
+
+
 @pytest.fixture(scope="session")
 def page(browser, tmp_path_factory):
     """The page of a batch that the command ran, with jobs added that ended otherwise."""
@@ -57,22 +107,40 @@ def page(browser, tmp_path_factory):
     jobs = (*report.jobs, BROKEN, STOPPED)
     verdict = decide([*(job.name for job in jobs), "never-run"], jobs)
     totals = {"gate_failed": 1, "passed": 1, "failed": 1, "interrupted": 1, "missing": 1}
+    report = replace(report, comparison=AGAINST, seeds=(SEEDS,))
     report = replace(report, jobs=jobs, missing=("never-run",), verdict=verdict, exit_code=1, totals=totals)
     output.html.write_text(html_page(report, output), "utf-8")
     return output.html
+
+
+@pytest.fixture(scope="session")
+def trend(page):
+    """The page of a series of runs in which one job got worse."""
+    report = Report.from_json((page.parent / "report.json").read_bytes())
+    runs = []
+    for night in range(20):
+        accuracy = (0.9 if night < 12 else 0.8) + 0.001 * (night * 7 % 5)
+        jobs = tuple(
+            replace(job, metrics={**job.metrics, "sequence_accuracy": accuracy}) for job in report.jobs
+        )
+        ended = f"2026-03-{night + 1:02d}T01:00:00+00:00"
+        runs.append(Run(page.parent / f"{night}.json", replace(report, jobs=jobs, finished_at=ended)))
+    path = page.parent / "trend.html"
+    path.write_text(trend_page(runs, all_series(runs)), "utf-8")
+    return path
 
 
 @pytest.fixture
 def show(browser, page):
     """Show the page as somebody with these settings sees it."""
 
-    def shown(scheme="light", *, width=1280, height=1600, medium="screen", scripts=True):
+    def shown(scheme="light", *, width=1280, height=1600, medium="screen", scripts=True, path=page):
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": medium, "features": features})
         browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": not scripts})
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        browser.get(page.as_uri())
+        browser.get(path.as_uri())
         return browser
 
     yield shown
@@ -133,18 +201,32 @@ def test_every_drawing_is_shown_and_says_what_it_shows(show):
 @pytest.mark.parametrize("width", [1280, 360])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_everybody_can_read_it(show, scheme, width):
+    checked = audited(show(scheme, width=width))
+    assert {"color-contrast", "image-alt", "html-has-lang", "heading-order", "svg-img-alt"} <= checked
+    assert {"document-title", "landmark-one-main", "list", "link-name"} <= checked
+    assert ("scrollable-region-focusable" in checked) == (width < 1000)  # what is too wide can be scrolled
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everybody_can_read_the_trend_too(show, trend, scheme, width):
+    browser = show(scheme, width=width, path=trend)
+    assert browser.get_log("browser") == []
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    assert "first bad run: 13 of 20" in browser.find_element("tag name", "h1").text
+    assert {"color-contrast", "image-alt"} <= audited(browser)
+
+
+def audited(browser):
+    """Return the rules that axe found kept; it must find none broken."""
     from axe_selenium_python import Axe
 
-    browser = show(scheme, width=width)
     browser.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
     axe = Axe(browser)
     axe.inject()
     result = axe.run()
     assert json.dumps(result["violations"], indent=1) == "[]"
-    checked = {rule["id"] for rule in result["passes"]}
-    assert {"color-contrast", "image-alt", "html-has-lang", "heading-order", "svg-img-alt"} <= checked
-    assert {"document-title", "landmark-one-main", "list", "link-name"} <= checked
-    assert ("scrollable-region-focusable" in checked) == (width < 1000)  # what is too wide can be scrolled
+    return {rule["id"] for rule in result["passes"]}
 
 
 @pytest.mark.parametrize("width", [1280, 360])
