@@ -43,7 +43,9 @@ def main() -> None:
 
 
 def run(directory: Path, night: int, examples: int) -> None:
-    """Run one night's batch; a night that is done is not done again."""
+    """Run one night's batch, if it has no report yet."""
+    if (directory / "report.json").exists():
+        return
     directory.mkdir(parents=True, exist_ok=True)
     spec = directory / "jobs.yaml"
     spec.write_text(SPEC.format(night=night, examples=examples), encoding="utf-8")
