@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from job.reports.wording import plain, quantity
+from job.reports.wording import bar, plain, quantity
 from job.results import GateOutcome, MetricOverSeeds, Report, SeedsSummary
 
 
@@ -13,6 +13,9 @@ def remarks(report: Report) -> Iterator[str]:
     for job in report.seeds:
         for metric in job.metrics:
             yield _over_seeds(job, metric)
+        for outcome in job.gates:
+            cleared = "cleared" if outcome.passed else "missed"
+            yield f"{job.name}: the bar on the mean, {plain(outcome.metric)} {bar(outcome)}, is {cleared}"
         if job.absent and job.gate_on == "mean":
             yield f"{job.name}: the bars on the mean are not judged without {', '.join(job.absent)}"
     bars = [(result.name, outcome) for result in report.jobs for outcome in result.gates]

@@ -22,6 +22,7 @@ def test_a_job_with_seeds_says_its_mean_deviation_and_interval(make_report):
     assert [*remarks(report)] == [
         "sums over 3 of 3 seeds: sequence accuracy 98.00 %, standard deviation 1.00 %, "
         "95 % interval 95.52 % to 100.48 %",
+        "sums: the bar on the mean, sequence accuracy at least 98.50 %, is missed",
         "sums over 3 seeds: sequence accuracy 98.00 % is near its bar of 98.50 %: "
         "about 20 seeds would settle it",
     ]
