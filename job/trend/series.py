@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from job.comparison.measure import min_effect
@@ -122,12 +122,27 @@ def all_series(runs: Sequence[Run], alpha: float = ALPHA) -> list[Series]:
     """
     measured: dict[str, list[tuple[int, JobResult]]] = {}
     for number, run in reversed([*enumerate(runs)]):
-        for job in run.report.jobs:
+        for job in _results(run.report):
             if job.metrics and not job.reused:
                 measured.setdefault(job.name, []).insert(0, (number, job))
     return [
         series for name, results in measured.items() for series in _job_series(name, _same(results), alpha)
     ]
+
+
+def _results(report: Report) -> Iterator[JobResult]:
+    """Yield a report's jobs, and of each job that has several seeds one more, which has the means."""
+    yield from report.jobs
+    jobs = {job.name: job for job in report.jobs}
+    for seeds in report.seeds:
+        if not seeds.absent:
+            yield replace(
+                jobs[seeds.jobs[0]],
+                name=f"{seeds.name}, mean of seeds",
+                metrics={metric.metric: metric.mean for metric in seeds.metrics},
+                timings={},
+                reused=all(jobs[name].reused for name in seeds.jobs),
+            )
 
 
 def _same(results: Sequence[tuple[int, JobResult]]) -> list[tuple[int, JobResult]]:

@@ -11,7 +11,7 @@ from rich.console import Console
 from job.errors import InputError
 from job.gates import decide
 from job.reports.build import build_report
-from job.results import JobResult
+from job.results import JobResult, MetricOverSeeds, SeedsSummary
 from job.trend.page import trend_page
 from job.trend.series import all_series, changes, first_bad, least, read_runs
 from job.trend.words import lines, print_trend, verdict
@@ -115,6 +115,21 @@ def test_what_was_asked_before_the_problem_changed_is_not_compared(nights):
     unnamed = a_job(problem="", sequence_accuracy=0.4)
     _, (series,) = read(nights([old], [unnamed], [new], [new]))
     assert series.runs == (1, 2, 3)
+
+
+def test_the_mean_over_seeds_is_a_series_of_its_own(nights):
+    root = nights(*([a_job(f"t-seed-{s}", sequence_accuracy=s / 10) for s in (1, 3)] for _ in range(3)))
+    runs = read_runs([str(root)])[0]
+    mean = MetricOverSeeds("sequence_accuracy", (0.1, 0.3), 0.2, 0.1, 0.0, 0.4)
+    whole = SeedsSummary("t", (1, 3), ("t-seed-1", "t-seed-3"), (), "mean", (mean,))
+    parts = replace(whole, absent=("t-seed-3",))
+    told = [
+        replace(run, report=replace(run.report, seeds=(seeds,)))
+        for run, seeds in zip(runs, (whole, parts, whole), strict=True)
+    ]
+    found = {each.job: (each.runs, each.values) for each in all_series(told)}
+    assert found["t, mean of seeds"] == ((0, 2), (0.2, 0.2))
+    assert found["t-seed-3"] == ((0, 1, 2), (0.3,) * 3)
 
 
 def test_the_first_bad_run_is_the_earliest_lasting_change_for_the_worse(nights):
