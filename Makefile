@@ -13,8 +13,8 @@ PYENV = $(shell pyenv versions --bare 2>/dev/null | grep -xE '3\.1[0-3]\.[0-9]+'
 COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
 	--no-config --custom-compile-command "make lock" $(ARGS)
 # What dependencies ask for and the job never imports: it is not in the image. tests/docker finds out.
-UNUSED = contourpy google-pasta grpcio importlib-metadata importlib-resources lazy-importer libclang regex \
-	setuptools tzdata wheel zipp
+UNUSED = contourpy google-pasta grpcio importlib-metadata importlib-resources lazy-importer libclang \
+	markdown-it-py mdurl pygments regex setuptools tzdata wheel zipp
 IMAGE = --constraints requirements/runtime.txt $(UNUSED:%=--no-emit-package %) --extra data pyproject.toml
 
 BUILD = $(CONTAINER) build -f docker/Dockerfile \

@@ -16,6 +16,7 @@ import job
 HERE = Path(__file__).parent
 
 TRACE = """\
+import os
 import sys
 
 seen = set()
