@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--nights", type=int, default=20, help="how many (default: 20)")
     parser.add_argument("--regression", type=int, default=13, help="the first bad night (default: 13)")
     parser.add_argument("--examples", type=int, default=24_000, help="of a good night (default: 24,000)")
-    parser.add_argument("--fewer", type=int, default=22_000, help="of a bad night (default: 22,000)")
+    parser.add_argument("--fewer", type=int, default=18_000, help="of a bad night (default: 18,000)")
     return parser
 
 
