@@ -37,7 +37,7 @@ test: install  ## Run the tests on every Python found, lint and types, under tox
 lint: install  ## Check style, format and types.
 	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
 
-bench: install  ## Time the tutorial job against the tutorial's own program, side by side (about 4 minutes).
+bench: install  ## Time it against the tutorial's program, plain Keras, PyTorch and JAX; ARGS="--only tutorial" for a part.
 	.venv/bin/python -m benchmarks $(ARGS)
 
 image:  ## Build the container image seq2seq-job (CONTAINER=docker or podman).
@@ -58,7 +58,7 @@ lock: install  ## Write requirements/ anew from pyproject.toml; ARGS="--upgrade"
 	$(COMPILE) -o requirements/image-tensorboard.txt --group pyproject.toml:image-tensorboard
 
 clean:  ## Remove what the targets made, but for results (output/).
-	rm -rf .venv .tox .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
+	rm -rf .venv .venv-peers .tox .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
 
 # pip compiles what it installs, whatever PYTHONDONTWRITEBYTECODE says: TensorFlow takes seconds more to
 # import without. To change PYTHON for a .venv that is there, `make clean` first.

@@ -1,6 +1,7 @@
 """This job against its peers, side by side in one run: `python -m benchmarks`, or `make bench`.
 
-`shapes` says what is learned, `contenders` who learns it and how each is started, `measuring` what a command
-costs, `comparison` what the figures say against the targets, `report` how that is shown and kept. A peer is a
-program of its own that prints one line of JSON and imports nothing of `job`.
+`shapes` says what is learned, `workload` makes the examples of it once, `programs` learn it, `contenders` says
+how each is started, `measuring` what a command costs, `floor` what the work costs at the least, `parts` what is
+measured, `comparison` what the figures say against the targets, `report` how that is shown and kept. PyTorch and
+JAX live in an environment of their own, see `peers_environment`.
 """

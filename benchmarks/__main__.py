@@ -8,78 +8,73 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import yaml
 from rich.console import Console
 
-from benchmarks.comparison import Run, Target, hold, summarise
-from benchmarks.contenders import Contender, peer, this_job
-from benchmarks.measuring import measure
-from benchmarks.report import as_json, print_report
-from benchmarks.shapes import from_spec
+from benchmarks.comparison import TARGETS, hold
+from benchmarks.contenders import ContenderError
+from benchmarks.parts import PARTS, THREADS, Session, say
+from benchmarks.report import as_json, print_report, write_plot
 
 ROOT = Path(__file__).parent.parent
-TARGETS = (
-    Target(peer="tutorial's program", figure="wall_seconds", limit=1 / 5),
-    Target(peer="tutorial's program", figure="peak_tree_rss_bytes", limit=1 / 2),
-)
 
 
 def main() -> None:
-    """Run every contender `--runs` times, alternating, with one seed a round."""
+    """Measure the parts that were asked for; what is done is on disk after each."""
     arguments = _parser().parse_args()
-    spec = yaml.safe_load((ROOT / "jobs.yaml").read_text(encoding="utf-8"))
-    shape = from_spec(spec, "tutorial")
-    contenders = [this_job(spec, shape), peer("tutorial's program", "tutorial_program", shape)]
+    os.chdir(ROOT)
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:THREADS])  # for all that is started from here
+    spec = yaml.safe_load(Path("jobs.yaml").read_text(encoding="utf-8"))
     # Untimed: bring the libraries into the page cache, so that the first contender does not pay for all.
     subprocess.run([sys.executable, "-c", "import keras"], check=True, capture_output=True)
-    runs = [run_once(contender, seed) for seed in range(1, arguments.runs + 1) for contender in contenders]
-    summaries = [summarise(contender.name, runs) for contender in contenders]
-    outcomes = [hold(target, summaries[0], summaries[1:]) for target in TARGETS]
-    print_report(shape, summaries, outcomes, Console())
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    record = as_json(shape, runs, summaries, outcomes)
-    arguments.output.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    print(f"figures: {arguments.output}")
-
-
-def run_once(contender: Contender, seed: int) -> Run:
-    """Run one contender in a directory of its own; ends the program, showing its words, if it fails."""
+    failed = []
+    parts: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as directory:
-        scratch = Path(directory)
-        output, errors = scratch / "stdout", scratch / "stderr"
-        cost = measure(contender.command(scratch, seed), output, errors)
-        if cost.exit_code != 0:
-            sys.exit(
-                f"{contender.name}, seed {seed}: exit code {cost.exit_code}\n{_tail(output)}\n{_tail(errors)}"
-            )
-        accuracy = contender.accuracy(scratch, output.read_text(errors="replace"))
-    print(
-        f"{contender.name}, seed {seed}: {cost.wall_seconds:.2f} s, "
-        f"{cost.peak_tree_rss_bytes / 1e6:.0f} MB, accuracy {accuracy:.4f}",
-        file=sys.stderr,
-        flush=True,
-    )
-    return Run(contender=contender.name, seed=seed, cost=cost, sequence_accuracy=accuracy)
+        runs = 1 if arguments.quick else arguments.runs
+        session = Session(spec=spec, scratch=Path(directory), runs=runs, quick=arguments.quick)
+        for name in [part for part in PARTS if part in (arguments.only or PARTS)]:
+            say(name)
+            try:
+                parts[name] = PARTS[name](session)
+            except (ContenderError, subprocess.CalledProcessError) as error:
+                failed.append(f"{name}: {error}")
+            write(parts, arguments.output, quick=arguments.quick)
+    print_report(parts, hold(TARGETS, parts), Console(width=None if sys.stdout.isatty() else 110))
+    print(f"figures: {arguments.output}, plot: {arguments.output.with_suffix('.svg')}")
+    if failed:
+        sys.exit("\n".join(failed))
 
 
-def _tail(file: Path, lines: int = 20) -> str:
-    return "\n".join(file.read_text(errors="replace").splitlines()[-lines:])
+def write(parts: dict[str, Any], output: Path, *, quick: bool) -> None:
+    """Write the figures that there are, and the plot beside them."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    record = as_json(parts, hold(TARGETS, parts), quick=quick)
+    output.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    write_plot(parts, output.with_suffix(".svg"))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.partition("\n")[0])
     parser.add_argument("--runs", type=_positive, default=3, metavar="N", help="runs of each (default: 3)")
     parser.add_argument(
+        "--only", action="append", choices=list(PARTS), help="measure this part; may be given several times"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="one run of a fraction of the work: does it work?"
+    )
+    parser.add_argument(
         "--output",
         type=Path,
         default=ROOT / "benchmarks" / "results" / "latest.json",
         metavar="FILE",
-        help="the JSON file to write (default: benchmarks/results/latest.json)",
+        help="the JSON file to write, and the plot beside it (default: benchmarks/results/latest.json)",
     )
     return parser
 

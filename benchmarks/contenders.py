@@ -1,61 +1,124 @@
-"""Who runs: how each contender is started, and where its accuracy stands when it is done."""
+"""Who runs: how each contender is started on a workload, and what it says when it is done."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
+from benchmarks.measuring import Cost, measure
+from benchmarks.programs.lesson import Lesson
+from job.batch.worker import VARIABLES
 
-from benchmarks.shapes import Shape, find_job
+ROOT = Path(__file__).parent.parent
+
+
+class ContenderError(Exception):
+    """A contender left with a code that is not 0; the text quotes its last words."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """One run: what it cost, and what it said."""
+
+    cost: Cost
+    said: dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Contender:
-    """A program that trains and evaluates one shape.
+    """A program that trains one model.
 
     Attributes:
-        command: starts it, from a fresh scratch directory and a seed.
-        accuracy: its sequence accuracy in 0..1, from that directory and its standard output.
+        name: as the tables show it.
+        command: starts it; the arguments of a run are added.
+        variables: added to its environment.
     """
 
     name: str
-    command: Callable[[Path, int], list[str]]
-    accuracy: Callable[[Path, str], float]
+    command: tuple[str, ...]
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    def run(self, where: Path, *arguments: str) -> Done:
+        """Run it to its end; it prints its figures as one line of JSON, the last.
+
+        Args:
+            where: takes what it prints.
+            arguments: of this run.
+
+        Raises:
+            ContenderError: it failed.
+        """
+        output, errors = where / f"{self.name}.stdout", where / f"{self.name}.stderr"
+        cost = measure([*self.command, *arguments], output, errors, self.variables)
+        if cost.exit_code != 0:
+            raise ContenderError(f"{self.name}: exit code {cost.exit_code}\n{_tail(output)}\n{_tail(errors)}")
+        _say(f"  {self.name}: {cost.wall_seconds:.1f} s, {cost.peak_tree_rss_bytes / 1e6:.0f} MB")
+        return Done(cost=cost, said=json.loads(output.read_text(errors="replace").splitlines()[-1]))
 
 
-def this_job(spec: dict[str, Any], shape: Shape) -> Contender:
-    """`seq2seq-job` on the shape's job alone, everything else as the spec has it."""
-
-    def command(scratch: Path, seed: int) -> list[str]:
-        alone = {**spec, "seed": seed, "jobs": [find_job(spec, shape.name)]}
-        file = scratch / "jobs.yaml"
-        file.write_text(yaml.safe_dump(alone), encoding="utf-8")
-        program = str(Path(sys.executable).with_name("seq2seq-job"))
-        return [program, "--spec", str(file), "--output-dir", str(scratch / "output")]
-
-    def accuracy(scratch: Path, _: str) -> float:
-        report = json.loads((scratch / "output" / "report.json").read_text(encoding="utf-8"))
-        (job,) = report["jobs"]
-        return float(job["metrics"]["sequence_accuracy"])
-
-    return Contender(name="seq2seq-job", command=command, accuracy=accuracy)
+def program(name: str, module: str, threads: int, python: Path | None = None) -> Contender:
+    """A program of `benchmarks.programs`, for this Python or another; `fused` gets what a worker gets."""
+    count = str(threads)
+    names = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+    variables = VARIABLES if module == "fused" else dict.fromkeys(names, count)
+    return Contender(
+        name=name,
+        command=(str(python or sys.executable), "-m", f"benchmarks.programs.{module}", f"--threads={count}"),
+        variables={"PYTHONPATH": str(ROOT), **variables},
+    )
 
 
-def peer(name: str, module: str, shape: Shape) -> Contender:
-    """A program of this package, which prints its figures as one line of JSON, the last."""
+def tutorial_program(lesson: Lesson) -> Contender:
+    """The tutorial's own program, which makes its examples itself."""
+    options = {
+        "source-length": lesson.source.shape[1],
+        "target-length": lesson.columns,
+        "cardinality": lesson.source_size,
+        "units": lesson.units,
+        "examples": len(lesson.source),
+    }
+    file = str(Path(__file__).with_name("tutorial_program.py"))
+    arguments = tuple(f"--{name}={value}" for name, value in options.items())
+    return Contender(name="tutorial's program", command=(sys.executable, file, *arguments))
 
-    def command(_: Path, seed: int) -> list[str]:
-        sizes = ("source_length", "target_length", "cardinality", "units", "examples")
-        options = [f"--{size.replace('_', '-')}={getattr(shape, size)}" for size in sizes]
-        program = str(Path(__file__).with_name(f"{module}.py"))
-        return [sys.executable, program, *options, f"--seed={seed}"]
 
-    def accuracy(_: Path, output: str) -> float:
-        return float(json.loads(output.splitlines()[-1])["sequence_accuracy"])
+def run_job(workload: Path, output: Path, *arguments: str) -> Done:
+    """Run `seq2seq-job` on a workload's spec; what it said is its `report.json`.
 
-    return Contender(name=name, command=command, accuracy=accuracy)
+    Raises:
+        ContenderError: it failed.
+    """
+    command = [
+        sys.executable,
+        "-m",
+        "job",
+        "--spec",
+        str(workload / "jobs.yaml"),
+        "--output-dir",
+        str(output),
+    ]
+    said = output.with_name(f"{output.name}.stdout"), output.with_name(f"{output.name}.stderr")
+    cost = measure([*command, *arguments], *said, variables={"PYTHONPATH": str(ROOT)})
+    if cost.exit_code != 0:
+        raise ContenderError(f"seq2seq-job: exit code {cost.exit_code}\n" + "\n".join(map(_tail, said)))
+    _say(f"  seq2seq-job: {cost.wall_seconds:.1f} s, {cost.peak_tree_rss_bytes / 1e6:.0f} MB")
+    return Done(cost=cost, said=json.loads((output / "report.json").read_text(encoding="utf-8")))
+
+
+def at_once(contender: Contender, places: list[Path], *arguments: str) -> list[Done]:
+    """Run a contender several times at once, one a directory, each on the workload that is there."""
+    with ThreadPoolExecutor(len(places)) as pool:
+        return list(pool.map(lambda place: contender.run(place, str(place), *arguments), places))
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _tail(file: Path, lines: int = 20) -> str:
+    return "\n".join(file.read_text(errors="replace").splitlines()[-lines:])

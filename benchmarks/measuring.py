@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,17 +32,26 @@ class Cost:
     peak_process_rss_bytes: int
 
 
-def measure(command: list[str], output: Path, errors: Path) -> Cost:
+def measure(
+    command: list[str], output: Path, errors: Path, variables: Mapping[str, str] | None = None
+) -> Cost:
     """Run a command to its end. Linux only: memory is read from `/proc`.
 
     Args:
         command: the program and its arguments.
+        variables: added to the environment.
         output: takes what it prints on standard output.
         errors: takes what it prints on standard error.
     """
     with output.open("wb") as out, errors.open("wb") as err:
         started = time.perf_counter()
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            env={**os.environ, **(variables or {})},
+        )
     family = {process.pid}
     peak = 0
     while True:

@@ -1,49 +1,57 @@
-"""What the contenders learn: each is given the same sizes."""
+"""What the contenders learn: jobs, as a spec writes them, that differ from the tutorial's in a few keys."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+Job = dict[str, Any]
 
-@dataclass(frozen=True, kw_only=True)
-class Shape:
-    """One problem at one size, named after the job of `jobs.yaml` that has it.
-
-    Attributes:
-        source_length: elements in a source.
-        target_length: elements in a target: the first of the source, reversed.
-        cardinality: different ids, the reserved 0 included.
-        units: LSTM units of the encoder, and of the decoder.
-        examples: training examples, seen once.
-    """
-
-    name: str
-    source_length: int
-    target_length: int
-    cardinality: int
-    units: int
-    examples: int
+SECTIONS = ("problem", "model", "training", "evaluation")
 
 
-def from_spec(spec: dict[str, Any], name: str) -> Shape:
-    """Return the sizes of one job of a spec's YAML."""
-    job = find_job(spec, name)
-    defaults = spec.get("defaults", {})
-    problem = job["problem"]
-    return Shape(
-        name=name,
-        source_length=problem["source_length"],
-        target_length=problem["target_length"],
-        cardinality=problem["cardinality"],
-        units={**defaults.get("model", {}), **job.get("model", {})}["units"],
-        examples={**defaults.get("training", {}), **job.get("training", {})}["examples"],
-    )
-
-
-def find_job(spec: dict[str, Any], name: str) -> dict[str, Any]:
+def find_job(spec: dict[str, Any], name: str) -> Job:
     """Return one job of a spec's YAML as it stands there."""
-    found: list[dict[str, Any]] = [job for job in spec["jobs"] if job["name"] == name]
+    found: list[Job] = [job for job in spec["jobs"] if job["name"] == name]
     if len(found) != 1:
         raise ValueError(f"the spec has {len(found)} jobs named {name!r}, expected 1")
     return found[0]
+
+
+def changed(job: Job, name: str, **sections: dict[str, Any]) -> Job:
+    """Return a job with another name and some keys of its sections changed, and no gate."""
+    kept = {section: {**job.get(section, {}), **sections.get(section, {})} for section in SECTIONS}
+    return {"name": name, **{section: keys for section, keys in kept.items() if keys}}
+
+
+def alone(spec: dict[str, Any], *jobs: Job, seed: int = 1) -> dict[str, Any]:
+    """Return the spec with these jobs in place of its own."""
+    return {**spec, "seed": seed, "jobs": list(jobs)}
+
+
+def peer_shapes(spec: dict[str, Any]) -> dict[str, Job]:
+    """Return what every peer is held against: the tutorial's job in two batch sizes, a long one, real data.
+
+    The last two are trained on fewer examples, for they cost far more each.
+    """
+    tutorial = find_job(spec, "tutorial")
+    long = {"kind": "reverse", "source_length": 20, "cardinality": 51}
+    pronouncing = {"name": "", "problem": find_job(spec, "g2p")["problem"]}
+    attention = {"inputs": "embedding", "embedding_size": 64, "attention": "luong_general"}
+    return {
+        "tutorial": changed(tutorial, "tutorial"),
+        "tutorial-32": changed(tutorial, "tutorial-32", training={"batch_size": 32}),
+        "long": changed(
+            {"name": "", "problem": long},
+            "long",
+            model={"units": 256},
+            training={"examples": 6400},
+            evaluation={"examples": 2048},
+        ),
+        "g2p": changed(
+            pronouncing,
+            "g2p",
+            model={"units": 256, "layers": 2, **attention},
+            training={"examples": 6400},
+            evaluation={"examples": 2048},
+        ),
+    }

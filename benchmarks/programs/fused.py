@@ -1,0 +1,80 @@
+"""This project's own training and decoding, in one process: what a worker computes with, without the rest.
+
+Start it with the variables of a worker (`job.batch.worker.VARIABLES`). The lesson gives the sizes; the job of
+`jobs.yaml` beside it gives the problem, which draws the very examples that the others read.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from benchmarks.programs import lesson as told
+from benchmarks.programs.lesson import Figures, Lesson
+from benchmarks.workload import read_job
+from job import environment
+from job.inference import ModelFacts, Search, TrainedModel
+from job.models.kernels import choose_kernel
+from job.models.seq2seq import build_models, build_training_model
+from job.problems import build_problem
+from job.problems.base import Examples, TokenProblem
+from job.results import Progress
+from job.training import fit
+
+
+def program(lesson: Lesson, threads: int, decoding: bool) -> Figures:
+    """Train, and decode if asked to."""
+    environment.check_works(threads)
+    keras.utils.set_random_seed(lesson.seed)
+    job = read_job(lesson.directory)
+    problem: Any = build_problem(job.problem, job.seed, lesson.directory)
+    sizes: dict[str, Any] = {
+        "source_size": lesson.source_size,
+        "target_size": lesson.target_size,
+        "masked": lesson.masked,
+    }
+    model = build_training_model(job.model, **sizes, kernel=choose_kernel(job.model, gpu=False))
+    clock = told.Clock(lesson)
+
+    def watch(progress: Progress) -> None:
+        clock.mark(progress.step)
+
+    nothing = Examples(lesson.test_source[:0], lesson.test_target[:0])  # to validate on, as the others
+    fit(model, problem, job.training, nothing, watch)
+    figures: dict[str, Any] = {}
+    if decoding:
+        models = build_models(job.model, **sizes)
+        models.train.set_weights(model.get_weights())
+        pair = models.inference_encoder, models.inference_decoder
+        searches = Search("greedy"), Search("beam", told.BEAM_WIDTH, length_penalty=0.0)
+        decoders = [TrainedModel(*pair, _facts(problem, lesson, s)).compile_decoder() for s in searches]
+        figures = told.decoded(lesson, *decoders)
+    return Figures(
+        parameters=model.count_params(),
+        examples=len(lesson.source),
+        fit_seconds=clock.marks[-1][1],
+        examples_per_second=told.steady_rate(clock.marks),
+        versions={"tensorflow": tf.__version__},
+        **figures,
+    )
+
+
+def _facts(problem: TokenProblem, lesson: Lesson, search: Search) -> ModelFacts:
+    return ModelFacts(
+        source=problem.source_vocabulary,
+        target=problem.target_vocabulary,
+        fixed_length=not lesson.masked,
+        source_length=None if lesson.masked else lesson.source.shape[1],
+        max_target_length=lesson.columns,
+        search=search,
+    )
+
+
+if __name__ == "__main__":
+    told.run(program)
+    sys.stdout.flush()
+    os._exit(0)  # as a worker leaves
