@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,6 @@ import yaml
 from rich.console import Console
 
 from benchmarks.comparison import TARGETS, hold
-from benchmarks.contenders import ContenderError
 from benchmarks.parts import PARTS, THREADS, Session, say
 from benchmarks.report import as_json, print_report, write_plot
 
@@ -43,8 +43,8 @@ def main() -> None:
             say(name)
             try:
                 parts[name] = PARTS[name](session)
-            except (ContenderError, subprocess.CalledProcessError) as error:
-                failed.append(f"{name}: {error}")
+            except Exception:  # the other parts are still to be measured
+                failed.append(f"{name}:\n{traceback.format_exc()}")
             write(parts, arguments.output, quick=arguments.quick)
     print_report(parts, hold(TARGETS, parts), Console(width=None if sys.stdout.isatty() else 110))
     print(f"figures: {arguments.output}, plot: {arguments.output.with_suffix('.svg')}")
