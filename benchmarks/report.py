@@ -78,6 +78,13 @@ def print_report(parts: Parts, outcomes: Sequence[Outcome], console: Console) ->
         _print_rows(f"two at once, a thread each: {_runs(parts['pair'])}", parts["pair"], _PAIR, console)
     for title, found, figure in _all_series(parts):
         _print_series(title, found, figure, console)
+    if "series" in parts:
+        rates = parts["series"]["rates"]
+        console.print(
+            f"floor: at {rates['flops'] / 1e9:.0f} GFLOP/s of matrix products and {rates['bytes'] / 1e9:.1f} GB/s "
+            "of copies, measured just before, whichever takes longer\n",
+            highlight=False,
+        )
     _print_targets(outcomes, console)
 
 
