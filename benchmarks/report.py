@@ -80,9 +80,10 @@ def print_report(parts: Parts, outcomes: Sequence[Outcome], console: Console) ->
         _print_series(title, found, figure, console)
     if "series" in parts:
         rates = parts["series"]["rates"]
+        products, copies = rates["flops"] / 1e9, rates["bytes"] / 1e9
         console.print(
-            f"floor: at {rates['flops'] / 1e9:.0f} GFLOP/s of matrix products and {rates['bytes'] / 1e9:.1f} GB/s "
-            "of copies, measured just before, whichever takes longer\n",
+            f"floor: {products:.0f} GFLOP/s of matrix products or {copies:.1f} GB/s of copies, measured just "
+            "before, whichever takes longer\n",
             highlight=False,
         )
     _print_targets(outcomes, console)
