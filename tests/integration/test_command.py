@@ -222,7 +222,7 @@ def test_the_reports_for_people_and_machines_parse(first):
     assert {name: found for name, found in outcomes.items() if ":" not in name} == {
         **{"prefix": [], "sums": [], "words": [], "blocked": ["error"]}
     }
-    assert outcomes["sums: min_sequence_accuracy"] == ["failure"]
+    assert outcomes["sums: max_edit_rate"] == ["failure"]
     for name in FINISHED:
         drawn = [*(output / "jobs" / name).glob("*.svg")]
         assert {ET.parse(path).getroot().tag for path in drawn} == {"{http://www.w3.org/2000/svg}svg"}
