@@ -82,7 +82,7 @@ class Containers:
         command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={PACKAGES}"]
         unsynced = "--dpkgopt=force-unsafe-io"  # what is lost with the machine is made anew
         command += [unsynced, f"--customize-hook={trust}", "bookworm", str(archive)]
-        subprocess.run(command, check=True, timeout=400)
+        subprocess.run(command, check=True, timeout=900)
         variables = {name: os.environ[name] for name in SETTINGS if name in os.environ}
         variables |= {"SSL_CERT_FILE": CERTIFICATES, "PIP_CERT": CERTIFICATES}
         changes = [f"--change=ENV {key}={value}" for key, value in variables.items()]
@@ -95,5 +95,5 @@ class Containers:
         options = f"--isolation=chroot --network=host --layers={layers} --build-arg BASE_IMAGE={base}"
         variables = {"CONTAINER": " ".join(self.podman), "ARGS": options, "SOURCE": SOURCE}
         command = ["make", target, *(f"{name}={value}" for name, value in variables.items())]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=1800, check=False)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
