@@ -150,7 +150,8 @@ def _apart(rows: Floats) -> Iterator[Floats]:
 
 def _most_apart(rows: Floats) -> Floats:
     """Return of each row how far the stretch is that is most apart."""
-    return np.array([apart.max(axis=1) for apart in _apart(rows)], np.float64).max(axis=0)
+    most: Floats = np.array([apart.max(axis=1) for apart in _apart(rows)], np.float64).max(axis=0)
+    return most
 
 
 def _cut_apart(rows: Floats, place: int) -> Floats:
