@@ -64,9 +64,7 @@ class _Row:
 
 def _aligned(p: Prediction, split_source: Split, split_target: Split) -> _Row:
     predicted = split_target(p.predicted)
-    nearest = min(
-        p.references or (p.target,), key=lambda text: Levenshtein.distance(predicted, split_target(text))
-    )
+    nearest = min(p.targets, key=lambda text: Levenshtein.distance(predicted, split_target(text)))
     return _Row(p, nearest, split_source(p.source), split_target(nearest), predicted)
 
 

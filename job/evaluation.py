@@ -110,7 +110,7 @@ def _text_scores(
 ) -> metrics.TextScores:
     return metrics.text_scores(
         [p.predicted for p in predictions],
-        [p.references or (p.target,) for p in predictions],
+        [p.targets for p in predictions],
         words=words,
         lowercase=problem.target_vocabulary.reading.lowercase,
     )
@@ -166,5 +166,5 @@ def _predictions(problem: TokenProblem, test: Examples, predicted: Ids) -> tuple
 def _edit_rate(vocabulary: Vocabulary, predictions: tuple[Prediction, ...]) -> float:
     return metrics.edit_rate(
         [vocabulary.split(p.predicted) for p in predictions],
-        [[vocabulary.split(r) for r in (p.references or (p.target,))] for p in predictions],
+        [[vocabulary.split(r) for r in p.targets] for p in predictions],
     )

@@ -59,6 +59,11 @@ class Prediction:
     correct: bool | None
     references: tuple[str, ...] = ()
 
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Every right target, at least one."""
+        return self.references or (self.target,)
+
     def to_line(self) -> str:
         """Return the JSON object of one line, without the line end."""
         record = vars(self) if self.references else {k: v for k, v in vars(self).items() if k != "references"}

@@ -7,7 +7,7 @@ have to wait.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -107,15 +107,20 @@ def bootstrap_p_value(changes: Floats) -> float:
     mean, count = float(changes.mean()), len(changes)
     if mean == 0.0 or count == 1:
         return 1.0
-    seen = abs(mean) * (1 - 1e-12)  # sums in another order are the same but for rounding
     scale = math.sqrt(count / (count - 1))
+    return _share_reaching(abs(mean), _resampled_means((changes - mean) * math.copysign(scale, mean)))
+
+
+def _share_reaching(seen: float, resampled: Iterator[Floats]) -> float:
+    """Return the share of resampled changes that are as large as what was seen, or larger; it counts too."""
+    seen *= 1 - 1e-12  # sums in another order are the same but for rounding
     extreme = done = 0
-    for means in _resampled_means((changes - mean) * math.copysign(scale, mean)):
-        reached = np.flatnonzero(means >= seen)
+    for changes in resampled:
+        reached = np.flatnonzero(changes >= seen)
         if extreme + len(reached) >= ENOUGH:
             return ENOUGH / (done + int(reached[ENOUGH - extreme - 1]) + 1)
         extreme += len(reached)
-        done += len(means)
+        done += len(changes)
     return (1 + extreme) / (1 + done)
 
 
@@ -165,6 +170,44 @@ def total_per_unit(before: Floats, now: Floats, units: float) -> Evidence:
 def _better_or_worse(before: Floats, now: Floats) -> str:
     worse, better = int(np.sum(now > before)), int(np.sum(now < before))
     return f"of {len(before):,} examples {worse:,} have a larger error now, {better:,} a smaller one"
+
+
+def score_of_counts(before: Floats, now: Floats, score: Callable[[Floats], Floats]) -> Evidence:
+    """Compare a score that the whole test set has together, such as BLEU: paired bootstrap of the examples.
+
+    As of Koehn 2004, but for the hypothesis, which is that of `bootstrap_p_value`: resampled changes are
+    centred on the one that was seen.
+
+    Args:
+        before, now: (n, k) float64, counts for the same examples in the same order; n > 0.
+        score: sums of counts (..., k) -> scores (...).
+    """
+    count = len(before)
+    values = float(score(before.sum(axis=0))), float(score(now.sum(axis=0)))
+    change = values[1] - values[0]
+    scale = math.sqrt(count / max(1, count - 1))
+    resampled = (
+        (score(sums[1]) - score(sums[0]) - change) * math.copysign(scale, change)
+        for sums in _resampled_sums(np.stack([before, now]))
+    )
+    p = _share_reaching(abs(change), resampled) if change and count > 1 else 1.0
+    other = int(np.any(before != now, axis=1).sum())
+    return Evidence("paired bootstrap", *values, p, f"of {count:,} examples {other:,} count otherwise now")
+
+
+def _resampled_sums(counts: Floats) -> Iterator[Floats]:
+    """Yield sums over resamples of the examples, the same for both sides: (2, n, k) -> (2, resamples, k)."""
+    rng = np.random.default_rng(0)
+    examples = counts.shape[1]
+    left = min(MOST_RESAMPLES, MOST_DRAWS // examples)
+    chunk = max(1, _CHUNK // examples)
+    while left > 0:
+        size = min(chunk, left)
+        left -= size
+        drawn = rng.integers(0, examples, size=(size, examples))
+        places = drawn + examples * np.arange(size)[:, None]
+        times = np.bincount(places.ravel(), minlength=size * examples).reshape(size, examples)
+        yield times.astype(np.float64) @ counts
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -172,7 +172,7 @@ def _compare_job(baseline: RecordedBatch, now: JobResult, candidate: Candidate) 
 
 
 def _measured(before: JobResult, now: JobResult, pairs: Sequence[Pair], gate: GateSpec) -> JobComparison:
-    evidence = compare_pairs(pairs, now.spec) if pairs else compare_counts(before, now)
+    evidence = compare_pairs(pairs, now) if pairs else compare_counts(before, now)
     if not evidence:
         return JobComparison(now.name, "not_comparable", _WITHOUT_EXAMPLES)
     examples = len(pairs) or min(result.data["test_examples"] for result in (before, now))

@@ -8,11 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from job.metrics import edit_distances
+from job.metrics import BY_COUNTS, edit_distances, text_counts
 from job.results import FlippedExample, JobResult, MetricComparison, Prediction, SpeedComparison
 from job.spec.metrics import METRICS
 from job.spec.schema import GateSpec
-from job.statistics import Evidence, mcnemar, root_mean_square, total_per_unit, two_proportions
+from job.statistics import (
+    Evidence,
+    mcnemar,
+    root_mean_square,
+    score_of_counts,
+    total_per_unit,
+    two_proportions,
+)
 
 Pair = tuple[Prediction, Prediction]
 """The predictions for one example, before and now."""
@@ -46,12 +53,12 @@ def _example(prediction: Prediction) -> tuple[Any, ...]:
     return prediction.source, prediction.target, prediction.references
 
 
-def compare_pairs(pairs: Sequence[Pair], spec: Mapping[str, Any]) -> dict[str, Evidence]:
+def compare_pairs(pairs: Sequence[Pair], result: JobResult) -> dict[str, Evidence]:
     """Test a job's metrics over the same examples.
 
     Args:
         pairs: at least one.
-        spec: the job's, which says what a target's tokens are.
+        result: the job's now, which says what a target's tokens are and whether they are text.
 
     Returns:
         evidence by metric, the most important metric first.
@@ -60,9 +67,11 @@ def compare_pairs(pairs: Sequence[Pair], spec: Mapping[str, Any]) -> dict[str, E
         return _compare_numbers(pairs)
     before, now = (np.array([pair[side].correct for pair in pairs], dtype=bool) for side in (0, 1))
     found = {"sequence_accuracy": mcnemar(before, now)}
-    split = _splitter(spec.get("problem", {}))
+    split = _splitter(result.spec.get("problem", {}))
     if split is not None:
         found["edit_rate"] = _compare_edits(pairs, split)
+    if "chrf" in result.metrics:
+        found |= _compare_texts(pairs, words="bleu" in result.metrics)
     return found
 
 
@@ -80,11 +89,19 @@ def _splitter(problem: Mapping[str, Any]) -> Callable[[str], list[str]] | None:
 def _compare_edits(pairs: Sequence[Pair], split: Callable[[str], list[str]]) -> Evidence:
     edits, tokens = np.zeros((2, len(pairs))), 0
     for i, (before, now) in enumerate(pairs):
-        right = [[split(text) for text in before.references or (before.target,)]]
+        right = [[split(text) for text in before.targets]]
         edits[0, i], length = edit_distances([split(before.predicted)], right)
         edits[1, i], _ = edit_distances([split(now.predicted)], right)
         tokens += length
     return total_per_unit(edits[0], edits[1], max(1, tokens))
+
+
+def _compare_texts(pairs: Sequence[Pair], *, words: bool) -> dict[str, Evidence]:
+    references = [before.targets for before, _ in pairs]
+    before, now = (
+        text_counts([pair[side].predicted for pair in pairs], references, words=words) for side in (0, 1)
+    )
+    return {metric: score_of_counts(before[metric], now[metric], BY_COUNTS[metric]) for metric in before}
 
 
 def _compare_numbers(pairs: Sequence[Pair]) -> dict[str, Evidence]:

@@ -184,7 +184,7 @@ def data_uri(drawing: str) -> str:
 
 
 def _sample(prediction: Prediction) -> Sample:
-    references = prediction.references or (prediction.target,)
+    references = prediction.targets
     predicted = wording.shortened(prediction.predicted)
     if prediction.correct is not False:  # numbers are near or far; and what is right needs no marks
         targets = [_plain(wording.shortened(text)) for text in references]

@@ -164,7 +164,7 @@ def _samples(samples: Sequence[Prediction]) -> Iterator[str]:
     rows = [
         [
             code(sample.source),
-            " or ".join(map(code, sample.references or (sample.target,))),
+            " or ".join(map(code, sample.targets)),
             code(sample.predicted),
             "" if sample.correct is None else "right" if sample.correct else "**wrong**",
         ]

@@ -127,6 +127,34 @@ def test_nothing_said_is_nothing_right():
     assert metrics.text_scores(["", ""], [["a"], ["b", "c"]], words=True).scores == {"chrf": 0.0, "bleu": 0.0}
 
 
+# --- counts for resampling ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("predicted", "references"),
+    [
+        rows(),
+        rows(count=3, most_references=1),
+        (["", ""], [["a"], ["b", "c"]]),
+        (["a b c d e"], [["a b c d e"]]),
+        (["a x c y e"], [["a b c d e"]]),  # no pair of words, nor more
+        (["a b", "c d e"], [["a b"], ["c d e"]]),  # nothing of four words
+        (["x", "a b c d"], [["", "y"], ["b a c d"]]),
+    ],
+)
+def test_summed_counts_give_the_scores_of_the_whole(predicted, references):
+    counts = metrics.text_counts(predicted, references, words=True)
+    scores = metrics.text_scores(predicted, references, words=True).scores
+    assert counts.keys() == scores.keys() == metrics.BY_COUNTS.keys()
+    for metric, score in metrics.BY_COUNTS.items():
+        assert score(counts[metric].sum(axis=0)) == pytest.approx(scores[metric], abs=1e-9)
+        assert score(counts[metric]).shape == (len(predicted),)
+
+
+def test_characters_have_no_counts_for_bleu():
+    assert metrics.text_counts(["iksample"], [["example"]], words=False).keys() == {"chrf"}
+
+
 # --- in a spec and in a report ----------------------------------------------------------------------------
 
 

@@ -5,12 +5,15 @@ import math
 
 import numpy as np
 import pytest
+from sacrebleu.metrics import BLEU, CHRF
+from sacrebleu.significance import PairedTest
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import DescrStatsW
 
 from job import statistics
+from job.metrics import BY_COUNTS, text_counts
 from job.statistics import (
     Mean,
     bootstrap_p_value,
@@ -21,6 +24,7 @@ from job.statistics import (
     near,
     root_mean_square,
     round_up,
+    score_of_counts,
     seeds_to_settle,
     total_per_unit,
     two_proportions,
@@ -130,6 +134,75 @@ def test_the_bootstrap_raises_no_more_false_alarms_than_it_should(count, monkeyp
     before, now = (0.9 * common + 0.45 * one) ** 2, (0.9 * common + 0.45 * other) ** 2
     found = [root_mean_square(b, n, count) for b, n in zip(before, now, strict=True)]
     alarms = sum(evidence.difference > 0 and evidence.p_value <= 0.01 for evidence in found)
+    assert alarms <= stats.binom.ppf(0.999, 2000, 0.01)
+
+
+# --- scores of a whole test set -----------------------------------------------------------------------------
+
+
+def ratio(sums):
+    return sums[..., 0] / sums[..., 1]
+
+
+def test_a_mean_put_as_a_score_of_counts_has_the_same_p_value():
+    rng = np.random.default_rng(9)
+    before = np.stack([rng.normal(10, 1, 500), np.ones(500)], axis=1)
+    now = before + np.stack([rng.normal(0.05, 0.5, 500), np.zeros(500)], axis=1)
+    found = score_of_counts(before, now, ratio)
+    assert (found.before, found.now) == pytest.approx((before[:, 0].mean(), now[:, 0].mean()))
+    assert 1e-4 < found.p_value < 0.2
+    assert found.p_value == pytest.approx(bootstrap_p_value(now[:, 0] - before[:, 0]), rel=0.35)
+    assert score_of_counts(now, before, ratio).p_value == pytest.approx(found.p_value, rel=0.35)
+    assert found.detail == "of 500 examples 500 count otherwise now"
+
+
+def test_a_score_of_counts_agrees_with_the_paired_bootstrap_of_sacrebleu():
+    """Of a change that chance explains once in some dozens of times.
+
+    sacrebleu takes the differences without their sign, which makes its p-values a little smaller.
+    """
+    predicted, references = sentences(300, 0.20, seed=10)
+    worse, _ = sentences(300, 0.22, seed=11)
+    counts = [text_counts(side, references, words=True) for side in (predicted, worse)]
+    reference = PairedTest(
+        [("before", predicted), ("now", worse)],
+        {"BLEU": BLEU(tokenize="none"), "chrF": CHRF()},
+        [list(texts) for texts in zip(*references, strict=True)],
+        test_type="bs",
+        n_samples=1000,
+    )()[1]
+    for metric, name in (("bleu", "BLEU"), ("chrf", "chrF2")):
+        found = score_of_counts(counts[0][metric], counts[1][metric], BY_COUNTS[metric])
+        assert (found.before, found.now) == pytest.approx([result.score for result in reference[name]])
+        assert 0.0005 < found.p_value < 0.2
+        assert reference[name][1].p_value == pytest.approx(found.p_value, rel=0.4, abs=0.005)
+
+
+def sentences(count, errors, seed):
+    """Predictions with such a share of their words replaced, and their references."""
+    right = np.random.default_rng(12).integers(0, 50, size=(count, 12))
+    rng = np.random.default_rng(seed)
+    predicted = np.where(rng.random(right.shape) < errors, rng.integers(0, 50, size=right.shape), right)
+    texts, references = ([" ".join(f"w{n}" for n in row) for row in rows] for rows in (predicted, right))
+    return texts, [[text] for text in references]
+
+
+def test_the_same_counts_and_a_single_example_prove_nothing():
+    counts = np.array([[3.0, 4.0], [1.0, 2.0]])
+    assert score_of_counts(counts, counts, ratio).p_value == 1.0
+    assert score_of_counts(counts[:1], counts[1:], ratio).p_value == 1.0
+
+
+def test_a_score_of_counts_raises_no_more_false_alarms_than_it_should(monkeypatch):
+    """2,000 comparisons of a ratio over 100 examples, at alpha 0.01, where nothing but chance changed."""
+    monkeypatch.setattr(statistics, "MOST_RESAMPLES", 2000)
+    rng = np.random.default_rng(11)
+    alarms = 0
+    for _ in range(2000):
+        length, hard = rng.integers(4, 20, size=100), rng.random(100) * 0.2
+        before, now = (np.stack([rng.binomial(length, 1 - hard), length], axis=1) for _ in range(2))
+        found = score_of_counts(before.astype(float), now.astype(float), ratio)
+        alarms += found.difference < 0 and found.p_value <= 0.01
     assert alarms <= stats.binom.ppf(0.999, 2000, 0.01)
 
 

@@ -13,7 +13,7 @@ from job.comparison.compare import _advice, judge_together, merge_comparisons
 from job.comparison.measure import as_comparison
 from job.errors import BAD_BASELINE, BAD_USAGE, GATE_FAILED, BaselineError, OutputError
 from job.gates import comparison_findings, conclude
-from job.results import Comparison, JobComparison
+from job.results import Comparison, JobComparison, Prediction
 from job.spec.schema import GateSpec
 from job.statistics import mcnemar, two_proportions
 
@@ -158,6 +158,40 @@ def test_predictions_of_another_run_are_not_taken_for_those_of_the_report(sides,
     found = compare_recorded(first, second)
     assert verdicts(found) == {"a": "not_comparable"}
     assert "is not the file that the result of job a tells of" in found.jobs[0].reason
+
+
+# --- text ---------------------------------------------------------------------------------------------------
+
+TEXT = {"spec": {"problem": {"kind": "text_pairs", "target_tokens": "words"}}}
+
+
+def texts(errors):
+    """Predictions of eight words, the last so many of which are wrong in every third."""
+    right = [[f"w{(number * k) % 17}" for k in range(1, 9)] for number in range(600)]
+    wrong = [words[: 8 - errors] + ["x"] * errors if n % 3 == 0 else words for n, words in enumerate(right)]
+    return [
+        Prediction(str(number), "a", " ".join(target), " ".join(predicted), target == predicted)
+        for number, (target, predicted) in enumerate(zip(right, wrong, strict=True))
+    ]
+
+
+def test_bleu_and_chrf_are_compared_where_a_job_has_them(sides):
+    """Just as many sentences are wrong, but more of each."""
+    scored = {**TEXT, "metrics": {"sequence_accuracy": 2 / 3, "bleu": 1.0, "chrf": 1.0}}
+    (job,) = sides([of("a", texts(1), **scored)], [of("a", texts(2), **scored)]).jobs
+    assert [metric.metric for metric in job.metrics] == ["sequence_accuracy", "edit_rate", "bleu", "chrf"]
+    accuracy, edits, bleu, chrf = job.metrics
+    assert (accuracy.change, edits.change) == ("unchanged", "regression")
+    for metric in (bleu, chrf):
+        assert (metric.test, metric.change, metric.paired) == ("paired bootstrap", "regression", True)
+        assert metric.before - metric.now > metric.min_effect == 0.5
+        assert metric.detail == "of 600 examples 200 count otherwise now"
+
+
+def test_text_of_characters_is_compared_by_chrf_alone(sides):
+    scored = {**TEXT, "metrics": {"sequence_accuracy": 2 / 3, "chrf": 1.0}}
+    (job,) = sides([of("a", texts(1), **scored)], [of("a", texts(1), **scored)]).jobs
+    assert [metric.metric for metric in job.metrics] == ["sequence_accuracy", "edit_rate", "chrf"]
 
 
 # --- numbers ------------------------------------------------------------------------------------------------
