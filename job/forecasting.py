@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -39,8 +40,9 @@ class Forecaster(ModelPair):
         """Return the content of `vocabulary.json`."""
         return {"target_kind": "numbers", "series": self.series.to_json()}
 
-    def compile(self) -> Forecast:
-        """Return the function that forecasts."""
+    @cached_property
+    def forecast(self) -> Forecast:
+        """The function that forecasts."""
         compiled = tf.function(self._rollout, [self._signature], autograph=False)
 
         def forecast(history: Values) -> Values:
@@ -76,10 +78,9 @@ class Forecaster(ModelPair):
         """
         if n_best is not None:
             raise InputError("--n-best: a model of numbers has one forecast for a source; leave it out")
-        forecast = self.compile()
         histories = read_histories(lines, self.series, name)
         while chunk := list(islice(histories, ROWS)):
-            found = iter(forecast(self._stacked(chunk)))
+            found = iter(self.forecast(self._stacked(chunk)))
             for history in chunk:
                 yield "" if history is None else self.series.write(next(found))
 
@@ -120,7 +121,7 @@ def evaluate_forecasts(forecaster: Forecaster, test: Windows) -> Evaluation:
         forecaster: the model.
         test: at least one window.
     """
-    series, forecast = forecaster.series, forecaster.compile()
+    series, forecast = forecaster.series, forecaster.forecast
     began = time.perf_counter()
     forecast(test.history[:1])
     compiled = time.perf_counter()

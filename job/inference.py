@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -94,8 +95,9 @@ class TrainedModel(ModelPair):
         wide = replace(search, decoder="beam", beam_width=max(width, search.beam_width))
         return replace(self, facts=replace(self.facts, search=wide))
 
-    def compile_decoder(self) -> Callable[[Ids], Ids]:
-        """Return a function from sources (n, S) to the best targets found, (n, `facts.columns`), int32."""
+    @cached_property
+    def decode(self) -> Callable[[Ids], Ids]:
+        """A function from sources (n, S) to the best targets found, (n, `facts.columns`), int32."""
         search = self.compile_search()
         return lambda sources: search(sources)[0][:, 0]
 
@@ -187,14 +189,11 @@ class TrainedModel(ModelPair):
             symbols = tf.constant(targets[:, t : t + 1])
         return np.stack(weights, axis=1)
 
-    def compile_states(self) -> Callable[[Ids], Contexts]:
-        """Return a function from sources, (n, S) int32 with n > 0, to the context of each."""
+    @cached_property
+    def states(self) -> Callable[[Ids], Contexts]:
+        """A function from sources, (n, S) int32 with n > 0, to the context of each."""
         contexts = self.compile_contexts(tf.TensorSpec([ROWS, None], tf.int32))
         return lambda sources: contexts(_batches(sources))
-
-    def states(self, sources: Ids) -> Contexts:
-        """Return the context of each source, (n, S) int32 with n > 0."""
-        return self.compile_states()(sources)
 
     def predict_lines(self, lines: Iterable[str], name: str, n_best: int | None = None) -> Iterator[str]:
         """Yield targets for lines of text; see `job.use.Usable`."""

@@ -22,21 +22,21 @@ import yaml
 
 from job import artifacts, environment, projection
 from job.checkpoints import Checkpoints
+from job.compiled import Compiled, Workbench
 from job.device import check_device
-from job.distribution import strategy_for
-from job.evaluation import SAMPLES, Decode, evaluate, evaluate_at
+from job.evaluation import SAMPLES, evaluate, evaluate_at
 from job.event_files import write_events
 from job.forecasting import Forecaster, evaluate_forecasts
-from job.inference import ModelFacts, Search, TrainedModel
+from job.inference import TrainedModel
 from job.model_pair import Contexts
 from job.models.kernels import choose_kernel
-from job.models.seq2seq import Models, build_models, build_training_model
+from job.models.seq2seq import Models
 from job.problems import build_problem
-from job.problems.base import Examples, Ids, Problem, TokenProblem, widths
+from job.problems.base import Examples, Ids, Problem, TokenProblem, Windows
 from job.problems.overlap import count_seen
 from job.results import Evaluation, JobResult, Progress
 from job.spec import plugins
-from job.spec.schema import JobSpec, ModelSpec, PluginSpec
+from job.spec.schema import JobSpec, PluginSpec
 from job.spec.sizes import resized
 from job.stopping import Stop
 from job.task import Task
@@ -64,15 +64,19 @@ class _Clock:
 
 
 def run_job(
-    task: Task, watch: Callable[[Progress], None] = lambda _: None, stop: Stop | None = None
+    task: Task,
+    watch: Callable[[Progress], None] = lambda _: None,
+    stop: Stop | None = None,
+    workbench: Workbench | None = None,
 ) -> JobResult:
     """Train and evaluate one job, from its last checkpoint if there is one; leaves all its files but
-    `result.json`. What this process did before makes no difference.
+    `result.json`. What this process did before makes no difference to them.
 
     Args:
         task: what, and where.
         watch: called as training goes on.
         stop: whether to stop; training does so after a step, and leaves a checkpoint.
+        workbench: what this process compiled before.
 
     Returns:
         the result with status `passed` and no gates: whether it clears its bars is `job.gates`'s to say.
@@ -92,25 +96,21 @@ def run_job(
     with clock.stage("data"):
         problem = build_problem(job.problem, job.seed, task.directory)
         validation = problem.examples("validation", job.evaluation.validation_examples)
-    strategy = strategy_for(job.training.distribution)
     with clock.stage("build"):
-        sizes = _sizes(problem, job.model)
         kernel = choose_kernel(job.model, gpu=gpu)
-        with strategy.scope():
-            training_model = build_training_model(**sizes, kernel=kernel)
-        models = build_models(**sizes)
-        use = _use_of(problem, models, job, task.directory)
+        compiled = (workbench or Workbench()).prepare(problem, job, kernel)
+        use = _use_of(problem, compiled, job, task.directory)
     artifacts.write_text(task.paths.spec, yaml.safe_dump(job.model_dump(mode="json"), sort_keys=False))
-    with clock.stage("fit"), strategy.scope():
+    with clock.stage("fit"), compiled.strategy.scope():
         checkpoints = Checkpoints(
             task.paths.checkpoint, task.fingerprint, 60 * job.training.checkpoint_minutes
         )
         aside: dict[str, Any] = {"checkpoints": checkpoints, "stop": stop, "meanwhile": use.prepare}
-        fitted = fit(training_model, problem, job.training, validation, watch, **aside)
+        fitted = fit(compiled.loop, problem, job.training, validation, watch, **aside)
     _write_history(task, fitted.history)
     with clock.stage("save"):
-        models.train.set_weights(training_model.get_weights())
-        save_models(models, use.facts, task.paths.model)
+        compiled.models.train.set_weights(compiled.loop.model.get_weights())
+        save_models(compiled.models, use.facts, task.paths.model)
     with clock.stage("evaluate"):
         evaluation = use.evaluate(fitted)
         _write_evaluation(task, evaluation)
@@ -118,26 +118,14 @@ def run_job(
         _result(task, problem, fitted, evaluation),
         timings=_timings(clock, fitted, evaluation),
         speed_ranges=speed_ranges(fitted.history),
-        parameters=training_model.count_params(),
+        parameters=compiled.models.train.count_params(),
         environment=_environment(task, kernel),
     )
 
 
 def forget_job() -> None:
-    """Let go of what the last job of this process holds; for a worker to call when nobody waits for it."""
+    """Let go of what Keras holds of the last job of this process; for a worker to call when nobody waits."""
     keras.utils.clear_session()  # it collects garbage too
-
-
-def _sizes(problem: Problem, model: ModelSpec) -> dict[str, Any]:
-    """Return what the functions that build models are told."""
-    source_size, target_size = widths(problem)
-    return {
-        "spec": model,
-        "source_size": source_size,
-        "target_size": target_size,
-        "masked": not problem.fixed_length,
-        "numbers": problem.target_kind == "numbers",
-    }
 
 
 def _result(task: Task, problem: Problem, fitted: Fitted, evaluation: Evaluation) -> JobResult:
@@ -183,26 +171,22 @@ class _Use:
     evaluate: Callable[[Fitted], Evaluation]
 
 
-def _use_of(problem: Problem, models: Models, job: JobSpec, directory: Path) -> _Use:
-    inference = models.inference_encoder, models.inference_decoder
-    if problem.target_kind == "numbers":
-        forecaster = Forecaster(*inference, problem.series)
-        windows = problem.examples("test", job.evaluation.examples)
-        return _Use(forecaster.to_json(), lambda: None, lambda _: evaluate_forecasts(forecaster, windows))
-    test = problem.examples("test", job.evaluation.examples)
-    trained = TrainedModel(*inference, _facts(problem, job))
-    tools = trained, trained.compile_decoder(), trained.compile_states()
+def _use_of(problem: Problem, compiled: Compiled, job: JobSpec, directory: Path) -> _Use:
+    trained, test = compiled.trained, problem.examples("test", job.evaluation.examples)
+    if isinstance(trained, Forecaster):
+        windows = cast(Windows, test)
+        return _Use(trained.to_json(), lambda: None, lambda _: evaluate_forecasts(trained, windows))
+    of_tokens, examples = cast(TokenProblem, problem), cast(Examples, test)
     return _Use(
         trained.facts.to_json(),
-        lambda: [tool(test.source[:1]) for tool in tools[1:]],
-        lambda fitted: _evaluate_tokens(*tools, problem, job, test, fitted, directory),
+        lambda: [compile(examples.source[:1]) for compile in (trained.decode, trained.states)],
+        lambda fitted: _evaluate_tokens(compiled, trained, of_tokens, job, examples, fitted, directory),
     )
 
 
 def _evaluate_tokens(
+    compiled: Compiled,
     trained: TrainedModel,
-    decode: Decode,
-    states: Callable[[Ids], Contexts],
     problem: TokenProblem,
     job: JobSpec,
     test: Examples,
@@ -211,7 +195,7 @@ def _evaluate_tokens(
 ) -> Evaluation:
     families = job.problem.families
     evaluation = evaluate(
-        decode,
+        trained.decode,
         problem,
         test,
         _seen(problem, job, fitted, test),
@@ -221,10 +205,9 @@ def _evaluate_tokens(
     also = []
     for sizes in job.evaluation.also:
         other = cast(TokenProblem, build_problem(resized(job.problem, sizes), job.seed, directory))
-        limits = replace(trained.facts, max_target_length=other.max_target_length)
-        longer = replace(trained, facts=limits).compile_decoder()
+        longer = compiled.writing(other.max_target_length).decode
         also.append(evaluate_at(longer, other, sizes, job.evaluation.examples))
-    contexts = _contexts(states, problem, job, test, evaluation)
+    contexts = _contexts(trained.states, problem, job, test, evaluation)
     return replace(evaluation, also=tuple(also), contexts=contexts)
 
 
@@ -280,18 +263,6 @@ def _six_digits(value: int | float | None) -> int | float | None:
     if value is None or isinstance(value, int):
         return value
     return float(f"{value:.6g}") if math.isfinite(value) else None
-
-
-def _facts(problem: TokenProblem, job: JobSpec) -> ModelFacts:
-    fixed = problem.fixed_length
-    return ModelFacts(
-        source=problem.source_vocabulary,
-        target=problem.target_vocabulary,
-        fixed_length=fixed,
-        source_length=problem.batch(0, 0, 1, 1)[0].shape[1] if fixed else None,
-        max_target_length=problem.max_target_length,
-        search=Search.from_spec(job.evaluation),
-    )
 
 
 def save_models(models: Models, facts: dict[str, Any], directory: Path) -> None:

@@ -145,11 +145,18 @@ def _dense(gradient: Any) -> Any:
     return tf.sparse.segment_sum(gradient.values, order, ids, num_segments=rows)
 
 
-class _Loop:
-    """The compiled training and validation steps of one model."""
+class Loop:
+    """The compiled training and validation steps of one model.
+
+    Args:
+        model: see `Models.train`.
+        problem: what it learns.
+        optimizer: of its variables.
+        halved: see `HALVED`.
+    """
 
     def __init__(self, model: keras.Model, problem: Problem, optimizer: Adam, *, halved: bool) -> None:
-        self._model, self._optimizer, self._halved = model, optimizer, halved
+        self.model, self._optimizer, self._halved = model, optimizer, halved
         self._objective = objective(problem)
         self._strategy = tf.distribute.get_strategy()
         self._step = self._one_step if self._strategy.num_replicas_in_sync == 1 else self._joint_step
@@ -170,6 +177,18 @@ class _Loop:
             input_signature=[tf.TensorSpec([None, None, *side.shape[2:]], side.dtype) for side in sides],
             autograph=False,
         )
+
+    @property
+    def variables(self) -> list[Any]:
+        """All that a step changes."""
+        return [*self.model.variables, *self._optimizer.variables]
+
+    def begin_with(self, model: keras.Model) -> None:
+        """Begin anew with the weights and the random state of another model of the same kind."""
+        for variable, new in zip(self.model.variables, model.variables, strict=True):
+            variable.assign(new)
+        for variable in self._optimizer.variables:
+            variable.assign(tf.zeros_like(variable))
 
     def _train(self, sources: Any, targets: Any) -> dict[str, Any]:
         """Take one step for each batch (n, B, S, ...), (n, B, T, ...); stop at a loss or norm that is not
@@ -194,7 +213,7 @@ class _Loop:
             parts = [self._sums(*part) for part in self._parts(source, target)]
             sums = {k: tf.add_n([part[k] for part in parts]) for k in self._objective.statistics}
             loss = sums["loss"] / sums["tokens"]
-        gradients = tape.gradient(loss, self._model.trainable_variables)
+        gradients = tape.gradient(loss, self.model.trainable_variables)
         norm, rate = self._optimizer.apply(gradients)
         return {**sums, "gradient_norm": norm, "learning_rate": rate}
 
@@ -210,7 +229,7 @@ class _Loop:
         return [(source[:middle], target[:middle]), (source[middle:], target[middle:])]
 
     def _sums(self, source: Any, target: Any) -> dict[str, Any]:
-        outputs = self._model([source, self._objective.decoder_input(source, target)], training=True)
+        outputs = self.model([source, self._objective.decoder_input(source, target)], training=True)
         return self._objective.sums(outputs, target)
 
     def _joint_step(self, source: Any, target: Any) -> dict[str, Any]:
@@ -222,7 +241,7 @@ class _Loop:
         (source, target), weight = distribution.own_share(source, target)
         with tf.GradientTape() as tape:
             sums = {k: weight * v for k, v in self._sums(source, target).items()}
-        gradients = tape.gradient(sums["loss"], self._model.trainable_variables)
+        gradients = tape.gradient(sums["loss"], self.model.trainable_variables)
         dense = [_dense(g) for g in gradients]
         sums, dense = distribution.total((sums, dense))
         norm, rate = self._optimizer.apply([g / sums["tokens"] for g in dense])
@@ -237,11 +256,24 @@ class _Loop:
             return
         with self._strategy.scope():
             if len(validation):
-                self.validate(tf.constant(validation.source[:1]), tf.constant(validation.target[:1]))
+                compiled = self.validate.get_concrete_function()
+                if not self._random_states:  # steps change those at this moment
+                    compiled(tf.constant(validation.source[:1]), tf.constant(validation.target[:1]))
         meanwhile()
 
+    @property
+    def _random_states(self) -> list[Any]:
+        return [v for v in self.model.variables if v.path.endswith("seed_generator_state")]
+
     def _validate(self, source: Any, target: Any) -> dict[str, Any]:
-        outputs = self._model([source, self._objective.decoder_input(source, target)], training=False)
+        """Return the objective's sums over rows, and leave the random state of training as it is.
+
+        Keras's cells with recurrent dropout draw from it here too, for nothing.
+        """
+        states = [(state, tf.identity(state)) for state in self._random_states]
+        outputs = self.model([source, self._objective.decoder_input(source, target)], training=False)
+        for state, before in states:
+            state.assign(before)
         return self._objective.sums(outputs, target)
 
 
@@ -304,8 +336,21 @@ class _Keeper:
             raise Stopped(asked)
 
 
+def compile_loop(model: keras.Model, problem: Problem, spec: TrainingSpec) -> Loop:
+    """Return what `fit` runs, for the devices of the `tf.distribute` strategy in force, in whose scope the
+    model was made. Nothing is compiled before it is called."""
+    total = _steps_per_epoch(problem, spec) * spec.epochs
+    on_gpu = bool(tf.config.list_physical_devices("GPU"))
+    halved = problem.fixed_length and spec.batch_size >= HALVED and not on_gpu
+    return Loop(model, problem, Adam(model.trainable_variables, spec.optimizer, total), halved=halved)
+
+
+def _steps_per_epoch(problem: Problem, spec: TrainingSpec) -> int:
+    return math.ceil(problem.examples_per_epoch(spec.examples) / spec.batch_size)
+
+
 def fit(
-    model: keras.Model,
+    loop: Loop,
     problem: Problem,
     spec: TrainingSpec,
     validation: Examples | Windows,
@@ -315,13 +360,12 @@ def fit(
     stop: Stop | None = None,
     meanwhile: Callable[[], object] = lambda: None,
 ) -> Fitted:
-    """Fit `model` (see `Models.train`) to `problem`, on all devices of the `tf.distribute` strategy in force,
-    in whose scope the model was made.
+    """Fit a model to `problem`, on all devices of the `tf.distribute` strategy in force.
 
     Args:
-        model: trained in place; with early stopping it ends with the best epoch's weights.
+        loop: the model's; it is trained in place, and with early stopping ends with the best epoch's weights.
         problem: gives the batches.
-        spec: how.
+        spec: how; the loop was made for it.
         validation: looked at after each epoch; may be empty without early stopping.
         watch: called after each call of the compiled loop.
         checkpoints: where to go on from, and what to write; None for neither.
@@ -333,13 +377,8 @@ def fit(
         Stopped: it was asked to stop; a checkpoint is written.
         OSError: a checkpoint cannot be written.
     """
-    steps_per_epoch = math.ceil(problem.examples_per_epoch(spec.examples) / spec.batch_size)
-    total = steps_per_epoch * spec.epochs
-    optimizer = Adam(model.trainable_variables, spec.optimizer, total)
-    on_gpu = bool(tf.config.list_physical_devices("GPU"))
-    halved = problem.fixed_length and spec.batch_size >= HALVED and not on_gpu
-    loop = _Loop(model, problem, optimizer, halved=halved)
-    keeper = _Keeper(checkpoints, stop or Stop(), [*model.variables, *optimizer.variables])
+    steps_per_epoch = _steps_per_epoch(problem, spec)
+    keeper = _Keeper(checkpoints, stop or Stop(), loop.variables)
     run = keeper.resume() or TrainingState({k: np.zeros(0) for k in loop.statistics})
     before = (run.seconds, run.step) if run.step else (0.0, None)
     interval = max(1, steps_per_epoch // ROWS_PER_EPOCH)
@@ -350,15 +389,15 @@ def fit(
                 _take(loop, run, group)
                 preparing = preparing or thread.submit(loop.prepare, validation, meanwhile)
                 _record(run, interval, steps_per_epoch)
-                watch(_progress(run, total, spec.batch_size))
+                watch(_progress(run, steps_per_epoch * spec.epochs, spec.batch_size))
                 keeper.keep(run)
             scores = validate(loop.validate, validation, lambda: keeper.keep(run))
-            _end_epoch(model, run, spec, scores)
+            _end_epoch(loop.model, run, spec, scores)
             keeper.keep(run, epoch_ended=True)
         if preparing:
             preparing.result()
     if run.best_weights is not None:
-        model.set_weights(run.best_weights)
+        loop.model.set_weights(run.best_weights)
     return _fitted(run, spec, *before)
 
 
@@ -395,7 +434,7 @@ def _call_steps(run: TrainingState) -> int:
     return max(1, min(MAX_CALL_STEPS, int(CALL_SECONDS / run.step_seconds)))
 
 
-def _take(loop: _Loop, run: TrainingState, group: list[Batch]) -> None:
+def _take(loop: Loop, run: TrainingState, group: list[Batch]) -> None:
     """Train on a group of batches, and check that every step was finite."""
     began = time.perf_counter()
     result = loop.train(*(tf.constant(np.stack(side)) for side in zip(*group, strict=True)))

@@ -23,7 +23,7 @@ from job.models.seq2seq import build_models, build_training_model
 from job.problems import build_problem
 from job.problems.base import Examples, TokenProblem
 from job.results import Progress
-from job.training import fit
+from job.training import compile_loop, fit
 
 
 def program(lesson: Lesson, threads: int, decoding: bool) -> Figures:
@@ -44,14 +44,14 @@ def program(lesson: Lesson, threads: int, decoding: bool) -> Figures:
         clock.mark(progress.step)
 
     nothing = Examples(lesson.test_source[:0], lesson.test_target[:0])  # to validate on, as the others
-    fit(model, problem, job.training, nothing, watch)
+    fit(compile_loop(model, problem, job.training), problem, job.training, nothing, watch)
     figures: dict[str, Any] = {}
     if decoding:
         models = build_models(job.model, **sizes)
         models.train.set_weights(model.get_weights())
         pair = models.inference_encoder, models.inference_decoder
         searches = Search("greedy"), Search("beam", told.BEAM_WIDTH, length_penalty=0.0)
-        decoders = [TrainedModel(*pair, _facts(problem, lesson, s)).compile_decoder() for s in searches]
+        decoders = [TrainedModel(*pair, _facts(problem, lesson, s)).decode for s in searches]
         figures = told.decoded(lesson, *decoders)
     return Figures(
         parameters=model.count_params(),

@@ -13,6 +13,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -54,11 +55,13 @@ def main(connection: Connection) -> None:
         except DependencyError as error:
             _tell(connection, Broken(str(error)))
             return
+        from job.compiled import Workbench
         from job.run_job import forget_job, run_job
 
+        run = partial(run_job, workbench=Workbench())
         _tell(connection, Ready())
         while task is not None:
-            message = _do(task, run_job, connection)
+            message = _do(task, run, connection)
             _tell(connection, message)
             if isinstance(message, Interrupted):
                 return

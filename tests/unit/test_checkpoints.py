@@ -14,7 +14,7 @@ from job.models.seq2seq import build_training_model
 from job.problems.integers import Copy
 from job.spec.schema import CopySpec, EarlyStoppingSpec, ModelSpec, OptimizerSpec, TrainingSpec
 from job.stopping import Stop, Stopped
-from job.training import fit
+from job.training import compile_loop, fit
 
 MARK, OTHER = "a" * 64, "a" * 8 + "b" * 56
 """Their first eight digits, which are in a file's name, are the same."""
@@ -180,7 +180,8 @@ def fitted(built, kept=None, stop_after=None):
         if len(calls) == stop_after:
             stop._receive(signal.SIGTERM, None)
 
-    return fit(built, PROBLEM, SPEC, PROBLEM.examples("validation", 20), watch, checkpoints=kept, stop=stop)
+    loop = compile_loop(built, PROBLEM, SPEC)
+    return fit(loop, PROBLEM, SPEC, PROBLEM.examples("validation", 20), watch, checkpoints=kept, stop=stop)
 
 
 def rows(history):

@@ -5,6 +5,7 @@ import math
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,8 @@ LOGARITHMIC = Series(**{**vars(PLAIN), "logarithm": True})
 class Stub(Forecaster):
     """Forecasts the last value plus 1, 2 and 3."""
 
-    def compile(self):
+    @property
+    def forecast(self):
         return lambda history: history[:, -1, :1] + np.arange(1.0, 4.0)
 
 
@@ -194,7 +196,7 @@ def test_the_plan_counts_the_weights_right(sine):
 def test_a_loaded_model_forecasts_what_the_evaluation_forecast(sine, model, evaluated):
     task, _ = sine
     windows = build_problem(task.job.problem, task.job.seed, task.directory).examples("test", 99)
-    forecasts = model.compile()(windows.history)
+    forecasts = model.forecast(windows.history)
     written = [" ".join(line["predicted"].split()) for line in evaluated]
     known = np.isfinite(windows.future)
     assert [model.series.write(row[k]) for row, k in zip(forecasts, known, strict=True)] == written
@@ -203,12 +205,12 @@ def test_a_loaded_model_forecasts_what_the_evaluation_forecast(sine, model, eval
 def test_a_forecast_does_not_depend_on_its_batch(sine, model, monkeypatch):
     task, _ = sine
     history = build_problem(task.job.problem, task.job.seed, task.directory).examples("test", 99).history
-    together = model.compile()(history)
-    alone = np.concatenate([model.compile()(history[i : i + 1]) for i in (0, 7)])
+    together = model.forecast(history)
+    alone = np.concatenate([model.forecast(history[i : i + 1]) for i in (0, 7)])
     assert np.array_equal(alone, together[[0, 7]])
-    assert model.compile()(history[:0]).shape == (0, 3)
+    assert model.forecast(history[:0]).shape == (0, 3)
     monkeypatch.setattr(forecasting, "ROWS", 16)
-    np.testing.assert_allclose(model.compile()(history), together, rtol=1e-6)
+    np.testing.assert_allclose(replace(model).forecast(history), together, rtol=1e-6)
 
 
 def test_a_new_process_gives_the_very_numbers_of_the_evaluation(sine, evaluated, tmp_path):
@@ -236,7 +238,7 @@ def test_lines_are_read_as_they_are_needed(model, evaluated, monkeypatch):
             read.append(1)
             yield "" if len(read) % 2 else evaluated[0]["source"]
 
-    answers = model.predict_lines(endless(), "in.txt")
+    answers = replace(model).predict_lines(endless(), "in.txt")
     assert [next(answers) for _ in range(2)] == ["", evaluated[0]["predicted"]]
     assert len(read) == 2
 

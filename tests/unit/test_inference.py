@@ -120,7 +120,7 @@ def test_an_empty_line_gives_an_empty_line(model, evaluated):
 def test_a_prediction_does_not_depend_on_its_batch(model, evaluated):
     """Alone, in another order, beside longer sources: the same."""
     sources = sources_of(evaluated)
-    decode = model.compile_decoder()
+    decode = model.decode
     together = decode(pad(sources))
     order = np.random.default_rng(1).permutation(len(sources))
     assert np.array_equal(decode(pad(sources)[order]), together[order])
@@ -161,7 +161,7 @@ def test_sources_are_read_as_they_are_needed(model, evaluated, monkeypatch):
 
 
 def test_no_sources_give_no_targets(model):
-    assert model.compile_decoder()(np.zeros((0, 3), np.int32)).shape == (0, model.facts.max_target_length)
+    assert model.decode(np.zeros((0, 3), np.int32)).shape == (0, model.facts.max_target_length)
 
 
 def test_a_new_process_gives_the_very_predictions_of_the_evaluation(trained_job, evaluated, tmp_path):
@@ -344,10 +344,14 @@ def endless(monkeypatch):
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def tiny(request):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(inference, "ROWS", len(SOURCES))
-        yield tiny_model(**KINDS[request.param])
+def of_a_kind(request):
+    return tiny_model(**KINDS[request.param])
+
+
+@pytest.fixture
+def tiny(of_a_kind, monkeypatch):
+    monkeypatch.setattr(inference, "ROWS", len(SOURCES))
+    return of_a_kind
 
 
 def test_greedy_search_writes_the_likeliest_symbol_at_every_step(tiny):

@@ -17,12 +17,13 @@ import tensorflow as tf
 from job.models.seq2seq import build_training_model
 from job.problems.integers import Copy
 from job.spec.schema import CopySpec, ModelSpec, TrainingSpec
-from job.training import fit
+from job.training import compile_loop, fit
 assert tf.config.threading.get_inter_op_parallelism_threads() == int(sys.argv[1])
 keras.utils.set_random_seed(1)
 problem = Copy(CopySpec(kind="copy", source_length=5, cardinality=30), 1)
 model = build_training_model(ModelSpec(units=64, dropout=0.1), 30, 30, masked=False, kernel="fused")
-fit(model, problem, TrainingSpec(examples=5000, batch_size=128), problem.examples("validation", 500))
+spec = TrainingSpec(examples=5000, batch_size=128)
+fit(compile_loop(model, problem, spec), problem, spec, problem.examples("validation", 500))
 print(hashlib.sha256(b"".join(w.tobytes() for w in model.get_weights())).hexdigest())
 """
 

@@ -11,6 +11,7 @@ from oracle.seq2seq import softmax
 
 from job import training
 from job.errors import NonFiniteError
+from job.models.kernels import choose_kernel
 from job.models.seq2seq import build_training_model
 from job.objectives import masked_loss, shifted
 from job.problems.addition import Addition
@@ -24,7 +25,7 @@ from job.spec.schema import (
     OptimizerSpec,
     TrainingSpec,
 )
-from job.training import Adam, fit, learning_rate
+from job.training import Adam, compile_loop, fit, learning_rate
 
 PLAIN = OptimizerSpec(learning_rate=0.01, schedule="constant", warmup_fraction=0.0)
 
@@ -168,9 +169,12 @@ def trained(
     """Fit a fresh model; return it and what `fit` returned."""
     keras.utils.set_random_seed(seed)
     sizes = len(problem.source_vocabulary), len(problem.target_vocabulary)
-    built = build_training_model(model, *sizes, masked=not problem.fixed_length, kernel="fused")
+    built = build_training_model(
+        model, *sizes, masked=not problem.fixed_length, kernel=choose_kernel(model, gpu=False)
+    )
     prepare(built)
-    return built, fit(built, problem, spec, problem.examples("validation", validation_examples), watch)
+    loop = compile_loop(built, problem, spec)
+    return built, fit(loop, problem, spec, problem.examples("validation", validation_examples), watch)
 
 
 def without_seconds(history):
@@ -296,8 +300,8 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not(usual):
 def test_a_batch_in_two_halves_is_trained_as_a_whole_one(monkeypatch, examples):
     """Of 129 examples one is left over for the last batch: the first of its halves is empty."""
     spec = USUAL.model_copy(update={"examples": examples, "batch_size": 64})
-    traced, sums = [], training._Loop._sums
-    monkeypatch.setattr(training._Loop, "_sums", lambda self, *batch: traced.append(1) or sums(self, *batch))
+    traced, sums = [], training.Loop._sums
+    monkeypatch.setattr(training.Loop, "_sums", lambda self, *batch: traced.append(1) or sums(self, *batch))
     found = []
     for least in (64, 65):
         monkeypatch.setattr(training, "HALVED", least)
@@ -314,6 +318,17 @@ def test_a_batch_in_two_halves_is_trained_as_a_whole_one(monkeypatch, examples):
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
+@pytest.mark.parametrize("attention", ["none", "bahdanau"])
+def test_validation_draws_nothing_from_the_random_state_of_training(attention):
+    """Keras's cells with recurrent dropout would."""
+    model = ModelSpec(units=4, recurrent_dropout=0.5, attention=attention)
+    spec = USUAL.model_copy(update={"epochs": 2})
+    without, with_some = (
+        trained(Copy(COPY, 1), spec, model=model, validation_examples=count)[0] for count in (0, 20)
+    )
+    assert all(map(np.array_equal, without.get_weights(), with_some.get_weights()))
+
+
 def test_what_goes_wrong_while_steps_run_is_told():
     def fail():
         raise OSError("no room")
@@ -321,8 +336,9 @@ def test_what_goes_wrong_while_steps_run_is_told():
     keras.utils.set_random_seed(1)
     model = build_training_model(ModelSpec(units=2), 6, 6, masked=False, kernel="fused")
     problem = Copy(COPY, 1)
+    loop = compile_loop(model, problem, USUAL)
     with pytest.raises(OSError, match="no room"):
-        fit(model, problem, USUAL, problem.examples("validation", 5), meanwhile=fail)
+        fit(loop, problem, USUAL, problem.examples("validation", 5), meanwhile=fail)
 
 
 @pytest.mark.parametrize("rank", [1, 2])

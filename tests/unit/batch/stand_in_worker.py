@@ -66,7 +66,7 @@ ACTS = {
 PROGRESS = Progress(step=1, steps=2, loss=0.5, token_accuracy=0.9, examples_per_second=100.0)
 
 
-def run_job(task, watch, stop):
+def run_job(task, watch, stop, workbench):
     with stop.noting() if task.job.name.startswith("deaf") else nullcontext():
         return act(task, watch)
 
@@ -108,6 +108,8 @@ if __name__ == "__main__":
     stand_in.run_job = run_job
     stand_in.forget_job = lambda: None
     sys.modules["job.run_job"] = stand_in
+    sys.modules["job.compiled"] = bench = ModuleType("job.compiled")
+    bench.Workbench = object
     environment.load, environment.check_works = lambda: None, check_works
     from job.batch.worker import main
 
