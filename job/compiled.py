@@ -6,11 +6,11 @@ once: what a compiled function computes depends on the values of variables alone
 
 from __future__ import annotations
 
-import gc
 import json
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from job.distribution import strategy_for
@@ -54,24 +54,24 @@ class Workbench:
         self._kept: tuple[str, Compiled] | None = None
 
     def prepare(self, problem: Problem, job: JobSpec, kernel: Kernel) -> Compiled:
-        """Return a job's models with their first weights, which `keras.utils.set_random_seed` decides."""
-        strategy = strategy_for(job.training.distribution)
-        sizes = _sizes(problem, job)
+        """Return a job's models with first weights.
+
+        Keras draws those, and what dropout goes by, from Python's `random`.
+        """
+        shape = _shape(problem, job, kernel)
+        if self._kept and self._kept[0] != shape:
+            self._kept = None
+            keras.utils.clear_session()  # names begin anew; models are full of cycles, which it collects
+        strategy, sizes = strategy_for(job.training.distribution), _sizes(problem, job)
         with strategy.scope():
             model = build_training_model(**sizes, kernel=kernel)
-        shape = _shape(problem, job, kernel)
-        if self._kept and self._kept[0] == shape:
-            self._kept[1].loop.begin_with(model)
-            return self._kept[1]
-        if self._kept:
-            self._kept = None
-            gc.collect()  # models are full of cycles, and memory is to be there for the next one
-        with strategy.scope():
+            if self._kept:
+                self._kept[1].loop.begin_with(model)
+                return self._kept[1]
             loop = compile_loop(model, problem, job.training)
         models = build_models(**sizes)
         compiled = Compiled(strategy, loop, models, _at_work(models, problem, job))
-        if strategy.num_replicas_in_sync == 1:  # variables of several devices belong to their strategy
-            self._kept = shape, compiled
+        self._kept = shape, compiled
         return compiled
 
 

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import random
 import resource
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +16,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
-import keras
 import numpy as np
 import tensorflow as tf
 import yaml
@@ -92,7 +92,9 @@ def run_job(
     _reset_peak_rss()
     gpu = bool(tf.config.list_physical_devices("GPU"))
     check_device(job.device, gpu=gpu, cuda=tf.test.is_built_with_cuda())
-    keras.utils.set_random_seed(job.seed)
+    # Not TensorFlow's seed, which nothing here goes by: setting it has what is compiled set up again.
+    random.seed(job.seed)
+    np.random.seed(job.seed)  # for plugins
     with clock.stage("data"):
         problem = build_problem(job.problem, job.seed, task.directory)
         validation = problem.examples("validation", job.evaluation.validation_examples)
@@ -121,11 +123,6 @@ def run_job(
         parameters=compiled.models.train.count_params(),
         environment=_environment(task, kernel),
     )
-
-
-def forget_job() -> None:
-    """Let go of what Keras holds of the last job of this process; for a worker to call when nobody waits."""
-    keras.utils.clear_session()  # it collects garbage too
 
 
 def _result(task: Task, problem: Problem, fitted: Fitted, evaluation: Evaluation) -> JobResult:

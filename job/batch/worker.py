@@ -56,7 +56,7 @@ def main(connection: Connection) -> None:
             _tell(connection, Broken(str(error)))
             return
         from job.compiled import Workbench
-        from job.run_job import forget_job, run_job
+        from job.run_job import run_job
 
         run = partial(run_job, workbench=Workbench())
         _tell(connection, Ready())
@@ -65,7 +65,6 @@ def main(connection: Connection) -> None:
             _tell(connection, message)
             if isinstance(message, Interrupted):
                 return
-            forget_job()
             task = _next(connection)
 
 
