@@ -217,9 +217,15 @@ TARGETS = (
     ),
     Target(
         number=5,
-        text="seconds that a further small job costs beyond its training steps",
+        text="seconds that a further small job of one shape costs beyond its training steps",
         bound=1.5,
-        value=lambda parts: float(parts["jobs"]["further_job_seconds"]),
+        value=lambda parts: float(parts["jobs"]["one_shape"]["further_job_seconds"]),
+    ),
+    Target(
+        number=5,
+        text="the same of a job of another shape",
+        bound=1.5,
+        value=lambda parts: float(parts["jobs"]["other_shapes"]["further_job_seconds"]),
     ),
     Target(
         number=6,

@@ -151,16 +151,15 @@ def pair(session: Session) -> dict[str, Any]:
             rate = sum(each.said["examples_per_second"] for each in done)
             wall = max(each.cost.wall_seconds for each in done)
             if contender.name == OWN:
-                wall = _run_seeds(session, job, 2, "--workers", "2").cost.wall_seconds
+                wall = _run_matrix(session, job, {"seed": [1, 2]}, "--workers", "2").cost.wall_seconds
             runs[contender.name].append({"examples_per_second": rate, "wall_seconds": wall})
     return {name: {**medians(of), "runs": len(of)} for name, of in runs.items()}
 
 
-def _run_seeds(session: Session, job: Job, number: int, *arguments: str) -> Done:
-    """Run a batch of a job with seeds from 1 on."""
+def _run_matrix(session: Session, job: Job, matrix: dict[str, list[int]], *arguments: str) -> Done:
+    """Run a batch of a job's variations."""
     directory = session.place()
-    seeds = {"matrix": {"seed": list(range(1, number + 1))}}
-    write_spec(directory, alone(session.spec, {**session.scaled(job), **seeds}))
+    write_spec(directory, alone(session.spec, {**session.scaled(job), "matrix": matrix}))
     return run_job(directory, session.place(), *arguments)
 
 
@@ -253,13 +252,23 @@ def _by_examples(session: Session, job: Job, number: int) -> dict[str, float]:
 
 
 def jobs(session: Session) -> dict[str, Any]:
-    """Time batches of small jobs of one shape in one worker; what one more costs beyond its steps."""
+    """Time batches of small jobs in one worker: all of one shape, and each of another."""
     tiny = {"training": {"examples": 1280}, "evaluation": {"examples": 100, "validation_examples": 100}}
     job = changed(find_job(session.spec, "tutorial"), "tiny", **tiny)
+    swept = {"one_shape": ("seed", 1, JOBS), "other_shapes": ("problem.cardinality", 51, JOBS[:2])}
+    return {
+        name: _by_jobs(
+            session, job, {n: {key: list(range(first, first + n))} for n in session.points(numbers)}
+        )
+        for name, (key, first, numbers) in swept.items()
+    }
+
+
+def _by_jobs(session: Session, job: Job, matrices: dict[int, dict[str, list[int]]]) -> dict[str, Any]:
     points: list[dict[str, float]] = []
-    for number in session.points(JOBS):
-        say(f"jobs: {number}")
-        done = _run_seeds(session, job, number, "--workers", "1")
+    for number, matrix in matrices.items():
+        say(f"jobs: {number}, {', '.join(matrix)}")
+        done = _run_matrix(session, job, matrix, "--workers", "1")
         steps = fmean(each["timings"]["train_seconds"] for each in done.said["jobs"])
         points.append({"x": number, "wall_seconds": done.cost.wall_seconds, "train_seconds": steps})
     first, last = points[0], points[-1]

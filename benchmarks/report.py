@@ -113,8 +113,8 @@ def _all_series(parts: Parts) -> list[tuple[str, Mapping[str, Any], str]]:
             found.append((f"seconds a step by {name}", of, "seconds"))
     for name, of in parts.get("examples", {}).items():
         found.append((f"seconds of training by examples, {name} model", of, "train_seconds"))
-    if "jobs" in parts:
-        found.append(("wall seconds by jobs, one worker", parts["jobs"], "wall_seconds"))
+    for name, of in parts.get("jobs", {}).items():
+        found.append((f"wall seconds by jobs of {name.replace('_', ' ')}, one worker", of, "wall_seconds"))
     return found
 
 
