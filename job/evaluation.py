@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,9 @@ Attention = Callable[[Ids, Ids], NDArray[np.float32]]
 
 SAMPLES = 10
 """Predictions that a report shows, and whose attention is kept."""
+
+PART = 1024
+"""Sequences whose decoding is timed at once: as many as are decoded at once."""
 
 ATTENDED = 30
 """Tokens of either side whose attention is kept, the first ones: no picture shows more."""
@@ -49,9 +53,8 @@ def evaluate(
     """
     began = time.perf_counter()
     decode(test.source[:1])
-    compiled = time.perf_counter()
-    predicted = decode(test.source)
-    finished = time.perf_counter()
+    compile_seconds = time.perf_counter() - began
+    predicted, seconds = _in_parts(decode, test.source)
     predictions = _predictions(problem, test, predicted)
     scores = _scores(problem, test, predicted, predictions)
     if not seen.all():
@@ -63,12 +66,22 @@ def evaluate(
         predictions=predictions,
         seen_in_training=int(seen.sum()),
         source_space=problem.source_space,
-        compile_seconds=compiled - began,
-        decode_seconds=finished - compiled,
+        compile_seconds=compile_seconds,
+        decode_seconds=sum(seconds),
+        decode_speeds=tuple(PART / s for s in seconds[: len(test) // PART]),
         signatures=text.signatures if text else {},
         analysis=analyse(predictions, source.split, target.split),
         attention=_attention(attention, problem, test, predicted) if attention else (),
     )
+
+
+def _in_parts(decode: Decode, source: Ids) -> tuple[Ids, list[float]]:
+    """Return what is decoded, and the seconds that each part of it took."""
+    parts, marks = [], [time.perf_counter()]
+    for first in range(0, len(source), PART):
+        parts.append(decode(source[first : first + PART]))
+        marks.append(time.perf_counter())
+    return np.concatenate(parts), [end - begin for begin, end in pairwise(marks)]
 
 
 def evaluate_at(

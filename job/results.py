@@ -91,6 +91,7 @@ class Evaluation:
         source_space: how many different sources the problem has; None when it is not known.
         compile_seconds: the first decoding, tracing included.
         decode_seconds: decoding the whole set once compiled.
+        decode_speeds: sequences a second of each full part of it.
         signatures: metric -> how it was made, where a library says so.
         analysis: where the model is right and wrong, see `job.analysis`.
         also: the same model at other sizes: `sizes`, `examples`, `metrics` of each.
@@ -110,6 +111,7 @@ class Evaluation:
     also: tuple[dict[str, Any], ...] = ()
     attention: tuple[dict[str, Any], ...] = ()
     contexts: dict[str, Any] = field(default_factory=dict)
+    decode_speeds: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,9 @@ from job.task import Task
 from job.training import Fitted, fit
 from job.training_state import HistoryRow
 
+LEAST_PARTS = 8
+"""Of a job, whose speeds tell how much they vary; a test of 10,000 examples has nine that are full."""
+
 MANY = 10**18
 """A source space of this size or more is recorded as this: JSON readers do not take every integer."""
 
@@ -119,7 +122,7 @@ def run_job(
     return replace(
         _result(task, problem, fitted, evaluation),
         timings=_timings(clock, fitted, evaluation),
-        speed_ranges=speed_ranges(fitted.history),
+        speed_ranges=speed_ranges(fitted.history, evaluation.decode_speeds),
         parameters=compiled.models.train.count_params(),
         environment=_environment(task, kernel),
     )
@@ -311,18 +314,25 @@ def _timings(clock: _Clock, fitted: Fitted, evaluation: Evaluation) -> dict[str,
     return {name: round(seconds, 4) for name, seconds in timings.items() if math.isfinite(seconds)}
 
 
-def speed_ranges(history: Sequence[HistoryRow]) -> dict[str, tuple[float, float]]:
-    """Return the range in which the middle 80 % of the training speeds between rows lie.
+def speed_ranges(
+    history: Sequence[HistoryRow], decode_speeds: Sequence[float]
+) -> dict[str, tuple[float, float]]:
+    """Return the range in which the middle 80 % of the speeds of a job's parts lie; none of few parts.
 
-    The first row, which holds compilation, only begins the second. Rows that one call of the training loop
-    gave have one time, and count as one; below ten that remain there is no range.
+    Of training those are the speeds between rows. The first row, which holds compilation, only begins the
+    second. Rows that one call of the training loop gave have one time, and count as one.
     """
     last = {row.seconds: row.examples for row in history}
-    speeds = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in pairwise(last.items())]
-    if len(speeds) < 10:
-        return {}
+    speeds = {
+        "train_examples_per_second": [(b[1] - a[1]) / (b[0] - a[0]) for a, b in pairwise(last.items())],
+        "decoded_sequences_per_second": decode_speeds,
+    }
+    return {name: _middle(parts) for name, parts in speeds.items() if len(parts) >= LEAST_PARTS}
+
+
+def _middle(speeds: Sequence[float]) -> tuple[float, float]:
     low, high = np.quantile(speeds, [0.1, 0.9]).round(2).tolist()
-    return {"train_examples_per_second": (low, high)}
+    return low, high
 
 
 def _reset_peak_rss() -> None:

@@ -228,8 +228,8 @@ class Loop:
         middle = tf.shape(source)[0] // 2
         return [(source[:middle], target[:middle]), (source[middle:], target[middle:])]
 
-    def _sums(self, source: Any, target: Any) -> dict[str, Any]:
-        outputs = self.model([source, self._objective.decoder_input(source, target)], training=True)
+    def _sums(self, source: Any, target: Any, *, training: bool = True) -> dict[str, Any]:
+        outputs = self.model([source, self._objective.decoder_input(source, target)], training=training)
         return self._objective.sums(outputs, target)
 
     def _joint_step(self, source: Any, target: Any) -> dict[str, Any]:
@@ -271,10 +271,10 @@ class Loop:
         Keras's cells with recurrent dropout draw from it here too, for nothing.
         """
         states = [(state, tf.identity(state)) for state in self._random_states]
-        outputs = self.model([source, self._objective.decoder_input(source, target)], training=False)
+        sums = self._sums(source, target, training=False)
         for state, before in states:
             state.assign(before)
-        return self._objective.sums(outputs, target)
+        return sums
 
 
 def _calls(

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from job import evaluation, inference
 from job.evaluation import evaluate
 from job.problems.base import Examples
 from job.problems.vocabulary import END, Vocabulary, pad
@@ -171,3 +172,15 @@ def test_a_row_is_right_with_the_right_prefix_given_exactly_when_greedy_decoding
     assert right == [json.loads(line)["correct"] for line in lines]
     assert np.mean(right) == trained_job.result.metrics["sequence_accuracy"]
     assert 0 < sum(right) < len(right)
+
+
+def test_decoding_is_timed_by_its_full_parts(monkeypatch):
+    assert evaluation.PART == inference.ROWS
+    monkeypatch.setattr(evaluation, "PART", 3)
+    rows = {row.tobytes(): PREDICTED[i] for i, row in enumerate(TEST.source)}
+    found = evaluate(
+        lambda source: np.array([rows[s.tobytes()] for s in source]), PROBLEM, TEST, np.ones(4, bool)
+    )
+    assert [p.predicted for p in found.predictions] == ["one", "two two", "three", "one two three"]
+    (speed,) = found.decode_speeds
+    assert speed >= 3 / found.decode_seconds
