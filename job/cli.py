@@ -159,10 +159,9 @@ def run(
         typer.echo(job.__version__)
         return
     from job import environment
-    from job.artifacts import prepare_output
     from job.batch.lock import ALL, lock_output
+    from job.batch.pool import first_worker
     from job.batch.resources import read_limits, worker_count
-    from job.batch.schedule import first_worker
     from job.batch.shard import WHOLE, parse_shard
 
     limits = read_limits()
@@ -180,6 +179,8 @@ def run(
     _check_update(baseline, update_baseline, shard=part != WHOLE)
     environment.check_versions()
     with options["stop"].listening(), first_worker(limits.gpus) as options["first"]:
+        from job.artifacts import prepare_output
+
         located, _ = _load(spec)
         names = _selected([job.name for job in located.spec.jobs], only)
         output = prepare_output(output_dir)
@@ -485,7 +486,7 @@ def encode(
 def _load_model(directory: Path) -> Usable:
     """Load TensorFlow as a worker does, so that `predict` computes what the evaluation computed."""
     from job import environment
-    from job.batch.worker import VARIABLES
+    from job.batch.pool import VARIABLES
 
     os.environ.update({**VARIABLES, "TF_CPP_MIN_LOG_LEVEL": "3"})
     environment.check_versions()

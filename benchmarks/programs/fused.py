@@ -1,6 +1,6 @@
 """This project's own training and decoding, in one process: what a worker computes with, without the rest.
 
-Start it with the variables of a worker (`job.batch.worker.VARIABLES`). The lesson gives the sizes; the job of
+Start it with the variables of a worker (`job.batch.pool.VARIABLES`). The lesson gives the sizes; the job of
 `jobs.yaml` beside it gives the problem, which draws the very examples that the others read.
 """
 

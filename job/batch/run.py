@@ -14,10 +14,11 @@ from job import artifacts, environment, gates
 from job.artifacts import OutputPaths
 from job.batch.baseline import RunBaseline
 from job.batch.plan import PlannedJob
+from job.batch.pool import Worker, worker_pool
 from job.batch.progress import Log
 from job.batch.resources import thread_count
 from job.batch.resume import make_room
-from job.batch.schedule import Worker, run_tasks, worker_pool
+from job.batch.schedule import run_tasks
 from job.batch.seeds import summarize
 from job.reports.build import build_report
 from job.reports.writing import write_reports

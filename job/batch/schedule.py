@@ -8,22 +8,19 @@ from __future__ import annotations
 import math
 import os
 import signal
-import socket
 import subprocess
-import sys
-import tempfile
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import IO, Protocol
+from typing import Protocol
 
 from job.batch.messages import Advanced, Broken, Failed, Finished, Interrupted, Ready
-from job.batch.resources import MAX_RESIDENT_BYTES, device_variables
-from job.batch.worker import VARIABLES
+from job.batch.pool import Worker, start_worker, stop_worker
+from job.batch.resources import MAX_RESIDENT_BYTES
 from job.errors import DependencyError
 from job.results import Failure, JobResult, Progress
 from job.stopping import Stop
@@ -62,101 +59,6 @@ class Watcher(Protocol):
 
     def tick(self) -> None:
         """Called at least every `POLL_SECONDS`."""
-
-
-@dataclass
-class Worker:
-    """A worker process and what it is at.
-
-    Args:
-        process, connection: of the worker.
-        output: what it says before its first job.
-        variables: of its environment: its device, which its successor gets too.
-        ready: it has loaded TensorFlow.
-        task: that it is at.
-        log_start: where its own lines begin in the task's log, bytes: what is before is of earlier attempts.
-        deadline: on the monotonic clock; what it is at may not take longer.
-        spent: it is to be replaced before it does another task.
-    """
-
-    process: subprocess.Popen[bytes]
-    connection: Connection
-    output: IO[bytes]
-    variables: Mapping[str, str] = field(default_factory=dict)
-    ready: bool = False
-    task: Task | None = None
-    log_start: int = 0
-    deadline: float = math.inf
-    spent: bool = False
-
-    def set_deadline(self) -> None:
-        """Begin to count the time of what it is at: loading TensorFlow, or its task."""
-        assert self.task is not None
-        allowed = 60 * (self.task.job.timeout_minutes or math.inf) if self.ready else START_SECONDS
-        self.deadline = time.monotonic() + allowed
-
-
-def start_worker(variables: Mapping[str, str]) -> Worker:
-    """Start a worker process; it loads TensorFlow on its own time and then waits for a task."""
-    here, there = socket.socketpair()
-    output = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
-    process = subprocess.Popen(
-        [sys.executable, "-m", "job.batch.worker", str(there.fileno())],
-        pass_fds=[there.fileno()],
-        env={**os.environ, **VARIABLES, **variables},
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=output,
-        start_new_session=True,  # Ctrl-C reaches the parent alone, which decides
-    )
-    there.close()
-    return Worker(process, Connection(here.detach()), output, variables)
-
-
-def stop_worker(worker: Worker, *, at_once: bool = False) -> None:
-    """End a worker: ask it to leave, or kill it."""
-    if at_once:
-        worker.process.kill()
-    with suppress(OSError):
-        worker.connection.send(None)
-    try:
-        worker.process.wait(timeout=10)
-    except subprocess.TimeoutExpired:
-        worker.process.kill()
-        worker.process.wait()
-    worker.connection.close()
-    worker.output.close()
-
-
-@contextmanager
-def first_worker(gpus: Sequence[str] = ()) -> Iterator[Worker]:
-    """Start a pool's first worker before it is known what there is to do: loading TensorFlow takes seconds.
-
-    Whatever happens, it is not left at the end.
-    """
-    worker = start_worker(device_variables(gpus, 0))
-    try:
-        yield worker
-    finally:
-        if worker.process.poll() is None:
-            stop_worker(worker, at_once=True)
-
-
-@contextmanager
-def worker_pool(count: int, gpus: Sequence[str] = (), first: Worker | None = None) -> Iterator[list[Worker]]:
-    """Start `count` workers, each on the next of the GPUs; whatever happens, none is left at the end.
-
-    `first` is one that was started before, see `first_worker`.
-    """
-    started = [] if first is None else [first][:count]
-    workers = started + [start_worker(device_variables(gpus, i)) for i in range(len(started), count)]
-    at_once = True
-    try:
-        yield workers
-        at_once = False
-    finally:
-        for worker in workers:
-            stop_worker(worker, at_once=at_once or worker.task is not None)
 
 
 def run_tasks(
@@ -230,7 +132,7 @@ class _Schedule:
             return None
         task = worker.task = self.waiting.popleft()
         worker.log_start = task.paths.log.stat().st_size if task.paths.log.exists() else 0
-        worker.set_deadline()
+        _set_deadline(worker)
         with suppress(OSError):  # a worker that is gone is noticed when its answer is read
             worker.connection.send(task)
         return task
@@ -249,7 +151,7 @@ class _Schedule:
                     self.settle(worker, failure, spent=True)
                 case Ready():
                     worker.ready = True
-                    worker.set_deadline()
+                    _set_deadline(worker)
 
     def settle(self, worker: Worker, outcome: JobResult | Failure, *, spent: bool) -> None:
         """Record how a job ended; its worker is at the next one meanwhile."""
@@ -298,6 +200,13 @@ class _Schedule:
                         worker.task, worker.spent = None, True
                     case Finished(outcome) | Failed(outcome):
                         self.settle(worker, outcome, spent=True)
+
+
+def _set_deadline(worker: Worker) -> None:
+    """Begin to count the time of what a worker is at: loading TensorFlow, or its task."""
+    assert worker.task is not None
+    allowed = 60 * (worker.task.job.timeout_minutes or math.inf) if worker.ready else START_SECONDS
+    worker.deadline = time.monotonic() + allowed
 
 
 def _receive(worker: Worker, watcher: Watcher) -> Finished | Failed | Ready | _Vanished | None:

@@ -24,16 +24,6 @@ from job.results import Failure, JobResult
 from job.stopping import Stop, Stopped
 from job.task import Task
 
-VARIABLES = {
-    # One thread an operation: small ones gain nothing from more, and sums would depend on their number. How
-    # many operations run at once is the task's to say.
-    "OMP_NUM_THREADS": "1",
-    "TF_NUM_INTRAOP_THREADS": "1",
-    "TF_NUM_INTEROP_THREADS": "1",
-    "TF_CPP_MIN_LOG_LEVEL": "2",
-}
-"""Set for a worker before it starts: some libraries read them as they load."""
-
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 

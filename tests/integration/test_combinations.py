@@ -14,7 +14,7 @@ import pytest
 
 import job
 from job.artifacts import JobPaths
-from job.batch.worker import VARIABLES
+from job.batch.pool import VARIABLES
 from job.results import Prediction
 from job.spec.schema import AdditionSpec, EvaluationSpec, JobSpec, ModelSpec, OptimizerSpec, TrainingSpec
 from job.task import Task

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from job.artifacts import JobPaths
-from job.batch.worker import VARIABLES
+from job.batch.pool import VARIABLES
 from job.results import JobResult
 from job.spec.schema import (
     AdditionSpec,

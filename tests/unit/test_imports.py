@@ -153,13 +153,27 @@ def test_the_command_and_all_that_the_parent_process_runs_load_no_tensorflow():
     free = {module for module in TREES if part(module) not in MAY_IMPORT_TENSORFLOW | {"use", "__main__"}}
     free |= FREE_OF_TENSORFLOW
     assert {"job.cli", "job.batch.run", "job.batch.worker", "job.reports.plots", "job.gates"} <= free
+    assert not {"tensorflow", "keras", "scipy"} & loaded_by(free)
+
+
+def test_what_starts_a_worker_loads_nothing_that_takes_time():
+    first = {
+        "job.cli",
+        "job.environment",
+        *(f"job.batch.{name}" for name in ("lock", "pool", "resources", "shard")),
+    }
+    assert not {"pydantic", "numpy", "yaml", "rich"} & loaded_by(first)
+
+
+def loaded_by(modules):
+    """Return the packages that a process has which imports some of our modules."""
     code = (
-        f"import sys, importlib\nfor name in {sorted(free)}: importlib.import_module(name)\n"
-        "print(*sorted({'tensorflow', 'keras', 'scipy'} & {name.split('.')[0] for name in sys.modules}))"
+        f"import sys; sys.path.insert(0, {str(PACKAGE.parent)!r})\nimport importlib\n"
+        f"for name in {sorted(modules)}: importlib.import_module(name)\n"
+        "print(*{name.split('.')[0] for name in sys.modules})"
     )
-    path = f"import sys; sys.path.insert(0, {str(PACKAGE.parent)!r})\n"
-    done = subprocess.run([sys.executable, "-c", path + code], capture_output=True, text=True, check=True)
-    assert done.stdout == "\n"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
 
 
 def functions():

@@ -9,7 +9,7 @@ from sample_jobs import job_spec
 
 import job
 from job.artifacts import prepare_output
-from job.batch import schedule
+from job.batch import pool, schedule
 from job.task import Task
 
 STAND_IN = Path(__file__).with_name("stand_in_worker.py")
@@ -39,12 +39,13 @@ def stand_in(tmp_path, monkeypatch):
     package = Path(job.__file__).parents[1]
     program.write_text(f'#!/bin/sh\nPYTHONPATH="{package}" exec "{sys.executable}" "{STAND_IN}" "$@"\n')
     program.chmod(0o755)
-    monkeypatch.setattr(schedule, "sys", SimpleNamespace(executable=str(program)))
-    started, real = [], schedule.start_worker
+    monkeypatch.setattr(pool, "sys", SimpleNamespace(executable=str(program)))
+    started, real = [], pool.start_worker
 
     def start(variables):
         started.append(real(variables))
         return started[-1]
 
-    monkeypatch.setattr(schedule, "start_worker", start)
+    for module in (pool, schedule):
+        monkeypatch.setattr(module, "start_worker", start)
     return started

@@ -9,8 +9,8 @@ from sample_jobs import job_result
 
 from job.batch import schedule
 from job.batch.messages import Advanced
-from job.batch.schedule import run_tasks, worker_pool
-from job.batch.worker import VARIABLES
+from job.batch.pool import VARIABLES, worker_pool
+from job.batch.schedule import run_tasks
 from job.errors import DependencyError, NonFiniteError
 from job.results import Failure
 from job.stopping import Stop
