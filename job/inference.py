@@ -107,7 +107,7 @@ class TrainedModel(ModelPair):
         Best first. K is the beam's width; greedy search finds one, whose score is NaN.
         """
         kind = self._beam if self.facts.search.decoder == "beam" else self._greedy
-        compiled = tf.function(kind, [tf.TensorSpec([ROWS, None], tf.int32)], autograph=False)
+        compiled = tf.function(_in_parts(kind), [tf.TensorSpec([ROWS, None], tf.int32)], autograph=False)
         width = self.facts.search.beam_width if self.facts.search.decoder == "beam" else 1
 
         def search(sources: Ids) -> tuple[Ids, NDArray[np.float32]]:
@@ -124,13 +124,13 @@ class TrainedModel(ModelPair):
         found = greedy(
             step,
             states,
-            rows=ROWS,
+            rows=source.shape[0],
             start=self.facts.target.start,
             end=self.facts.target.end,
             max_length=self.facts.columns,
             limits=self._limits(source),
         )
-        return found[:, None], tf.fill([ROWS, 1], float("nan"))
+        return found[:, None], tf.fill([source.shape[0], 1], float("nan"))
 
     def _beam(self, source: Any) -> tuple[Any, Any]:
         width = self.facts.search.beam_width
@@ -147,8 +147,8 @@ class TrainedModel(ModelPair):
         )
 
     def _limits(self, source: Any) -> Any:
-        """Return the most symbols of each row, (ROWS,) int32."""
-        most = tf.fill([ROWS], self.facts.columns)
+        """Return the most symbols of each row, (n,) int32."""
+        most = tf.fill([source.shape[0]], self.facts.columns)
         factor = self.facts.search.max_length_factor
         if factor is None or self.facts.fixed_length:
             return most
@@ -208,6 +208,24 @@ class TrainedModel(ModelPair):
     def encode_lines(self, lines: Iterable[str], name: str, output: Path) -> int:
         """Write the contexts of lines of text; see `job.use.Usable`."""
         return encode(self, read_sources(lines, self.facts, name), output)
+
+
+def _in_parts(search: Callable[[Any], tuple[Any, Any]]) -> Callable[[Any], tuple[Any, Any]]:
+    """Return a search that has two threads take one half of the rows each, where it runs on a CPU.
+
+    Each half is a loop of its own, of small operations one after another: they leave a second thread nothing
+    to do otherwise. Whether there is one makes no difference to what is found.
+    """
+    if tf.config.list_physical_devices("GPU"):
+        return search
+    traced = tf.function(search, autograph=False)  # once for both
+
+    def halves(source: Any) -> tuple[Any, Any]:
+        found = [traced(half) for half in (source[: ROWS // 2], source[ROWS // 2 :])]
+        ids, scores = (tf.concat(side, axis=0) for side in zip(*found, strict=True))
+        return ids, scores
+
+    return halves
 
 
 def _batches(sources: Ids) -> Iterator[tuple[Ids, int]]:
