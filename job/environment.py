@@ -89,24 +89,23 @@ def check_works(threads: int | None = None) -> None:
 
 def load() -> None:
     """Import TensorFlow and Keras in two thirds of the time: without collecting garbage, of which there is
-    none, and without matplotlib, which Keras loads if it is there, to draw images.
+    none, and without what they load if it is there, to draw images and to read tables.
 
     Raises:
         Exception: whatever a broken install raises.
     """
     if "keras" in sys.modules:
         return
-    hidden = "matplotlib" not in sys.modules
-    if hidden:
-        sys.modules["matplotlib"] = None  # type: ignore[assignment]
+    hidden: dict[str, Any] = {name: None for name in ("matplotlib", "pandas") if name not in sys.modules}
+    sys.modules.update(hidden)
     gc.disable()
     try:
         import keras  # noqa: F401 - it imports TensorFlow
     finally:
         gc.freeze()  # what was loaded stays: nothing to look through again and again
         gc.enable()
-        if hidden:
-            del sys.modules["matplotlib"]
+        for name in hidden:
+            del sys.modules[name]
 
 
 def describe(devices: list[str], commit: str | None) -> dict[str, Any]:

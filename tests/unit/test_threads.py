@@ -9,7 +9,7 @@ PROGRAM = """
 import hashlib, sys
 from job import environment
 environment.load()
-assert "matplotlib" not in sys.modules
+assert not {"matplotlib", "pandas"} & sys.modules.keys()
 import matplotlib.colors
 environment.check_works(threads=int(sys.argv[1]))
 import keras
