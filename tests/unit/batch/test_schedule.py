@@ -344,8 +344,9 @@ def test_a_worker_at_work_leaves_when_its_parent_is_gone(make_task, stand_in, ou
     assert "Traceback" not in output.job("talks").log.read_text()
 
 
-def test_workers_are_kept_to_one_thread_and_have_no_terminal(stand_in):
+def test_workers_are_kept_to_one_thread_and_have_no_terminal(make_task, stand_in):
     with worker_pool(1) as pool:
+        run_tasks([make_task("fine")], pool, Watched(), {})  # before, it may have no environment yet
         pid = pool[0].process.pid
         if not os.path.isdir(f"/proc/{pid}"):
             pytest.skip("no /proc here")
