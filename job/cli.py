@@ -179,7 +179,7 @@ def run(
     _check_update(baseline, update_baseline, shard=part != WHOLE)
     environment.check_versions()
     with options["stop"].listening(), first_worker(limits.gpus) as options["first"]:
-        from job.artifacts import prepare_output
+        from job.artifacts import prepare_output  # it loads pydantic: not before the worker has started
 
         located, _ = _load(spec)
         names = _selected([job.name for job in located.spec.jobs], only)

@@ -128,17 +128,22 @@ def _resampled_means(values: Floats) -> Iterator[Floats]:
     """Yield means of resamples, chunk by chunk."""
     rng = np.random.default_rng(0)
     count = len(values)
-    left = min(MOST_RESAMPLES, MOST_DRAWS // count)
     distinct, counts = np.unique(values, return_counts=True)
     few = len(distinct) <= min(_FEW, count - 1)
-    chunk = max(1, _CHUNK // (len(distinct) if few else count))
-    while left > 0:
-        size = min(chunk, left)
-        left -= size
+    for size in _chunks(count, len(distinct) if few else count):
         if few:
             yield rng.multinomial(count, counts / count, size=size) @ distinct / count
         else:
             yield values[rng.integers(0, count, size=(size, count), dtype=np.int32)].mean(axis=1)
+
+
+def _chunks(examples: int, width: int) -> Iterator[int]:
+    """Yield how many resamples of so many examples to make at once, each of which takes `width` numbers."""
+    left = min(MOST_RESAMPLES, MOST_DRAWS // examples)
+    while left > 0:
+        size = min(max(1, _CHUNK // width), left)
+        left -= size
+        yield size
 
 
 def root_mean_square(before: Floats, now: Floats, values: int) -> Evidence:
@@ -199,11 +204,7 @@ def _resampled_sums(counts: Floats) -> Iterator[Floats]:
     """Yield sums over resamples of the examples, the same for both sides: (2, n, k) -> (2, resamples, k)."""
     rng = np.random.default_rng(0)
     examples = counts.shape[1]
-    left = min(MOST_RESAMPLES, MOST_DRAWS // examples)
-    chunk = max(1, _CHUNK // examples)
-    while left > 0:
-        size = min(chunk, left)
-        left -= size
+    for size in _chunks(examples, examples):
         drawn = rng.integers(0, examples, size=(size, examples))
         places = drawn + examples * np.arange(size)[:, None]
         times = np.bincount(places.ravel(), minlength=size * examples).reshape(size, examples)
