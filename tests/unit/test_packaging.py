@@ -34,6 +34,7 @@ LOCKS = {
     "dev": [*RUNTIME, *EXTRAS["dev"]],
     "image-cpu": [*(d for d in RUNTIME if Requirement(d).name != "tensorflow"), *GROUPS["image-cpu"]],
     "image-gpu": [*RUNTIME, *EXTRAS["gpu"]],
+    "bootstrap": GROUPS["bootstrap"],
     "image-tools": GROUPS["image-tools"],
     "image-tensorboard": GROUPS["image-tensorboard"],
 }
