@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from job.errors import FAILED, JobError
+from job.errors import FAILED, JobError, UsageError
+from job.local_paths import is_address, refusal
+from job.option_variables import check_variables
 from job.stopping import Stop, Stopped
 
 if TYPE_CHECKING:
@@ -30,6 +32,21 @@ if TYPE_CHECKING:
     from job.spec.schema import Spec
     from job.use import Usable
 
+
+def local_name(name: str) -> str:
+    """Check that what the user named is on this machine; the name stays as it was written."""
+    if not name.strip():
+        raise typer.BadParameter("the name is empty; expected a path")
+    if is_address(name):
+        raise typer.BadParameter(refusal(name))
+    return name
+
+
+def local_path(name: str | Path) -> Path:
+    """Return the path that the user named, unless it is the address of something elsewhere."""
+    return name if isinstance(name, Path) else Path(local_name(name))
+
+
 app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,  # plain lines, not boxes: for logs too
@@ -38,17 +55,43 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-SpecOption = Annotated[Path, typer.Option("--spec", envvar="SEQ2SEQ_JOB_SPEC", help="The spec file.")]
+SpecOption = Annotated[
+    Path,
+    typer.Option(
+        "--spec", parser=local_path, metavar="PATH", envvar="SEQ2SEQ_JOB_SPEC", help="The spec file."
+    ),
+]
 OutputOption = Annotated[
-    Path, typer.Option("--output-dir", envvar="SEQ2SEQ_JOB_OUTPUT_DIR", help="Where reports and models go.")
+    Path,
+    typer.Option(
+        "--output-dir",
+        parser=local_path,
+        metavar="PATH",
+        envvar="SEQ2SEQ_JOB_OUTPUT_DIR",
+        help="Where reports and models go.",
+    ),
 ]
 InputOption = Annotated[
-    str, typer.Option("--input", envvar="SEQ2SEQ_JOB_INPUT", help="A text file, or - for standard input.")
+    str,
+    typer.Option(
+        "--input",
+        parser=local_name,
+        metavar="PATH",
+        envvar="SEQ2SEQ_JOB_INPUT",
+        help="A text file, or - for standard input.",
+    ),
+]
+ModelArgument = Annotated[
+    Path,
+    typer.Argument(
+        parser=local_path, metavar="MODEL_DIR", help="A finished job's directory, or its model/ directory."
+    ),
 ]
 BaselineOption = Annotated[
     Path | None,
     typer.Option(
         "--baseline",
+        parser=local_path,
         metavar="PATH",
         envvar="SEQ2SEQ_JOB_BASELINE",
         help="An earlier run, its output directory or its report.json alone: a job that is worse by more "
@@ -151,7 +194,9 @@ def run(
     version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
 ) -> None:
     """Train and evaluate the encoder-decoders of a spec, one job after the other."""
+    check_variables(os.environ, _option_variables(context))
     if context.invoked_subcommand is not None:
+        _refuse_options_before(context, context.invoked_subcommand)
         return
     if version:
         import job
@@ -186,6 +231,31 @@ def run(
         output = prepare_output(output_dir)
         with lock_output(output.root, f"shard-{part.label}" if part != WHOLE else ALL):
             _run_jobs(located.spec, output, part, names, log_class, options, baseline, update_baseline)
+
+
+def _commands(context: typer.Context) -> dict[str, Any]:
+    """Return the subcommands by their names."""
+    return dict(getattr(context.command, "commands", {}))
+
+
+def _option_variables(context: typer.Context) -> Iterator[str]:
+    """Yield the variables that stand for options of any command."""
+    for command in (context.command, *_commands(context).values()):
+        for parameter in command.params:
+            names = parameter.envvar or ()
+            yield from (names,) if isinstance(names, str) else names
+
+
+def _refuse_options_before(context: typer.Context, name: str) -> None:
+    """Refuse options before a subcommand: they are of the batch alone, so they would be ignored."""
+    own = {option for parameter in _commands(context)[name].params for option in parameter.opts}
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if source is None or source.name != "COMMANDLINE":
+            continue
+        option = parameter.opts[0]
+        advice = f"put it after {name}" if option in own else f"{name} has no such option, so leave it out"
+        raise UsageError(f"{option} stands before {name}, where it has no effect; {advice}")
 
 
 def _check_update(baseline: Path | None, update: bool, *, shard: bool) -> None:
@@ -360,12 +430,18 @@ def schema(
 def report(
     directories: Annotated[
         list[Path],
-        typer.Argument(metavar="DIR...", help="Where a batch, or each of its shards, left its results."),
+        typer.Argument(
+            parser=local_path,
+            metavar="DIR...",
+            help="Where a batch, or each of its shards, left its results.",
+        ),
     ],
     output_dir: Annotated[
         Path | None,
         typer.Option(
             "--output-dir",
+            parser=local_path,
+            metavar="PATH",
             envvar="SEQ2SEQ_JOB_OUTPUT_DIR",
             help="Where results are gathered and reports go; by default the first DIR.",
         ),
@@ -392,10 +468,20 @@ def report(
 @app.command()
 def compare(
     baseline: Annotated[
-        Path, typer.Argument(help="A report.json, or the output directory of an earlier run: what holds.")
+        Path,
+        typer.Argument(
+            parser=local_path,
+            metavar="BASELINE",
+            help="A report.json, or the output directory of an earlier run: what holds.",
+        ),
     ],
     candidate: Annotated[
-        Path, typer.Argument(help="A report.json, or an output directory: what is held against it.")
+        Path,
+        typer.Argument(
+            parser=local_path,
+            metavar="CANDIDATE",
+            help="A report.json, or an output directory: what is held against it.",
+        ),
     ],
     format: Annotated[
         str, typer.Option("--format", envvar="SEQ2SEQ_JOB_FORMAT", help="What is written: text, md or json.")
@@ -424,10 +510,21 @@ def compare(
 def trend(
     places: Annotated[
         list[str],
-        typer.Argument(metavar="DIR_OR_GLOB...", help="Reports of many runs, or directories that hold them."),
+        typer.Argument(
+            parser=local_name,
+            metavar="DIR_OR_GLOB...",
+            help="Reports of many runs, or directories that hold them.",
+        ),
     ],
     output: Annotated[
-        Path, typer.Option("--output", envvar="SEQ2SEQ_JOB_OUTPUT", help="The .html file to write.")
+        Path,
+        typer.Option(
+            "--output",
+            parser=local_path,
+            metavar="PATH",
+            envvar="SEQ2SEQ_JOB_OUTPUT",
+            help="The .html file to write.",
+        ),
     ] = Path("trend.html"),
 ) -> None:
     """Show how each metric went over many runs: its noise, its changes, and the first bad run."""
@@ -449,7 +546,7 @@ def trend(
 
 @app.command()
 def predict(
-    model_dir: Annotated[Path, typer.Argument(help="A finished job's directory, or its model/ directory.")],
+    model_dir: ModelArgument,
     input: InputOption = "-",
     n_best: Annotated[
         int | None,
@@ -470,9 +567,16 @@ def predict(
 
 @app.command()
 def encode(
-    model_dir: Annotated[Path, typer.Argument(help="A finished job's directory, or its model/ directory.")],
+    model_dir: ModelArgument,
     output: Annotated[
-        Path, typer.Option("--output", envvar="SEQ2SEQ_JOB_OUTPUT", help="The .npz file to write.")
+        Path,
+        typer.Option(
+            "--output",
+            parser=local_path,
+            metavar="PATH",
+            envvar="SEQ2SEQ_JOB_OUTPUT",
+            help="The .npz file to write.",
+        ),
     ] = Path("contexts.npz"),
     input: InputOption = "-",
 ) -> None:

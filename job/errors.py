@@ -6,6 +6,7 @@
     ├── ModelDirectoryError      2   `predict` or `encode` was given something that is no trained model
     ├── InputError               2   a line given to `predict` or `encode` cannot be read
     ├── DependencyError          2   TensorFlow or Keras is missing, too old or broken
+    ├── UsageError               2   an option stands in the wrong place, or a variable for one is misspelt
     ├── ShardError               2   `--shard`, or what a cluster says in its place, makes no sense
     ├── BaselineError            4   the baseline is missing, or is of something else
     ├── DeviceError              1   the job asks for a GPU, and there is none
@@ -88,6 +89,12 @@ class InputError(JobError):
 
 class DependencyError(JobError):
     """TensorFlow or Keras is missing, too old or broken; a retry would meet the same."""
+
+    exit_code = BAD_USAGE
+
+
+class UsageError(JobError):
+    """The command line, or a variable that stands for an option, is wrong."""
 
     exit_code = BAD_USAGE
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Discriminator,
@@ -22,6 +23,7 @@ from pydantic import (
     model_validator,
 )
 
+from job.local_paths import is_address, refusal
 from job.spec.metrics import METRICS, Family, gate_key
 
 Normalization = Literal["none", "NFC", "NFKC"]
@@ -142,8 +144,15 @@ class SplitSpec(_Section):
         return self
 
 
+def _on_this_machine(name: str) -> str:
+    if is_address(name):
+        raise ValueError(refusal(name))
+    return name
+
+
 FileName = Annotated[
     str,
+    AfterValidator(_on_this_machine),
     Field(
         min_length=1,
         max_length=4096,

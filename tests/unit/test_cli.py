@@ -268,6 +268,164 @@ def test_wrong_usage_is_one_sentence_and_exit_code_2(command, here, arguments, s
     assert [path.name for path in here.iterdir()] == ["jobs.yaml"]
 
 
+@pytest.mark.parametrize("address", ["s3://bucket/x", "gs://b", "file:///x", "HTTP://x", "s3:/b", "s3://"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--spec", "{}"],
+        ["--output-dir", "{}"],
+        ["--baseline", "{}"],
+        ["validate", "--spec", "{}"],
+        ["plan", "--spec", "{}"],
+        ["plan", "--output-dir", "{}"],
+        ["report", "{}"],
+        ["report", ".", "{}"],
+        ["report", ".", "--output-dir", "{}"],
+        ["report", ".", "--baseline", "{}"],
+        ["compare", "{}", "."],
+        ["compare", ".", "{}"],
+        ["trend", ".", "{}"],
+        ["trend", ".", "--output", "{}"],
+        ["predict", "{}"],
+        ["predict", ".", "--input", "{}"],
+        ["encode", "{}"],
+        ["encode", ".", "--input", "{}"],
+        ["encode", ".", "--output", "{}"],
+    ],
+    ids=" ".join,
+)
+def test_an_address_is_refused_wherever_a_path_is_expected(command, here, arguments, address):
+    code, out, err = command(*[argument.format(address) for argument in arguments])
+    assert (code, out) == (2, "")
+    assert f"{address!r} is an address, but only files on this machine are read and written" in err
+    assert [path.name for path in here.iterdir()] == ["jobs.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "arguments"),
+    [
+        ("SPEC", []),
+        ("SPEC", ["validate"]),
+        ("OUTPUT_DIR", []),
+        ("OUTPUT_DIR", ["report", "."]),
+        ("BASELINE", []),
+        ("INPUT", ["predict", "."]),
+        ("OUTPUT", ["trend", "."]),
+        ("OUTPUT", ["encode", "."]),
+    ],
+)
+def test_an_address_in_a_variable_is_refused(command, here, monkeypatch, variable, arguments):
+    monkeypatch.setenv(f"SEQ2SEQ_JOB_{variable}", "s3://bucket")
+    code, out, err = command(*arguments)
+    assert (code, out) == (2, "")
+    assert f"SEQ2SEQ_JOB_{variable}" in err
+    assert "'s3://bucket' is an address" in err
+    assert [path.name for path in here.iterdir()] == ["jobs.yaml"]
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        "{kind: text_pairs, data: {file: 's3://b/x.tsv'}, source_tokens: words, target_tokens: words}",
+        "{kind: text_pairs, data: {file: [x, 's3://b/x.tsv']}, source_tokens: words, target_tokens: words}",
+        "{kind: text_pairs, data: {source_file: x, target_file: 's3://b/x.tsv'}, "
+        "source_tokens: words, target_tokens: words}",
+        "{kind: time_series, file: 's3://b/x.tsv', column: a, source_length: 2, target_length: 1, "
+        "validation: 5, test: 5}",
+    ],
+)
+def test_an_address_in_a_spec_is_refused_at_its_line(command, here, problem):
+    (here / "x").write_text("a\tb\n")
+    (here / "bad.yaml").write_text(f"version: 1\njobs:\n  - name: a\n    problem: {problem}\n")
+    code, _, err = command("validate", "--spec", "bad.yaml")
+    assert code == 2
+    (line,) = [line for line in err.splitlines() if "is an address" in line]
+    assert line.startswith("error: bad.yaml:4: jobs[0].problem.")
+
+
+@pytest.mark.parametrize("directory", ["./s3:/x", "a:/b", "out/s3:/x"])
+def test_a_path_with_a_colon_is_a_path(command, here, directory):
+    assert command("plan", "--output-dir", directory)[0] == 0
+
+
+@pytest.mark.parametrize("option", ["--spec", "--output-dir", "--baseline"])
+def test_an_empty_path_is_not_the_working_directory(command, here, option):
+    code, _, err = command(option, "")
+    assert code == 2
+    assert "the name is empty; expected a path" in err
+
+
+# --- nothing that is given is ignored -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("subcommand", [name for name in OPTIONS if name])
+@pytest.mark.parametrize("option", sorted(OPTIONS[""]))
+def test_an_option_before_a_subcommand_is_refused(command, here, option, subcommand):
+    name = option.partition("/")[0]
+    takes_value = "/" not in option and name not in {"--update-baseline", "--version"}
+    value = {"--time-limit": "1"}.get(name, "bad.yaml")
+    code, out, err = command(name, *([value] if takes_value else []), subcommand, *(["x", "y"]))
+    assert (code, out) == (2, "")
+    assert f"{name} stands before {subcommand}, where it has no effect; " in err
+    after = f"put it after {subcommand}\n" in err
+    assert after == (name in {given.partition("/")[0] for given in OPTIONS[subcommand]})
+
+
+COMMANDS = [
+    [],
+    ["validate"],
+    ["plan"],
+    ["schema"],
+    ["report", "x"],
+    ["compare", "x", "y"],
+    ["trend", "x"],
+    ["predict", "x"],
+    ["encode", "x"],
+]
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize(
+    ("variable", "value", "sentence"),
+    [
+        ("SEQ2SEQ_JOB_SHRAD", "1/2", "did you mean SEQ2SEQ_JOB_SHARD?"),
+        ("seq2seq_job_shard", "1/2", "did you mean SEQ2SEQ_JOB_SHARD?"),
+        ("SEQ2SEQ_JOB_OUTPUTDIR", "x", "did you mean SEQ2SEQ_JOB_OUTPUT_DIR?"),
+        ("SEQ2SEQ_JOB_", "x", "is not read by any command; unset it or correct its name"),
+        ("SEQ2SEQ_JOB_SPEC_PORT", "1", "did you mean SEQ2SEQ_JOB_SPEC?"),
+        ("SEQ2SEQ_JOB_SHARD", "", "SEQ2SEQ_JOB_SHARD is empty; unset it, or give it a value"),
+        ("SEQ2SEQ_JOB_ONLY", " ", "SEQ2SEQ_JOB_ONLY is empty; unset it, or give it a value"),
+        ("SEQ2SEQ_JOB_GIT_COMMIT", "", "SEQ2SEQ_JOB_GIT_COMMIT is empty; unset it, or give it a value"),
+        ("SEQ2SEQ_JOB_FRESH", "maybe", "SEQ2SEQ_JOB_FRESH"),
+        ("SEQ2SEQ_JOB_TENSORBOARD", "2", "SEQ2SEQ_JOB_TENSORBOARD"),
+        ("SEQ2SEQ_JOB_TIME_LIMIT", "soon", "SEQ2SEQ_JOB_TIME_LIMIT"),
+    ],
+)
+def test_no_variable_is_ignored(command, here, monkeypatch, arguments, variable, value, sentence):
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    monkeypatch.setenv(variable, value)
+    code, out, err = command(*arguments)
+    assert (code, out) == (2, "")
+    assert sentence in err
+    assert "Traceback" not in err
+    assert [path.name for path in here.iterdir()] == ["jobs.yaml"]
+
+
+def test_a_variable_of_another_command_is_no_mistake(command, here, monkeypatch):
+    for name, value in {"N_BEST": "3", "OF": "report", "OUTPUT": "x", "GIT_COMMIT": "abc"}.items():
+        monkeypatch.setenv(f"SEQ2SEQ_JOB_{name}", value)
+    assert command("validate")[0] == 0
+
+
+def test_in_kubernetes_the_variables_of_a_service_are_no_mistake(command, here, monkeypatch):
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    for name in ("SERVICE_HOST", "TENSORBOARD_SERVICE_PORT_HTTP", "PORT", "BOARD_PORT_6006_TCP_ADDR"):
+        monkeypatch.setenv(f"SEQ2SEQ_JOB_{name}", "tcp://10.0.0.2:6006")
+    assert command("validate")[0] == 0
+    monkeypatch.setenv("SEQ2SEQ_JOB_SHRAD", "1/2")
+    assert command("validate")[0] == 2
+
+
 def test_a_bad_spec_writes_nothing(command, here):
     (here / "jobs.yaml").write_text("version: 2\njobs: []\n")
     code, _, err = command("--output-dir", "out")

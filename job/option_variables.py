@@ -1,0 +1,58 @@
+"""Environment variables that stand for options: `SEQ2SEQ_JOB_SPEC` for `--spec`. None is ignored."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+
+from job.errors import UsageError
+
+PREFIX = "SEQ2SEQ_JOB_"
+
+OTHERS = frozenset({"SEQ2SEQ_JOB_GIT_COMMIT"})
+"""Variables with the prefix that stand for no option."""
+
+_SERVICE_LINK = re.compile(
+    r"SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?", re.ASCII
+)
+"""How the variables end that Kubernetes sets for a Service called `seq2seq-job` or `seq2seq-job-NAME`."""
+
+
+def check_variables(environment: Mapping[str, str], options: Iterable[str]) -> None:
+    """Check that every variable with the prefix is one that some command reads, and has a value.
+
+    Args:
+        environment: of this process.
+        options: the names of the variables that stand for options, of any command.
+
+    Raises:
+        UsageError: one is misspelt or empty; names all of them.
+    """
+    known = {*options, *OTHERS}
+    given = [name for name in environment if name.upper().startswith(PREFIX)]
+    if "KUBERNETES_SERVICE_HOST" in environment:
+        given = [name for name in given if not _is_service_link(name)]
+    unknown = [_unknown(name, known) for name in sorted(given) if name not in known]
+    empty = [
+        f"{name} is empty; unset it, or give it a value"
+        for name in sorted(given)
+        if name in known and not environment[name].strip()
+    ]
+    if unknown or empty:
+        raise UsageError("\n".join([*unknown, *empty]))
+
+
+def _is_service_link(name: str) -> bool:
+    rest = name[len(PREFIX) :]
+    return any(_SERVICE_LINK.fullmatch(rest, start) for start in _word_starts(rest))
+
+
+def _word_starts(text: str) -> list[int]:
+    return [0, *(i + 1 for i, letter in enumerate(text) if letter == "_")]
+
+
+def _unknown(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name.upper(), sorted(known), n=1)
+    advice = f"did you mean {close[0]}?" if close else f"known are: {', '.join(sorted(known))}"
+    return f"{name} is not read by any command; unset it or correct its name: {advice}"
