@@ -18,8 +18,9 @@ from job import metrics
 from job.decoding.rollout import rollout
 from job.errors import InputError
 from job.model_pair import Contexts, ModelPair, load_pair, write_contexts
+from job.problems import columns
 from job.problems.base import Windows
-from job.problems.series import Floats, Series, Values
+from job.problems.series import LARGEST, Floats, Series, Values
 from job.results import Evaluation, Prediction
 
 ROWS = 256
@@ -74,15 +75,22 @@ class Forecaster(ModelPair):
         """Yield forecasts for lines of numbers; see `job.use.Usable` and `read_histories`.
 
         Raises:
-            InputError: several targets were asked for, or a line cannot be read.
+            InputError: several targets were asked for, a line cannot be read, or its forecast is not finite.
         """
         if n_best is not None:
             raise InputError("--n-best: a model of numbers has one forecast for a source; leave it out")
-        histories = read_histories(lines, self.series, name)
+        histories = enumerate(read_histories(lines, self.series, name), 1)
         while chunk := list(islice(histories, ROWS)):
-            found = iter(self.forecast(self._stacked(chunk)))
-            for history in chunk:
-                yield "" if history is None else self.series.write(next(found))
+            found = iter(self.forecast(self._stacked(history for _, history in chunk)))
+            for number, history in chunk:
+                yield "" if history is None else self._written(next(found), f"{name}:{number}")
+
+    def _written(self, forecast: Values, place: str) -> str:
+        if not np.isfinite(forecast).all():
+            raise InputError(
+                f"{place}: the forecast is not a finite number; expected numbers like the training data's"
+            )
+        return self.series.write(forecast)
 
     def encode_lines(self, lines: Iterable[str], name: str, output: Path) -> int:
         """Write the contexts of lines of numbers; see `job.use.Usable`."""
@@ -147,7 +155,7 @@ def evaluate_forecasts(forecaster: Forecaster, test: Windows) -> Evaluation:
 def _predictions(series: Series, test: Windows, predicted: Values) -> tuple[Prediction, ...]:
     rows = []
     for i, future in enumerate(test.future):
-        known = np.isfinite(future)
+        known = ~np.isnan(future)
         rows.append(
             Prediction(
                 id=str(i),
@@ -175,24 +183,30 @@ def read_histories(lines: Iterable[str], series: Series, name: str) -> Iterator[
         name: of the input, for errors.
 
     Raises:
-        InputError: something that is no finite number, or more or fewer numbers than the model reads.
+        InputError: something that is no finite number, a number that is too large, or more or fewer numbers
+            than the model reads.
     """
-    rows, columns = series.source_length, len(series.columns)
+    rows, width = series.source_length, len(series.columns)
     for number, line in enumerate(lines, 1):
         words = line.split()
         if not words:
             yield None
             continue
         values = [_number(word, f"{name}:{number}") for word in words]
-        if len(values) != rows * columns:
-            each = f" ({rows} rows of {', '.join(series.columns)})" if columns > 1 else ""
+        if len(values) != rows * width:
+            each = f" ({rows} rows of {', '.join(series.columns)})" if width > 1 else ""
             raise InputError(
-                f"{name}:{number}: {len(values)} numbers, but this model reads exactly {rows * columns}{each}"
+                f"{name}:{number}: {len(values)} numbers, but this model reads exactly {rows * width}{each}"
             )
-        history = np.array(values).reshape(rows, columns)
+        history = np.array(values).reshape(rows, width)
         if series.logarithm and history[:, 0].min() <= 0:
             least = f"{series.columns[0]} is {history[:, 0].min():g}"
             raise InputError(f"{name}:{number}: {least}, which has no logarithm; expected numbers above 0")
+        if not (np.abs(series.scaled(history)) <= LARGEST).all():
+            raise InputError(
+                f"{name}:{number}: a number is too large for this model; expected numbers like the training "
+                "data's"
+            )
         yield history
 
 
@@ -203,4 +217,6 @@ def _number(word: str, place: str) -> float:
         value = math.nan
     if not math.isfinite(value):
         raise InputError(f"{place}: {word!r} is not a number that the model can read")
+    if abs(value) > columns.LARGEST:
+        raise InputError(f"{place}: {word} is too large; expected a magnitude of {columns.LARGEST:g} at most")
     return value

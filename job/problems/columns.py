@@ -8,7 +8,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,15 @@ from job.errors import DataError, DataErrors
 from job.problems.data_files import MOST_ERRORS, read_data
 from job.spec.wording import nearest
 
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_NUMBER = re.compile(
+    r"[+-]?(\d+(\.(?P<fraction>\d*))?|\.(?P<only>\d+))([eE](?P<exponent>[+-]?\d+))?", re.ASCII
+)
+
+LARGEST = 1e150
+"""Largest magnitude of a number: sums, differences and squares of larger ones overflow."""
+
+_MOST_DECIMALS = 330
+"""Digits after the point of the smallest number that there is."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +33,14 @@ class Columns:
     """Some columns of a file.
 
     Args:
-        values: (rows, columns) float64, all finite, in the order asked for.
+        values: (rows, columns) float64, of magnitude `LARGEST` at most, in the order asked for.
         decimals: the most digits after the point of any cell of the first column.
+        lines: the 1-based line of the file that each row begins at.
     """
 
     values: NDArray[np.float64]
     decimals: int
+    lines: tuple[int, ...]
 
 
 def read_columns(path: Path, names: Mapping[str, str], file_key: str, positive: str | None = None) -> Columns:
@@ -45,7 +54,7 @@ def read_columns(path: Path, names: Mapping[str, str], file_key: str, positive: 
 
     Raises:
         DataErrors: the file cannot be read, a column is not in it, or a row has a cell too many or too few,
-            or one that is no finite number, or not above 0 where it must be.
+            or one that is no finite number, or larger than `LARGEST`, or not above 0 where it must be.
     """
     rows = list(_rows(path, file_key))
     header = [cell.strip() for cell in rows[0][1]]
@@ -66,7 +75,11 @@ def read_columns(path: Path, names: Mapping[str, str], file_key: str, positive: 
     if errors:
         raise DataErrors(errors)
     cells = [[row[i].strip() for i in wanted] for _, row in rows[1:]]
-    return Columns(np.array(cells, np.float64), max(_decimals(row[0]) for row in cells))
+    return Columns(
+        np.array(cells, np.float64),
+        max(_decimals(row[0]) for row in cells),
+        tuple(line for line, _ in rows[1:]),
+    )
 
 
 def _rows(path: Path, key: str) -> Iterator[tuple[int, list[str]]]:
@@ -115,8 +128,11 @@ def _bad_rows(
         else:
             cells = {header[i]: row[i].strip() for i in wanted}
             bad = [f"{name} is {cell!r}" for name, cell in cells.items() if not _is_number(cell)]
+            large = [f"{name} is {cell}" for name, cell in cells.items() if not bad and _is_large(cell)]
             if bad:
                 yield line, f"{', '.join(bad)}; expected a number (a series has no gaps)"
+            elif large:
+                yield line, f"{', '.join(large)}; expected numbers of magnitude {LARGEST:g} at most"
             elif positive in cells and float(cells[positive]) <= 0:
                 yield (
                     line,
@@ -128,5 +144,15 @@ def _is_number(cell: str) -> bool:
     return _NUMBER.fullmatch(cell) is not None and math.isfinite(float(cell))
 
 
+def _is_large(cell: str) -> bool:
+    return abs(float(cell)) > LARGEST
+
+
 def _decimals(cell: str) -> int:
-    return max(0, -int(Decimal(cell).as_tuple().exponent))
+    """Return how many digits after the point a number has when it is written without an exponent."""
+    found = _NUMBER.fullmatch(cell)
+    assert found is not None
+    fraction = len(found["fraction"] or found["only"] or "")
+    # the number is known to be finite; an exponent of more digits than this is one of 0 or of almost 0
+    exponent = int((found["exponent"] or "0")[:8])
+    return min(max(0, fraction - exponent), _MOST_DECIMALS)

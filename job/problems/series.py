@@ -13,6 +13,13 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 Values = NDArray[np.float64]
 
+CONSTANT = 1e-13
+"""A column of which half the range is at most this share of its magnitude does not vary: what is there is
+rounding, some hundred units of float64's, which scaling would blow up to noise of the size of a signal."""
+
+LARGEST = 1e16
+"""Largest magnitude of a number that a model reads or predicts: sums of squares stay far within float32."""
+
 
 @dataclass(frozen=True)
 class Series:
@@ -49,9 +56,21 @@ class Series:
         Args:
             history: (n, S, F) float64, in the data's own unit.
         """
+        return self.scaled(history).astype(np.float32)
+
+    def scaled(self, history: Values) -> Values:
+        """Return the same as `sources` in float64, (..., S - differencing, F) of (..., S, F)."""
         read = read_as(history, self.logarithm, self.differencing)
         scaled: Values = (read - np.array(self.centers)) / np.array(self.scales)
-        return scaled.astype(np.float32)
+        return scaled
+
+    def treatment(self, column: int) -> str:
+        """Say in a few words what was done to a column's numbers before the model reads them."""
+        steps = ["its logarithm"] if column == 0 and self.logarithm else []
+        steps += ["its change from the row before"] if column == 0 and self.differencing else []
+        center, scale = self.centers[column], self.scales[column]
+        steps += [f"less {center:g}, divided by {scale:g}"] if (center, scale) != (0.0, 1.0) else []
+        return ", ".join(steps) or "as it is"
 
     def targets(self, history: Values, future: Values) -> Floats:
         """Return what the decoder is to predict, (n, T, 1) float32.
@@ -126,19 +145,46 @@ def read_as(history: Values, logarithm: bool, differencing: int) -> Values:
     return read
 
 
-def fit_scaling(rows: Values, scaling: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def magnitudes(history: Values, logarithm: bool) -> Values:
+    """Return the largest magnitude in each column of the numbers that scaled ones are made of, (F,).
+
+    That is what rounding is relative to: a change of 0.1 between numbers near 1000 is off by the rounding of
+    1000. A logarithm is off by the rounding of its number, which is relative to 1, and by its own.
+
+    Args:
+        history: (R, F) float64, in the data's own unit.
+        logarithm: as of `read_as`.
+    """
+    largest: Values = np.abs(history).max(axis=0)
+    if logarithm:
+        largest[0] = max(1.0, np.abs(np.log(history[:, 0])).max())
+    return largest
+
+
+def fit_scaling(
+    rows: Values, scaling: str, rounded_from: Values
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return centers and scales, one a column; see `Series`.
 
     Args:
         rows: the training part alone, as `read_as` gives it: (R, F) float64.
         scaling: `none`; `standard`: mean and standard deviation (over R, not R - 1); `minmax`: -1..1.
-            A column without variation is only centred.
+            A column that varies by no more than rounding (see `CONSTANT`) is only centred.
+        rounded_from: see `magnitudes`.
     """
-    centers, scales = np.zeros(rows.shape[1]), np.ones(rows.shape[1])
-    if scaling == "standard":
-        centers, scales = rows.mean(axis=0), rows.std(axis=0)
-    elif scaling == "minmax":
-        low, high = rows.min(axis=0), rows.max(axis=0)
-        centers, scales = low + (high - low) / 2, (high - low) / 2
-    scales = np.where(scales > 0, scales, 1.0)
+    if scaling == "none":
+        return (0.0,) * rows.shape[1], (1.0,) * rows.shape[1]
+    low, high = rows.min(axis=0), rows.max(axis=0)
+    middle, half = low + (high - low) / 2, (high - low) / 2
+    centers, scales = (rows.mean(axis=0), _deviations(rows)) if scaling == "standard" else (middle, half)
+    constant = half <= CONSTANT * rounded_from
+    centers, scales = np.where(constant, middle, centers), np.where(constant, 1.0, scales)
     return tuple(map(float, centers)), tuple(map(float, scales))
+
+
+def _deviations(rows: Values) -> Values:
+    """Return the standard deviation of each column, also where squares of its numbers would underflow."""
+    _, exponents = np.frexp(np.abs(rows).max(axis=0))
+    # multiplying by a power of two is exact, so nothing changes where nothing underflows
+    scaled: Values = np.ldexp(np.ldexp(rows, -exponents).std(axis=0), exponents)
+    return scaled

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from job.errors import DataError, DataErrors
 from job.problems.base import Split, Windows, batch_rows
-from job.problems.columns import read_columns
+from job.problems.columns import Columns, read_columns
+from job.problems.data_files import MOST_ERRORS
 from job.problems.generated import Stream, generator
-from job.problems.series import Floats, Series, Values, fit_scaling, read_as
+from job.problems.series import LARGEST, Floats, Series, Values, fit_scaling, magnitudes, read_as
 from job.spec.files import checksum, locate
 from job.spec.schema import TimeSeriesSpec
 
@@ -47,8 +48,10 @@ class TimeSeries:
         columns = read_columns(path, names, "file", positive=spec.column if spec.logarithm else None)
         self._rows = columns.values
         self._train_rows = _count_training_rows(spec, path, len(self._rows))
-        train = read_as(self._rows[: self._train_rows], spec.logarithm, spec.differencing)
-        centers, scales = fit_scaling(train, spec.scaling)
+        train = self._rows[: self._train_rows]
+        centers, scales = fit_scaling(
+            read_as(train, spec.logarithm, spec.differencing), spec.scaling, magnitudes(train, spec.logarithm)
+        )
         self.series = Series(
             columns=tuple(names),
             unit=spec.unit,
@@ -60,6 +63,7 @@ class TimeSeries:
             scales=scales,
             decimals=columns.decimals + EXTRA_DECIMALS,
         )
+        _check_sizes(self.series, columns, path)
         self.max_target_length = spec.target_length
         self._files = {spec.file: checksum(path)}
         self._train_windows = self._train_rows - spec.source_length - spec.target_length + 1
@@ -128,6 +132,31 @@ def _locate(spec: TimeSeriesSpec, directory: Path) -> Path:
         return locate(spec.file, directory)
     except DataError as error:
         raise DataErrors([DataError(error.message, key="file")]) from None
+
+
+def _check_sizes(series: Series, columns: Columns, path: Path) -> None:
+    """Check that what the model is to read and predict is not too large for float32.
+
+    Raises:
+        DataErrors: it is; names the first rows.
+    """
+    scaled = series.scaled(columns.values)
+    bad = np.argwhere(~(np.abs(scaled) <= LARGEST))
+    errors = []
+    for row, column in bad[:MOST_ERRORS]:
+        at = row + series.differencing  # the first row has no change from one before
+        name = series.columns[column]
+        message = (
+            f"{name} is {columns.values[at, column]:g}, which enters the model as {scaled[row, column]:g} "
+            f"({series.treatment(column)}); expected a magnitude of {LARGEST:g} at most: scale the columns "
+            "(problem.scaling) or correct the number"
+        )
+        errors.append(DataError(message, file=path, line=columns.lines[at]))
+    if len(bad) > MOST_ERRORS:
+        rest = f"{len(bad) - MOST_ERRORS:,} more numbers of this file are too large"
+        errors.append(DataError(rest, file=path, key="file"))
+    if errors:
+        raise DataErrors(errors)
 
 
 def _count_training_rows(spec: TimeSeriesSpec, path: Path, rows: int) -> int:

@@ -50,6 +50,14 @@ class Stub(Forecaster):
         return lambda history: history[:, -1, :1] + np.arange(1.0, 4.0)
 
 
+class Diverging(Forecaster):
+    """Forecasts a value, then nothing that is a number."""
+
+    @property
+    def forecast(self):
+        return lambda history: history[:, -1, :1] + np.array([1.0, math.nan, math.inf])
+
+
 def test_scores_by_hand_over_all_that_the_series_still_has():
     history = np.array([[[0.0], [1.0]], [[1.0], [5.0]]])
     future = np.array([[5.0, 2.0, 8.0], [2.0, math.nan, math.nan]])
@@ -95,6 +103,12 @@ def test_lines_are_rows_of_columns():
         (PLAIN, ["1 2", "", "1 x"], "in.txt:3: 'x' is not a number that the model can read"),
         (PLAIN, ["1 nan"], "in.txt:1: 'nan' is not a number that the model can read"),
         (PLAIN, ["1 1e999"], "in.txt:1: '1e999' is not a number that the model can read"),
+        (PLAIN, ["1 2", "1 -2e150"], "in.txt:2: -2e150 is too large; expected a magnitude of 1e+150 at most"),
+        (
+            PLAIN,
+            ["1 2e16"],
+            "in.txt:1: a number is too large for this model; expected numbers like the training data's",
+        ),
         (PLAIN, ["1 2 3"], "in.txt:1: 3 numbers, but this model reads exactly 2"),
         (PAIR, ["1 2"], "in.txt:1: 2 numbers, but this model reads exactly 4 (2 rows of y, a)"),
         (LOGARITHMIC, ["1 2", "3 0"], "in.txt:2: y is 0, which has no logarithm; expected numbers above 0"),
@@ -104,6 +118,13 @@ def test_a_line_that_cannot_be_read_is_named(series, lines, message):
     with pytest.raises(InputError) as caught:
         list(read_histories(lines, series, "in.txt"))
     assert str(caught.value) == message
+
+
+def test_a_forecast_that_is_not_finite_is_an_error_and_no_line():
+    with pytest.raises(
+        InputError, match=r"^in\.txt:2: the forecast is not a finite number; expected numbers"
+    ):
+        list(Diverging(None, None, PLAIN).predict_lines(["", "1 2"], "in.txt"))
 
 
 # --- a trained model --------------------------------------------------------------------------------------

@@ -183,6 +183,46 @@ def test_a_column_without_variation_is_only_centred(tmp_path):
         assert not problem.batch(0, 0, 4, 4)[0].any()
 
 
+SCALINGS = ["standard", "minmax"]
+
+
+@pytest.mark.parametrize("scaling", SCALINGS)
+@pytest.mark.parametrize("constant", ["14.62", "0.1", "-273.15", "1e-200", "9.9e149"])
+def test_a_constant_whose_mean_is_rounded_is_only_centred(tmp_path, scaling, constant):
+    """The mean of 29 times 14.62 is another number, and the standard deviation so no zero."""
+    values = [float(i % 4) for i in range(32)]
+    more = {"a": [constant] * 32}
+    problem = problem_of(tmp_path, values, more=more, covariates=["a"], scaling=scaling)
+    assert (problem.series.centers[1], problem.series.scales[1]) == (float(constant), 1.0)
+    assert not problem.examples("test", 9).source[:, :, 1].any()
+    target = problem_of(tmp_path, [constant] * 32, scaling=scaling)
+    assert (target.series.centers, target.series.scales) == ((float(constant),), (1.0,))
+
+
+@pytest.mark.parametrize("scaling", SCALINGS)
+def test_what_varies_by_rounding_alone_is_constant(tmp_path, scaling):
+    noisy = ["14.62" if i % 2 else "14.620000000000003" for i in range(32)]
+    rising = [repr(1000 + 0.1 * i) for i in range(32)]  # changes of 0.1, off by the rounding of 1000
+    growing = [repr(1.1**i) for i in range(32)]  # logarithms that change by log 1.1
+    assert problem_of(tmp_path, noisy, scaling=scaling).series.scales == (1.0,)
+    assert problem_of(tmp_path, rising, scaling=scaling, differencing=1).series.scales == (1.0,)
+    changes = problem_of(tmp_path, growing, scaling=scaling, differencing=1, logarithm=True).series
+    assert changes.scales == (1.0,)
+    assert changes.centers == pytest.approx((math.log(1.1),))
+
+
+@pytest.mark.parametrize("scaling", SCALINGS)
+@pytest.mark.parametrize(
+    ("offset", "step"), [(1.7e9, 1.0), (1e6, 1e-4), (0.0, 1e-300), (0.0, 1e-170), (14.62, 1e-9)]
+)
+def test_what_truly_varies_is_scaled_however_little_it_is(tmp_path, scaling, offset, step):
+    values = [repr(offset + step * (i % 4)) for i in range(32)]
+    problem = problem_of(tmp_path, values, scaling=scaling)
+    source = problem.batch(0, 0, 20, 20)[0]
+    assert 0.5 < source.max() < 2
+    assert -2 < source.min() < -0.5
+
+
 def test_each_column_has_its_own_scale(tmp_path):
     problem = problem_of(tmp_path, more={"a": range(0, 1000, 100)}, covariates=["a"], scaling="minmax")
     assert problem.series.centers == (25.0, 300.0)
@@ -269,6 +309,8 @@ def test_json_without_a_key_is_an_error():
         (["1.5", "2", "3.25", "4", "5", "6", "7"], 5, "0.33333 -12.0"),
         (["1", "2", "3", "4", "5", "6", "7"], 3, "0.333 -12.0"),
         (["1e-3", "2E2", "+3.", ".5", "5", "6", "-7"], 6, "0.333333 -12.0"),
+        (["0e-99999999999999999999", "2", "3", "4", "5", "6", "7"], 333, f"{1 / 3!r} -12.0"),
+        (["0e99999999999999999999", "2", "3", "4", "5", "6", "7"], 3, "0.333 -12.0"),
     ],
 )
 def test_forecasts_are_written_with_three_digits_more_than_the_data(tmp_path, cells, decimals, text):
@@ -356,6 +398,33 @@ BAD = {
         "t,y\n1,x\n",
         {"covariates": ["a"]},
         [(1, "covariates", "no column 'a'"), (2, "", "y is 'x'")],
+    ),
+    "too large to be squared": (
+        "t,y,z\n1,1.7e308,2\n2,3,-1e151\n3,-2e200,1e160\n",
+        {"covariates": ["z"]},
+        [
+            (2, "", "y is 1.7e308; expected numbers of magnitude 1e+150 at most"),
+            (3, "", "z is -1e151;"),
+            (4, "", "y is -2e200, z is 1e160;"),
+        ],
+    ),
+    "too large for float32": (
+        "t,y,z\n" + "1,2,3\n" * 9 + "1,4e16,3\n1,2,-1e40\n",
+        {"covariates": ["z"]},
+        [
+            (11, "", "y is 4e+16, which enters the model as 4e+16 (as it is); expected a magnitude of 1e+16"),
+            (12, "", "z is -1e+40"),
+        ],
+    ),
+    "a change too large for float32": (
+        "t,y\n" + "1,2\n" * 8 + "1,4e16\n1,4e16\n1,4e16\n",
+        {"differencing": 1, "source_length": 3},
+        [(10, "", "enters the model as 4e+16 (its change from the row before)")],
+    ),
+    "too large beside the training rows": (
+        "t,y\n" + "1,2\n1,3\n" * 5 + "1,1e30\n",
+        {"scaling": "minmax"},
+        [(12, "", "y is 1e+30, which enters the model as 2e+30 (less 2.5, divided by 0.5)")],
     ),
     "very many bad rows": (
         "t,y\n" + "1,x\n" * 25,
