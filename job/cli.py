@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+import job
 from job.errors import FAILED, JobError, UsageError
+from job.import_path import second_packages
 from job.local_paths import is_address, refusal
 from job.option_variables import check_variables
 from job.stopping import Stop, Stopped
@@ -195,12 +197,11 @@ def run(
 ) -> None:
     """Train and evaluate the encoder-decoders of a spec, one job after the other."""
     check_variables(os.environ, _option_variables(context))
+    _refuse_second_package()
     if context.invoked_subcommand is not None:
         _refuse_options_before(context, context.invoked_subcommand)
         return
     if version:
-        import job
-
         typer.echo(job.__version__)
         return
     from job import environment
@@ -244,6 +245,16 @@ def _option_variables(context: typer.Context) -> Iterator[str]:
         for parameter in command.params:
             names = parameter.envvar or ()
             yield from (names,) if isinstance(names, str) else names
+
+
+def _refuse_second_package() -> None:
+    """Refuse another package called `job` on `PYTHONPATH`: what uses this one could get that one."""
+    if others := second_packages():
+        ours = Path(job.__file__).parent
+        raise UsageError(
+            f"PYTHONPATH has another package called job: {others[0]}, beside that of seq2seq-job: {ours}; "
+            "take it off PYTHONPATH, or give it another name"
+        )
 
 
 def _refuse_options_before(context: typer.Context, name: str) -> None:

@@ -6,7 +6,6 @@ Imports little: loading TensorFlow takes a worker seconds, and the sooner it beg
 from __future__ import annotations
 
 import math
-import os
 import socket
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from multiprocessing.connection import Connection
 from typing import IO, TYPE_CHECKING
 
 from job.batch.resources import device_variables
+from job.import_path import worker_command, worker_variables
 
 if TYPE_CHECKING:
     from job.task import Task
@@ -64,9 +64,9 @@ def start_worker(variables: Mapping[str, str]) -> Worker:
     here, there = socket.socketpair()
     output = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
     process = subprocess.Popen(
-        [sys.executable, "-m", "job.batch.worker", str(there.fileno())],
+        worker_command(sys.executable, there.fileno()),
         pass_fds=[there.fileno()],
-        env={**os.environ, **VARIABLES, **variables},
+        env={**worker_variables(), **VARIABLES, **variables},
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=output,

@@ -1,4 +1,4 @@
-"""The process that trains: `python -m job.batch.worker FD`. TensorFlow is imported here and nowhere above.
+"""The process that trains (see `import_path.worker_command`). TensorFlow is imported here and nowhere above.
 
 Talks to its parent over a socket with pickled messages. From the parent: a `Task`, or None to leave. To the
 parent, one of `messages`. SIGTERM has it save the state of its job and leave.
@@ -16,6 +16,7 @@ from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import NoReturn
 
 from job import environment
 from job.batch.messages import Advanced, Broken, Failed, Finished, Interrupted, Ready
@@ -56,6 +57,14 @@ def main(connection: Connection) -> None:
             if isinstance(message, Interrupted):
                 return
             task = _next(connection)
+
+
+def serve(descriptor: int) -> NoReturn:
+    """Run the tasks that come over the connection with that descriptor, and end the process."""
+    main(Connection(descriptor))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # there is nothing left to do, and TensorFlow takes a while to be taken down
 
 
 def _do(
@@ -122,10 +131,3 @@ def _failure(error: BaseException, task: Task) -> Failure:
     if isinstance(error, JobError | DataError | DataErrors):  # their sentence says it all
         return Failure(type(error).__name__, str(error))
     return Failure(type(error).__name__, str(error), traceback_file=task.paths.log.name)
-
-
-if __name__ == "__main__":
-    main(Connection(int(sys.argv[1])))
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)  # there is nothing left to do, and TensorFlow takes a while to be taken down

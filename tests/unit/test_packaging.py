@@ -143,7 +143,7 @@ def test_the_command_is_installed() -> None:
     (script,) = (
         entry for entry in metadata.entry_points(group="console_scripts") if entry.name == "seq2seq-job"
     )
-    assert script.value == "job.cli:main"
+    assert script.value == "seq2seq_job:main"
 
 
 def test_tox_tests_every_python_of_the_classifiers() -> None:

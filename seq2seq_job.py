@@ -1,0 +1,20 @@
+"""The command `seq2seq-job`: find the package `job` that is installed beside this file, and run it.
+
+A module of its own, since `job` is a name that others use too: another one on `PYTHONPATH` is
+refused with a sentence (`second_packages`), and not run in this one's place.
+"""
+
+import os
+import sys
+
+
+def main() -> None:
+    """Run the command."""
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    from job.import_path import leave_working_directory
+
+    del sys.path[0]
+    leave_working_directory()
+    from job.cli import main as run
+
+    run()
