@@ -11,7 +11,8 @@
     ├── BaselineError            4   the baseline is missing, or is of something else
     ├── DeviceError              1   the job asks for a GPU, and there is none
     ├── TrainingError            1   training cannot go on
-    │   └── NonFiniteError       1   the loss or the gradient is no longer a number
+    │   ├── NonFiniteError       1   the loss or the gradient is no longer a number
+    │   └── ResultError          1   what a trained model came to is not finite, or cannot be recorded
     └── IncompleteReportError    1   a result that the plan lists is not there
 
 An exception that is not a `JobError` is a bug of this package.
@@ -118,7 +119,7 @@ class NonFiniteError(TrainingError):
 
     Args:
         step: 1-based training step at which it was first seen.
-        quantity: what was not finite: `loss` or `gradient norm`.
+        quantity: what was not finite: `loss`, `gradient norm` or `validation loss`.
     """
 
     def __init__(self, step: int, quantity: str) -> None:
@@ -128,6 +129,10 @@ class NonFiniteError(TrainingError):
             f"the {quantity} is not a finite number at step {step}: "
             "lower training.optimizer.learning_rate or set training.optimizer.clip_norm"
         )
+
+
+class ResultError(TrainingError):
+    """A job was trained, but a number that it came to is not finite, is missing, or cannot be recorded."""
 
 
 class BaselineError(JobError):

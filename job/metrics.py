@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -54,13 +55,36 @@ def edit_rate(predicted: list[list[str]], references: list[list[list[str]]]) -> 
 
 
 def rmse(predicted: Floats, target: Floats) -> float:
-    """Return the root of the mean squared error; both of one shape, NaN in `target` does not count."""
-    return float(np.sqrt(np.nanmean((predicted - target) ** 2)))
+    """Return the root of the mean squared error; both of one shape, NaN in `target` does not count.
+
+    What is not finite in `predicted` does: the result is not finite then.
+    """
+    errors, count = _errors(predicted, target)
+    unit = power_of_two(errors)
+    return float(np.sqrt(np.sum((errors / unit) ** 2) / count) * unit)
 
 
 def mae(predicted: Floats, target: Floats) -> float:
-    """Return the mean absolute error; both of one shape, NaN in `target` does not count."""
-    return float(np.nanmean(np.abs(predicted - target)))
+    """Return the mean absolute error; arguments as of `rmse`."""
+    errors, count = _errors(predicted, target)
+    return float(np.sum(np.abs(errors)) / count)
+
+
+def _errors(predicted: Floats, target: Floats) -> tuple[Floats, int]:
+    """Return the errors, 0 where `target` is NaN, and how many others there are."""
+    known = ~np.isnan(target)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told by the result
+        errors: Floats = np.subtract(predicted, target, out=np.zeros(target.shape), where=known)
+    return errors, int(known.sum())
+
+
+def power_of_two(values: Floats) -> float:
+    """Return the power of two next to the largest magnitude; 1 where there is none.
+
+    Dividing by it and multiplying again changes nothing, but squares neither overflow nor underflow.
+    """
+    largest = float(np.abs(values).max(initial=0.0))
+    return math.ldexp(1.0, math.frexp(largest)[1] - 1) if math.isfinite(largest) else 1.0
 
 
 @dataclass(frozen=True)

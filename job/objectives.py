@@ -84,7 +84,7 @@ def squared_error(predicted: Any, target: Any) -> dict[str, Any]:
     Returns:
         scalars: loss (squared errors, summed), tokens (how many numbers count), rows.
     """
-    counts = tf.math.is_finite(target)
+    counts = ~tf.math.is_nan(target)
     # Chosen before and after: NaN times 0 is NaN, in a gradient too.
     errors = tf.where(counts, predicted - tf.where(counts, target, 0.0), 0.0)
     return {
@@ -101,5 +101,5 @@ def lagged(source: Any, target: Any) -> Any:
         source: (B, S, F) float32, whose first column is the one that is forecast.
         target: (B, T, 1) float32; NaN enters as 0.
     """
-    known = tf.where(tf.math.is_finite(target), target, 0.0)
+    known = tf.where(tf.math.is_nan(target), 0.0, target)
     return tf.concat([source[:, -1:, :1], known[:, :-1]], axis=1)

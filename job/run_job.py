@@ -34,6 +34,7 @@ from job.models.seq2seq import Models
 from job.problems import build_problem
 from job.problems.base import Examples, Ids, Problem, TokenProblem, Windows
 from job.problems.overlap import count_seen
+from job.result_checks import check_contexts, check_result, check_weights
 from job.results import Evaluation, JobResult, Progress
 from job.spec import plugins
 from job.spec.schema import JobSpec, PluginSpec
@@ -87,6 +88,7 @@ def run_job(
     Raises:
         JobError: training cannot go on, or the job's device is not there.
         DataError, DataErrors: a data file is not what it was when the spec was checked.
+        ResultError: a number that the job came to is not finite, or its leading metric is missing.
         OSError: a file cannot be written.
         Stopped: it was asked to stop.
     """
@@ -114,18 +116,22 @@ def run_job(
         fitted = fit(compiled.loop, problem, job.training, validation, watch, **aside)
     _write_history(task, fitted.history)
     with clock.stage("save"):
-        compiled.models.train.set_weights(compiled.loop.model.get_weights())
+        weights = compiled.loop.model.get_weights()
+        check_weights(weights)
+        compiled.models.train.set_weights(weights)
         save_models(compiled.models, use.facts, task.paths.model)
     with clock.stage("evaluate"):
         evaluation = use.evaluate(fitted)
         _write_evaluation(task, evaluation)
-    return replace(
+    result = replace(
         _result(task, problem, fitted, evaluation),
         timings=_timings(clock, fitted, evaluation),
         speed_ranges=speed_ranges(fitted.history, evaluation.decode_speeds),
         parameters=compiled.models.train.count_params(),
         environment=_environment(task, kernel),
     )
+    check_result(result)
+    return result
 
 
 def _result(task: Task, problem: Problem, fitted: Fitted, evaluation: Evaluation) -> JobResult:
@@ -135,7 +141,7 @@ def _result(task: Task, problem: Problem, fitted: Fitted, evaluation: Evaluation
         fingerprint=task.fingerprint,
         seed=task.job.seed,
         spec=task.job.model_dump(mode="json"),
-        metrics={name: value for name, value in evaluation.metrics.items() if math.isfinite(value)},
+        metrics=evaluation.metrics,
         data=_data(problem, task.job, fitted, evaluation),
         peak_rss_bytes=_peak_rss_bytes(),
         history=history_columns(fitted.history),
@@ -215,11 +221,13 @@ def _contexts(
     states: Callable[[Ids], Contexts], problem: TokenProblem, job: JobSpec, test: Examples, done: Evaluation
 ) -> dict[str, Any]:
     shown = done.predictions[: projection.MOST]
+    found = states(test.source[: projection.MOST])
+    check_contexts(found)
     return projection.contexts(
         job.problem.kind,
         [prediction.id for prediction in shown],
         [problem.source_vocabulary.split(prediction.source) for prediction in shown],
-        states(test.source[: projection.MOST]),
+        found,
     )
 
 
@@ -232,7 +240,7 @@ def _write_evaluation(task: Task, evaluation: Evaluation) -> None:
     lines = "".join(prediction.to_line() + "\n" for prediction in evaluation.predictions)
     artifacts.write_text(task.paths.predictions, lines)
     if evaluation.contexts:
-        artifacts.write_text(task.paths.contexts, json.dumps(evaluation.contexts) + "\n")
+        artifacts.write_text(task.paths.contexts, json.dumps(evaluation.contexts, allow_nan=False) + "\n")
 
 
 def _write_history(task: Task, history: tuple[HistoryRow, ...]) -> None:
@@ -271,7 +279,7 @@ def save_models(models: Models, facts: dict[str, Any], directory: Path) -> None:
     for name, model in vars(models).items():
         with artifacts.replacing(directory / f"{name}.keras") as temporary:
             model.save(temporary)
-    text = json.dumps(facts, ensure_ascii=False, indent=1)
+    text = json.dumps(facts, ensure_ascii=False, indent=1, allow_nan=False)
     artifacts.write_text(directory / "vocabulary.json", text + "\n")
 
 
@@ -306,12 +314,13 @@ def _timings(clock: _Clock, fitted: Fitted, evaluation: Evaluation) -> dict[str,
         "train_seconds": fitted.train_seconds,
         "decode_compile_seconds": evaluation.compile_seconds,
         "decode_seconds": evaluation.decode_seconds,
-        "decoded_sequences_per_second": len(evaluation.predictions) / evaluation.decode_seconds,
         "total_seconds": time.perf_counter() - clock.began + fitted.earlier_seconds,
     }
+    if evaluation.decode_seconds:
+        timings["decoded_sequences_per_second"] = len(evaluation.predictions) / evaluation.decode_seconds
     if fitted.train_seconds:
         timings["train_examples_per_second"] = fitted.timed_examples / fitted.train_seconds
-    return {name: round(seconds, 4) for name, seconds in timings.items() if math.isfinite(seconds)}
+    return {name: round(seconds, 4) for name, seconds in timings.items()}
 
 
 def speed_ranges(

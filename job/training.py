@@ -373,7 +373,7 @@ def fit(
         meanwhile: called once, in a thread, while steps run: they need no Python, and compiling does.
 
     Raises:
-        NonFiniteError: the loss or the gradient norm is not finite; names the step.
+        NonFiniteError: the loss, the gradient norm or the validation loss is not finite; names the step.
         Stopped: it was asked to stop; a checkpoint is written.
         OSError: a checkpoint cannot be written.
     """
@@ -392,6 +392,8 @@ def fit(
                 watch(_progress(run, steps_per_epoch * spec.epochs, spec.batch_size))
                 keeper.keep(run)
             scores = validate(loop.validate, validation, lambda: keeper.keep(run))
+            if not all(map(math.isfinite, scores.values())):
+                raise NonFiniteError(run.step, "validation loss")
             _end_epoch(loop.model, run, spec, scores)
             keeper.keep(run, epoch_ended=True)
         if preparing:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import traceback
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
@@ -69,9 +70,17 @@ class _Recorder:
 
     def record(self, task: Task, outcome: JobResult | Failure) -> JobResult:
         """Judge an outcome and write `result.json`, after all other files; nothing is left to go on from."""
+        result = self._judged(task, outcome)
+        artifacts.write_text(task.paths.result, result.to_json())
+        if result.status in FINISHED:
+            shutil.rmtree(task.paths.checkpoint, ignore_errors=True)
+        return result
+
+    def _judged(self, task: Task, outcome: JobResult | Failure) -> JobResult:
+        """Return what is to be recorded; whatever is wrong with an outcome fails its job, not the batch."""
         if isinstance(outcome, Failure):
-            result = _unfinished(task, outcome, "failed")
-        else:
+            return _unfinished(task, outcome, "failed")
+        try:
             from job.reports.plots import write_plots  # loaded by `_run`, while the workers loaded TensorFlow
 
             write_plots(task.paths, outcome)
@@ -85,9 +94,15 @@ class _Recorder:
                 gates=outcomes,
                 artifacts=artifacts.describe(task.paths.directory),
             )
-        artifacts.write_text(task.paths.result, result.to_json())
-        if result.status in FINISHED:
-            shutil.rmtree(task.paths.checkpoint, ignore_errors=True)
+            result.to_json()
+        except OSError:  # the output directory's fault
+            raise
+        except Exception as error:
+            with suppress(OSError), task.paths.log.open("a", encoding="utf-8") as log:
+                traceback.print_exc(file=log)
+            return _unfinished(
+                task, Failure(type(error).__name__, str(error), traceback_file=task.paths.log.name), "failed"
+            )
         return result
 
 

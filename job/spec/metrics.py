@@ -79,6 +79,11 @@ METRICS: dict[str, Metric] = {
 }
 
 
+def leading_metric(kind: str) -> str:
+    """Return the metric that every job of a kind of problem has, and is judged by first."""
+    return "rmse" if kind == "time_series" else "sequence_accuracy"
+
+
 def gate_key(metric: str) -> str:
     """Return the gate's key for a metric: `min_` where higher is better, `max_` where lower is."""
     return ("min_" if METRICS[metric].direction == "higher" else "max_") + metric

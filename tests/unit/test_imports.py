@@ -31,6 +31,7 @@ RANKS = {
     "training_state": 7,
     "checkpoints": 6,
     "model_pair": 6,
+    "result_checks": 6,
     "task": 6,
     "event_files": 6,
     "device": 6,
@@ -51,6 +52,7 @@ RANKS = {
     "local_paths": 2,
     "option_variables": 2,
     "errors": 1,
+    "finite_numbers": 1,
     "": 0,
 }
 """The parts of the package, `""` being `job/__init__.py`. A part imports parts of a lower rank only: so parts

@@ -94,3 +94,28 @@ def test_edit_rate_is_distance_over_reference_tokens_of_all_rows_and_can_exceed_
 def test_rows_must_have_their_references():
     with pytest.raises(ValueError, match="zip"):
         metrics.edit_distances([list("a"), list("b")], [[list("a")]])
+
+
+# --- numbers ------------------------------------------------------------------------------------------------
+
+NAN, INF = float("nan"), float("inf")
+
+
+def test_errors_of_numbers_are_over_what_the_series_still_has():
+    predicted, target = np.array([[1.0, 2.0], [3.0, NAN]]), np.array([[2.0, 4.0], [3.0, NAN]])
+    assert metrics.rmse(predicted, target) == pytest.approx(np.sqrt(5 / 3))
+    assert metrics.mae(predicted, target) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("value", [NAN, INF, -INF])
+def test_a_forecast_that_is_not_finite_counts(value):
+    predicted, target = np.array([[1.0, value]]), np.array([[1.0, 1.0]])
+    assert not np.isfinite(metrics.rmse(predicted, target))
+    assert not np.isfinite(metrics.mae(predicted, target))
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1.0, 1e200])
+def test_errors_are_not_lost_where_their_squares_are_no_numbers(unit):
+    predicted, target = np.array([[3 * unit, 0.0]]), np.array([[0.0, 4 * unit]])
+    assert metrics.rmse(predicted, target) == pytest.approx(np.sqrt(12.5) * unit)
+    assert metrics.rmse(target, target) == 0.0

@@ -1,14 +1,18 @@
 import csv
+import math
 import os
 import signal
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
 from job import run_job as module
 from job.artifacts import JobPaths
-from job.errors import DeviceError
+from job.errors import DeviceError, ResultError
+from job.result_checks import check_contexts, check_result
+from job.results import JobResult
 from job.run_job import history_columns, run_job, speed_ranges
 from job.spec.schema import CopySpec, EvaluationSpec, JobSpec, ModelSpec, TrainingSpec
 from job.stopping import Stop, Stopped
@@ -119,6 +123,94 @@ def test_numbers_that_json_does_not_have_and_columns_without_any_are_left_out_of
     )
     worse = replace(row, step=1_234_568, loss=float("inf"))
     assert history_columns((row, worse)) == {"step": [1_234_567, 1_234_568], "loss": [0.666667, None]}
+
+
+# --- numbers that are not finite ----------------------------------------------------------------------------
+
+
+def spoil(monkeypatch, **fields):
+    """Have the evaluation come to something else than it did."""
+    real = module.evaluate
+    monkeypatch.setattr(
+        module, "evaluate", lambda *args, **options: replace(real(*args, **options), **fields)
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"metrics": {}}, "the evaluation gave no sequence_accuracy, by which the job is judged"),
+        (
+            {"metrics": {"sequence_accuracy": math.nan}},
+            "sequence_accuracy is not a finite number after training: lower training.optimizer.learning_rate",
+        ),
+        ({"metrics": {"sequence_accuracy": 1.0, "edit_rate": math.inf}}, "edit_rate is not a finite number"),
+        ({"decode_seconds": math.nan}, "timings.decode_seconds is not a finite number"),
+        ({"analysis": {"by_position": [{"accuracy": math.nan}]}}, "analysis.by_position[0].accuracy is not"),
+        ({"attention": ({"weights": [[math.nan]]},)}, "attention[0].weights[0][0] is not a finite number"),
+    ],
+)
+def test_a_number_that_is_missing_or_not_finite_fails_the_job_and_is_named(
+    make_task, monkeypatch, fields, sentence
+):
+    spoil(monkeypatch, **fields)
+    with pytest.raises(ResultError) as caught:
+        run_job(make_task("spoilt"))
+    assert str(caught.value).startswith(sentence)
+    assert caught.value.exit_code == 1
+
+
+def test_a_metric_at_other_sizes_that_is_not_finite_fails_the_job(make_task, monkeypatch):
+    elsewhere = {"sizes": {"source_length": 3}, "examples": 1, "metrics": {"edit_rate": math.nan}}
+    monkeypatch.setattr(module, "evaluate_at", lambda *arguments: elsewhere)
+    task = make_task("elsewhere")
+    evaluation = task.job.evaluation.model_copy(update={"also": [{"source_length": 3}]})
+    task = replace(task, job=task.job.model_copy(update={"evaluation": evaluation}))
+    with pytest.raises(ResultError, match=r"^also\[0\]\.metrics\.edit_rate is not a finite number"):
+        run_job(task)
+
+
+def test_a_weight_that_is_not_finite_fails_the_job(make_task, monkeypatch):
+    real = module.fit
+
+    def fit(loop, *arguments, **options):
+        fitted = real(loop, *arguments, **options)
+        loop.model.set_weights([weight * math.nan for weight in loop.model.get_weights()])
+        return fitted
+
+    monkeypatch.setattr(module, "fit", fit)
+    with pytest.raises(
+        ResultError, match=r"^a weight of the model is not a finite number after training: lower"
+    ):
+        run_job(make_task("weights"))
+
+
+def test_a_context_that_is_not_finite_fails_the_job():
+    with pytest.raises(ResultError, match=r"^the context vector of a test source is not finite: lower"):
+        check_contexts({"h1": np.array([[0.0, 1.0]]), "c1": np.array([[math.inf, 1.0]])})
+
+
+@pytest.mark.parametrize(
+    ("described", "sentence"),
+    [
+        ({"noise": math.nan}, "data.noise is not a finite number after training: the problem's describe() "),
+        ({"noise": object()}, "the result cannot be written as JSON: "),
+        ({"noise": np.float32(1)}, "the result cannot be written as JSON: "),
+    ],
+)
+def test_what_a_problem_describes_fails_the_job_where_json_cannot_hold_it(described, sentence):
+    result = JobResult(
+        name="own",
+        status="passed",
+        fingerprint="f" * 64,
+        seed=1,
+        spec={"problem": {"kind": "plugin"}},
+        metrics={"sequence_accuracy": 1.0},
+        data=described,
+    )
+    with pytest.raises(ResultError) as caught:
+        check_result(result)
+    assert str(caught.value).startswith(sentence)
 
 
 # --- how fast training was in its parts ---------------------------------------------------------------------

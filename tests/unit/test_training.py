@@ -386,6 +386,17 @@ class Rare(Copy):
         return source, target
 
 
+class PoisonedValidation(Rare):
+    """A problem whose validation alone holds the value 5."""
+
+    def batch(self, epoch, index, batch_size, examples):
+        return super().batch(epoch, 0, batch_size, examples)
+
+    def examples(self, split, count):
+        found = super().examples(split, count)
+        return Examples(np.full_like(found.source, 5), np.full_like(found.target, 5))
+
+
 def poison_the_value_5(model):
     kernel = model.get_layer("encoder_1").weights[0]
     kernel.assign(tf.tensor_scatter_nd_update(kernel.value, [[5]], tf.fill([1, kernel.shape[1]], math.nan)))
@@ -410,6 +421,12 @@ def test_a_gradient_that_overflows_stops_the_job_though_the_loss_is_finite():
 
     with pytest.raises(NonFiniteError, match="the gradient norm is not a finite number at step 1:"):
         trained(Copy(COPY, 1), TrainingSpec(examples=64, batch_size=16), prepare=enlarge)
+
+
+def test_a_validation_loss_that_is_no_number_stops_the_job_and_names_the_step():
+    spec = TrainingSpec(examples=64, batch_size=16, epochs=2)
+    with pytest.raises(NonFiniteError, match="the validation loss is not a finite number at step 4: lower"):
+        trained(PoisonedValidation(COPY, 1), spec, prepare=poison_the_value_5)
 
 
 # --- validation and early stopping --------------------------------------------------------------------------

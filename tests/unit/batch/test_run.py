@@ -81,6 +81,15 @@ def test_one_failed_job_is_recorded_and_does_not_stop_the_others(batch, output):
     assert "job raises failed: ValueError: first line" in report.verdict.reasons
 
 
+def test_a_result_that_cannot_be_written_fails_its_job_alone(batch, output):
+    report = batch("fine-1", "nan", "fine-2")
+    assert [result.status for result in report.jobs] == ["passed", "failed", "passed"]
+    assert report.exit_code == 1
+    assert report.verdict.reasons[0].startswith("job nan failed: ValueError: Out of range float values")
+    assert recorded(output, "nan").error.traceback_file == "job.log"
+    assert "Traceback" in output.job("nan").log.read_text("utf-8")
+
+
 def test_jobs_done_before_are_not_run_again_and_are_marked(batch, output, stand_in):
     first = batch("fine-1", "fine-2")
     said = []
