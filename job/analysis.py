@@ -9,7 +9,7 @@ from typing import Any
 
 from rapidfuzz.distance import Levenshtein
 
-from job.results import Prediction
+from job.results import UNKNOWN_CHARACTER, Prediction
 
 CONFUSIONS = 20
 """Pairs of tokens listed, most frequent first."""
@@ -33,9 +33,9 @@ def analyse(predictions: Sequence[Prediction], split_source: Split, split_target
     Returns:
         `by_position`: for each target position (from 0) how many references have it and the share predicted
         right; `by_source_length`: the same of whole sequences by tokens of the source; `confusions`: the
-        commonest substitutions in an optimal alignment, `target`, `predicted`, `count`; `worst_mistakes`:
-        `id`, `edit_distance` and the texts `source`, `target` (the nearest reference) and `predicted`, worst
-        first.
+        commonest substitutions in an optimal alignment, `target`, `predicted`, `count`, and `unknown` (true)
+        where the unknown token was predicted; `worst_mistakes`, worst first: `id`, `edit_distance` and the
+        texts `source`, `target` (the nearest reference) and `predicted`; `unknown` as a `Prediction` has it.
     """
     rows = [_aligned(p, split_source, split_target) for p in predictions]
     return {
@@ -63,7 +63,7 @@ class _Row:
 
 
 def _aligned(p: Prediction, split_source: Split, split_target: Split) -> _Row:
-    predicted = split_target(p.predicted)
+    predicted = split_target(p.scored)
     nearest = min(p.targets, key=lambda text: Levenshtein.distance(predicted, split_target(text)))
     return _Row(p, nearest, split_source(p.source), split_target(nearest), predicted)
 
@@ -86,13 +86,20 @@ def _by_source_length(rows: Sequence[_Row]) -> list[dict[str, float]]:
 
 def _confusions(rows: Sequence[_Row]) -> list[dict[str, Any]]:
     pairs: Counter[tuple[str, str]] = Counter()
+    label = "<unk>"
     for row in rows:
         if not row.prediction.correct:
+            label = row.prediction.unknown_label or label
             for edit in Levenshtein.editops(row.target, row.predicted):
                 if edit.tag == "replace":
                     pairs[row.target[edit.src_pos], row.predicted[edit.dest_pos]] += 1
     ordered = sorted(pairs.items(), key=lambda item: (-item[1], item[0]))[:CONFUSIONS]
-    return [{"target": t, "predicted": p, "count": count} for (t, p), count in ordered]
+    return [
+        {"target": t, "predicted": label, "count": count, "unknown": True}
+        if p == UNKNOWN_CHARACTER
+        else {"target": t, "predicted": p, "count": count}
+        for (t, p), count in ordered
+    ]
 
 
 def _worst(rows: Sequence[_Row]) -> list[dict[str, Any]]:
@@ -104,9 +111,16 @@ def _worst(rows: Sequence[_Row]) -> list[dict[str, Any]]:
             "source": _cut(row.prediction.source),
             "target": _cut(row.reference),
             "predicted": _cut(row.prediction.predicted),
+            **_unknown(row.prediction),
         }
         for row in wrong[:WORST]
     ]
+
+
+def _unknown(prediction: Prediction) -> dict[str, Any]:
+    shown = len(_cut(prediction.predicted))
+    spans = [list(span) for span in prediction.unknown if span[1] <= shown]
+    return {"unknown": spans} if spans else {}
 
 
 def _cut(text: str) -> str:

@@ -32,6 +32,14 @@ ATTENDED = 30
 """Tokens of either side whose attention is kept, the first ones: no picture shows more."""
 
 
+NOT_MEASURED = {
+    "unseen_sequence_accuracy": "every test source occurs in the training data",
+    "bleu": "no test example has only reference targets of four tokens or more, which BLEU needs",
+    "edit_rate": "the reference targets have no tokens",
+}
+"""Why a metric is not defined for a test."""
+
+
 def evaluate(
     decode: Decode,
     problem: TokenProblem,
@@ -41,13 +49,13 @@ def evaluate(
     words: bool | None = None,
     attention: Attention | None = None,
 ) -> Evaluation:
-    """Decode `test` and score it.
+    """Decode `test` and score it against the data's own text.
 
     Args:
         decode: the model.
         problem: whose vocabularies turn ids into text.
         test: the examples, at least one.
-        seen: (n,) bool, the sources that also stood in training.
+        seen: (n,) bool, the sources that also occur in the training data.
         words: whether a target's tokens are words, for BLEU; None where targets are no text.
         attention: sources and what was written -> where the model looked, see `TrainedModel.attention`.
     """
@@ -60,9 +68,11 @@ def evaluate(
     if not seen.all():
         scores["unseen_sequence_accuracy"] = float(np.mean(_correct(predictions)[~seen]))
     text = None if words is None else _text_scores(predictions, words, problem)
+    scores |= text.scores if text else {}
     source, target = problem.source_vocabulary, problem.target_vocabulary
+    due = {"unseen_sequence_accuracy", "edit_rate", *(("bleu",) if words else ())}
     return Evaluation(
-        metrics={**scores, **(text.scores if text else {})},
+        metrics=scores,
         predictions=predictions,
         seen_in_training=int(seen.sum()),
         source_space=problem.source_space,
@@ -71,7 +81,9 @@ def evaluate(
         decode_speeds=tuple(PART / s for s in seconds[: len(test) // PART]),
         signatures=text.signatures if text else {},
         analysis=analyse(predictions, source.split, target.split),
-        attention=_attention(attention, problem, test, predicted) if attention else (),
+        attention=_attention(attention, problem, test, predicted, predictions) if attention else (),
+        not_measured={name: why for name, why in NOT_MEASURED.items() if name in due - scores.keys()},
+        tokens=token_facts(problem, test, predicted),
     )
 
 
@@ -111,22 +123,103 @@ def _correct(predictions: tuple[Prediction, ...]) -> NDArray[np.bool_]:
 def _scores(
     problem: TokenProblem, test: Examples, predicted: Ids, predictions: tuple[Prediction, ...]
 ) -> dict[str, float]:
+    vocabulary = problem.target_vocabulary
+    edit_rate = metrics.edit_rate(
+        [vocabulary.split(p.scored) for p in predictions],
+        [[vocabulary.split(r) for r in p.targets] for p in predictions],
+    )
     return {
         "sequence_accuracy": metrics.sequence_accuracy(_correct(predictions)),
-        "token_accuracy": metrics.token_accuracy(predicted, test.target),
-        "edit_rate": _edit_rate(problem.target_vocabulary, predictions),
+        "token_accuracy": metrics.token_accuracy(predicted, test.target, vocabulary.unknown),
+        **({} if edit_rate is None else {"edit_rate": edit_rate}),
     }
 
 
 def _text_scores(
     predictions: tuple[Prediction, ...], words: bool, problem: TokenProblem
 ) -> metrics.TextScores:
+    references = [p.targets for p in predictions]
     return metrics.text_scores(
-        [p.predicted for p in predictions],
-        [p.targets for p in predictions],
-        words=words,
+        [p.scored for p in predictions],
+        references,
+        words=words and metrics.bleu_is_defined(references),
         lowercase=problem.target_vocabulary.reading.lowercase,
     )
+
+
+def _predictions(problem: TokenProblem, test: Examples, predicted: Ids) -> tuple[Prediction, ...]:
+    """Return a prediction for each example: the data's own texts, and what the model wrote."""
+    target = problem.target_vocabulary
+    rows = []
+    for i in range(len(test)):
+        references, knowable = _references(target, test, i)
+        text, unknown = target.decode(predicted[i]), target.unknown_spans(predicted[i])
+        rows.append(
+            Prediction(
+                id=str(i),
+                source=_source(problem.source_vocabulary, test, i),
+                target=references[0],
+                predicted=text,
+                correct=knowable and not unknown and text in references,
+                references=references if len(references) > 1 else (),
+                unknown=unknown,
+            )
+        )
+    return tuple(rows)
+
+
+def _source(vocabulary: Vocabulary, test: Examples, i: int) -> str:
+    return test.sources[i] if test.sources else vocabulary.decode_readable(test.source[i])
+
+
+def _references(vocabulary: Vocabulary, test: Examples, i: int) -> tuple[tuple[str, ...], bool]:
+    """Return the reference targets of an example, and whether a prediction can be one of them.
+
+    None can where a token is unknown and the problem does not say which it is.
+    """
+    if test.references:
+        return test.references[i], True
+    ids = test.target[i]
+    return (vocabulary.decode_readable(ids),), vocabulary.unknown not in vocabulary.written(ids)
+
+
+def token_facts(problem: TokenProblem, test: Examples, predicted: Ids) -> dict[str, Any]:
+    """Return what a result's `data` says of the tokens of a test.
+
+    Returns:
+        `separators`: what joins the tokens of each side in a text, by which others split it again; not there
+        where a vocabulary splits texts in a way of its own. Where a vocabulary can lack tokens,
+        `test_tokens` and `unknown_tokens`: how many there are in `source`, `target` (all reference targets)
+        and `predicted`.
+    """
+    source, target = problem.source_vocabulary, problem.target_vocabulary
+    facts: dict[str, Any] = {}
+    if all(type(side).split is Vocabulary.split for side in (source, target)):
+        facts["separators"] = {"source": source.separator, "target": target.separator}
+    if source.unknown is None and target.unknown is None:
+        return facts
+    counts = {
+        "source": _count_ids(source, test.source),
+        "target": _count_targets(target, test),
+        "predicted": _count_ids(target, predicted),
+    }
+    facts["test_tokens"] = {side: tokens for side, (tokens, _) in counts.items()}
+    facts["unknown_tokens"] = {side: unknown for side, (_, unknown) in counts.items()}
+    return facts
+
+
+def _count_ids(vocabulary: Vocabulary, rows: Ids) -> tuple[int, int]:
+    """Return how many tokens rows of ids have, and how many of them are unknown."""
+    written = [vocabulary.written(row) for row in rows]
+    return sum(map(len, written)), sum(i == vocabulary.unknown for row in written for i in row)
+
+
+def _count_targets(vocabulary: Vocabulary, test: Examples) -> tuple[int, int]:
+    if not test.references:
+        return _count_ids(vocabulary, test.target)
+    texts = [text for references in test.references for text in references]
+    tokens = sum(len(vocabulary.split(text)) for text in texts)
+    return tokens, sum(map(vocabulary.unknown_tokens, texts))
 
 
 def _attention(
@@ -134,50 +227,41 @@ def _attention(
     problem: TokenProblem,
     test: Examples,
     predicted: Ids,
+    predictions: tuple[Prediction, ...],
 ) -> tuple[dict[str, Any], ...]:
     """Return the attention of the first samples, weights rounded to 4 digits."""
-    source, target = problem.source_vocabulary, problem.target_vocabulary
+    target = problem.target_vocabulary
     weights = attention(test.source[:SAMPLES], predicted[:SAMPLES])
     rows = []
-    for ids, written, looked in zip(test.source, predicted, weights, strict=False):
-        sources = [source.tokens[i] for i in ids if i != PAD]
-        length = list(written).index(target.end) + 1 if target.end in written else len(written)
-        predictions = [target.tokens[i] for i in written[:length]]
-        shown = looked[: len(predictions), : len(sources)][:ATTENDED, :ATTENDED]
+    for i, looked in enumerate(weights):
+        sources = _source_labels(problem.source_vocabulary, test.source[i], predictions[i].source)
+        written = _written(target, predicted[i])
+        shown = looked[: len(written), : len(sources)][:ATTENDED, :ATTENDED]
         rows.append(
             {
                 "source": sources[:ATTENDED],
-                "predicted": predictions[:ATTENDED],
+                "predicted": [target.tokens[i] for i in written[:ATTENDED]],
                 "source_tokens": len(sources),
-                "predicted_tokens": len(predictions),
+                "predicted_tokens": len(written),
+                "reserved": [at for at, i in enumerate(written[:ATTENDED]) if i in target.reserved],
                 "weights": shown.astype(float).round(4).tolist(),
             }
         )
     return tuple(rows)
 
 
-def _predictions(problem: TokenProblem, test: Examples, predicted: Ids) -> tuple[Prediction, ...]:
-    source, target = problem.source_vocabulary, problem.target_vocabulary
-    rows = []
-    for i in range(len(test)):
-        right = target.decode(test.target[i])
-        references = test.references[i] if test.references else (right,)
-        text = target.decode(predicted[i])
-        rows.append(
-            Prediction(
-                id=str(i),
-                source=source.decode(test.source[i]),
-                target=right,
-                predicted=text,
-                correct=text in references,
-                references=references if len(references) > 1 else (),
-            )
-        )
-    return tuple(rows)
+def _source_labels(vocabulary: Vocabulary, ids: Ids, text: str) -> list[str]:
+    """Return the tokens of a source as the data has them."""
+    read = [int(i) for i in ids if i != PAD]
+    tokens = vocabulary.split(text)
+    return tokens if len(tokens) == len(read) else [vocabulary.tokens[i] for i in read]
 
 
-def _edit_rate(vocabulary: Vocabulary, predictions: tuple[Prediction, ...]) -> float:
-    return metrics.edit_rate(
-        [vocabulary.split(p.predicted) for p in predictions],
-        [[vocabulary.split(r) for r in p.targets] for p in predictions],
-    )
+def _written(vocabulary: Vocabulary, ids: Ids) -> list[int]:
+    """Return the ids that were written, the end id included, without the padding."""
+    row: list[int] = ids.tolist()
+    if vocabulary.end in row:
+        return row[: row.index(vocabulary.end) + 1]
+    while row and row[-1] == PAD:
+        row.pop()
+    return row

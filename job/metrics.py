@@ -16,21 +16,29 @@ Ids = NDArray[np.int32]
 Floats = NDArray[np.float64]
 
 
+BLEU_TOKENS = 4
+"""BLEU counts sequences of up to this many tokens."""
+
+
 def sequence_accuracy(correct: Bools) -> float:
     """Return the share of right sequences; `correct` is (n,) bool with n > 0."""
     return float(np.mean(correct))
 
 
-def token_accuracy(predicted: Ids, target: Ids) -> float:
+def token_accuracy(predicted: Ids, target: Ids, unknown: int | None = None) -> float:
     """Return the share of target positions, padding (0) apart, that hold the right token.
 
     Args:
         predicted: (n, T') int32, 0 after a row's end.
         target: (n, T) int32, 0 after a row's end. Where T' < T the missing positions count as wrong.
+        unknown: the id of tokens that the vocabulary lacks, which no prediction is right about: two of them
+            need not be the same.
     """
     width = min(predicted.shape[1], target.shape[1])
     valid = target != 0
     right = (predicted[:, :width] == target[:, :width]) & valid[:, :width]
+    if unknown is not None:
+        right &= target[:, :width] != unknown
     return float(right.sum() / valid.sum())
 
 
@@ -48,10 +56,33 @@ def edit_distances(predicted: list[list[str]], references: list[list[list[str]]]
     return errors, tokens
 
 
-def edit_rate(predicted: list[list[str]], references: list[list[list[str]]]) -> float:
-    """Return edit distance over reference tokens: the word or phoneme error rate. Can exceed 1."""
-    errors, tokens = edit_distances(predicted, references)
+def edit_rate(predicted: list[list[str]], references: list[list[list[str]]]) -> float | None:
+    """Return edit distance over reference tokens: the word or phoneme error rate. Can exceed 1.
+
+    Returns:
+        0 where there is no error, however short the references are; None where there are errors, but the
+        references they are counted against have no token.
+    """
+    return per_token(*edit_distances(predicted, references))
+
+
+def per_token(errors: float, tokens: int) -> float | None:
+    """Return errors over reference tokens, as `edit_rate` says."""
+    if tokens == 0:
+        return None if errors else 0.0
     return errors / tokens
+
+
+def bleu_is_defined(references: Sequence[Sequence[str]]) -> bool:
+    """Return whether BLEU says something about predictions of these texts.
+
+    It is 0 where no prediction has four tokens, perfect ones too. So some text must have nothing but
+    references of four tokens or more.
+
+    Args:
+        references: the reference texts of each example.
+    """
+    return any(all(len(text.split()) >= BLEU_TOKENS for text in texts) for texts in references)
 
 
 def rmse(predicted: Floats, target: Floats) -> float:

@@ -34,20 +34,25 @@ def objective(problem: Problem) -> Objective:
     """Return what a problem's targets call for."""
     if problem.target_kind == "numbers":
         return Objective(lagged, squared_error, ("loss", "tokens", "rows"))
-    start = problem.target_vocabulary.start
+    start, unknown = problem.target_vocabulary.start, problem.target_vocabulary.unknown
     statistics = ("loss", "tokens", "correct_tokens", "rows", "correct_rows")
-    return Objective(lambda _, target: shifted(target, start), masked_loss, statistics)
+    return Objective(
+        lambda _, target: shifted(target, start),
+        lambda logits, target: masked_loss(logits, target, unknown),
+        statistics,
+    )
 
 
 # --- tokens -------------------------------------------------------------------------------------------------
 
 
-def masked_loss(logits: Any, target: Any) -> dict[str, Any]:
+def masked_loss(logits: Any, target: Any, unknown: int | None = None) -> dict[str, Any]:
     """Return sums over a batch: cross-entropy, and what the likeliest symbols get right.
 
     Args:
         logits: (B, T, V) float32.
         target: (B, T) int32; positions that hold 0 (padding) do not count.
+        unknown: the id of tokens that the vocabulary lacks, which no prediction can be right about.
 
     Returns:
         scalars: loss (summed, in nats), tokens, correct_tokens, rows, correct_rows. A row is correct when
@@ -55,7 +60,10 @@ def masked_loss(logits: Any, target: Any) -> dict[str, Any]:
     """
     weights = tf.cast(tf.not_equal(target, 0), logits.dtype)
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(target, logits)
-    hit = tf.cast(tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), target), logits.dtype)
+    right = tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), target)
+    if unknown is not None:
+        right &= tf.not_equal(target, unknown)
+    hit = tf.cast(right, logits.dtype)
     return {
         "loss": tf.reduce_sum(losses * weights),
         "tokens": tf.reduce_sum(weights),

@@ -41,15 +41,26 @@ class Progress:
     examples_per_second: float
 
 
+UNKNOWN_CHARACTER = "\udfff"
+"""Stands in `Prediction.scored` for a predicted unknown token: half of a surrogate pair, which no text
+decoded from UTF-8 has. So it matches nothing."""
+
+
 @dataclass(frozen=True)
 class Prediction:
     """One evaluated example, as text: a line of `predictions.jsonl`.
 
     Args:
         id: of the example, the same in every run of the problem.
-        source, target, predicted: what the model read, should have written and wrote.
-        correct: whether it wrote a right target; None for numbers, which are near or far, not right or wrong.
-        references: every right target where there are several, else empty and left out of the file.
+        source, target: what the model read and should have written: the data's own text, as the spec says
+            that it is read. A token that the vocabulary lacks is there as the data has it.
+        predicted: what the model wrote.
+        correct: whether it wrote a reference target; None for numbers, which are near or far, not right or
+            wrong. A prediction with an unknown token never is.
+        references: every reference target where there are several, else empty and left out of the file.
+        unknown: the stretches of `predicted`, first character and one past the last, where the model wrote
+            the unknown token (`<unk>`); left out of the file where there are none. The data's own token of
+            the same spelling is not among them.
     """
 
     id: str
@@ -58,15 +69,31 @@ class Prediction:
     predicted: str
     correct: bool | None
     references: tuple[str, ...] = ()
+    unknown: tuple[tuple[int, int], ...] = ()
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """Every right target, at least one."""
+        """Every reference target, at least one."""
         return self.references or (self.target,)
+
+    @property
+    def scored(self) -> str:
+        """The text that metrics are computed from: `predicted` with `UNKNOWN_CHARACTER` for each unknown
+        token."""
+        text = self.predicted
+        for first, last in reversed(self.unknown):
+            text = text[:first] + UNKNOWN_CHARACTER + text[last:]
+        return text
+
+    @property
+    def unknown_label(self) -> str:
+        """How `predicted` writes an unknown token; empty where it has none."""
+        return next((self.predicted[first:last] for first, last in self.unknown), "")
 
     def to_line(self) -> str:
         """Return the JSON object of one line, without the line end."""
-        record = vars(self) if self.references else {k: v for k, v in vars(self).items() if k != "references"}
+        optional = ("references", "unknown")
+        record = {k: v for k, v in vars(self).items() if v or k not in optional}
         return json.dumps(record, ensure_ascii=False)
 
     @classmethod
@@ -85,7 +112,7 @@ class Evaluation:
     """A test set decoded and scored.
 
     Args:
-        metrics: name (see `job.spec.metrics`) -> value.
+        metrics: name (see `job.spec.metrics`) -> value; one that is not defined for this test is not there.
         predictions: one an example, in the test set's order.
         seen_in_training: how many test sources also stood in training; None where sources are numbers.
         source_space: how many different sources the problem has; None when it is not known.
@@ -98,6 +125,8 @@ class Evaluation:
         attention: of each sample, the tokens of the source and of what was predicted (the first of them, and
             how many there are), and the weights of the former for each of the latter.
         contexts: the context vectors of test sources on a plane, see `job.projection`.
+        not_measured: metric -> why it is not defined for this test, as a clause.
+        tokens: of token sequences, facts for a result's `data`, see `job.evaluation.token_facts`.
     """
 
     metrics: dict[str, float]
@@ -112,6 +141,8 @@ class Evaluation:
     attention: tuple[dict[str, Any], ...] = ()
     contexts: dict[str, Any] = field(default_factory=dict)
     decode_speeds: tuple[float, ...] = ()
+    not_measured: dict[str, str] = field(default_factory=dict)
+    tokens: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

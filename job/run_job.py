@@ -284,7 +284,9 @@ def save_models(models: Models, facts: dict[str, Any], directory: Path) -> None:
 
 
 def _data(problem: Problem, job: JobSpec, fitted: Fitted, evaluation: Evaluation) -> dict[str, Any]:
+    """Return a result's `data`: what a problem says of itself cannot replace what was measured."""
     return {
+        **problem.describe(),
         "train_examples": fitted.examples,
         "epochs": fitted.epochs,
         "steps": fitted.steps,
@@ -294,7 +296,8 @@ def _data(problem: Problem, job: JobSpec, fitted: Fitted, evaluation: Evaluation
         "test_examples": len(evaluation.predictions),
         **_overlap(evaluation),
         **({"signatures": evaluation.signatures} if evaluation.signatures else {}),
-        **problem.describe(),
+        **({"not_measured": evaluation.not_measured} if evaluation.not_measured else {}),
+        **evaluation.tokens,
     }
 
 

@@ -25,11 +25,14 @@ class Examples:
             vocabulary's end id where lengths vary.
         references: every right target of each example as text, where `target` does not say all: some source
             has several right targets, or some target has a token that its vocabulary lacks; else empty.
+        sources: the text of each source, where `source` does not say all: some source has a token that its
+            vocabulary lacks; else empty.
     """
 
     source: Ids
     target: Ids
     references: tuple[tuple[str, ...], ...] = ()
+    sources: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.source)

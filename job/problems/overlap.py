@@ -14,7 +14,9 @@ from job.problems.base import Ids, TokenProblem
 def count_seen(
     problem: TokenProblem, sources: Ids, epochs: int, batch_size: int, examples: int
 ) -> NDArray[np.bool_]:
-    """Return which sources also stood in training, whatever their padding.
+    """Return which sources also occur in the training data, whatever their padding.
+
+    A source with an unknown token is none of them: two tokens that the vocabulary lacks need not be the same.
 
     The training batches are made again and looked up by a 64-bit hash; a hit is compared id by id, so the
     answer is exact. Memory is that of the sources and one batch, however long the training.
@@ -26,7 +28,7 @@ def count_seen(
         batch_size, examples: as in `Problem.batch`.
 
     Returns:
-        Shape (n,), true where training had the source.
+        Shape (n,), true where the training data has the source.
     """
     index = _Index(sources)
     seen = np.zeros(len(index.rows), np.bool_)
@@ -36,7 +38,9 @@ def count_seen(
             break
         trained, _ = problem.batch(epoch, batch, batch_size, examples)
         seen[index.find(trained)] = True
-    return seen[index.number]
+    unknown = problem.source_vocabulary.unknown
+    known = np.ones(len(sources), np.bool_) if unknown is None else (sources != unknown).all(axis=1)
+    return seen[index.number] & known
 
 
 class _Index:

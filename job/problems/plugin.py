@@ -139,6 +139,10 @@ def _check_examples(what: str, problem: TokenProblem, examples: Examples) -> Non
     _promise(isinstance(examples, Examples), f"{what} must be a job.problems.base.Examples")
     _promise(1 <= len(examples) <= 2, f"{what} has {len(examples)} examples where 1 or 2 were asked for")
     _check_rows(what, problem, examples.source, examples.target)
+    for name in ("sources", "references"):
+        told = len(getattr(examples, name))
+        _promise(told in (0, len(examples)), f"{what} has {told} {name} for {len(examples)} examples")
+    _promise(all(examples.references), f"{what} has an example without a reference target")
 
 
 def _check_rows(what: str, problem: TokenProblem, source: Ids, target: Ids) -> None:

@@ -36,7 +36,8 @@ _SIDES = ("train", "validation", "test")
 class TextPairs:
     """Pairs of a source text and a target text, from files; see `Problem` for what each method promises.
 
-    Vocabularies are learned from the training side alone; a token that only stands elsewhere is unknown.
+    Vocabularies are learned from the training side alone; a token that occurs elsewhere only is unknown. Any
+    token can be learned, one spelled like a reserved symbol (`<end>`) too.
 
     Args:
         spec: the files, the split and the tokens.
@@ -107,12 +108,18 @@ class TextPairs:
         """
         held = self._held_out[split][:count]
         references = tuple(held_out.targets for held_out in held)
-        source = Rows.encode([held_out.source for held_out in held], self.source_vocabulary)
+        texts = tuple(held_out.source for held_out in held)
+        source = Rows.encode(texts, self.source_vocabulary)
         first = [targets[0] for targets in references]
         target = Rows.encode(first, self.target_vocabulary, END)
         target_says_all = all(len(targets) == 1 for targets in references) and UNKNOWN not in target.ids
         rows = np.arange(len(held))
-        return Examples(source.padded(rows), target.padded(rows), () if target_says_all else references)
+        return Examples(
+            source.padded(rows),
+            target.padded(rows),
+            references=() if target_says_all else references,
+            sources=texts if UNKNOWN in source.ids else (),
+        )
 
     def describe(self) -> dict[str, Any]:
         """Return how many pairs and sources there are of which kind, lengths in tokens, checksums."""

@@ -17,7 +17,17 @@ PAD = 0
 """The id that pads every sequence on the right; never a symbol of its own in text."""
 
 START, END, UNKNOWN = 1, 2, 3
-"""The other special ids of a learned vocabulary."""
+"""The other reserved ids of a learned vocabulary."""
+
+_LABELS = ("<pad>", "<start>", "<end>", "<unk>")
+"""What those ids are called in pictures and files. A token of the data may be spelled the same: it has an id
+of its own."""
+
+UNREADABLE = "\ufffd"
+"""Stands in a text for a token that its vocabulary lacks, where the text itself is not known."""
+
+Span = tuple[int, int]
+"""A stretch of a text: its first character and one past its last."""
 
 UnknownTokenError = KeyError
 
@@ -26,8 +36,11 @@ UnknownTokenError = KeyError
 class Vocabulary:
     """The tokens of one side of a problem.
 
+    The padding, `start`, `end` and `unknown` ids are reserved: their names in `tokens` are labels, not
+    tokens, and do not collide with a token of the same spelling.
+
     Args:
-        tokens: the token of each id; position 0 is padding.
+        tokens: the token of each id, the label of each reserved one; position 0 is padding.
         separator: what joins tokens in a line of text: a space, or nothing for characters.
         start: id that the decoder sees first. Integer problems use the padding id, as the tutorial does.
         end: id that closes a target, None where lengths are fixed.
@@ -46,10 +59,15 @@ class Vocabulary:
         return len(self.tokens)
 
     @cached_property
+    def reserved(self) -> frozenset[int]:
+        """The ids that are no token of the data."""
+        ids = (PAD, self.start, self.end, self.unknown)
+        return frozenset(i for i in ids if i is not None)
+
+    @cached_property
     def _ids(self) -> dict[str, int]:
-        """The tokens that can stand in text; `unknown` is what its own token means anyway."""
-        special = {PAD, self.start, self.end, self.unknown}
-        return {token: i for i, token in enumerate(self.tokens) if i not in special}
+        """The tokens that can occur in text."""
+        return {token: i for i, token in enumerate(self.tokens) if i not in self.reserved}
 
     @classmethod
     def integers(cls, cardinality: int) -> Vocabulary:
@@ -73,10 +91,10 @@ class Vocabulary:
             closed: there are no other tokens, so there is no unknown id: any other token is an error.
             reading: how the lines were read that the tokens are from.
         """
-        special = ("<pad>", "<start>", "<end>") if closed else ("<pad>", "<start>", "<end>", "<unk>")
-        tokens = special + tuple(sorted(set(tokens) - set(special)))
+        labels = _LABELS[:UNKNOWN] if closed else _LABELS
         unknown = None if closed else UNKNOWN
-        return cls(tokens, separator, start=START, end=END, unknown=unknown, reading=reading)
+        known = labels + tuple(sorted(set(tokens)))
+        return cls(known, separator, start=START, end=END, unknown=unknown, reading=reading)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Vocabulary:
@@ -93,12 +111,12 @@ class Vocabulary:
         ids = [vocabulary.start, *(i for i in (vocabulary.end, vocabulary.unknown) if i is not None)]
         if not all(isinstance(token, str) for token in vocabulary.tokens):
             raise ValueError("not a vocabulary: tokens must be strings")
-        if len(set(vocabulary.tokens)) != len(vocabulary):
-            raise ValueError("not a vocabulary: a token stands twice")
         if vocabulary.separator not in ("", " "):
             raise ValueError("not a vocabulary: separator must be a space or nothing")
         if not all(type(i) is int and 0 <= i < len(vocabulary) for i in ids):
             raise ValueError(f"not a vocabulary: start, end and unknown must be ids below {len(vocabulary)}")
+        if len(vocabulary._ids) != len(vocabulary) - len(vocabulary.reserved):
+            raise ValueError("not a vocabulary: a token stands twice")
         return vocabulary
 
     def to_json(self) -> dict[str, Any]:
@@ -124,13 +142,42 @@ class Vocabulary:
             return [self._ids[token] for token in tokens]
         return list(map(self._ids.get, tokens, repeat(self.unknown)))
 
-    def decode(self, ids: NDArray[np.integer] | Sequence[int]) -> str:
-        """Return the line of text of a row of ids: up to the end id or the padding on the right."""
+    def unknown_tokens(self, text: str) -> int:
+        """Return how many tokens of a text the vocabulary lacks."""
+        return sum(token not in self._ids for token in self.split(text))
+
+    def written(self, ids: NDArray[np.integer] | Sequence[int]) -> list[int]:
+        """Return the ids of a row that are text: up to the end id, without padding and start."""
         row = [int(i) for i in ids]
-        if self.end is not None:
-            row = row[: row.index(self.end)] if self.end in row else row
-            row = [i for i in row if i not in (PAD, self.start)]
-        return self.separator.join(self.tokens[i] for i in row)
+        if self.end is not None and self.end in row:
+            row = row[: row.index(self.end)]
+        return [i for i in row if i not in (PAD, self.start)]
+
+    def decode(self, ids: NDArray[np.integer] | Sequence[int]) -> str:
+        """Return the line of text of a row of ids: up to the end id or the padding on the right.
+
+        An unknown token is written as its label, such as `<unk>`.
+        """
+        return self.separator.join(self.tokens[i] for i in self.written(ids))
+
+    def decode_readable(self, ids: NDArray[np.integer] | Sequence[int]) -> str:
+        """Return the same with one character, `UNREADABLE`, for each unknown token."""
+        return self.separator.join(
+            UNREADABLE if i == self.unknown else self.tokens[i] for i in self.written(ids)
+        )
+
+    def unknown_spans(self, ids: NDArray[np.integer] | Sequence[int]) -> tuple[Span, ...]:
+        """Return where in the text that `decode` gives the labels of unknown tokens are."""
+        row = self.written(ids)
+        if self.unknown not in row:
+            return ()
+        spans, first = [], 0
+        for i in row:
+            last = first + len(self.tokens[i])
+            if i == self.unknown:
+                spans.append((first, last))
+            first = last + len(self.separator)
+        return tuple(spans)
 
 
 def pad(rows: Sequence[Sequence[int]], length: int | None = None) -> NDArray[np.int32]:

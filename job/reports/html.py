@@ -22,9 +22,16 @@ from job.artifacts import OutputPaths
 from job.reports import wording
 from job.reports.differences import Part, marked, nearest
 from job.reports.findings import Profile, metrics_elsewhere, profiles
-from job.reports.section import course, metrics_and_gates, other_data, setting
+from job.reports.section import course, metrics_and_gates, not_measured, other_data, setting
 from job.reports.sparkline import HEIGHT, WIDTH, Sparkline, sparkline
-from job.results import FlippedExample, GateOutcome, JobResult, Prediction, Report
+from job.results import (
+    UNKNOWN_CHARACTER,
+    FlippedExample,
+    GateOutcome,
+    JobResult,
+    Prediction,
+    Report,
+)
 from job.spec.metrics import METRICS
 
 MOST_PICTURE_BYTES = 16 * 2**20
@@ -140,7 +147,7 @@ def _section(result: JobResult, pictures: list[Picture]) -> Section:
         result=result,
         loss=sparkline(history.get("loss", ()), "training loss"),
         positions=sparkline(accuracies, "accuracy by position", low=0, high=1) if accuracies[1:] else None,
-        course=[*course(result)],
+        course=[*course(result), *not_measured(result)],
         metrics=[*metrics_and_gates(result)],
         pictures=pictures,
         elsewhere=metrics_elsewhere(result),
@@ -185,16 +192,22 @@ def data_uri(drawing: str) -> str:
 
 def _sample(prediction: Prediction) -> Sample:
     references = prediction.targets
-    predicted = wording.shortened(prediction.predicted)
+    predicted = wording.shortened(prediction.scored)
     if prediction.correct is not False:  # numbers are near or far; and what is right needs no marks
         targets = [_plain(wording.shortened(text)) for text in references]
         shown = _plain(predicted)
     else:
         best = nearest(predicted, references)
         _, shown = marked(best, predicted)
+        shown = _spelled(shown, prediction.unknown_label)
         targets = [marked(text, predicted)[0] for text in map(wording.shortened, references)]
     source = wording.shortened(prediction.source)
     return Sample(prediction.id, source, targets, shown, prediction.correct)
+
+
+def _spelled(parts: list[Part], label: str) -> list[Part]:
+    """Return the parts of a prediction with unknown tokens as they are written."""
+    return [(text.replace(UNKNOWN_CHARACTER, label), marks) for text, marks in parts]
 
 
 def _plain(text: str) -> list[Part]:
@@ -202,7 +215,11 @@ def _plain(text: str) -> list[Part]:
 
 
 def _mistake(row: Mapping[str, Any]) -> Sample:
-    target, predicted = marked(row["target"], row["predicted"])
+    prediction = Prediction(
+        row["id"], row["source"], row["target"], row["predicted"], False, (), row.get("unknown", ())
+    )
+    target, predicted = marked(row["target"], prediction.scored)
+    predicted = _spelled(predicted, prediction.unknown_label)
     return Sample(row["id"], row["source"], [target], predicted, False, row["edit_distance"])
 
 

@@ -16,6 +16,8 @@ from job.spec.metrics import METRICS
 _TRAINED = {"train_examples", "epochs", "steps", "stopped_early", "best_epoch"}
 _RESUMED = {"resumed_from_step"}
 _TESTED = {"test_examples", "seen_in_training", "source_space"}
+_TOKENS = {"test_tokens", "unknown_tokens"}
+_RECORDED = {"signatures", "not_measured", "separators"}
 
 
 def section(result: JobResult) -> str:
@@ -72,6 +74,7 @@ def setting(value: Any) -> str:
 
 def _data(result: JobResult) -> Iterator[str]:
     yield from course(result)
+    yield from map(prose, not_measured(result))
     if others := other_data(result):
         yield f"Data: {_settings(others)}."
 
@@ -88,11 +91,19 @@ def course(result: JobResult) -> Iterator[str]:
             f"Evaluated on {data['test_examples']:,} windows, walking forward: each value is forecast from "
             "what truly came before."
         )
+    if data.keys() >= _TOKENS:
+        yield _unknown(data["test_tokens"], data["unknown_tokens"])
+
+
+def not_measured(result: JobResult) -> Iterator[str]:
+    """Yield a sentence for each metric that is not defined for the job's test, without markup."""
+    for name, reason in result.data.get("not_measured", {}).items():
+        yield f"No {plain(name)}: {reason}."
 
 
 def other_data(result: JobResult) -> dict[str, Any]:
     """Return what a result says of its data that neither a sentence nor its spec says."""
-    problem, said = result.spec.get("problem", {}), _TRAINED | _RESUMED | _TESTED | {"signatures"}
+    problem, said = result.spec.get("problem", {}), _TRAINED | _RESUMED | _TESTED | _TOKENS | _RECORDED
     return {k: v for k, v in result.data.items() if k not in said and problem.get(k) != v}
 
 
@@ -121,6 +132,13 @@ def _overlap(tested: int, seen: int, space: int | None) -> str:
         f"{text} There are only {space:,} different sources, so right answers may be remembered ones: "
         "unseen sequence accuracy counts the others alone."
     )
+
+
+def _unknown(tokens: Mapping[str, int], unknown: Mapping[str, int]) -> str:
+    """Say how many tokens of each side the vocabularies lack."""
+    sides = {"source": "source", "target": "reference target", "predicted": "predicted"}
+    counts = (f"{unknown[side]:,} of {tokens[side]:,} {name} tokens" for side, name in sides.items())
+    return f"Unknown to the vocabulary: {', '.join(counts)}."
 
 
 def metrics_and_gates(

@@ -6,6 +6,7 @@ import pytest
 
 from job import evaluation, inference
 from job.evaluation import evaluate
+from job.metrics import text_scores
 from job.problems.base import Examples
 from job.problems.vocabulary import END, Vocabulary, pad
 from job.results import Prediction
@@ -104,6 +105,105 @@ def test_a_target_with_a_token_that_training_never_had_cannot_be_predicted_by_th
     assert not found.predictions[0].correct
 
 
+UNSEEN = Examples(
+    sources("ax", "yb"),
+    targets("four", "one five six"),
+    references=(("four",), ("one five six",)),
+    sources=("ax", "yb"),
+)
+
+
+def test_what_is_recorded_is_the_text_of_the_data():
+    found = evaluated(targets("four", "one two six"), UNSEEN, [False] * 2)
+    first, second = found.predictions
+    assert (first.source, first.target, first.predicted) == ("ax", "four", "<unk>")
+    assert (second.source, second.target, second.predicted) == ("yb", "one five six", "one two <unk>")
+    assert (first.unknown, second.unknown) == (((0, 5),), ((8, 13),))
+    assert json.loads(second.to_line())["unknown"] == [[8, 13]]
+    assert Prediction.from_line(second.to_line()) == second
+
+
+def test_a_predicted_unknown_is_never_right_and_one_token():
+    found = evaluated(UNSEEN.target, UNSEEN, [False] * 2)
+    assert found.metrics["sequence_accuracy"] == 0
+    assert found.metrics["token_accuracy"] == 3 / 6  # `one` and both ends
+    assert found.metrics["edit_rate"] == 3 / 4
+    assert found.analysis["by_position"][0] == {"position": 0, "count": 2, "accuracy": 1 / 2}
+    assert found.analysis["by_source_length"] == [{"length": 2, "count": 2, "accuracy": 0.0}]
+
+
+def test_an_unknown_token_in_characters_is_one_character():
+    problem = SimpleNamespace(source_vocabulary=LETTERS, target_vocabulary=LETTERS, source_space=None)
+    written = pad([[*LETTERS.encode("a?c"), END]])
+    test = Examples(written, written, references=(("axc",),), sources=("axc",))
+    found = evaluate(lambda source: written, problem, test, np.array([False]), words=False)
+    (prediction,) = found.predictions
+    assert (prediction.source, prediction.predicted, prediction.unknown) == ("axc", "a<unk>c", ((1, 6),))
+    assert found.metrics["edit_rate"] == 1 / 3
+    assert found.analysis["by_source_length"] == [{"length": 3, "count": 1, "accuracy": 0.0}]
+    assert found.analysis["confusions"] == [
+        {"target": "x", "predicted": "<unk>", "count": 1, "unknown": True}
+    ]
+    assert found.metrics["chrf"] == pytest.approx(text_scores(["a?c"], [["axc"]], words=False).scores["chrf"])
+
+
+def test_a_token_spelled_like_the_unknown_one_is_right_and_the_unknown_one_is_not():
+    words = Vocabulary.learn(["<unk>", "<end>", "<start>", "<pad>"], " ")
+    problem = SimpleNamespace(source_vocabulary=words, target_vocabulary=words, source_space=None)
+    ids = pad([[*words.encode(["<unk>", "<end>", "<start>", "<pad>"]), END]])
+    test = Examples(ids, ids)
+    right = evaluate(lambda source: ids, problem, test, np.array([False]), words=True)
+    assert right.metrics == pytest.approx(
+        dict.fromkeys(("sequence_accuracy", "token_accuracy", "unseen_sequence_accuracy"), 1)
+        | {"edit_rate": 0, "bleu": 100, "chrf": 100}
+    )
+    unknown = ids.copy()
+    unknown[0, 0] = words.unknown
+    wrong = evaluate(lambda source: unknown, problem, test, np.array([False]), words=True)
+    assert wrong.predictions[0].predicted == right.predictions[0].predicted
+    assert not wrong.predictions[0].correct
+    assert wrong.metrics["edit_rate"] == wrong.analysis["worst_mistakes"][0]["edit_distance"] / 4 == 1 / 4
+    assert wrong.metrics["bleu"] < 80 > wrong.metrics["chrf"]
+    assert wrong.analysis["worst_mistakes"][0]["unknown"] == [[0, 5]]
+
+
+def test_where_a_problem_does_not_give_the_text_of_an_unknown_token_nothing_is_equal_to_it():
+    test = Examples(sources("a?"), targets("one ?"))
+    found = evaluated(test.target, test, [False])
+    (prediction,) = found.predictions
+    assert (prediction.source, prediction.target, prediction.correct) == ("a\ufffd", "one \ufffd", False)
+    assert found.metrics["edit_rate"] == 1 / 2
+
+
+def test_unknown_tokens_are_counted_on_each_side():
+    found = evaluated(targets("one", "one two six"), UNSEEN, [False] * 2)
+    assert found.tokens == {
+        "separators": {"source": "", "target": " "},
+        "test_tokens": {"source": 4, "target": 4, "predicted": 4},
+        "unknown_tokens": {"source": 2, "target": 3, "predicted": 1},
+    }
+
+
+def test_attention_stands_beside_the_tokens_of_the_data():
+    decode, _ = decoder(targets("one ?", "two"))
+    found = evaluate(decode, PROBLEM, UNSEEN, np.zeros(2, bool), attention=looking(2)).attention
+    assert [row["source"] for row in found] == [["a", "x"], ["y", "b"]]
+    assert [row["predicted"] for row in found] == [["one", "<unk>", "<end>"], ["two", "<end>"]]
+    assert [row["reserved"] for row in found] == [[1, 2], [1]]
+
+
+def test_padding_after_a_prediction_that_was_cut_off_is_not_attention():
+    cut = pad([WORDS.encode(["one", "two"])], 4)
+    (found,) = evaluate(
+        lambda source: cut,
+        PROBLEM,
+        Examples(sources("a"), targets("one two")),
+        np.zeros(1, bool),
+        attention=looking(1),
+    ).attention
+    assert (found["predicted"], found["reserved"]) == (["one", "two"], [])
+
+
 def test_an_empty_prediction_is_wrong_and_all_its_tokens_are_missing():
     found = evaluated(np.array([[END]], np.int32), Examples(sources("a"), targets("one two")), [False])
     assert found.predictions[0].predicted == ""
@@ -140,6 +240,7 @@ def test_attention_is_kept_of_what_is_there_the_end_of_the_target_included():
         "predicted": ["two", "two", "<end>"],
         "source_tokens": 2,
         "predicted_tokens": 3,
+        "reserved": [2],
         "weights": [[0.95, 0.05], [0.05, 0.95], [0.95, 0.05]],
     }
 

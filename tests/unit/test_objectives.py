@@ -62,3 +62,10 @@ def test_the_targets_kind_decides():
 def test_statistics_are_what_the_sums_give(problem, outputs, target):
     chosen = objective(problem)
     assert tuple(chosen.sums(tf.constant(outputs), tf.constant(target))) == chosen.statistics
+
+
+def test_a_predicted_unknown_is_never_right_in_training_and_validation():
+    vocabulary = Vocabulary.learn("ab", "")
+    target = tf.constant([[4, vocabulary.unknown, 2], [4, 5, 2]])
+    sums = objective(TOKENS).sums(tf.one_hot(target, len(vocabulary)), target)
+    assert (float(sums["correct_tokens"]), float(sums["correct_rows"])) == (5, 1)

@@ -1,11 +1,13 @@
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from job.problems import build_problem, overlap
 from job.problems.overlap import count_seen
+from job.problems.vocabulary import Vocabulary
 from job.spec.schema import AdditionSpec, CopySpec, PairFiles, SortSpec, TextPairsSpec
 
 
@@ -55,6 +57,16 @@ def test_a_longer_source_is_not_its_prefix():
     problem = build_problem(CopySpec(kind="copy", source_length=1, cardinality=3), 7, Path())
     sources = np.array([[1, 0], [1, 1], [2, 0], [2, 1]], np.int32)
     assert count_seen(problem, sources, 1, 10, 100).tolist() == [True, False, True, False]
+
+
+def test_a_source_with_an_unknown_token_is_no_source_of_training():
+    problem = SimpleNamespace(
+        source_vocabulary=Vocabulary.learn("ab", ""),
+        fresh_each_epoch=False,
+        batch=lambda *_: (np.array([[4, 3], [4, 5]], np.int32), None),
+    )
+    sources = np.array([[4, 3], [4, 5], [3, 3]], np.int32)
+    assert count_seen(problem, sources, 1, 2, 2).tolist() == [False, True, False]
 
 
 def test_every_repeated_source_is_marked():

@@ -143,6 +143,20 @@ def test_tokens_are_learned_from_training_alone_and_others_are_unknown(tmp_path)
     assert problem.examples("test", 1).references == ()
 
 
+def test_the_text_of_a_source_with_an_unknown_token_is_given(tmp_path):
+    problem = explicit(tmp_path, "ab\tx\n", "AC\tx\n", "ab\tx\n", lowercase=True)
+    assert problem.examples("validation", 1).sources == ("ac",)
+    assert problem.examples("test", 1).sources == ()
+
+
+def test_tokens_spelled_like_reserved_symbols_are_tokens(tmp_path):
+    line = "<unk> <end> <start> <pad>\t<pad> <start> <end> <unk>\n"
+    problem = explicit(tmp_path, line, test=line, source_tokens="words", target_tokens="words")
+    assert epoch_of(problem, 0, 1, 1) == [tuple(line.strip().split("\t"))]
+    test = problem.examples("test", 1)
+    assert test.sources == test.references == (), "the ids say all"
+
+
 def test_blank_lines_spaces_around_and_line_ends_do_not_count(tmp_path):
     (tmp_path / "train.tsv").write_bytes(b"\xef\xbb\xbf a \tx\r\n\n  \r\nb c\ty \n\n")
     problem = explicit(tmp_path, (tmp_path / "train.tsv").read_bytes().decode())

@@ -1,4 +1,5 @@
 import json
+import re
 
 import numpy as np
 import pytest
@@ -37,10 +38,45 @@ def test_what_was_not_learned_is_unknown(token):
     assert LEARNED.encode(["a", token, "b"]) == [4, 3, 5]
 
 
-def test_special_tokens_in_the_text_are_not_learned():
-    vocabulary = Vocabulary.learn(["<end>", "stop"], " ")
-    assert vocabulary.tokens[4:] == ("stop",)
-    assert vocabulary.encode(["<end>"]) == [3]
+RESERVED = ["<end>", "<pad>", "<start>", "<unk>"]
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_tokens_spelled_like_reserved_symbols_are_learned_and_written(closed):
+    vocabulary = Vocabulary.learn([*RESERVED, "stop"], " ", closed=closed)
+    ids = vocabulary.encode([*RESERVED, "stop"])
+    assert not set(ids) & vocabulary.reserved
+    assert vocabulary.decode([*ids, vocabulary.end, ids[0]]) == "<end> <pad> <start> <unk> stop"
+    assert vocabulary.unknown_spans(ids) == ()
+    assert Vocabulary.from_json(json.loads(json.dumps(vocabulary.to_json()))) == vocabulary
+
+
+def test_a_vocabulary_of_an_earlier_version_is_read_as_it_was():
+    record = {"tokens": ["<pad>", "<start>", "<end>", "<unk>", "a", "b"], "separator": ""}
+    vocabulary = Vocabulary.from_json({**record, "start": 1, "end": 2, "unknown": 3})
+    assert vocabulary == Vocabulary.learn("ab", "")
+    assert vocabulary.encode("b?") == [5, 3]
+    assert vocabulary.decode([5, 3, 2]) == "b<unk>"
+
+
+@pytest.mark.parametrize(
+    ("vocabulary", "text", "spans"),
+    [
+        (LEARNED, "a<unk><unk>b", ((1, 6), (6, 11))),
+        (WORDS, "go <unk> left <unk>", ((3, 8), (14, 19))),
+        (Vocabulary(("", "?", "[UNK]", "a"), " ", start=1, end=1, unknown=2), "[UNK] a", ((0, 5),)),
+    ],
+)
+def test_unknown_tokens_are_told_from_text(vocabulary, text, spans):
+    tokens = re.findall(r"<unk>|\[UNK\]|\w+" if vocabulary.separator else r"<unk>|.", text)
+    ids = [vocabulary.unknown if t in ("<unk>", "[UNK]") else vocabulary.encode([t])[0] for t in tokens]
+    assert vocabulary.decode(ids) == text
+    assert vocabulary.unknown_spans(ids) == spans
+    assert len(vocabulary.split(vocabulary.decode_readable(ids))) == len(ids)
+
+
+def test_the_padding_of_integers_is_no_text():
+    assert Vocabulary.integers(9).decode([0, 3, 5, 0, 0]) == "3 5"
 
 
 def test_a_closed_vocabulary_knows_no_unknown():

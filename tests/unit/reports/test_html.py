@@ -220,3 +220,12 @@ def test_a_report_of_nothing_still_says_so(make_report, output):
     text = html_page(make_report(), output)
     assert "no job was run" in text
     assert "<section" not in text
+
+
+def test_a_predicted_unknown_is_marked_where_the_target_has_a_token_of_the_same_spelling(make_report, output):
+    wrong = Prediction("0", "a", "<unk> b", "<unk> b", False, unknown=((0, 5),))
+    mistake = {"id": "0", "edit_distance": 1, "source": "a", "target": "<unk> b", "predicted": "<unk> b"}
+    analysis = {"confusions": [], "worst_mistakes": [{**mistake, "unknown": [[0, 5]]}]}
+    job = replace(TUTORIAL, samples=(wrong,), analysis=analysis)
+    text = html_page(make_report(job), output)
+    assert text.count("<mark>&lt;unk&gt;</mark>") == 4

@@ -110,6 +110,20 @@ def test_other_facts_about_the_data_are_listed_but_none_twice(make_report):
     assert "\nData: vocabulary `51`.\n" in markdown(make_report(TUTORIAL))
 
 
+def test_says_how_many_tokens_are_unknown_and_why_a_metric_is_not_there(make_report):
+    data = {
+        "separators": {"source": "", "target": " "},
+        "test_tokens": {"source": 1200, "target": 90, "predicted": 80},
+        "unknown_tokens": {"source": 3, "target": 1, "predicted": 0},
+        "not_measured": {"bleu": "no test example is <long> enough"},
+    }
+    text = markdown(make_report(replace(TUTORIAL, data={**TUTORIAL.data, **data})))
+    counts = "3 of 1,200 source tokens, 1 of 90 reference target tokens, 0 of 80 predicted tokens."
+    assert f"Unknown to the vocabulary: {counts}" in text
+    assert "No bleu: no test example is <long> enough." in rendered(text).text
+    assert "separators" not in text
+
+
 def test_a_report_of_nothing_has_no_table(make_report):
     text = markdown(make_report())
     assert "no job was run" in text
