@@ -501,13 +501,11 @@ def compare(
     """Hold a batch against an earlier one: is anything worse by more than chance? Exits as a batch does."""
     from rich.console import Console
 
-    from job import gates
-    from job.batch.baseline import compare_recorded
+    from job.batch.baseline import compare_and_judge
     from job.reports.against import against_markdown, print_against
 
     form = _choice("--format", format, ("text", "md", "json"))
-    found = compare_recorded(baseline, candidate)
-    verdict = gates.conclude(gates.comparison_findings(found.jobs))
+    found, verdict = compare_and_judge(baseline, candidate)
     if form == "text":
         print_against(found, Console())
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from job.errors import (
@@ -27,6 +27,7 @@ from job.results import (
     Verdict,
 )
 from job.spec.metrics import METRICS
+from job.spec.schema import GateSpec
 from job.statistics import examples_to_settle, near, round_up
 from job.stopping import Request
 
@@ -80,6 +81,41 @@ def share_counts(data: Mapping[str, Any]) -> dict[str, int]:
     return {"sequence_accuracy": tested, "unseen_sequence_accuracy": tested - seen}
 
 
+def judged(result: JobResult, gate: GateSpec, seeds: Sequence[int] = ()) -> JobResult:
+    """Return a result with the verdict that a gate gives on what was measured, whatever verdict it records.
+
+    Args:
+        result: of a job.
+        gate: the job's now.
+        seeds: of the job with `seeds` of which this is one run; its gate may be on their mean, and then
+            none is applied to a run alone.
+
+    Returns:
+        the result with its status, its gates' outcomes, and this gate and these seeds in its `spec`. A job
+        that was not finished stays so.
+    """
+    if not result.finished:
+        return replace(result, status=_unfinished(result), gates=(), judged=False)
+    thresholds = {} if seeds and gate.seeds == "mean" else gate.thresholds()
+    outcomes = judge({**result.timings, **result.metrics}, thresholds, share_counts(result.data))
+    applied = {"gate": gate.model_dump(mode="json"), "seeds": list(seeds)}
+    same = {key: result.spec.get(key) for key in applied} == applied
+    return replace(
+        result,
+        status=status(outcomes),
+        gates=outcomes,
+        judged=bool(outcomes),
+        spec=result.spec if same else {**result.spec, **applied},
+    )
+
+
+def _unfinished(result: JobResult) -> Status:
+    """Return the status of a job that did not finish; its error is believed before its status."""
+    if result.status not in FINISHED:
+        return result.status
+    return "interrupted" if result.error and result.error.type == "Interrupted" else "failed"
+
+
 def status(outcomes: Iterable[GateOutcome]) -> Status:
     """Return the status of a job that was trained and evaluated."""
     return "passed" if all(outcome.passed for outcome in outcomes) else "gate_failed"
@@ -122,7 +158,7 @@ def decide(
         all passed, and none is worse than its baseline.
     """
     found = () if may_be_empty and not planned and not results else findings(planned, results)
-    finished = {result.name for result in results if result.status in FINISHED}
+    finished = {result.name for result in results if result.finished}
     compared = [job for job in comparison.jobs if job.name in finished] if comparison else []
     means = _mean_findings(seeds)
     return conclude([*_stop_findings(stopped_by), *found, *means, *comparison_findings(compared)])
@@ -135,6 +171,14 @@ def findings(planned: Sequence[str], results: Sequence[JobResult]) -> tuple[Find
     by_name = {result.name: result for result in results}
     names = dict.fromkeys([*planned, *by_name])
     return tuple(finding for name in names for finding in _job_findings(name, by_name.get(name)))
+
+
+def gate_findings(results: Iterable[JobResult], seeds: Iterable[SeedsSummary]) -> Iterator[Finding]:
+    """Yield the gates that finished jobs failed, and those on the means over seeds."""
+    for result in results:
+        if result.status in FINISHED:
+            yield from _job_findings(result.name, result)
+    yield from _mean_findings(seeds)
 
 
 def _mean_findings(seeds: Iterable[SeedsSummary]) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from typing import Any, Literal
 
@@ -248,6 +248,8 @@ class JobResult:
             it can be compared.
         speed_ranges: of speeds measured in parts, the range of most of the parts.
         reused: whether the job was done before this run; `result.json` does not have it.
+        judged: whether gates of its own were applied to it: False for a job without gates, and for a run of
+            one with `seeds` whose gates are on the mean. Such a job is `passed` once it is trained.
     """
 
     name: str
@@ -274,6 +276,19 @@ class JobResult:
     problem_fingerprint: str = ""
     speed_ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
     reused: bool = False
+    judged: bool = False
+
+    @property
+    def finished(self) -> bool:
+        """Whether the job was trained and evaluated. An error says that it was not, whatever the status."""
+        return self.status in FINISHED and self.error is None
+
+    def without_verdict(self) -> JobResult:
+        """Return what was measured alone, without what judging adds: equal for one training, whoever judged
+        it by whatever gates."""
+        spec = {key: value for key, value in self.spec.items() if key not in ("gate", "seeds")}
+        status: Status = "passed" if self.finished else self.status
+        return replace(self, status=status, gates=(), judged=False, reused=False, spec=spec)
 
     def to_json(self) -> str:
         """Return the text of `result.json`; ends with a line end."""

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from job import artifacts, gates
 from job.artifacts import OutputPaths, prepare_output
+from job.batch.judging import completed, judge_by_plan
 from job.batch.lock import lock_output
-from job.batch.plan import PlannedJob, read_plan, write_marks
-from job.comparison.compare import Candidate, check_comparable, compare, recorded_gate
+from job.batch.plan import PlannedJob, write_marks
+from job.batch.plan_file import PlanEntry, read_entries
+from job.batch.seeds import families, summarize
+from job.comparison.compare import Candidate, check_comparable, compare
 from job.comparison.recorded import RecordedBatch, read_recorded
 from job.errors import BaselineError, OutputError
 from job.reports.build import build_report
 from job.reports.writing import write_reports
-from job.results import Comparison, JobResult, Report
+from job.results import Comparison, JobResult, Report, Verdict
+from job.spec.schema import GateSpec
 
 # --- of a run -----------------------------------------------------------------------------------------------
 
@@ -37,10 +41,10 @@ class RunBaseline:
         self, results: Sequence[JobResult], output: OutputPaths, plan: Sequence[PlannedJob]
     ) -> Comparison:
         """Hold the results of a run against it, by what the spec says counts as a change."""
-        gates = {planned.job.name: planned.job.gate for planned in plan}
+        rules = {planned.job.name: planned.job.gate for planned in plan}
         present = {result.name for result in results}
-        missing = [name for name in gates if name not in present]
-        return compare(self.recorded, Candidate(results, output, self.planned, gates, missing))
+        missing = [name for name in rules if name not in present]
+        return compare(self.recorded, Candidate(results, output, self.planned, rules, missing))
 
 
 def check_baseline(
@@ -85,23 +89,41 @@ def _read_elsewhere(path: Path, output: OutputPaths) -> RecordedBatch:
 
 
 def compare_merged(
-    path: Path, output: OutputPaths, planned: Sequence[str], results: Sequence[JobResult]
+    path: Path, output: OutputPaths, plan: Sequence[PlanEntry], results: Sequence[JobResult]
 ) -> Comparison:
-    """Hold the gathered results of a batch against a baseline; arguments as of `check_baseline`.
+    """Hold the gathered results of a batch against a baseline, by what its plan says counts as a change.
+
+    Args:
+        path: of the baseline.
+        output: where the results are.
+        plan: see `completed`.
+        results: of the batch.
 
     Raises:
         BaselineError: it is missing, cannot be read, or has none of the jobs.
     """
     recorded = _read_elsewhere(path, output)
+    planned = [entry.name for entry in plan]
     check_comparable(recorded, [], planned)
     present = {result.name for result in results}
-    settings = {result.name: recorded_gate(result) for result in results}
     missing = [name for name in planned if name not in present]
-    return compare(recorded, Candidate(results, output, planned, settings, missing))
+    return compare(recorded, Candidate(results, output, planned, gates_of(plan), missing))
+
+
+def gates_of(plan: Sequence[PlanEntry]) -> dict[str, GateSpec]:
+    """Return by job name the gates that a plan holds."""
+    return {entry.name: entry.gate for entry in plan if entry.gate is not None}
 
 
 def compare_recorded(baseline: Path, candidate: Path) -> Comparison:
+    """Return what `compare_and_judge` finds, without its verdict."""
+    return compare_and_judge(baseline, candidate)[0]
+
+
+def compare_and_judge(baseline: Path, candidate: Path) -> tuple[Comparison, Verdict]:
     """Hold a batch on disk against another; each is an output directory, or a `report.json` alone.
+
+    The candidate's plan says what counts as a change, and which gates its own metrics must pass.
 
     Raises:
         BaselineError: the baseline is missing, cannot be read, or has none of the candidate's jobs.
@@ -112,19 +134,30 @@ def compare_recorded(baseline: Path, candidate: Path) -> Comparison:
         now = read_recorded(candidate, "candidate")
     except BaselineError as error:
         raise OutputError(str(error)) from error
-    planned = _planned(now)
+    written = _plan_of(now)
+    planned = {*now.results, *now.report.missing, *written}
     check_comparable(before, [], planned)
-    settings = {result.name: recorded_gate(result) for result in now.report.jobs}
-    return compare(before, Candidate(now.report.jobs, now.output, planned, settings, now.report.missing))
+    results = [judge_by_plan(_entry(written, result), result) for result in now.report.jobs]
+    plan = completed(
+        {r.name: _entry(written, r) or PlanEntry(r.name, r.fingerprint) for r in results}, results
+    )
+    found = compare(before, Candidate(results, now.output, planned, gates_of(plan), now.report.missing))
+    failed = gates.gate_findings(results, summarize(results, families(plan)))
+    return found, gates.conclude([*gates.comparison_findings(found.jobs), *failed])
 
 
-def _planned(batch: RecordedBatch) -> set[str]:
-    """Return the names of all jobs of a batch's spec, as far as what it left tells them."""
-    names = {*batch.results, *batch.report.missing}
+def _plan_of(batch: RecordedBatch) -> dict[str, PlanEntry]:
+    """Return the plan beside a report; nothing where there is none, as of a `report.json` alone."""
     try:
-        return names | read_plan(batch.output.plan).keys()
-    except (OSError, ValueError):  # a report.json alone
-        return names
+        return read_entries(batch.output.plan)
+    except (OSError, ValueError):
+        return {}
+
+
+def _entry(plan: Mapping[str, PlanEntry], result: JobResult) -> PlanEntry | None:
+    """Return a job's entry, unless it is of another training than the result."""
+    entry = plan.get(result.name)
+    return entry if entry is not None and entry.fingerprint == result.fingerprint else None
 
 
 # --- the next baseline --------------------------------------------------------------------------------------

@@ -2,45 +2,77 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from job import artifacts
 from job.artifacts import OutputPaths
-from job.batch.plan import read_plan
+from job.batch.judging import judge_by_plan
+from job.batch.plan_file import PlanEntry, read_entries
 from job.errors import OutputError
-from job.results import FINISHED, JobResult
+from job.results import JobResult
 
 
-def common_plan(sources: Sequence[OutputPaths]) -> dict[str, str]:
-    """Return the plan, job name -> fingerprint, of output directories that all hold the same one.
+def common_plan(sources: Sequence[OutputPaths], given: Sequence[OutputPaths]) -> dict[str, PlanEntry]:
+    """Return the plan, by job name, of output directories that all hold the same one.
 
     A directory without a plan (a shard's that was lost before it planned) is passed over where others have
-    one.
+    one. Gates are taken from the directories that were given alone: where results are gathered there may be
+    the plan of an earlier merge.
+
+    Args:
+        sources: every directory that is read.
+        given: those that the user named.
 
     Raises:
         OutputError: a directory is not there, none has a plan, or two plans differ.
     """
-    plans = {source.root: plan for source in sources if (plan := _plan(source)) is not None}
+    plans = {source: plan for source in sources if (plan := _plan(source)) is not None}
     if not plans:
         where = ", ".join(str(source.root) for source in sources)
         raise OutputError(f"{where} holds no batch: there is no plan.json; expected what a run left there")
-    first, plan = next(iter(plans.items()))
-    for root, other in plans.items():
+    first, plan = min(plans.items(), key=lambda item: [*item[1]])
+    for source, other in plans.items():
         for name in dict.fromkeys([*plan, *other]):
-            if plan.get(name) != other.get(name):
+            marks = [each[name].fingerprint if name in each else None for each in (plan, other)]
+            if marks[0] != marks[1]:
                 raise OutputError(
-                    f"{first} and {root} are of different specs: job {name} has fingerprint "
-                    f"{_short(plan.get(name))} in one and {_short(other.get(name))} in the other"
+                    f"{first.root} and {source.root} are of different specs: job {name} has fingerprint "
+                    f"{_short(marks[0])} in one and {_short(marks[1])} in the other"
                 )
-    return plan
+    judging = {source: each for source, each in plans.items() if source in given} or plans
+    return {name: _common_entry(name, judging, plan[name]) for name in plan}
 
 
-def _plan(source: OutputPaths) -> dict[str, str] | None:
+def _common_entry(
+    name: str, plans: Mapping[OutputPaths, Mapping[str, PlanEntry]], alone: PlanEntry
+) -> PlanEntry:
+    """Return a job's entry with its gate, which all plans that hold one must agree on."""
+    known = [(source, plan[name]) for source, plan in plans.items() if plan[name].gate is not None]
+    if not known:
+        return alone
+    first, entry = known[0]
+    for source, other in known[1:]:
+        if other != entry:
+            raise OutputError(
+                f"{first.root} and {source.root} are of different specs: job {name} has {_rules(entry)} in "
+                f"one and {_rules(other)} in the other; run the batch with one spec in both"
+            )
+    return entry
+
+
+def _rules(entry: PlanEntry) -> str:
+    gate = entry.gate.model_dump(mode="json", exclude_defaults=True) if entry.gate else {}
+    return f"gate {json.dumps(gate)}" + (f" and seeds {list(entry.seeds)}" if entry.seeds else "")
+
+
+def _plan(source: OutputPaths) -> dict[str, PlanEntry] | None:
     if not source.root.is_dir():
         raise OutputError(f"{source.root} holds no batch: it is no directory; expected what a run left there")
     try:
-        return read_plan(source.plan)
+        return read_entries(source.plan)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
@@ -74,31 +106,65 @@ def read_result(source: OutputPaths, name: str, fingerprint: str) -> JobResult |
     return result
 
 
-def gather(plan: Mapping[str, str], sources: Sequence[OutputPaths], output: OutputPaths) -> None:
+def gather(plan: Mapping[str, PlanEntry], given: Sequence[OutputPaths], output: OutputPaths) -> None:
     """Bring every job's directory into `output`: of several results the one that got furthest.
 
+    The order of the directories makes no difference. Of several finished results that measured the same, one
+    that fails its gate (on a time, say) is taken before others, then one by its content.
+
     Args:
-        plan: job name -> fingerprint.
-        sources: where the results are; of equals the first is taken, and `output` before them all.
+        plan: by job name.
+        given: where the results are. What `output` holds besides counts for jobs that they lack.
         output: prepared, see `artifacts.prepare_output`.
 
     Raises:
-        OutputError: see `read_result`.
+        OutputError: see `read_result`; or two finished results of a job contradict each other.
         OSError: a file cannot be copied.
     """
-    for name, fingerprint in plan.items():
-        found = {source: read_result(source, name, fingerprint) for source in [output, *sources]}
-        best = max(found, key=lambda source: _progress(found[source]))
-        if found[best] is not None and best != output:
-            artifacts.adopt(best, output, name)
+    chosen = {name: _choose(entry, given, output) for name, entry in plan.items()}
+    for name, source in chosen.items():
+        if source is not None and source != output:
+            artifacts.adopt(source, output, name)
 
 
-def _progress(result: JobResult | None) -> int:
-    if result is None:
-        return 0
-    if result.status in FINISHED:
-        return 3
-    return 2 if result.status == "failed" else 1
+def _choose(entry: PlanEntry, given: Sequence[OutputPaths], output: OutputPaths) -> OutputPaths | None:
+    """Return where the result of a job is that counts; None where there is none."""
+    held = read_result(output, entry.name, entry.fingerprint)
+    read = {source: read_result(source, entry.name, entry.fingerprint) for source in given}
+    found = {source: judge_by_plan(entry, result) for source, result in read.items() if result is not None}
+    if not found:
+        return None if held is None else output
+    _check_agreement(found, entry.name)
+    best = min(found, key=lambda source: _rank(found[source]))
+    as_held = held is not None and _rank(judge_by_plan(entry, held)) == _rank(found[best])
+    further = held is not None and _progress(held) > _progress(found[best])
+    return output if as_held or further else best
+
+
+def _rank(result: JobResult) -> tuple[int, bool, str]:
+    content = hashlib.sha256(result.to_json().encode()).hexdigest()
+    return -_progress(result), result.status != "gate_failed", content
+
+
+def _progress(result: JobResult) -> int:
+    return 2 if result.finished else 1 if result.status == "failed" else 0
+
+
+def _check_agreement(found: Mapping[OutputPaths, JobResult], name: str) -> None:
+    """See that finished results of one fingerprint measured the same; raises `OutputError`."""
+    finished = sorted(
+        ((str(source.job(name).result), result) for source, result in found.items() if result.finished),
+        key=lambda pair: pair[0],
+    )
+    for path, result in finished[1:]:
+        first, other = finished[0][1].metrics, result.metrics
+        for metric in dict.fromkeys([*first, *other]):
+            if first.get(metric) != other.get(metric):
+                raise OutputError(
+                    f"job {name} has two results that contradict each other: {metric} is "
+                    f"{first.get(metric)} in {finished[0][0]} and {other.get(metric)} in {path}; remove the "
+                    "one that is wrong, or train the job again"
+                )
 
 
 def distinct(directories: Sequence[Path]) -> list[OutputPaths]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-from job import artifacts, gates
+from job import gates
 from job.artifacts import OutputPaths, prepare_output
-from job.batch.baseline import compare_merged
+from job.batch.baseline import compare_merged, gates_of
 from job.batch.gather import common_plan, distinct, gather, read_result
+from job.batch.judging import completed, judge_by_plan
 from job.batch.lock import lock_output
+from job.batch.plan_file import PlanEntry, write_entries
 from job.batch.seeds import families, summarize
 from job.comparison.compare import merge_comparisons
 from job.reports.build import build_report
@@ -40,39 +41,42 @@ def merge_reports(
     """
     began = datetime.now(timezone.utc)
     output = OutputPaths(destination or directories[0])
+    given = distinct(directories)
     sources = distinct([*([output.root] if output.plan.exists() else []), *directories])
-    plan = common_plan(sources)
+    plan = common_plan(sources, given)
     prepare_output(output.root)
-    others = [source for source in sources if source.root.resolve() != output.root.resolve()]
-    if others:
+    if any(source.root.resolve() != output.root.resolve() for source in sources):
         with lock_output(output.root):
-            gather(plan, others, output)
-            written = next(source for source in sources if source.plan.exists())
-            artifacts.write_bytes(output.plan, written.plan.read_bytes())
-    results = [
-        result for name, mark in plan.items() if (result := read_result(output, name, mark)) is not None
+            gather(plan, given, output)
+            write_entries(output, plan.values())
+    recorded = [
+        result
+        for name, entry in plan.items()
+        if (result := read_result(output, name, entry.fingerprint)) is not None
     ]
-    against = compare_merged(baseline, output, list(plan), results) if baseline else None
-    report = _report(list(plan), results, sources, began, against)
+    entries = completed(plan, recorded)
+    results = [judge_by_plan(plan[result.name], result) for result in recorded]
+    against = compare_merged(baseline, output, entries, results) if baseline else None
+    report = _report(entries, results, sources, began, against)
     write_reports(output, report)
     return report
 
 
 def _report(
-    names: Sequence[str],
+    plan: Sequence[PlanEntry],
     results: Sequence[JobResult],
     sources: Iterable[OutputPaths],
     began: datetime,
     against: Comparison | None,
 ) -> Report:
     runs = _runs(sources)
+    names = [entry.name for entry in plan]
     told = {result.name: run for result in results if (run := _last_telling(result, runs))}
     if against is None:
-        against = merge_comparisons(
-            {result.name: told[result.name].comparison if result.name in told else None for result in results}
-        )
+        parts = {r.name: told[r.name].comparison if r.name in told else None for r in results}
+        against = merge_comparisons(parts, gates_of(plan))
     present = {result.name for result in results}
-    seeds = summarize(results, families(results, names))
+    seeds = summarize(results, families(plan))
     return build_report(
         results,
         started_at=min([_time(run.started_at) for run in told.values()], default=began),
@@ -100,10 +104,10 @@ def _readable(path: Path) -> Iterator[Report]:
 
 
 def _last_telling(result: JobResult, runs: Sequence[Report]) -> Report | None:
-    """Return the latest report that holds this very result."""
+    """Return the latest report that holds this very result, however it was judged then."""
     for run in runs:
         entry = _entries(run).get(result.name)
-        if entry is not None and replace(entry, reused=False) == result:
+        if entry is not None and entry.without_verdict() == result.without_verdict():
             return run
     return None
 

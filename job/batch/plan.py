@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from job import artifacts
 from job.artifacts import JobPaths, OutputPaths
+from job.batch.plan_file import PlanEntry, read_entries, write_entries
 from job.batch.resume import finished_result, interrupted, recorded_result, superseded
-from job.results import SCHEMA_VERSION, JobResult
+from job.results import JobResult
 from job.spec.matrix import fingerprint, problem_fingerprint
 from job.spec.schema import JobSpec, Spec
 
@@ -59,27 +58,22 @@ def _planned(job: JobSpec, directory: Path, paths: JobPaths) -> PlannedJob:
     return PlannedJob(job, mark, problem_fingerprint(job, directory), paths, done, state)
 
 
+def entry_of(job: JobSpec, mark: str) -> PlanEntry:
+    """Return what `plan.json` holds of a job with a fingerprint."""
+    family = job.family if job.seeds else None
+    return PlanEntry(job.name, mark, job.gate, family, job.seed, tuple(job.seeds))
+
+
 def write_plan(output: OutputPaths, plan: tuple[PlannedJob, ...]) -> None:
-    """Write `plan.json`: what `report` holds the results against."""
-    write_marks(output, {planned.job.name: planned.fingerprint for planned in plan})
+    """Write `plan.json`: what `report`, a merge and `compare` judge the results by."""
+    write_entries(output, [entry_of(planned.job, planned.fingerprint) for planned in plan])
 
 
 def write_marks(output: OutputPaths, marks: Mapping[str, str]) -> None:
-    """Write `plan.json` for jobs, name -> fingerprint."""
-    jobs = [{"name": name, "fingerprint": mark} for name, mark in marks.items()]
-    text = json.dumps({"schema_version": SCHEMA_VERSION, "jobs": jobs}, indent=2)
-    artifacts.write_text(output.plan, text + "\n")
+    """Write `plan.json` for jobs, name -> fingerprint, whose gates their results record."""
+    write_entries(output, [PlanEntry(name, mark) for name, mark in marks.items()])
 
 
 def read_plan(path: Path) -> dict[str, str]:
-    """Return job name -> fingerprint, in the spec's order.
-
-    Raises:
-        OSError: the file cannot be read.
-        ValueError: it is no plan.
-    """
-    try:
-        record = json.loads(path.read_bytes())
-        return {str(entry["name"]): str(entry["fingerprint"]) for entry in record["jobs"]}
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"{path} is not a plan of seq2seq-job") from error
+    """Return job name -> fingerprint, in the spec's order; raises as `read_entries` does."""
+    return {name: entry.fingerprint for name, entry in read_entries(path).items()}

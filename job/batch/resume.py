@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from job import artifacts, checkpoints
 from job.artifacts import JobPaths, OutputPaths
-from job.results import FINISHED, JobResult
+from job.results import JobResult
 
 
 def finished_result(paths: JobPaths, fingerprint: str) -> JobResult | None:
@@ -14,7 +14,7 @@ def finished_result(paths: JobPaths, fingerprint: str) -> JobResult | None:
     the files that it lists are there in their sizes.
     """
     result = recorded_result(paths)
-    if result is None or result.fingerprint != fingerprint or result.status not in FINISHED:
+    if result is None or result.fingerprint != fingerprint or not result.finished:
         return None
     for artifact in result.artifacts:
         path = paths.directory / artifact.path

@@ -14,17 +14,16 @@ from typing import Any
 from job import artifacts, environment, gates
 from job.artifacts import OutputPaths
 from job.batch.baseline import RunBaseline
-from job.batch.plan import PlannedJob
+from job.batch.plan import PlannedJob, entry_of
 from job.batch.pool import Worker, worker_pool
 from job.batch.progress import Log
 from job.batch.resources import thread_count
 from job.batch.resume import make_room
 from job.batch.schedule import run_tasks
-from job.batch.seeds import summarize
+from job.batch.seeds import families, summarize
 from job.reports.build import build_report
 from job.reports.writing import write_reports
 from job.results import FINISHED, Failure, JobResult, Progress, Report, Status
-from job.spec.seeds import run_name
 from job.stopping import Request, Stop
 from job.task import Task
 
@@ -84,16 +83,8 @@ class _Recorder:
             from job.reports.plots import write_plots  # loaded by `_run`, while the workers loaded TensorFlow
 
             write_plots(task.paths, outcome)
-            # those of a job that was trained with several seeds may be for their mean to clear
-            bars = {} if task.job.seeds and task.job.gate.seeds == "mean" else task.job.gate.thresholds()
-            counts = gates.share_counts(outcome.data)
-            outcomes = gates.judge({**outcome.timings, **outcome.metrics}, bars, counts)
-            result = replace(
-                outcome,
-                status=gates.status(outcomes),
-                gates=outcomes,
-                artifacts=artifacts.describe(task.paths.directory),
-            )
+            measured = replace(outcome, artifacts=artifacts.describe(task.paths.directory))
+            result = gates.judged(measured, task.job.gate, task.job.seeds)
             result.to_json()
         except OSError:  # the output directory's fault
             raise
@@ -161,7 +152,7 @@ def run_batch(
         Stopped: it was asked to stop twice.
     """
     began = datetime.now(timezone.utc)
-    done = {} if fresh else {p.job.name: p.result for p in plan if p.result is not None}
+    done = {} if fresh else {p.job.name: _judged_again(p, p.result) for p in plan if p.result is not None}
     todo = [p for p in plan if p.job.name not in done]
     commit = environment.git_commit(directory)
     workers = min(workers, len(todo))
@@ -178,8 +169,7 @@ def run_batch(
     stopped_by = _run(tasks, log, results, stop or Stop(), pool=pool, fail_fast=fail_fast)
     names = [p.job.name for p in plan]
     found = [results[name] for name in names if name in results]
-    families = {p.job.family: p.job.seeds for p in plan if p.job.seeds}
-    seeds = summarize(found, {name: [run_name(name, s) for s in each] for name, each in families.items()})
+    seeds = summarize(found, families([entry_of(p.job, p.fingerprint) for p in plan]))
     against = baseline.compare(found, output, plan) if baseline and not stopped_by else None
     report = build_report(
         found,
@@ -196,6 +186,15 @@ def run_batch(
     write_reports(output, report)
     log.ended(report, output.report)
     return report
+
+
+def _judged_again(planned: PlannedJob, result: JobResult) -> JobResult:
+    """Judge a result that is reused by the gate that the spec has now, and record that."""
+    found = gates.judged(result, planned.job.gate, planned.job.seeds)
+    if found != result:
+        with suppress(OSError):  # in a directory that cannot be written to, the report alone has it
+            artifacts.write_text(planned.paths.result, found.to_json())
+    return found
 
 
 def _task(planned: PlannedJob, directory: Path, commit: str | None, **options: Any) -> Task:

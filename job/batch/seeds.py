@@ -2,61 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from job import gates
-from job.results import FINISHED, GateOutcome, JobResult, MetricOverSeeds, SeedsSummary
+from job.batch.plan_file import PlanEntry
+from job.results import GateOutcome, JobResult, MetricOverSeeds, SeedsSummary
 from job.spec.metrics import METRICS
 from job.spec.schema import GateSpec
 from job.spec.seeds import run_name
 from job.statistics import MOST_SEEDS, Mean, mean_interval, seeds_to_settle
 
 
-def families(results: Sequence[JobResult], planned: Sequence[str]) -> dict[str, list[str]]:
-    """Return the jobs that have seeds, and the names of all their runs in the plan's order.
+@dataclass(frozen=True)
+class SeedFamily:
+    """A job with `seeds`.
 
     Args:
-        results: which say that they are such runs.
-        planned: names of all jobs.
+        name: in the spec.
+        runs: seed -> name of its run, in the spec's order.
+        gate: of the job.
     """
-    runs = {result.name: result.seed for result in results if result.spec.get("seeds")}
-    names = dict.fromkeys(name.removesuffix(run_name("", seed)) for name, seed in runs.items())
-    return {name: [run for run in planned if _is_run(run, name)] for name in names}
+
+    name: str
+    runs: Mapping[int, str]
+    gate: GateSpec
 
 
-def _is_run(run: str, name: str) -> bool:
-    seed = run.removeprefix(run_name(name, 0)[:-1])
-    return seed != run and seed.isdecimal()
+def families(entries: Iterable[PlanEntry]) -> tuple[SeedFamily, ...]:
+    """Return the jobs with `seeds` of a plan, in its order; a plan may hold only some of a job's runs."""
+    found: dict[str, SeedFamily] = {}
+    for entry in entries:
+        if entry.family is not None and entry.gate is not None:
+            runs = {seed: run_name(entry.family, seed) for seed in entry.seeds}
+            found.setdefault(entry.family, SeedFamily(entry.family, runs, entry.gate))
+    return tuple(found.values())
 
 
-def summarize(results: Sequence[JobResult], runs: Mapping[str, Sequence[str]]) -> tuple[SeedsSummary, ...]:
+def summarize(results: Sequence[JobResult], families: Iterable[SeedFamily]) -> tuple[SeedsSummary, ...]:
     """Put the runs of each job with seeds together; a job of whose runs none is finished has no summary.
 
     Args:
         results: of a batch.
-        runs: by job, the names of all its runs.
+        families: see `families`.
     """
-    finished = {result.name: result for result in results if result.status in FINISHED}
+    finished = {result.name: result for result in results if result.finished}
     return tuple(
-        _summary(name, names, finished) for name, names in runs.items() if finished.keys() & set(names)
+        _summary(family, finished) for family in families if finished.keys() & set(family.runs.values())
     )
 
 
-def _summary(name: str, names: Sequence[str], finished: Mapping[str, JobResult]) -> SeedsSummary:
-    found = [finished[run] for run in names if run in finished]
-    gate = GateSpec.model_validate(found[0].spec.get("gate", {}))
+def _summary(family: SeedFamily, finished: Mapping[str, JobResult]) -> SeedsSummary:
+    names = tuple(family.runs.values())
     absent = tuple(run for run in names if run not in finished)
-    measured = [{**run.timings, **run.metrics} for run in found]
-    on_mean = gate.seeds == "mean" and not absent
+    measured = [{**finished[run].timings, **finished[run].metrics} for run in names if run in finished]
+    on_mean = family.gate.seeds == "mean" and not absent
     return SeedsSummary(
-        name=name,
-        seeds=tuple(int(run.removeprefix(f"{name}-seed-")) for run in names),
-        jobs=tuple(names),
+        name=family.name,
+        seeds=tuple(family.runs),
+        jobs=names,
         absent=absent,
-        gate_on=gate.seeds,
+        gate_on=family.gate.seeds,
         metrics=tuple(_metrics(names, finished)),
-        gates=tuple(_judge(gate.thresholds(), measured)) if on_mean else (),
+        gates=tuple(_judge(family.gate.thresholds(), measured)) if on_mean else (),
     )
 
 

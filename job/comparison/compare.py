@@ -17,14 +17,16 @@ from job.comparison.measure import (
     compare_pairs,
     compare_speeds,
     flipped,
+    min_effect,
     other_machine,
     paired,
+    speed_by_factor,
 )
 from job.comparison.recorded import RecordedBatch, read_predictions
-from job.errors import BaselineError
-from job.results import FINISHED, Change, Comparison, JobComparison, JobResult, MetricComparison
+from job.errors import BaselineError, OutputError
+from job.results import Change, Comparison, JobComparison, JobResult, MetricComparison
 from job.spec.matrix import UNTESTED
-from job.spec.metrics import METRICS
+from job.spec.metrics import METRICS, gate_key
 from job.spec.schema import GateSpec
 from job.statistics import holm, round_up
 
@@ -51,9 +53,26 @@ class Candidate:
     missing: Collection[str] = ()
 
 
-def recorded_gate(result: JobResult) -> GateSpec:
-    """Return what counted as a change when a job was run."""
-    return GateSpec.model_validate(result.spec.get("gate", {}))
+def recorded_gate(result: JobResult) -> GateSpec | None:
+    """Return the gate that a job was judged by when it was run, as far as its result records it.
+
+    Returns:
+        None where neither the spec in it nor the outcomes tell, but the status is that of a failed gate.
+
+    Raises:
+        OutputError: what is recorded is no gate.
+    """
+    try:
+        if "gate" not in result.spec and result.gates:
+            return GateSpec.model_validate({gate_key(gate.metric): gate.bound for gate in result.gates})
+        if "gate" in result.spec or result.status != "gate_failed":
+            return GateSpec.model_validate(result.spec.get("gate", {}))
+    except (KeyError, ValueError) as error:
+        raise OutputError(
+            f"the result of job {result.name} records a gate that cannot be read "
+            f"({str(error).splitlines()[0]}); run its batch again"
+        ) from error
+    return None
 
 
 def compare(baseline: RecordedBatch, candidate: Candidate) -> Comparison:
@@ -83,7 +102,7 @@ def mismatch(before: JobResult, problem_fingerprint: str, spec: Mapping[str, Any
         problem_fingerprint: of the job now.
         spec: the job's now, as JSON values.
     """
-    if before.status not in FINISHED:
+    if not before.finished:
         return f"the baseline has no finished result of it: it is {before.status}"
     if not before.problem_fingerprint:
         return "the baseline does not say what it was measured on; run its batch again"
@@ -156,7 +175,7 @@ def _compare_job(baseline: RecordedBatch, now: JobResult, candidate: Candidate) 
     before = baseline.results.get(now.name)
     if before is None:
         return JobComparison(now.name, "new", "the baseline does not have this job")
-    if now.status not in FINISHED:
+    if not now.finished:
         return JobComparison(
             now.name, "not_comparable", f"the job has no finished result: it is {now.status}"
         )
@@ -273,11 +292,14 @@ def _clause(metric: MetricComparison) -> str:
     return f"{sides} ({metric.test}: {metric.detail}; {chance}){advice}"
 
 
-def merge_comparisons(told: Mapping[str, Comparison | None]) -> Comparison | None:
+def merge_comparisons(
+    told: Mapping[str, Comparison | None], gates: Mapping[str, GateSpec] | None = None
+) -> Comparison | None:
     """Put the comparisons of a batch's parts together, as if it had been compared in one.
 
     Args:
         told: by job name, in the batch's order, the comparison of the run that it was part of.
+        gates: by job name, what counts as a change now; by default what counted then.
 
     Returns:
         None where there is none at all.
@@ -294,7 +316,7 @@ def merge_comparisons(told: Mapping[str, Comparison | None]) -> Comparison | Non
             f"the results were held against different baselines ({', '.join(names.values())}); say which one "
             "holds with --baseline"
         )
-    jobs = [_told(name, part) for name, part in told.items()]
+    jobs = [_by_gate(_told(name, part), (gates or {}).get(name)) for name, part in told.items()]
     removed = {job.name: job for part in parts for job in part.jobs if job.verdict == "removed"}
     return replace(parts[0], jobs=(*judge_together(jobs), *removed.values()))
 
@@ -305,3 +327,18 @@ def _told(name: str, part: Comparison | None) -> JobComparison:
         return found
     reason = "the run that it was part of was given no baseline; give it to the report with --baseline"
     return JobComparison(name, "not_comparable", reason)
+
+
+def _by_gate(job: JobComparison, gate: GateSpec | None) -> JobComparison:
+    """Return what was measured of a job, to be judged by a gate, whatever gate it was judged by before."""
+    if gate is None:
+        return job
+    return replace(
+        job,
+        metrics=tuple(
+            replace(m, alpha=gate.alpha, min_effect=min_effect(m.metric, m.before, gate.min_drop))
+            for m in job.metrics
+        ),
+        speed=tuple(speed_by_factor(speed, gate.speed_factor) for speed in job.speed),
+        speed_fails=gate.speed == "fail",
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -194,6 +195,12 @@ def compare_speeds(before: JobResult, now: JobResult, factor: float) -> Iterator
         was, found = before.timings.get(metric), now.timings.get(metric)
         if was and found:
             ranges = before.speed_ranges.get(metric), now.speed_ranges.get(metric)
-            apart = ranges[0] is not None and ranges[1] is not None and ranges[1][1] < ranges[0][0]
-            slower = was / found >= factor and apart
-            yield SpeedComparison(metric, was, found, was / found, factor, *ranges, slower)
+            speed = SpeedComparison(metric, was, found, was / found, factor, *ranges, slower=False)
+            yield speed_by_factor(speed, factor)
+
+
+def speed_by_factor(speed: SpeedComparison, factor: float) -> SpeedComparison:
+    """Return a speed with whether it counts as slower where that takes a factor."""
+    before, now = speed.before_range, speed.now_range
+    apart = before is not None and now is not None and now[1] < before[0]
+    return replace(speed, factor=factor, slower=speed.ratio >= factor and apart)

@@ -12,6 +12,7 @@ from job import gates
 from job.artifacts import OutputPaths, prepare_output
 from job.batch.lock import lock_output
 from job.batch.merge import merge_reports
+from job.batch.plan import write_marks
 from job.errors import BAD_USAGE, OutputError
 from job.reports.build import build_report
 from job.reports.writing import write_reports
@@ -45,8 +46,7 @@ def leave(tmp_path):
             (paths.model / "train.keras").write_bytes(b"weights")
             paths.result.write_text(result.to_json())
         if plan is not None:
-            jobs = [{"name": name, "fingerprint": mark} for name, mark in plan.items()]
-            output.plan.write_text(json.dumps({"schema_version": 1, "jobs": jobs}))
+            write_marks(output, plan)
         report = build_report(
             results,
             started_at=at(began),

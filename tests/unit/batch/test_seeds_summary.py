@@ -6,11 +6,13 @@ import pytest
 from sample_jobs import job_result, job_spec
 from scipy import stats
 
+from job.batch.judging import completed
 from job.batch.merge import merge_reports
 from job.batch.plan import make_plan, write_plan
+from job.batch.plan_file import PlanEntry
 from job.batch.progress import Log
 from job.batch.run import run_batch
-from job.batch.seeds import families, summarize
+from job.batch.seeds import SeedFamily, families, summarize
 from job.errors import GATE_FAILED, OK
 from job.gates import decide
 from job.results import Report
@@ -28,8 +30,12 @@ def runs(*accuracies, gate=None, **fields):
     ]
 
 
+def family(gate=None):
+    return [SeedFamily("a", dict(enumerate(RUNS, 1)), GateSpec.model_validate(gate or {}))]
+
+
 def test_mean_deviation_and_interval_are_over_the_seeds():
-    (found,) = summarize(runs(0.97, 0.98, 0.99), {"a": RUNS})
+    (found,) = summarize(runs(0.97, 0.98, 0.99), family())
     assert (found.name, found.seeds, found.jobs, found.absent) == ("a", (1, 2, 3), tuple(RUNS), ())
     (metric,) = found.metrics
     assert metric.values == (0.97, 0.98, 0.99)
@@ -46,7 +52,7 @@ MEAN = {"seeds": "mean", "min_sequence_accuracy": 0.98}
 @pytest.mark.parametrize(("accuracies", "code"), [([0.97, 0.98, 1.0], OK), ([0.97, 0.97, 0.99], GATE_FAILED)])
 def test_a_bar_on_the_mean_is_for_the_mean_to_clear(accuracies, code):
     results = runs(*accuracies, gate=MEAN)
-    found = summarize(results, {"a": RUNS})
+    found = summarize(results, family(MEAN))
     (outcome,) = found[0].gates
     assert outcome.value == pytest.approx(sum(accuracies) / 3)
     verdict = decide(RUNS, results, seeds=found)
@@ -58,18 +64,18 @@ def test_a_bar_on_the_mean_is_for_the_mean_to_clear(accuracies, code):
 
 
 def test_a_mean_near_its_bar_says_how_many_seeds_would_settle_it():
-    (outcome,) = summarize(runs(0.97, 0.98, 1.0, gate=MEAN), {"a": RUNS})[0].gates
+    (outcome,) = summarize(runs(0.97, 0.98, 1.0), family(MEAN))[0].gates
     assert outcome.advice == (
         "over 3 seeds chance could have the mean on the other side; about 84 seeds would settle it"
     )
-    (outcome,) = summarize(runs(0.9, 0.9, 0.9, gate=MEAN), {"a": RUNS})[0].gates
+    (outcome,) = summarize(runs(0.9, 0.9, 0.9), family(MEAN))[0].gates
     assert outcome.advice is None
 
 
 def test_a_bar_on_a_mean_that_one_seed_has_no_value_for_is_not_cleared():
     results = [*runs(0.99, 0.99), job_result(RUNS[2], seed=3, spec={"seeds": [1, 2, 3]})]
     results = [job_result(r.name, seed=r.seed, spec={"gate": MEAN}, metrics=r.metrics) for r in results]
-    (found,) = summarize(results, {"a": RUNS})
+    (found,) = summarize(results, family(MEAN))
     assert found.metrics[0].values == (0.99, 0.99, None)
     assert [(outcome.value, outcome.passed) for outcome in found.gates] == [(None, False)]
 
@@ -77,16 +83,22 @@ def test_a_bar_on_a_mean_that_one_seed_has_no_value_for_is_not_cleared():
 def test_without_one_of_the_runs_no_mean_is_judged():
     failed = job_result(RUNS[2], "failed", seed=3, spec={"seeds": [1, 2, 3]})
     for results in (runs(0.1, 0.1, gate=MEAN), [*runs(0.1, 0.1, gate=MEAN), failed]):
-        (found,) = summarize(results, {"a": RUNS})
+        (found,) = summarize(results, family(MEAN))
         assert (found.absent, found.gates) == (("a-seed-3",), ())
     assert decide(RUNS, runs(0.1, 0.1, gate=MEAN), seeds=(found,)).reasons == ("job a-seed-3 has no result",)
-    assert summarize([failed], {"a": RUNS}) == ()
+    assert summarize([failed], family(MEAN)) == ()
 
 
-def test_the_runs_of_a_plan_are_found_by_those_that_say_so():
-    other = job_result("a-seed-9-x", seed=9)
-    names = [*RUNS, "a", "a-seed-9-x", "ab-seed-1"]
-    assert families([*runs(0.1, 0.2), other], names) == {"a": RUNS}
+def test_families_come_from_the_plan_and_not_from_names():
+    of_a = [PlanEntry(name, "f" * 64, GateSpec(), "a", n, (1, 2, 3)) for n, name in enumerate(RUNS, 1)]
+    others = [PlanEntry(name, "f" * 64, GateSpec()) for name in ("a", "a-seed-9", "ab-seed-1")]
+    assert families([*of_a, *others]) == tuple(family())
+
+
+def test_in_the_plan_of_an_earlier_version_the_results_say_which_runs_belong_together():
+    plan = {name: PlanEntry(name, "f" * 64) for name in [*RUNS, "a-seed-9"]}
+    results = [*runs(0.1, 0.2, gate=MEAN), job_result("a-seed-9", seed=9)]
+    assert families(completed(plan, results)) == tuple(family(MEAN))
 
 
 @pytest.fixture

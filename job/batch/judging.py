@@ -1,0 +1,53 @@
+"""Results on disk -> results judged anew, by the gates of the current plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from job import gates
+from job.batch.plan_file import PlanEntry
+from job.comparison.compare import recorded_gate
+from job.results import JobResult
+from job.spec.schema import GateSpec
+from job.spec.seeds import run_name
+
+
+def judge_by_plan(entry: PlanEntry | None, result: JobResult) -> JobResult:
+    """Return a result with the verdict that the plan's gate gives, whatever verdict it records.
+
+    Args:
+        entry: the job's in the plan; None where there is no plan, and as in the plan of an earlier version
+            the gate is then the one that the result records.
+        result: of the job.
+
+    Raises:
+        OutputError: the gate that it records cannot be read.
+    """
+    if entry is not None and entry.gate is not None:
+        return gates.judged(result, entry.gate, entry.seeds)
+    gate = recorded_gate(result)
+    if gate is None:
+        return result
+    return replace(gates.judged(result, gate, _recorded_seeds(result)), spec=result.spec)
+
+
+def completed(plan: Mapping[str, PlanEntry], results: Iterable[JobResult]) -> list[PlanEntry]:
+    """Return a plan's entries; what one of an earlier version lacks is taken from the recorded results."""
+    recorded = {result.name: result for result in results}
+    return [_completed(entry, recorded.get(name)) for name, entry in plan.items()]
+
+
+def _completed(entry: PlanEntry, result: JobResult | None) -> PlanEntry:
+    if entry.gate is not None or result is None:
+        return entry
+    seeds, ending = _recorded_seeds(result), run_name("", result.seed)
+    of_family = result.seed in seeds and result.name.endswith(ending)
+    family = result.name.removesuffix(ending) if of_family else None
+    gate = recorded_gate(result) or GateSpec()
+    return replace(entry, gate=gate, family=family, seed=result.seed, seeds=seeds if of_family else ())
+
+
+def _recorded_seeds(result: JobResult) -> tuple[int, ...]:
+    seeds = result.spec.get("seeds", ())
+    return tuple(seed for seed in seeds if isinstance(seed, int)) if isinstance(seeds, list | tuple) else ()
