@@ -26,12 +26,12 @@ from job.stopping import Stop, Stopped
 
 if TYPE_CHECKING:
     from job.artifacts import OutputPaths
+    from job.batch.plan import PlannedJob
     from job.batch.progress import Log
     from job.batch.shard import Shard
     from job.problems.base import Problem
     from job.results import Report
     from job.spec.loading import LocatedSpec
-    from job.spec.schema import Spec
     from job.use import Usable
 
 
@@ -226,12 +226,15 @@ def run(
     environment.check_versions()
     with options["stop"].listening(), first_worker(limits.gpus) as options["first"]:
         from job.artifacts import prepare_output  # it loads pydantic: not before the worker has started
+        from job.batch.plan import make_plan
 
-        located, _ = _load(spec)
+        located, read = _load_to_run(spec)
         names = _selected([job.name for job in located.spec.jobs], only)
         output = prepare_output(output_dir)
         with lock_output(output.root, f"shard-{part.label}" if part != WHOLE else ALL):
-            _run_jobs(located.spec, output, part, names, log_class, options, baseline, update_baseline)
+            plan = make_plan(located.spec, output, read)
+            directory = located.spec.path.parent
+            _run_jobs(plan, directory, output, part, names, log_class, options, baseline, update_baseline)
 
 
 def _commands(context: typer.Context) -> dict[str, Any]:
@@ -278,7 +281,8 @@ def _check_update(baseline: Path | None, update: bool, *, shard: bool) -> None:
 
 
 def _run_jobs(
-    spec: Spec,
+    plan: tuple[PlannedJob, ...],
+    directory: Path,
     output: OutputPaths,
     part: Shard,
     names: set[str],
@@ -292,12 +296,11 @@ def _run_jobs(
 
     from job.artifacts import prepare_output
     from job.batch.baseline import check_baseline
-    from job.batch.plan import make_plan, write_plan
+    from job.batch.plan import write_plan
     from job.batch.run import run_batch
     from job.batch.shard import WHOLE
     from job.reports.terminal import print_summary
 
-    plan = make_plan(spec, output)
     chosen = part.select([planned for planned in plan if planned.job.name in names])
     if update and baseline is not None and baseline.is_dir():
         prepare_output(baseline)  # said now where it cannot be written to
@@ -311,7 +314,7 @@ def _run_jobs(
     with options["stop"].noting():
         log = _log(log_form)
         try:
-            report = run_batch(chosen, output, spec.path.parent, log, may_be_empty=part != WHOLE, **options)
+            report = run_batch(chosen, output, directory, log, may_be_empty=part != WHOLE, **options)
         finally:
             log.close()
         print_summary(report, Console())
@@ -391,6 +394,14 @@ def _load(spec: Path) -> tuple[LocatedSpec, dict[str, Problem]]:
     return located, problems
 
 
+def _load_to_run(spec: Path) -> tuple[LocatedSpec, dict[str, dict[str, str]]]:
+    """Read a spec, and by job name the checksums of the data that was read; the data itself is let go."""
+    from job.problems.data_files import all_checksums
+
+    located, problems = _load(spec)
+    return located, all_checksums(problems)
+
+
 def _selected(names: list[str], only: list[str] | None) -> set[str]:
     if not only:
         return set(names)
@@ -418,9 +429,11 @@ def plan(spec: SpecOption = DEFAULT_SPEC, output_dir: OutputOption = DEFAULT_OUT
     from job.artifacts import OutputPaths
     from job.batch.plan import make_plan
     from job.batch.plan_table import print_plan
+    from job.problems.data_files import all_checksums
 
     located, problems = _load(spec)
-    print_plan(make_plan(located.spec, OutputPaths(output_dir)), problems, Console())
+    planned = make_plan(located.spec, OutputPaths(output_dir), all_checksums(problems))
+    print_plan(planned, problems, Console())
 
 
 @app.command()

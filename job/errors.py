@@ -10,6 +10,7 @@
     ├── ShardError               2   `--shard`, or what a cluster says in its place, makes no sense
     ├── BaselineError            4   the baseline is missing, or is of something else
     ├── DeviceError              1   the job asks for a GPU, and there is none
+    ├── ChangedDataError         1   a data file is no longer what it was when the batch was planned
     ├── TrainingError            1   training cannot go on
     │   ├── NonFiniteError       1   the loss or the gradient is no longer a number
     │   └── ResultError          1   what a trained model came to is not finite, or cannot be recorded
@@ -108,6 +109,26 @@ class ShardError(JobError):
 
 class DeviceError(JobError):
     """The job asks for a device that is not there; on another machine it may be."""
+
+
+class ChangedDataError(JobError):
+    """Data is no longer what it was when the batch was planned; the next run plans with what it is now.
+
+    Args:
+        what: the file, or the package of a problem.
+        how: what was found, as a clause.
+    """
+
+    def __init__(self, what: str, how: str) -> None:
+        super().__init__(
+            f"changed data: {what} {how} since the batch was planned, so this job was not trained; run the "
+            "batch again to train on what is there now"
+        )
+
+    @classmethod
+    def of(cls, what: str, planned: str, found: str) -> ChangedDataError:
+        """Return the error for something whose SHA-256 is another than planned."""
+        return cls(what, f"has changed (SHA-256 {planned[:8]} then, {found[:8]} now)")
 
 
 class TrainingError(JobError):

@@ -87,7 +87,8 @@ def run_job(
 
     Raises:
         JobError: training cannot go on, or the job's device is not there.
-        DataError, DataErrors: a data file is not what it was when the spec was checked.
+        ChangedDataError: a data file is not what it was when the batch was planned.
+        DataError, DataErrors: data cannot be used.
         ResultError: a number that the job came to is not finite, or its leading metric is missing.
         OSError: a file cannot be written.
         Stopped: it was asked to stop.
@@ -101,12 +102,12 @@ def run_job(
     random.seed(job.seed)
     np.random.seed(job.seed)  # for plugins
     with clock.stage("data"):
-        problem = build_problem(job.problem, job.seed, task.directory)
+        problem = build_problem(job.problem, job.seed, task.directory, task.data)
         validation = problem.examples("validation", job.evaluation.validation_examples)
     with clock.stage("build"):
         kernel = choose_kernel(job.model, gpu=gpu)
         compiled = (workbench or Workbench()).prepare(problem, job, kernel)
-        use = _use_of(problem, compiled, job, task.directory)
+        use = _use_of(problem, compiled, task)
     artifacts.write_text(task.paths.spec, yaml.safe_dump(job.model_dump(mode="json"), sort_keys=False))
     with clock.stage("fit"), compiled.strategy.scope():
         checkpoints = Checkpoints(
@@ -177,7 +178,8 @@ class _Use:
     evaluate: Callable[[Fitted], Evaluation]
 
 
-def _use_of(problem: Problem, compiled: Compiled, job: JobSpec, directory: Path) -> _Use:
+def _use_of(problem: Problem, compiled: Compiled, task: Task) -> _Use:
+    job = task.job
     trained, test = compiled.trained, problem.examples("test", job.evaluation.examples)
     if isinstance(trained, Forecaster):
         windows = cast(Windows, test)
@@ -186,7 +188,7 @@ def _use_of(problem: Problem, compiled: Compiled, job: JobSpec, directory: Path)
     return _Use(
         trained.facts.to_json(),
         lambda: [compile(examples.source[:1]) for compile in (trained.decode, trained.states)],
-        lambda fitted: _evaluate_tokens(compiled, trained, of_tokens, job, examples, fitted, directory),
+        lambda fitted: _evaluate_tokens(compiled, trained, of_tokens, task, examples, fitted),
     )
 
 
@@ -194,11 +196,11 @@ def _evaluate_tokens(
     compiled: Compiled,
     trained: TrainedModel,
     problem: TokenProblem,
-    job: JobSpec,
+    task: Task,
     test: Examples,
     fitted: Fitted,
-    directory: Path,
 ) -> Evaluation:
+    job = task.job
     families = job.problem.families
     evaluation = evaluate(
         trained.decode,
@@ -210,7 +212,8 @@ def _evaluate_tokens(
     )
     also = []
     for sizes in job.evaluation.also:
-        other = cast(TokenProblem, build_problem(resized(job.problem, sizes), job.seed, directory))
+        resized_problem = resized(job.problem, sizes)
+        other = cast(TokenProblem, build_problem(resized_problem, job.seed, task.directory, task.data))
         longer = compiled.writing(other.max_target_length).decode
         also.append(evaluate_at(longer, other, sizes, job.evaluation.examples))
     contexts = _contexts(trained.states, problem, job, test, evaluation)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from job.artifacts import JobPaths
+from job.spec.files import PlannedData
 from job.spec.schema import JobSpec
 
 
@@ -24,6 +25,7 @@ class Task:
         threads: how many operations may run at once in a worker whose first task it is; results do not
             depend on it.
         problem_fingerprint: see `job.spec.matrix.problem_fingerprint`.
+        data: what its data was when `fingerprint` was made; None where whatever there is will do.
     """
 
     job: JobSpec
@@ -35,3 +37,4 @@ class Task:
     tensorboard: bool = False
     threads: int = 1
     problem_fingerprint: str = ""
+    data: PlannedData | None = None

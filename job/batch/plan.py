@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +11,8 @@ from job.artifacts import JobPaths, OutputPaths
 from job.batch.plan_file import PlanEntry, read_entries, write_entries
 from job.batch.resume import finished_result, interrupted, recorded_result, superseded
 from job.results import JobResult
-from job.spec.matrix import fingerprint, problem_fingerprint
+from job.spec.files import Checksums, PlannedData
+from job.spec.matrix import fingerprint, planned_data, problem_fingerprint
 from job.spec.schema import JobSpec, Spec
 
 State = Literal["done", "to do", "failed before", "interrupted", "changed"]
@@ -28,6 +29,7 @@ class PlannedJob:
         result: the finished result that makes training it again needless, else None.
         state: `done`; `to do`; `failed before` (it will be tried again); `interrupted` (it will go on);
             `changed`: what is there is of another fingerprint, and will be set aside.
+        data: what its data is; the fingerprints are of this.
     """
 
     job: JobSpec
@@ -36,15 +38,29 @@ class PlannedJob:
     paths: JobPaths
     result: JobResult | None
     state: State
+    data: PlannedData = field(default_factory=PlannedData)
 
 
-def make_plan(spec: Spec, output: OutputPaths) -> tuple[PlannedJob, ...]:
-    """Return every job of the spec, in its order; reads the output directory and changes nothing."""
-    return tuple(_planned(job, spec.path.parent, output.job(job.name)) for job in spec.jobs)
+def make_plan(
+    spec: Spec, output: OutputPaths, read: Mapping[str, Checksums] | None = None
+) -> tuple[PlannedJob, ...]:
+    """Return every job of the spec, in its order; reads the output directory and changes nothing.
+
+    Args:
+        spec: the jobs.
+        output: where their results are.
+        read: by job name, the checksums of what was read to check its data, see `checksums_of`: fingerprints
+            are then of the very bytes that were checked.
+    """
+    directory, read = spec.path.parent, read or {}
+    return tuple(
+        _planned(job, directory, output.job(job.name), planned_data(job, directory, read.get(job.name)))
+        for job in spec.jobs
+    )
 
 
-def _planned(job: JobSpec, directory: Path, paths: JobPaths) -> PlannedJob:
-    mark = fingerprint(job, directory)
+def _planned(job: JobSpec, directory: Path, paths: JobPaths, data: PlannedData) -> PlannedJob:
+    mark = fingerprint(job, directory, data)
     done = finished_result(paths, mark)
     state: State = "to do"
     if done is not None:
@@ -55,7 +71,7 @@ def _planned(job: JobSpec, directory: Path, paths: JobPaths) -> PlannedJob:
         state = "interrupted"
     elif recorded_result(paths) is not None:
         state = "failed before"
-    return PlannedJob(job, mark, problem_fingerprint(job, directory), paths, done, state)
+    return PlannedJob(job, mark, problem_fingerprint(job, directory, data), paths, done, state, data)
 
 
 def entry_of(job: JobSpec, mark: str) -> PlanEntry:

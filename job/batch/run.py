@@ -200,7 +200,8 @@ def _judged_again(planned: PlannedJob, result: JobResult) -> JobResult:
 def _task(planned: PlannedJob, directory: Path, commit: str | None, **options: Any) -> Task:
     mark, problem_mark = planned.fingerprint, planned.problem_fingerprint
     paths = planned.paths
-    return Task(planned.job, mark, directory, paths, commit, problem_fingerprint=problem_mark, **options)
+    options |= {"problem_fingerprint": problem_mark, "data": planned.data}
+    return Task(planned.job, mark, directory, paths, commit, **options)
 
 
 def _run(

@@ -129,5 +129,13 @@ def _resident_bytes() -> int:
 
 def _failure(error: BaseException, task: Task) -> Failure:
     if isinstance(error, JobError | DataError | DataErrors):  # their sentence says it all
-        return Failure(type(error).__name__, str(error))
+        errors = error.errors if isinstance(error, DataErrors) else [error]
+        return Failure(type(error).__name__, "\n".join(map(_sentence, errors)))
     return Failure(type(error).__name__, str(error), traceback_file=task.paths.log.name)
+
+
+def _sentence(error: BaseException) -> str:
+    """Return what an error says, after the file that it is about."""
+    if not isinstance(error, DataError) or error.file is None:
+        return str(error)
+    return f"{error.file}:{error.line}: {error}" if error.line else f"{error.file}: {error}"

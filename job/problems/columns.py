@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from job.errors import DataError, DataErrors
-from job.problems.data_files import MOST_ERRORS, read_data
+from job.problems.data_files import MOST_ERRORS, DataFile, read_data
 from job.spec.wording import nearest
 
 _NUMBER = re.compile(
@@ -36,14 +36,22 @@ class Columns:
         values: (rows, columns) float64, of magnitude `LARGEST` at most, in the order asked for.
         decimals: the most digits after the point of any cell of the first column.
         lines: the 1-based line of the file that each row begins at.
+        sha256: of the file.
     """
 
     values: NDArray[np.float64]
     decimals: int
     lines: tuple[int, ...]
+    sha256: str
 
 
-def read_columns(path: Path, names: Mapping[str, str], file_key: str, positive: str | None = None) -> Columns:
+def read_columns(
+    path: Path,
+    names: Mapping[str, str],
+    file_key: str,
+    positive: str | None = None,
+    planned: str | None = None,
+) -> Columns:
     """Read columns by the names in the file's first line.
 
     Args:
@@ -51,12 +59,15 @@ def read_columns(path: Path, names: Mapping[str, str], file_key: str, positive: 
         names: of the columns wanted -> the key of the spec that names each, for complaints.
         file_key: the key that names the file.
         positive: a column whose numbers must be above 0.
+        planned: the SHA-256 that the file must have.
 
     Raises:
+        ChangedDataError: it has another.
         DataErrors: the file cannot be read, a column is not in it, or a row has a cell too many or too few,
             or one that is no finite number, or larger than `LARGEST`, or not above 0 where it must be.
     """
-    rows = list(_rows(path, file_key))
+    file = _open(path, file_key, planned)
+    rows = list(_rows(file.content, path, file_key))
     header = [cell.strip() for cell in rows[0][1]]
     errors = [*_check_header(header, names, path)]
     if len(rows) == 1:
@@ -79,15 +90,21 @@ def read_columns(path: Path, names: Mapping[str, str], file_key: str, positive: 
         np.array(cells, np.float64),
         max(_decimals(row[0]) for row in cells),
         tuple(line for line, _ in rows[1:]),
+        file.sha256,
     )
 
 
-def _rows(path: Path, key: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield each row and its 1-based line, the names first; blank lines at the end are passed over."""
+def _open(path: Path, key: str, planned: str | None) -> DataFile:
     try:
-        text = read_data(path).decode()
+        return read_data(path, planned)
     except DataError as error:
         raise DataErrors([DataError(error.message, file=path, key=key)]) from None
+
+
+def _rows(content: bytes, path: Path, key: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield each row and its 1-based line, the names first; blank lines at the end are passed over."""
+    try:
+        text = content.decode()
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         message = f"the line is not UTF-8 (byte 0x{error.object[error.start]:02x}); save the file as UTF-8"

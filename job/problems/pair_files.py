@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 from job.errors import DataError, DataErrors
-from job.problems.data_files import MOST_ERRORS, read_data
+from job.problems.data_files import MOST_ERRORS, DataFile, read_data
 from job.problems.reading import AS_WRITTEN, TextReading
-from job.spec.files import checksum, locate
+from job.spec.files import locate
 from job.spec.schema import PairFiles, TextPairsSpec
 
 _NO_PAIR = "the file holds no pair, only blank lines and comments; fill it or name another"
@@ -86,7 +86,13 @@ class _Complaints:
         return [*self.first, DataError(rest, file=self.file, key=self.key)]
 
 
-def read_pairs(files: PairFiles, key: str, spec: TextPairsSpec, directory: Path) -> Pairs:
+def read_pairs(
+    files: PairFiles,
+    key: str,
+    spec: TextPairsSpec,
+    directory: Path,
+    planned: Mapping[str, str] | None = None,
+) -> Pairs:
     """Read one group of files of a spec.
 
     Args:
@@ -94,12 +100,15 @@ def read_pairs(files: PairFiles, key: str, spec: TextPairsSpec, directory: Path)
         key: where it stands in the problem's section, for complaints: `data`, `train`, ...
         spec: how a line is read.
         directory: where relative names start.
+        planned: the SHA-256 that files must have, by name.
 
     Raises:
+        ChangedDataError: a file has another one.
         DataErrors: a file cannot be opened, or lines of it cannot be read, or it holds no pair.
     """
     keys = [f"{key}.{name}" for name in files.keyed]
-    paths, contents = _open_all(files.names, keys, directory)
+    paths, opened = _open_all(files.names, keys, directory, planned or {})
+    contents = [_lines(file) for file in opened]
     complaints = [_Complaints(*place) for place in zip(paths, keys, strict=True)]
     if files.file is not None:
         pairs = list(_from_files(contents, complaints, spec))
@@ -110,7 +119,7 @@ def read_pairs(files: PairFiles, key: str, spec: TextPairsSpec, directory: Path)
     if any(c.first for c in complaints):
         raise DataErrors([error for c in complaints for error in c.all()])
     distinct = list(dict.fromkeys(pairs)) if files.file is not None and spec.format == "cmudict" else pairs
-    checksums = {name: checksum(path) for name, path in zip(files.names, paths, strict=True)}
+    checksums = {name: file.sha256 for name, file in zip(files.names, opened, strict=True)}
     return Pairs(paths[0], distinct, len(pairs) - len(distinct), checksums)
 
 
@@ -118,24 +127,24 @@ def read_pairs(files: PairFiles, key: str, spec: TextPairsSpec, directory: Path)
 
 
 def _open_all(
-    names: Sequence[str], keys: Sequence[str], directory: Path
-) -> tuple[list[Path], list[list[bytes]]]:
-    """Return the path and the lines of every file."""
-    paths, contents, errors = [], [], []
+    names: Sequence[str], keys: Sequence[str], directory: Path, planned: Mapping[str, str]
+) -> tuple[list[Path], list[DataFile]]:
+    """Return the path and the content of every file."""
+    paths, files, errors = [], [], []
     for name, key in zip(names, keys, strict=True):
         try:
             path = locate(name, directory)
             paths.append(path)
-            contents.append(_lines(path))
+            files.append(read_data(path, planned.get(name)))
         except DataError as error:
             errors.append(DataError(error.message, file=error.file, key=key))
     if errors:
         raise DataErrors(errors)
-    return paths, contents
+    return paths, files
 
 
-def _lines(path: Path) -> list[bytes]:
-    return read_data(path).removesuffix(b"\n").split(b"\n")
+def _lines(file: DataFile) -> list[bytes]:
+    return file.content.removesuffix(b"\n").split(b"\n")
 
 
 def _from_files(

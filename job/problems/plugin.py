@@ -12,10 +12,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from job.errors import DataError, DataErrors
+from job.errors import ChangedDataError, DataError, DataErrors
 from job.problems.base import Examples, Ids, TokenProblem
+from job.problems.data_files import checksums_of
 from job.problems.vocabulary import PAD, Vocabulary
 from job.spec import plugins
+from job.spec.files import PlannedData
 from job.spec.schema import PluginSpec
 
 Factory: TypeAlias = Callable[[Mapping[str, Any], int, Path], TokenProblem]
@@ -38,15 +40,19 @@ _ATTRIBUTES = (
 )
 
 
-def build_plugin(spec: PluginSpec, seed: int, directory: Path) -> TokenProblem:
+def build_plugin(
+    spec: PluginSpec, seed: int, directory: Path, planned: PlannedData | None = None
+) -> TokenProblem:
     """Build a problem that another package offers.
 
     Args:
         spec: its name and its options.
         seed: decides everything that is drawn.
         directory: where the file names in the options start.
+        planned: what its package, and the files that it describes, must be.
 
     Raises:
+        ChangedDataError: they are something else.
         DataErrors: there is no such problem, it cannot be loaded, it refuses its options, or it breaks a
             promise of `TokenProblem`.
     """
@@ -57,7 +63,9 @@ def build_plugin(spec: PluginSpec, seed: int, directory: Path) -> TokenProblem:
     try:
         problem = _built(entry, spec, seed, directory)
         check_problem(problem)
-    except DataErrors:
+        if planned is not None:
+            _check_unchanged(spec.name, problem, planned)
+    except (DataErrors, ChangedDataError):
         raise
     except Exception as error:  # a stranger's code can raise anything
         raise DataErrors([_bug(error, entry)]) from error
@@ -74,6 +82,18 @@ def _built(entry: EntryPoint, spec: PluginSpec, seed: int, directory: Path) -> T
         raise DataErrors([_of_option(error)]) from error
     except DataErrors as errors:
         raise DataErrors([_of_option(error) for error in errors.errors]) from errors
+
+
+def _check_unchanged(name: str, problem: TokenProblem, planned: PlannedData) -> None:
+    """Raise `ChangedDataError` where a file that was read, or the package, is not the planned one."""
+    for file, found in checksums_of(problem).items():
+        if planned.files.get(file, found) != found:
+            raise ChangedDataError.of(file, planned.files[file], found)
+    found_package = plugins.identity(name)
+    for key, was in planned.plugin.items():
+        if found_package[key] != was:
+            what = f"the package of problem {name!r} ({found_package['distribution']})"
+            raise ChangedDataError.of(what, was, found_package[key])
 
 
 def _bug(error: Exception, entry: EntryPoint) -> DataError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -20,6 +20,7 @@ from job.problems.pair_files import Pair, Pairs, read_pairs, text_reading
 from job.problems.reading import TextReading
 from job.problems.rows import Rows
 from job.problems.vocabulary import END, UNKNOWN, Vocabulary
+from job.spec.files import PlannedData
 from job.spec.schema import SplitSpec, TextPairsSpec
 
 POOL_BATCHES = 64
@@ -44,8 +45,10 @@ class TextPairs:
         seed: decides the order of training pairs, and which are taken when not all are asked for; never
             which side a pair is on.
         directory: where relative file names start.
+        planned: what the files must be, None where whatever there is will do.
 
     Raises:
+        ChangedDataError: one is something else.
         DataErrors: everything that is wrong with the files, or a side without pairs.
     """
 
@@ -54,9 +57,11 @@ class TextPairs:
     fresh_each_epoch: bool = False
     source_space: int | None = None
 
-    def __init__(self, spec: TextPairsSpec, seed: int, directory: Path) -> None:
+    def __init__(
+        self, spec: TextPairsSpec, seed: int, directory: Path, planned: PlannedData | None = None
+    ) -> None:
         self._seed = seed
-        loaded = _load(spec, directory)
+        loaded = _load(spec, directory, planned.files if planned else {})
         sources = [source for source, _ in loaded.sides["train"]]
         targets = [target for _, target in loaded.sides["train"]]
         self.source_vocabulary, self.target_vocabulary = _learn_both(sources, targets, spec)
@@ -155,8 +160,8 @@ class _Loaded:
     facts: dict[str, Any]
 
 
-def _load(spec: TextPairsSpec, directory: Path) -> _Loaded:
-    groups = _read_groups(spec, directory)
+def _load(spec: TextPairsSpec, directory: Path, planned: Mapping[str, str]) -> _Loaded:
+    groups = _read_groups(spec, directory, planned)
     kept = {key: _fitting(group.pairs, spec) for key, group in groups.items()}
     _check_not_all_too_long(groups, kept, spec.max_length)
     sides = kept if spec.data is None else _split_by_hash(kept["data"], spec.split, groups["data"].file)
@@ -180,13 +185,13 @@ def _load(spec: TextPairsSpec, directory: Path) -> _Loaded:
     return _Loaded(sides, longest_target, facts)
 
 
-def _read_groups(spec: TextPairsSpec, directory: Path) -> dict[str, Pairs]:
+def _read_groups(spec: TextPairsSpec, directory: Path, planned: Mapping[str, str]) -> dict[str, Pairs]:
     """Read all files of a spec, or raise everything that is wrong with any of them."""
     groups: dict[str, Pairs] = {}
     errors: list[DataError] = []
     for key, files in spec.files.items():
         try:
-            groups[key] = read_pairs(files, key, spec, directory)
+            groups[key] = read_pairs(files, key, spec, directory, planned)
         except DataErrors as found:
             errors.extend(found.errors)
     if errors:

@@ -14,7 +14,7 @@ from job.problems.columns import Columns, read_columns
 from job.problems.data_files import MOST_ERRORS
 from job.problems.generated import Stream, generator
 from job.problems.series import LARGEST, Floats, Series, Values, fit_scaling, magnitudes, read_as
-from job.spec.files import checksum, locate
+from job.spec.files import PlannedData, locate
 from job.spec.schema import TimeSeriesSpec
 
 EXTRA_DECIMALS = 3
@@ -32,8 +32,10 @@ class TimeSeries:
         spec: the file, the columns, lengths and sides.
         seed: decides the order of training windows, and which are taken when not all are asked for.
         directory: where relative file names start.
+        planned: what the file must be, None where whatever there is will do.
 
     Raises:
+        ChangedDataError: it is something else.
         DataErrors: everything that is wrong with the file, or too few rows to train on.
     """
 
@@ -41,11 +43,15 @@ class TimeSeries:
     fixed_length: bool = True
     fresh_each_epoch: bool = False
 
-    def __init__(self, spec: TimeSeriesSpec, seed: int, directory: Path) -> None:
+    def __init__(
+        self, spec: TimeSeriesSpec, seed: int, directory: Path, planned: PlannedData | None = None
+    ) -> None:
         self._spec, self._seed = spec, seed
         path = _locate(spec, directory)
         names = {spec.column: "column", **dict.fromkeys(spec.covariates, "covariates")}
-        columns = read_columns(path, names, "file", positive=spec.column if spec.logarithm else None)
+        files = planned.files if planned else {}
+        positive = spec.column if spec.logarithm else None
+        columns = read_columns(path, names, "file", positive, files.get(spec.file))
         self._rows = columns.values
         self._train_rows = _count_training_rows(spec, path, len(self._rows))
         train = self._rows[: self._train_rows]
@@ -65,7 +71,7 @@ class TimeSeries:
         )
         _check_sizes(self.series, columns, path)
         self.max_target_length = spec.target_length
-        self._files = {spec.file: checksum(path)}
+        self._files = {spec.file: columns.sha256}
         self._train_windows = self._train_rows - spec.source_length - spec.target_length + 1
         self._order_of: tuple[int, int] | None = None
         self._order = np.empty(0, np.intp)

@@ -1,15 +1,37 @@
-"""Where a file that a spec names lies, and its checksum."""
+"""Where a file that a spec names lies, its checksum, and what data was planned with."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
-from functools import cache
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from job.errors import DataError
 
 PACKAGE_PREFIX = "package:"
+
+Checksums = Mapping[str, str]
+"""Name of a data file, as the spec has it -> SHA-256 of its bytes on the disk, in hex."""
+
+_SETTLED_SECONDS = 2.0
+"""A file that changed more recently may change again without showing it: file systems' clocks are coarse."""
+
+
+@dataclass(frozen=True)
+class PlannedData:
+    """What the data of a job was when its batch was planned; whoever trains must find the same.
+
+    Args:
+        files: the checksums of its data files.
+        plugin: what decides the examples of a problem of the user's own, see `plugins.identity`.
+    """
+
+    files: Checksums = field(default_factory=dict)
+    plugin: Mapping[str, str] = field(default_factory=dict)
 
 
 def locate(name: str, directory: Path) -> Path:
@@ -34,19 +56,23 @@ def locate(name: str, directory: Path) -> Path:
     return Path(next(iter(found.submodule_search_locations))) / inside
 
 
+_known: dict[tuple[str | int, ...], str] = {}
+
+
 def checksum(path: Path) -> str:
     """Return the SHA-256 of a file, in hex; raises `OSError` as `open` does.
 
-    Many jobs share a file: one that has not changed is not read again.
+    Many jobs share a file: it is not read again while the system says that nothing about it has changed, its
+    change time included, which no program can set back.
     """
-    facts = path.stat()
-    return _checksum(path, facts.st_size, facts.st_mtime_ns)
-
-
-@cache
-def _checksum(path: Path, size: int, changed_ns: int) -> str:
-    digest = hashlib.sha256()
     with path.open("rb") as file:
+        facts = os.fstat(file.fileno())
+        state = (str(path), facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+        if state in _known:
+            return _known[state]
+        digest = hashlib.sha256()
         for block in iter(lambda: file.read(1 << 20), b""):
             digest.update(block)
+    if time.time() - max(facts.st_mtime, facts.st_ctime) > _SETTLED_SECONDS:
+        _known[state] = digest.hexdigest()
     return digest.hexdigest()

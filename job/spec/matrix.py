@@ -21,6 +21,7 @@ from job import __version__
 from job.environment import installed
 from job.errors import Complaint
 from job.spec import files, plugins
+from job.spec.files import Checksums, PlannedData
 from job.spec.form import FREE, matrix_keys
 from job.spec.located import Node, join, shorten
 from job.spec.schema import OPERATIONAL, JobSpec, PluginSpec
@@ -237,7 +238,27 @@ def _with_value(tree: Node, path: list[str], value: Node) -> Node:
 # --- fingerprint -------------------------------------------------------------------------------------------
 
 
-def fingerprint(job: JobSpec, directory: Path) -> str:
+def planned_data(job: JobSpec, directory: Path, read: Checksums | None = None) -> PlannedData:
+    """Return what a job's data is now.
+
+    Args:
+        job: the resolved job.
+        directory: where the spec lies.
+        read: checksums of files that were read already; others of the spec's are read for theirs.
+
+    Raises:
+        DataError: a data file, or the problem, is in a package that is not installed.
+        OSError: a data file cannot be read.
+    """
+    found = dict(read or {})
+    for name in job.problem.data_files:
+        if name not in found:
+            found[name] = files.checksum(files.locate(name, directory))
+    plugin = plugins.identity(job.problem.name) if isinstance(job.problem, PluginSpec) else {}
+    return PlannedData(found, plugin)
+
+
+def fingerprint(job: JobSpec, directory: Path, data: PlannedData | None = None) -> str:
     """Return the SHA-256, in hex, of everything that decides a job's result.
 
     That is its resolved spec but for `OPERATIONAL`, the content of its data files, the versions of this
@@ -247,32 +268,35 @@ def fingerprint(job: JobSpec, directory: Path) -> str:
     Args:
         job: the resolved job.
         directory: where the spec lies.
+        data: see `planned_data`, which is asked where it is not given.
 
     Raises:
         DataError: a data file, or the problem, is in a package that is not installed.
         OSError: a data file cannot be read.
     """
+    data = data or planned_data(job, directory)
     facts = {
         "spec": job.model_dump(mode="json", exclude=OPERATIONAL),
-        "files": {name: files.checksum(files.locate(name, directory)) for name in job.problem.data_files},
+        "files": dict(data.files),
         "versions": _versions(),
     }
     if isinstance(job.problem, PluginSpec):
-        facts["plugin"] = plugins.identity(job.problem.name)
+        facts["plugin"] = dict(data.plugin)
     return _digest(facts)
 
 
-def problem_fingerprint(job: JobSpec, directory: Path) -> str:
+def problem_fingerprint(job: JobSpec, directory: Path, data: PlannedData | None = None) -> str:
     """Return the SHA-256, in hex, of what is learned and how it is tested, whatever model learns it.
 
     Results that share it can be compared. That is the problem, the content of its data files, and how targets
     are searched for; not how many test examples there are, which a comparison allows for. Arguments and
     errors as of `fingerprint`.
     """
+    data = data or planned_data(job, directory)
     facts = {
         "problem": job.problem.model_dump(mode="json"),
         "evaluation": job.evaluation.model_dump(mode="json", exclude=UNTESTED),
-        "files": {name: files.checksum(files.locate(name, directory)) for name in job.problem.data_files},
+        "files": dict(data.files),
     }
     return _digest(facts)
 
