@@ -66,7 +66,7 @@ def edit_rate(predicted: list[list[str]], references: list[list[list[str]]]) -> 
     return per_token(*edit_distances(predicted, references))
 
 
-def per_token(errors: float, tokens: int) -> float | None:
+def per_token(errors: float, tokens: float) -> float | None:
     """Return errors over reference tokens, as `edit_rate` says."""
     if tokens == 0:
         return None if errors else 0.0

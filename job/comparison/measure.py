@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from job.metrics import BY_COUNTS, edit_distances, text_counts
+from job.metrics import BY_COUNTS, Floats, bleu_is_defined, edit_distances, per_token, text_counts
 from job.results import FlippedExample, JobResult, MetricComparison, Prediction, SpeedComparison
 from job.spec.metrics import METRICS
-from job.spec.schema import GateSpec
+from job.spec.schema import GateSpec, recorded_separator
 from job.statistics import (
     Evidence,
     mcnemar,
@@ -26,6 +26,12 @@ Pair = tuple[Prediction, Prediction]
 """The predictions for one example, before and now."""
 
 Predictions = Sequence[Prediction]
+
+_SPLITTERS: dict[str, Callable[[str], list[str]]] = {"": list, " ": str.split}
+"""What joins tokens -> what splits them again."""
+
+_UNKNOWN = "<unk>"
+"""What earlier versions recorded for a token that a vocabulary lacked."""
 
 SPEEDS = ("train_examples_per_second", "decoded_sequences_per_second")
 MACHINE = ("processor", "cores", "devices", "platform", "kernel")
@@ -42,16 +48,41 @@ def paired(before: Predictions, now: Predictions) -> list[Pair]:
         nothing where not even all examples of the smaller side stand on the other.
     """
     known = {example.id: example for example in before}
-    pairs = [
-        (known[example.id], example)
-        for example in now
-        if example.id in known and _example(known[example.id]) == _example(example)
-    ]
-    return pairs if len(pairs) == min(len(before), len(now)) else []
+    pairs = [_same_example(known[example.id], example) for example in now if example.id in known]
+    found = [pair for pair in pairs if pair is not None]
+    return found if len(found) == min(len(before), len(now)) else []
 
 
-def _example(prediction: Prediction) -> tuple[Any, ...]:
-    return prediction.source, prediction.target, prediction.references
+def _same_example(before: Prediction, now: Prediction) -> Pair | None:
+    """Return two predictions with one source and the same targets, None where they are of two examples.
+
+    Earlier versions recorded `<unk>` for a token of the data that a vocabulary lacked: what they recorded is
+    read as the text of the data that the other side has.
+    """
+    if before.references != now.references:
+        return None
+    if (before.source, before.target) == (now.source, now.target):
+        return before, now
+    if _decoded(before, now):
+        return replace(before, source=now.source, target=now.target), now
+    if _decoded(now, before):
+        return before, replace(now, source=before.source, target=before.target)
+    return None
+
+
+def _decoded(earlier: Prediction, later: Prediction) -> bool:
+    return _with_unknowns(earlier.source, later.source) and _with_unknowns(earlier.target, later.target)
+
+
+def _with_unknowns(text: str, data: str) -> bool:
+    """Return whether a text is that of the data, with `<unk>` for some of its words or characters."""
+    words, right = text.split(" "), data.split(" ")
+    if len(words) == len(right) and all(
+        word in (_UNKNOWN, other) for word, other in zip(words, right, strict=True)
+    ):
+        return True
+    parts = map(re.escape, text.split(_UNKNOWN))
+    return re.fullmatch(".".join(parts), data, re.DOTALL) is not None
 
 
 def compare_pairs(pairs: Sequence[Pair], result: JobResult) -> dict[str, Evidence]:
@@ -59,7 +90,7 @@ def compare_pairs(pairs: Sequence[Pair], result: JobResult) -> dict[str, Evidenc
 
     Args:
         pairs: at least one.
-        result: the job's now, which says what a target's tokens are and whether they are text.
+        result: the job's now, which says how a target splits into tokens and whether it is text.
 
     Returns:
         evidence by metric, the most important metric first.
@@ -68,39 +99,62 @@ def compare_pairs(pairs: Sequence[Pair], result: JobResult) -> dict[str, Evidenc
         return _compare_numbers(pairs)
     before, now = (np.array([pair[side].correct for pair in pairs], dtype=bool) for side in (0, 1))
     found = {"sequence_accuracy": mcnemar(before, now)}
-    split = _splitter(result.spec.get("problem", {}))
-    if split is not None:
-        found["edit_rate"] = _compare_edits(pairs, split)
+    edits = _compare_edits(pairs, result)
+    if edits is not None:
+        found["edit_rate"] = edits
     if "chrf" in result.metrics:
         found |= _compare_texts(pairs, words="bleu" in result.metrics)
     return found
 
 
-def _splitter(problem: Mapping[str, Any]) -> Callable[[str], list[str]] | None:
-    """Return what splits a target into tokens; None where that is a plugin's to know."""
-    if problem.get("kind") == "plugin":
-        return None
-    return (
-        list
-        if problem.get("target_tokens") == "characters" or problem.get("kind") == "addition"
-        else str.split
+def target_splitter(result: JobResult) -> Callable[[str], list[str]] | None:
+    """Return what splits a target of a job into tokens; None where only the problem knows.
+
+    The problem said so when it was evaluated. For results of earlier versions, which do not have that, the
+    kind of problem says it.
+    """
+    recorded = result.data.get("separators")
+    separator = (
+        recorded.get("target")
+        if isinstance(recorded, Mapping)
+        else recorded_separator(result.spec.get("problem", {}))
     )
+    return _SPLITTERS.get(separator) if isinstance(separator, str) else None
 
 
-def _compare_edits(pairs: Sequence[Pair], split: Callable[[str], list[str]]) -> Evidence:
-    edits, tokens = np.zeros((2, len(pairs))), 0
-    for i, (before, now) in enumerate(pairs):
-        right = [[split(text) for text in before.targets]]
-        edits[0, i], length = edit_distances([split(before.predicted)], right)
-        edits[1, i], _ = edit_distances([split(now.predicted)], right)
-        tokens += length
-    return total_per_unit(edits[0], edits[1], max(1, tokens))
+def _compare_edits(pairs: Sequence[Pair], result: JobResult) -> Evidence | None:
+    """Compare edit rates; None where one is not defined, or only the problem can split its targets.
+
+    Each side counts the references that its own predictions are nearest to, as its result does.
+    """
+    split = target_splitter(result)
+    if split is None:
+        return None
+    counts = np.zeros((2, len(pairs), 2))  # side, example, (edits, tokens)
+    for i, pair in enumerate(pairs):
+        right = [[split(text) for text in pair[0].targets]]
+        for side, prediction in enumerate(pair):
+            counts[side, i] = edit_distances([split(prediction.scored)], right)
+    if any(per_token(edits, tokens) is None for edits, tokens in counts.sum(axis=1).tolist()):
+        return None
+    before, now = counts
+    if np.array_equal(before[:, 1], now[:, 1]):
+        return total_per_unit(before[:, 0], now[:, 0], max(1.0, before[:, 1].sum()))
+    return score_of_counts(before, now, _edits_per_token)
+
+
+def _edits_per_token(counts: Floats) -> Floats:
+    """Return edit rates of summed counts (..., 2); of no token, the edits themselves."""
+    edits, tokens = np.moveaxis(counts, -1, 0)
+    rates: Floats = edits / np.maximum(tokens, 1.0)
+    return rates
 
 
 def _compare_texts(pairs: Sequence[Pair], *, words: bool) -> dict[str, Evidence]:
     references = [before.targets for before, _ in pairs]
+    words = words and bleu_is_defined(references)
     before, now = (
-        text_counts([pair[side].predicted for pair in pairs], references, words=words) for side in (0, 1)
+        text_counts([pair[side].scored for pair in pairs], references, words=words) for side in (0, 1)
     )
     return {metric: score_of_counts(before[metric], now[metric], BY_COUNTS[metric]) for metric in before}
 

@@ -21,7 +21,7 @@ from job.problems.reading import TextReading
 from job.problems.rows import Rows
 from job.problems.vocabulary import END, UNKNOWN, Vocabulary
 from job.spec.files import PlannedData
-from job.spec.schema import SplitSpec, TextPairsSpec
+from job.spec.schema import SEPARATORS, Separator, SplitSpec, TextPairsSpec
 
 POOL_BATCHES = 64
 """How many batches' pairs are sorted by length together: enough for little padding, few enough that
@@ -30,7 +30,6 @@ different pairs share a batch in each epoch."""
 WIDTH_MULTIPLE = 2
 """Batches are padded to a multiple of this, so that fewer different shapes arise."""
 
-_SEPARATORS: dict[str, Literal["", " "]] = {"characters": "", "words": " "}
 _SIDES = ("train", "validation", "test")
 
 
@@ -252,15 +251,15 @@ def _split_by_hash(pairs: list[Pair], shares: SplitSpec, file: Path) -> dict[str
 def _learn_both(sources: list[str], targets: list[str], spec: TextPairsSpec) -> tuple[Vocabulary, Vocabulary]:
     reading = text_reading(spec)
     if spec.shared_vocabulary:
-        shared = _learn(chain(sources, targets), _SEPARATORS[spec.source_tokens], reading)
+        shared = _learn(chain(sources, targets), SEPARATORS[spec.source_tokens], reading)
         return shared, shared
     return (
-        _learn(sources, _SEPARATORS[spec.source_tokens], reading),
-        _learn(targets, _SEPARATORS[spec.target_tokens], reading),
+        _learn(sources, SEPARATORS[spec.source_tokens], reading),
+        _learn(targets, SEPARATORS[spec.target_tokens], reading),
     )
 
 
-def _learn(texts: Iterable[str], separator: Literal["", " "], reading: TextReading) -> Vocabulary:
+def _learn(texts: Iterable[str], separator: Separator, reading: TextReading) -> Vocabulary:
     rows = map(str.split, texts) if separator else texts
     return Vocabulary.learn(chain.from_iterable(rows), separator, reading=reading)
 

@@ -6,8 +6,10 @@ defaults and matrix are applied before it is built (see `matrix`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -29,6 +31,9 @@ from job.spec.metrics import METRICS, Family, gate_key
 Normalization = Literal["none", "NFC", "NFKC"]
 
 Device = Literal["auto", "gpu"]
+
+Separator = Literal["", " "]
+"""What joins tokens in text: nothing for characters, a space for all others."""
 
 JOB_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 
@@ -61,6 +66,11 @@ class _Problem(_Section):
         """The keys whose values may be others when a trained model is evaluated (`evaluation.also`)."""
         return ()
 
+    @property
+    def target_separator(self) -> Separator | None:
+        """What joins a target's tokens in text; None where the spec does not say."""
+        return None
+
 
 class _IntegerProblem(_Problem):
     source_length: int = Field(ge=1, le=1000, description="Length of every source, in tokens.")
@@ -74,6 +84,11 @@ class _IntegerProblem(_Problem):
     def sizes(self) -> tuple[str, ...]:
         """The length."""
         return ("source_length",)
+
+    @property
+    def target_separator(self) -> Separator:
+        """A space."""
+        return " "
 
 
 class ReversedPrefixSpec(_IntegerProblem):
@@ -128,6 +143,11 @@ class AdditionSpec(_Problem):
         """The digits."""
         return ("digits",)
 
+    @property
+    def target_separator(self) -> Separator:
+        """Nothing: a target's tokens are its characters."""
+        return ""
+
 
 class SplitSpec(_Section):
     """Shares of the sources that go to each side; a source's side is fixed by a hash of its text."""
@@ -149,6 +169,9 @@ def _on_this_machine(name: str) -> str:
         raise ValueError(refusal(name))
     return name
 
+
+SEPARATORS: dict[str, Separator] = {"characters": "", "words": " "}
+"""What joins the tokens of a side, by `source_tokens` and `target_tokens`."""
 
 FileName = Annotated[
     str,
@@ -279,6 +302,11 @@ class TextPairsSpec(_Problem):
         return ("tokens", "text", *(("words",) if self.target_tokens == "words" else ()), "timing")
 
     @property
+    def target_separator(self) -> Separator:
+        """What `target_tokens` says."""
+        return SEPARATORS[self.target_tokens]
+
+    @property
     def files(self) -> dict[str, PairFiles]:
         """The file groups given, by their key."""
         groups = {"data": self.data, "train": self.train, "validation": self.validation, "test": self.test}
@@ -390,6 +418,20 @@ ProblemSpec = Annotated[
     | PluginSpec,
     Field(discriminator="kind"),
 ]
+
+
+def recorded_separator(problem: Mapping[str, Any]) -> Separator | None:
+    """Return what joins a target's tokens, by the problem's section in a result's spec.
+
+    For results of versions that did not record it. The section is not checked: it may be of another version.
+    """
+    for spec in get_args(get_args(ProblemSpec)[0]):
+        if problem.get("kind") in get_args(spec.model_fields["kind"].annotation):
+            with suppress(KeyError, TypeError):
+                separator: Separator | None = spec.model_construct(**problem).target_separator
+                return separator
+    return None
+
 
 # --- model, training, evaluation ----------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from scipy import stats
 
 from job.batch.baseline import compare_recorded
 from job.comparison.compare import _advice, judge_together, merge_comparisons
-from job.comparison.measure import as_comparison
+from job.comparison.measure import as_comparison, compare_pairs, paired
 from job.errors import BAD_BASELINE, BAD_USAGE, GATE_FAILED, BaselineError, OutputError
 from job.gates import comparison_findings, conclude
 from job.results import Comparison, JobComparison, Prediction
@@ -192,6 +192,90 @@ def test_text_of_characters_is_compared_by_chrf_alone(sides):
     scored = {**TEXT, "metrics": {"sequence_accuracy": 2 / 3, "chrf": 1.0}}
     (job,) = sides([of("a", texts(1), **scored)], [of("a", texts(1), **scored)]).jobs
     assert [metric.metric for metric in job.metrics] == ["sequence_accuracy", "edit_rate", "chrf"]
+
+
+@pytest.mark.parametrize("words", [3, 4])
+def test_bleu_is_compared_where_it_is_defined_alone(sides, words):
+    """Earlier versions recorded a BLEU of 0 for targets below four tokens."""
+    scored = {**TEXT, "metrics": {"sequence_accuracy": 2 / 3, "bleu": 0.0, "chrf": 1.0}}
+    cut = [
+        replace(p, target=" ".join(p.target.split()[:words]), predicted=" ".join(p.predicted.split()[:words]))
+        for p in texts(1)
+    ]
+    (job,) = sides([of("a", cut, **scored)], [of("a", cut, **scored)]).jobs
+    assert ("bleu" in [metric.metric for metric in job.metrics]) == (words == 4)
+
+
+# --- how targets split --------------------------------------------------------------------------------------
+
+
+def edit_rates(before, now, **fields):
+    """Compare two sides of some predictions: both edit rates, None where they are not compared."""
+    found = compare_pairs(paired(before, now), a_job("a", now, **fields)).get("edit_rate")
+    return found and (found.before, found.now)
+
+
+def joined(separator):
+    return {**PLUGIN, "data": {"separators": {"source": "", "target": separator}}}
+
+
+PLUGIN = {"spec": {"problem": {"kind": "plugin", "name": "roman"}}}
+CHARACTERS = {"spec": {"problem": {"kind": "text_pairs"}}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        (joined(""), (1 / 8, 2 / 8)),
+        (joined(" "), (1 / 2, 2 / 2)),
+        (joined(None), None),
+        (PLUGIN, None),
+        ({"spec": {"problem": {"kind": "addition", "digits": 3}}}, (1 / 8, 2 / 8)),
+        (CHARACTERS, (1 / 8, 2 / 8)),
+        (TEXT, (1 / 2, 2 / 2)),
+        ({"spec": {"problem": {"kind": "text_pairs", "target_tokens": ["?"]}}}, None),
+        ({"spec": {"problem": {"kind": "of a later version"}}}, None),
+        ({"spec": {"problem": {"kind": "sort"}}}, (1 / 2, 2 / 2)),
+    ],
+)
+def test_targets_split_as_the_problem_said_and_of_earlier_results_as_its_kind_says(fields, expected):
+    before = [Prediction("0", "5", "MCM XIVI", "MCM XIVX", False)]
+    now = [Prediction("0", "5", "MCM XIVI", "MDM XIVX", False)]
+    assert edit_rates(before, now, **fields) == expected
+
+
+def test_edit_rates_are_those_of_the_results_where_the_nearest_references_differ():
+    def predictions(written):
+        return [Prediction("0", "5", "a b", written, written == "a b", ("a b", "c d e f"))]
+
+    assert edit_rates(predictions("a b"), predictions("c d e x"), **TEXT) == (0 / 2, 1 / 4)
+
+
+def test_an_edit_rate_that_is_not_defined_is_not_compared():
+    right, wrong = ([Prediction("0", "5", "", text, not text)] for text in ("", "a"))
+    assert edit_rates(right, right, **TEXT) == (0, 0)
+    assert edit_rates(right, wrong, **TEXT) is None
+
+
+def test_an_unknown_token_is_one_error_and_never_right():
+    before = [Prediction("0", "5", "<unk> b", "<unk> b", False, unknown=((0, 5),))]
+    now = [Prediction("0", "5", "<unk> b", "<unk> b", True)]
+    assert edit_rates(before, now, **TEXT) == (1 / 2, 0)
+    assert edit_rates(before, now, **CHARACTERS) == (5 / 7, 0)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "now", "same"),
+    [
+        (("<unk> b", "x<unk>z"), ("a b", "xyz"), True),
+        (("<unk><unk>b", "x <unk>"), ("aab", "x y"), True),
+        (("<unk> b", "x"), ("ab b c", "x"), False),
+        (("a<unk>", "x"), ("abc", "x"), False),
+    ],
+)
+def test_examples_of_earlier_results_have_the_unknown_tokens_that_the_data_has(earlier, now, same):
+    old, new = Prediction("0", *earlier, "q", False), Prediction("0", *now, "q", False)
+    assert paired([old], [new]) == paired([new], [old]) == ([(new, new)] if same else [])
 
 
 # --- numbers ------------------------------------------------------------------------------------------------

@@ -2,9 +2,10 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from pydantic import TypeAdapter
 
 from job import problems
-from job.spec.schema import ProblemSpec
+from job.spec.schema import ProblemSpec, recorded_separator
 
 
 def kinds():
@@ -14,6 +15,25 @@ def kinds():
 
 def test_every_kind_of_the_spec_can_be_built_and_no_other():
     assert kinds() == set(problems._GENERATED) | set(problems._FROM_FILES)
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        *({"kind": kind, "source_length": 3, "cardinality": 9} for kind in ("reverse", "copy", "sort")),
+        {"kind": "reversed_prefix", "source_length": 3, "target_length": 2, "cardinality": 9},
+        {"kind": "addition", "digits": 2},
+        {"kind": "text_pairs", "target_tokens": "words"},
+        {"kind": "text_pairs", "target_tokens": "characters"},
+    ],
+)
+def test_a_spec_and_its_problem_split_targets_alike(section, tmp_path):
+    (tmp_path / "f").write_text("a\tb c\n")
+    files = {key: {"file": "f"} for key in ("train", "validation", "test")}
+    given = {**files, **section} if section["kind"] == "text_pairs" else section
+    spec = TypeAdapter(ProblemSpec).validate_python(given)
+    problem = problems.build_problem(spec, 7, tmp_path)
+    assert spec.target_separator == problem.target_vocabulary.separator == recorded_separator(section)
 
 
 @pytest.mark.parametrize("path", sorted(Path(problems.__file__).parent.glob("*.py")), ids=lambda p: p.name)
