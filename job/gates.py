@@ -36,7 +36,10 @@ PRECEDENCE = (SIGTERM_EXIT, SIGINT_EXIT, BAD_USAGE, FAILED, BAD_BASELINE, GATE_F
 
 
 def judge(
-    measured: Mapping[str, float], thresholds: Mapping[str, float], counts: Mapping[str, int] | None = None
+    measured: Mapping[str, float],
+    thresholds: Mapping[str, float],
+    counts: Mapping[str, int] | None = None,
+    reasons: Mapping[str, str] | None = None,
 ) -> tuple[GateOutcome, ...]:
     """Hold what a job measured against its bars.
 
@@ -44,21 +47,24 @@ def judge(
         measured: name -> value: the result's metrics, and its timings (`train_seconds` is a metric too).
         thresholds: metric name -> bound, see `GateSpec.thresholds`.
         counts: metric name -> of how many examples it is a share, where it is one; for advice.
+        reasons: metric name -> why there is no value, where that is known.
 
     Returns:
         an outcome for each threshold, in their order. A metric that is missing, NaN or infinite has not
         cleared its bar, and its value is None.
     """
-    counts = counts or {}
+    counts, reasons = counts or {}, reasons or {}
     return tuple(
-        _outcome(metric, bound, measured.get(metric), counts.get(metric))
+        _outcome(metric, bound, measured.get(metric), counts.get(metric), reasons.get(metric))
         for metric, bound in thresholds.items()
     )
 
 
-def _outcome(metric: str, bound: float, value: float | None, count: int | None) -> GateOutcome:
+def _outcome(
+    metric: str, bound: float, value: float | None, count: int | None, reason: str | None
+) -> GateOutcome:
     if value is None or not math.isfinite(value):
-        return GateOutcome(metric, bound, None, passed=False)
+        return GateOutcome(metric, bound, None, passed=False, reason=reason)
     passed = value >= bound if METRICS[metric].direction == "higher" else value <= bound
     return GateOutcome(metric, bound, value, passed, _advice(value, bound, count) if count else None)
 
@@ -97,7 +103,8 @@ def judged(result: JobResult, gate: GateSpec, seeds: Sequence[int] = ()) -> JobR
     if not result.finished:
         return replace(result, status=_unfinished(result), gates=(), judged=False)
     thresholds = {} if seeds and gate.seeds == "mean" else gate.thresholds()
-    outcomes = judge({**result.timings, **result.metrics}, thresholds, share_counts(result.data))
+    measured = {**result.timings, **result.metrics}
+    outcomes = judge(measured, thresholds, share_counts(result.data), result.not_measured)
     applied = {"gate": gate.model_dump(mode="json"), "seeds": list(seeds)}
     same = {key: result.spec.get(key) for key in applied} == applied
     return replace(

@@ -193,6 +193,7 @@ class GateOutcome:
         passed: whether the value cleared the bar.
         advice: where the value is so near the bar that chance could have it on the other side, how many
             examples or seeds would settle it.
+        reason: why there is no value, as a clause, where the evaluation knew.
     """
 
     metric: str
@@ -200,12 +201,14 @@ class GateOutcome:
     value: float | None
     passed: bool
     advice: str | None = None
+    reason: str | None = None
 
     @property
     def shortfall(self) -> str:
         """How a bar that was not cleared was missed, as a clause; only for `passed=False`."""
         if self.value is None:
-            return f"{self.metric} was not measured (the bar is {self.bound:g})"
+            why = f": {self.reason}" if self.reason else ""
+            return f"{self.metric} was not measured (the bar is {self.bound:g}){why}"
         side = "below" if self.value < self.bound else "above"
         return f"{self.metric} is {_unlike(self.value, self.bound)}, {side} its bar of {self.bound:g}"
 
@@ -289,6 +292,13 @@ class JobResult:
         spec = {key: value for key, value in self.spec.items() if key not in ("gate", "seeds")}
         status: Status = "passed" if self.finished else self.status
         return replace(self, status=status, gates=(), judged=False, reused=False, spec=spec)
+
+    @property
+    def not_measured(self) -> dict[str, str]:
+        """The metrics that are not defined for the job's test, and why, as clauses."""
+        recorded = self.data.get("not_measured")
+        told = recorded.items() if isinstance(recorded, dict) else ()
+        return {name: reason for name, reason in told if isinstance(reason, str)}
 
     def to_json(self) -> str:
         """Return the text of `result.json`; ends with a line end."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from job import gates
@@ -57,6 +57,7 @@ def _summary(family: SeedFamily, finished: Mapping[str, JobResult]) -> SeedsSumm
     names = tuple(family.runs.values())
     absent = tuple(run for run in names if run not in finished)
     measured = [{**finished[run].timings, **finished[run].metrics} for run in names if run in finished]
+    reasons = {k: v for run in names if run in finished for k, v in finished[run].not_measured.items()}
     on_mean = family.gate.seeds == "mean" and not absent
     return SeedsSummary(
         name=family.name,
@@ -65,7 +66,7 @@ def _summary(family: SeedFamily, finished: Mapping[str, JobResult]) -> SeedsSumm
         absent=absent,
         gate_on=family.gate.seeds,
         metrics=tuple(_metrics(names, finished)),
-        gates=tuple(_judge(family.gate.thresholds(), measured)) if on_mean else (),
+        gates=tuple(_judge(family.gate.thresholds(), measured, reasons)) if on_mean else (),
     )
 
 
@@ -78,14 +79,15 @@ def _metrics(names: Sequence[str], finished: Mapping[str, JobResult]) -> Iterato
             yield MetricOverSeeds(metric, tuple(values), **vars(mean_interval(there)))
 
 
-def _judge(bars: Mapping[str, float], measured: Sequence[Mapping[str, float]]) -> Iterator[GateOutcome]:
+def _judge(
+    bars: Mapping[str, float], measured: Sequence[Mapping[str, float]], reasons: Mapping[str, str]
+) -> Iterator[GateOutcome]:
     """Hold means over the seeds against bars; one that a seed does not have has not cleared its bar."""
     for metric, bound in bars.items():
         values = [run[metric] for run in measured if metric in run]
         mean = mean_interval(values) if len(values) == len(measured) else None
-        (outcome,) = gates.judge({metric: mean.mean} if mean else {}, {metric: bound})
-        advice = _advice(mean, bound, len(values)) if mean else None
-        yield GateOutcome(metric, bound, outcome.value, outcome.passed, advice)
+        (outcome,) = gates.judge({metric: mean.mean} if mean else {}, {metric: bound}, reasons=reasons)
+        yield replace(outcome, advice=_advice(mean, bound, len(values)) if mean else None)
 
 
 def _advice(mean: Mean, bound: float, count: int) -> str | None:

@@ -97,7 +97,7 @@ def course(result: JobResult) -> Iterator[str]:
 
 def not_measured(result: JobResult) -> Iterator[str]:
     """Yield a sentence for each metric that is not defined for the job's test, without markup."""
-    for name, reason in result.data.get("not_measured", {}).items():
+    for name, reason in result.not_measured.items():
         yield f"No {plain(name)}: {reason}."
 
 

@@ -11,8 +11,9 @@ from job.errors import (
     SIGINT_EXIT,
     SIGTERM_EXIT,
 )
-from job.gates import PRECEDENCE, Finding, conclude, decide, findings, judge, share_counts, status
+from job.gates import PRECEDENCE, Finding, conclude, decide, findings, judge, judged, share_counts, status
 from job.results import Failure, GateOutcome, JobResult, Verdict
+from job.spec.schema import GateSpec
 from job.stopping import Request
 
 NAN, INF = float("nan"), float("inf")
@@ -54,6 +55,25 @@ def test_a_bar_is_cleared_from_its_own_side(metric, bound, value, passed):
 def test_what_was_not_measured_has_not_cleared_its_bar(metric, measured):
     values = {"token_accuracy": 1.0} | ({} if measured is None else {metric: measured})
     assert judge(values, {metric: 0.0}) == (GateOutcome(metric, 0.0, None, False),)
+
+
+BLEU_NOT_MEASURED = {"not_measured": {"bleu": "no target has four tokens"}}
+
+
+def test_a_metric_that_is_not_defined_fails_its_gate_by_name_and_with_the_reason():
+    found = judged(result("short", data=BLEU_NOT_MEASURED), GateSpec(min_bleu=0.0))
+    assert found.status == "gate_failed"
+    verdict = decide(["short"], [found])
+    assert verdict.exit_code == GATE_FAILED
+    (reason,) = verdict.reasons
+    assert "job short failed its gate: bleu was not measured" in reason
+    assert "no target has four tokens" in reason
+
+
+def test_a_reason_that_is_no_text_is_passed_over():
+    for data in ({"not_measured": []}, {"not_measured": {"bleu": 5}}):
+        (outcome,) = judged(result("short", data=data), GateSpec(min_bleu=0.0)).gates
+        assert (outcome.passed, outcome.reason) == (False, None)
 
 
 def test_outcomes_come_in_the_order_of_the_thresholds_and_only_for_them():

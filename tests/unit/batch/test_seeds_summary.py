@@ -80,6 +80,15 @@ def test_a_bar_on_a_mean_that_one_seed_has_no_value_for_is_not_cleared():
     assert [(outcome.value, outcome.passed) for outcome in found.gates] == [(None, False)]
 
 
+def test_a_bar_on_the_mean_of_a_metric_that_is_not_defined_says_why_it_is_not():
+    gate = {"seeds": "mean", "min_bleu": 0.0}
+    results = runs(0.9, 0.9, 0.9, gate=gate, data={"not_measured": {"bleu": "no target has four tokens"}})
+    verdict = decide(RUNS, results, seeds=summarize(results, family(gate)))
+    assert verdict.exit_code == GATE_FAILED
+    assert "bleu was not measured" in verdict.reasons[0]
+    assert "no target has four tokens" in verdict.reasons[0]
+
+
 def test_without_one_of_the_runs_no_mean_is_judged():
     failed = job_result(RUNS[2], "failed", seed=3, spec={"seeds": [1, 2, 3]})
     for results in (runs(0.1, 0.1, gate=MEAN), [*runs(0.1, 0.1, gate=MEAN), failed]):
