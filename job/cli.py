@@ -22,6 +22,7 @@ from job.errors import FAILED, JobError, UsageError
 from job.import_path import second_packages
 from job.local_paths import is_address, refusal
 from job.option_variables import check_variables
+from job.standard_streams import output_error, secure_streams, was_closed
 from job.stopping import Stop, Stopped
 
 if TYPE_CHECKING:
@@ -113,16 +114,23 @@ DEFAULT_OUTPUT = Path("output")
 
 
 def main() -> None:
-    """Run the command; the one error boundary."""
+    """Run the command; the one error boundary.
+
+    A container's first process has no reaction to signals but what it sets up, so every command listens.
+    """
+    secure_streams()
+    try:
+        with Stop().listening():
+            _run_command()
+    except Stopped as stopped:
+        _fail(f"stopped by {stopped.request.cause}", stopped.request.exit_code)
+
+
+def _run_command() -> None:
     try:
         app(prog_name="seq2seq-job")
     except JobError as error:
         _fail(str(error), error.exit_code)
-    except Stopped as stopped:
-        _fail(f"stopped by {stopped.request.cause}", stopped.request.exit_code)
-    except BrokenPipeError:  # the reader of our output has gone: nobody is left to tell
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        sys.exit(FAILED)
     except OSError as error:
         _fail(f"{error.filename or 'a file'}: {error.strerror or error}; the batch cannot go on", FAILED)
     except Exception as error:
@@ -434,6 +442,7 @@ def plan(spec: SpecOption = DEFAULT_SPEC, output_dir: OutputOption = DEFAULT_OUT
     located, problems = _load(spec)
     planned = make_plan(located.spec, OutputPaths(output_dir), all_checksums(problems))
     print_plan(planned, problems, Console())
+    _check_output()
 
 
 @app.command()
@@ -448,6 +457,7 @@ def schema(
 
     build = {"spec": json_schema, "report": report_schema}
     typer.echo(json.dumps(build[_choice("--of", of, tuple(build))](), indent=2))
+    _check_output()
 
 
 @app.command()
@@ -581,10 +591,17 @@ def predict(
     ] = None,
 ) -> None:
     """Read one source a line, write one target a line; searches as the job's evaluation did."""
-    model = _load_model(model_dir)
-    with _lines(input) as lines:
+    if was_closed(1):
+        raise UsageError("standard output is closed, and predictions go there; redirect it to a file")
+    with _lines(input) as lines, (stop := Stop()).listening():
+        model = _load_model(model_dir)
         for line in model.predict_lines(lines, input, n_best):
-            print(line)
+            with stop.noting():  # a line is written whole
+                print(line)
+            stop.check()
+            if output_error():
+                break
+    _check_output()
 
 
 @app.command()
@@ -603,10 +620,22 @@ def encode(
     input: InputOption = "-",
 ) -> None:
     """Write the context vector of each source: the encoder's last states, .npz."""
-    model = _load_model(model_dir)
-    with _lines(input) as lines:
+    with _lines(input) as lines, (stop := Stop()).listening():
+        model = _load_model(model_dir)
+        stop.check()
         count = model.encode_lines(lines, input, output)
     typer.echo(f"{count} sources: {output}", err=True)
+
+
+def _check_output() -> None:
+    """Leave with exit code 1 if standard output took only a part; without a word if its reader has gone."""
+    sys.stdout.flush()
+    error = output_error()
+    if error is None:
+        return
+    if isinstance(error, BrokenPipeError):
+        raise typer.Exit(FAILED)
+    raise JobError(f"standard output: {error.strerror or error}; what it holds is not complete")
 
 
 def _load_model(directory: Path) -> Usable:
@@ -638,6 +667,10 @@ def _without_chatter() -> Iterator[None]:
 def _lines(name: str) -> Any:
     if name == "-":
         from contextlib import nullcontext
+
+        if was_closed(0):
+            text = "-: standard input is closed; give a file, or connect standard input"
+            raise typer.BadParameter(text, param_hint="--input")
 
         return nullcontext(sys.stdin)
     try:

@@ -13,6 +13,7 @@ from job.errors import (
     FAILED,
     GATE_FAILED,
     OK,
+    SIGHUP_EXIT,
     SIGINT_EXIT,
     SIGTERM_EXIT,
 )
@@ -31,7 +32,7 @@ from job.spec.schema import GateSpec
 from job.statistics import examples_to_settle, near, round_up
 from job.stopping import Request
 
-PRECEDENCE = (SIGTERM_EXIT, SIGINT_EXIT, BAD_USAGE, FAILED, BAD_BASELINE, GATE_FAILED)
+PRECEDENCE = (SIGTERM_EXIT, SIGINT_EXIT, SIGHUP_EXIT, BAD_USAGE, FAILED, BAD_BASELINE, GATE_FAILED)
 """Exit codes other than 0; where several apply, the first one here is the batch's."""
 
 

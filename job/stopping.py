@@ -9,10 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from job.errors import SIGINT_EXIT, SIGTERM_EXIT
+from job.errors import SIGHUP_EXIT, SIGINT_EXIT, SIGTERM_EXIT
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
-"""What asks to stop. SIGUSR1 is what Slurm sends ahead of its time limit (`--signal=B:USR1@90`)."""
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
+"""Signals that ask to stop. SIGHUP comes when a terminal goes away; SIGUSR1 is what Slurm sends ahead of its
+time limit (`--signal=B:USR1@90`)."""
+
+_EXIT_CODES = {signal.SIGINT: SIGINT_EXIT, signal.SIGHUP: SIGHUP_EXIT}
+"""Of the others it is that of SIGTERM."""
 
 SAME_SECONDS = 0.3
 """A signal that comes so soon after the first is the same one, by another way: Slurm sends SIGTERM to a
@@ -53,7 +57,7 @@ class Stop:
     Args:
         limit_seconds: from now; then the time limit asks, which is only ever noted.
         insistent: a second signal inside `noting`, more than `SAME_SECONDS` later, raises; else it is passed
-            over.
+            over. SIGHUP never is a second one: a terminal that goes away asks in several ways.
     """
 
     def __init__(self, limit_seconds: float = math.inf, *, insistent: bool = True) -> None:
@@ -78,8 +82,12 @@ class Stop:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Answer to `SIGNALS` in the block; only for the main thread."""
-        before = {number: signal.signal(number, self._receive) for number in SIGNALS}
+        """Answer to `SIGNALS` in the block; only for the main thread.
+
+        SIGHUP stays ignored if it is: nohup(1) started this process.
+        """
+        numbers = [n for n in SIGNALS if n != signal.SIGHUP or signal.getsignal(n) != signal.SIG_IGN]
+        before = {number: signal.signal(number, self._receive) for number in numbers}
         try:
             yield
         finally:
@@ -100,9 +108,9 @@ class Stop:
         again = self._signalled is not None
         if again and now - self._signalled_at < SAME_SECONDS:
             return
-        code = SIGINT_EXIT if number == signal.SIGINT else SIGTERM_EXIT
-        request = self._signalled or Request(signal.Signals(number).name, code)
+        cause = signal.Signals(number)
+        request = self._signalled or Request(cause.name, _EXIT_CODES.get(cause, SIGTERM_EXIT))
         if not again:
             self._signalled, self._signalled_at = request, now
-        if not self._noting or (again and self._insistent):
+        if not self._noting or (again and self._insistent and cause != signal.SIGHUP):
             raise Stopped(request)

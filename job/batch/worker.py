@@ -1,7 +1,7 @@
 """The process that trains (see `import_path.worker_command`). TensorFlow is imported here and nowhere above.
 
 Talks to its parent over a socket with pickled messages. From the parent: a `Task`, or None to leave. To the
-parent, one of `messages`. SIGTERM has it save the state of its job and leave.
+parent, one of `messages`. SIGTERM and SIGHUP have it save the state of its job and leave.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from job import environment
 from job.batch.messages import Advanced, Broken, Failed, Finished, Interrupted, Ready
 from job.errors import DataError, DataErrors, DependencyError, JobError
 from job.results import Failure, JobResult
+from job.standard_streams import secure_streams
 from job.stopping import Stop, Stopped
 from job.task import Task
 
@@ -61,6 +62,7 @@ def main(connection: Connection) -> None:
 
 def serve(descriptor: int) -> NoReturn:
     """Run the tasks that come over the connection with that descriptor, and end the process."""
+    secure_streams()
     main(Connection(descriptor))
     sys.stdout.flush()
     sys.stderr.flush()

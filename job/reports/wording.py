@@ -7,7 +7,16 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from job.errors import BAD_BASELINE, BAD_USAGE, FAILED, GATE_FAILED, OK, SIGINT_EXIT, SIGTERM_EXIT
+from job.errors import (
+    BAD_BASELINE,
+    BAD_USAGE,
+    FAILED,
+    GATE_FAILED,
+    OK,
+    SIGHUP_EXIT,
+    SIGINT_EXIT,
+    SIGTERM_EXIT,
+)
 from job.results import FINISHED, GateOutcome, JobResult, Report
 from job.spec.metrics import DATA_UNIT, METRICS
 
@@ -17,6 +26,7 @@ MEANINGS = {
     BAD_USAGE: "bad spec or usage",
     GATE_FAILED: "a gate failed, or a regression against the baseline",
     BAD_BASELINE: "the baseline is missing or cannot be compared",
+    SIGHUP_EXIT: "interrupted by SIGHUP; the state is saved",
     SIGINT_EXIT: "interrupted by SIGINT; the state is saved",
     SIGTERM_EXIT: "interrupted by SIGTERM, SIGUSR1 or the time limit; the state is saved",
 }

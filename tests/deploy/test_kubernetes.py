@@ -131,6 +131,7 @@ def test_the_rules_stand_in_the_order_that_decides(job):
         (errors.BAD_USAGE, "FailJob"),
         (errors.GATE_FAILED, "FailIndex"),
         (errors.BAD_BASELINE, "FailIndex"),
+        (errors.SIGHUP_EXIT, "Count"),
         (errors.SIGINT_EXIT, "Count"),
         (errors.SIGTERM_EXIT, "Count"),
         (OUT_OF_MEMORY, "Count"),

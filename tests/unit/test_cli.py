@@ -637,7 +637,7 @@ def test_the_plan_file_holds_every_job_whatever_only_says(command, batch, here):
     assert [entry["name"] for entry in jobs] == ["tiny", "sums-digits-1", "sums-digits-2"]
 
 
-@pytest.mark.parametrize("exit_code", [0, 1, 3, 130, 143])
+@pytest.mark.parametrize("exit_code", [0, 1, 3, 129, 130, 143])
 def test_the_batchs_exit_code_is_the_commands(command, batch, exit_code):
     batch["exit_code"] = exit_code
     code, out, _ = command()

@@ -8,6 +8,7 @@ from job.errors import (
     FAILED,
     GATE_FAILED,
     OK,
+    SIGHUP_EXIT,
     SIGINT_EXIT,
     SIGTERM_EXIT,
 )
@@ -101,9 +102,9 @@ def nonempty_subsets(codes):
     return list(chain.from_iterable(combinations(codes, size) for size in range(1, len(codes) + 1)))
 
 
-@pytest.mark.parametrize("codes", nonempty_subsets([1, 2, 3, 4, 130, 143]))
+@pytest.mark.parametrize("codes", nonempty_subsets([1, 2, 3, 4, 129, 130, 143]))
 def test_precedence_over_all_combinations(codes):
-    expected = next(code for code in (143, 130, 2, 1, 4, 3) if code in codes)
+    expected = next(code for code in (143, 130, 129, 2, 1, 4, 3) if code in codes)
     made = [Finding(code, f"because of {code}") for code in codes]
     for order in (made, made[::-1]):
         verdict = conclude(order)
@@ -113,7 +114,8 @@ def test_precedence_over_all_combinations(codes):
 
 
 def test_precedence_names_every_code_but_success():
-    assert set(PRECEDENCE) == {SIGTERM_EXIT, SIGINT_EXIT, BAD_USAGE, FAILED, BAD_BASELINE, GATE_FAILED}
+    signals = {SIGTERM_EXIT, SIGINT_EXIT, SIGHUP_EXIT}
+    assert set(PRECEDENCE) == signals | {BAD_USAGE, FAILED, BAD_BASELINE, GATE_FAILED}
 
 
 def test_an_unknown_exit_code_is_a_bug_not_a_pass():
@@ -175,7 +177,12 @@ def test_findings_follow_the_plan_then_what_was_not_planned():
 
 @pytest.mark.parametrize(
     ("cause", "exit_code"),
-    [("SIGINT", SIGINT_EXIT), ("SIGTERM", SIGTERM_EXIT), ("the time limit", SIGTERM_EXIT)],
+    [
+        ("SIGINT", SIGINT_EXIT),
+        ("SIGTERM", SIGTERM_EXIT),
+        ("SIGHUP", SIGHUP_EXIT),
+        ("the time limit", SIGTERM_EXIT),
+    ],
 )
 @pytest.mark.parametrize("results", [[], [PASSED], [PASSED, MISSED, CRASHED, STOPPED]])
 def test_a_stop_decides_over_everything(cause, exit_code, results):

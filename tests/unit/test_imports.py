@@ -48,6 +48,7 @@ RANKS = {
     "results": 3,
     "environment": 2,
     "stopping": 2,
+    "standard_streams": 2,
     "import_path": 2,
     "local_paths": 2,
     "option_variables": 2,

@@ -21,7 +21,12 @@ def send(number):
 
 @pytest.mark.parametrize(
     ("number", "cause", "code"),
-    [(signal.SIGTERM, "SIGTERM", 143), (signal.SIGINT, "SIGINT", 130), (signal.SIGUSR1, "SIGUSR1", 143)],
+    [
+        (signal.SIGTERM, "SIGTERM", 143),
+        (signal.SIGINT, "SIGINT", 130),
+        (signal.SIGHUP, "SIGHUP", 129),
+        (signal.SIGUSR1, "SIGUSR1", 143),
+    ],
 )
 def test_a_signal_ends_what_is_done_or_is_noted(number, cause, code):
     stop = Stop()
@@ -61,6 +66,29 @@ def test_one_who_does_not_insist_may_signal_as_often_as_it_likes(clock):
             send(signal.SIGTERM)
             clock[0] += 3600
     assert stop.request.cause == "SIGTERM"
+
+
+def test_a_terminal_that_goes_away_is_no_second_request(clock):
+    stop = Stop()
+    with stop.listening(), stop.noting():
+        for number in (signal.SIGHUP, signal.SIGHUP):
+            send(number)
+            clock[0] += 3600
+        assert (stop.request.cause, stop.request.exit_code) == ("SIGHUP", 129)
+        with pytest.raises(Stopped):
+            send(signal.SIGTERM)
+
+
+def test_under_nohup_sighup_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        stop = Stop()
+        with stop.listening():
+            send(signal.SIGHUP)
+            assert stop.request is None
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_after_noting_a_signal_raises_again(clock):
