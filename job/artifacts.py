@@ -12,7 +12,6 @@ import itertools
 import json
 import os
 import re
-import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,9 +19,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from job.errors import OutputError
+from job.moving import (
+    TEMPORARY,
+    clear_leftovers,
+    flush,
+    flush_tree,
+    move_directory,
+    temporary_path,
+)
 from job.results import Artifact
 
-_TEMPORARY = ".tmp-"
 _CHUNK_BYTES = 1 << 20
 
 
@@ -181,7 +187,7 @@ def _prepare_folder(folder: Path) -> None:
     advice = "choose another directory with --output-dir"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = _temporary(folder / "probe")  # only making a file tells: permission bits do not
+        probe = temporary_path(folder / "probe")  # only making a file tells: permission bits do not
         probe.write_bytes(b"probe")
         probe.unlink()
     except FileExistsError as error:
@@ -196,10 +202,6 @@ def _prepare_folder(folder: Path) -> None:
         raise OutputError(f"output directory {folder} cannot be used ({error.strerror}): {advice}") from error
 
 
-def _temporary(path: Path) -> Path:
-    return path.with_name(f"{_TEMPORARY}{secrets.token_hex(4)}-{path.name}")
-
-
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path to write to; it becomes `path` at the end of the block, or is removed.
@@ -209,10 +211,10 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         OSError: the file cannot be written or renamed; `path`, which it names, is as it was.
     """
-    temporary = _temporary(path)
+    temporary = temporary_path(path)
     try:
         yield temporary
-        _flush(temporary)
+        flush(temporary)
         os.replace(temporary, path)
     except BaseException as error:  # KeyboardInterrupt too: nothing may be left behind
         with suppress(OSError):
@@ -220,7 +222,7 @@ def replacing(path: Path) -> Iterator[Path]:
         if isinstance(error, OSError) and error.filename in (None, str(temporary)):
             error.filename = str(path)  # a full disk names none, and nobody knows the temporary one
         raise
-    _flush(path.parent)
+    flush(path.parent)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -237,19 +239,19 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8", errors="replace"))
 
 
-def _flush(path: Path) -> None:
-    """Have the system write a file, or the entries of a directory, to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def clear_temporaries(directory: Path) -> None:
     """Remove what a killed process left half written in `directory`, which no other process may write to."""
-    for path in directory.rglob(f"{_TEMPORARY}*"):
-        path.unlink()
+    for path in directory.rglob(f"{TEMPORARY}*"):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def clear_job_leftovers(output: OutputPaths, name: str) -> None:
+    """Remove what killed processes left beside a job's directory, and where it is set aside, of moving it."""
+    for folder in (output.jobs, output.superseded):
+        clear_leftovers(folder, name)
 
 
 def describe(job_dir: Path) -> tuple[Artifact, ...]:
@@ -269,7 +271,7 @@ def describe(job_dir: Path) -> tuple[Artifact, ...]:
         if path.is_file()
         and path not in left_out
         and paths.checkpoint not in path.parents
-        and not path.name.startswith(_TEMPORARY)
+        and not path.name.startswith(TEMPORARY)
     )
     named = sorted((path.relative_to(job_dir).as_posix(), path) for path in files)
     return tuple(Artifact(name, path.stat().st_size, _sha256(path)) for name, path in named)
@@ -296,27 +298,29 @@ def adopt(source: OutputPaths, output: OutputPaths, name: str, *, to_compare: bo
     Raises:
         OSError: a file cannot be read or written.
     """
-    temporary = _temporary(output.jobs / name)
+    clear_job_leftovers(output, name)
+    temporary = temporary_path(output.jobs / name)
     needed = {source.job(name).result.name, source.job(name).predictions.name}
 
     def left_out(_: str, names: list[str]) -> set[str]:
-        return {n for n in names if n.startswith(_TEMPORARY) or (to_compare and n not in needed)}
+        return {n for n in names if n.startswith(TEMPORARY) or (to_compare and n not in needed)}
 
     try:
         shutil.copytree(source.job(name).directory, temporary, ignore=left_out)
-        for path in temporary.rglob("*"):
-            _flush(path)
+        flush_tree(temporary)
         if output.job(name).directory.exists():
             set_aside(output, name)
         os.replace(temporary, output.job(name).directory)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
-    _flush(output.jobs)
+    flush(output.jobs)
 
 
 def set_aside(output: OutputPaths, name: str) -> Path:
     """Move a job's directory to `superseded/<name>-<fingerprint[:8]>[-N]`; deletes and overwrites nothing.
+
+    Both places may lie on different file systems.
 
     A directory without a readable result has `unfinished` for its fingerprint.
 
@@ -337,12 +341,11 @@ def set_aside(output: OutputPaths, name: str) -> Path:
             target.mkdir()  # reserves the name; a rename may replace an empty directory
             break
     try:
-        os.replace(job.directory, target)
+        move_directory(job.directory, target, name)
     except OSError:
-        target.rmdir()
+        with suppress(OSError):  # not where it was copied already
+            target.rmdir()
         raise
-    _flush(output.superseded)
-    _flush(output.jobs)
     return target
 
 

@@ -60,6 +60,7 @@ def make_room(output: OutputPaths, name: str, fingerprint: str, *, fresh: bool) 
     Raises:
         OSError: the directory cannot be moved or made.
     """
+    artifacts.clear_job_leftovers(output, name)
     paths = output.job(name)
     begun = recorded_result(paths) is not None or paths.checkpoint.is_dir()
     if superseded(paths, fingerprint) or (fresh and begun):

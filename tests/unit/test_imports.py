@@ -38,6 +38,7 @@ RANKS = {
     "distribution": 6,
     "objectives": 6,
     "artifacts": 5,
+    "moving": 4,
     "decoding": 4,
     "metrics": 4,
     "statistics": 4,

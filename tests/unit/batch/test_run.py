@@ -267,7 +267,7 @@ def test_a_disk_that_is_full_or_read_only_midway_ends_the_batch(batch, output, m
     files = whole_files(output)
     assert "jobs/fine-1/result.json" in files
     assert not {"jobs/fine-2/result.json", "jobs/fine-3/result.json", "report.json"} & files
-    assert not [name for name in files if artifacts._TEMPORARY in name]
+    assert not [name for name in files if artifacts.TEMPORARY in name]
 
 
 def test_a_stopped_batch_goes_on_where_it_stopped(batch, output):
