@@ -244,6 +244,10 @@ def at(array, column, value):
     return changed
 
 
+def with_texts(**texts):
+    return with_attribute("examples", lambda *_: Examples(*sums().batch(0, 0, 2, 2), **texts))
+
+
 BROKEN = {
     "number": (lambda: 3, "it lacks source_vocabulary"),
     "kind": (with_attribute("target_kind", "numbers"), "target_kind must be 'tokens'"),
@@ -287,6 +291,9 @@ BROKEN = {
         ),
         "a source of the test split is empty",
     ),
+    "a text too few": (with_texts(sources=("1+2",)), "the validation split has 1 sources for 2 examples"),
+    "references too many": (with_texts(references=(("3",),) * 3), "has 3 references for 2 examples"),
+    "no reference": (with_texts(references=(("3",), ())), "has an example without a reference target"),
     "description": (with_attribute("describe", lambda: {"n": np.int64(3)}), "must give JSON values"),
     "description of no number": (with_attribute("describe", lambda: {"n": float("nan")}), "must give JSON"),
 }
