@@ -142,6 +142,11 @@ class OutputPaths:
         """`metrics.prom`, for node_exporter; a shard's is `metrics-2-of-4.prom`."""
         return self._of_shard("metrics", "prom")
 
+    @property
+    def report_files(self) -> tuple[Path, ...]:
+        """All of these, `report.json` last."""
+        return self.html, self.markdown, self.junit, self.prometheus, self.report
+
     def _of_shard(self, stem: str, suffix: str) -> Path:
         return self.root / (f"{stem}-{self.shard}.{suffix}" if self.shard else f"{stem}.{suffix}")
 

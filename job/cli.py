@@ -8,16 +8,18 @@ import math
 import os
 import sys
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 import job
+from job.batch.ending import Ending
 from job.errors import FAILED, JobError, UsageError
 from job.import_path import second_packages
 from job.local_paths import is_address, refusal
@@ -50,7 +52,38 @@ def local_path(name: str | Path) -> Path:
     return name if isinstance(name, Path) else Path(local_name(name))
 
 
+class _Commands(TyperGroup):
+    """The commands, and the batch that is run without one."""
+
+    def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> Any:
+        """Read the command line; a run whose options are wrong leaves reports that say so."""
+        given = list(args)
+        if self.commands.keys() & set(given):
+            return super().make_context(info_name, args, *rest, **extra)
+        with _ending_of(given).recorded():
+            return super().make_context(info_name, args, *rest, **extra)
+
+
+def _ending_of(arguments: Sequence[str]) -> Ending:
+    """Return the ending of a run whose options may be wrong: where it lies is read from them all the same."""
+    found = {
+        "--output-dir": os.environ.get("SEQ2SEQ_JOB_OUTPUT_DIR"),
+        "--shard": os.environ.get("SEQ2SEQ_JOB_SHARD"),
+    }
+    for number, argument in enumerate(arguments):
+        option, equals, value = argument.partition("=")
+        if option in found:
+            found[option] = value if equals else next(iter(arguments[number + 1 :]), None)
+    from job.batch.shard import parse_shard
+
+    shard = None if found["--shard"] else ""
+    with suppress(JobError):
+        shard = parse_shard(found["--shard"], os.environ).label if found["--shard"] else ""
+    return Ending(Path(found["--output-dir"] or DEFAULT_OUTPUT), shard)
+
+
 app = typer.Typer(
+    cls=_Commands,
     add_completion=False,
     rich_markup_mode=None,  # plain lines, not boxes: for logs too
     pretty_exceptions_enable=False,
@@ -204,14 +237,39 @@ def run(
     version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
 ) -> None:
     """Train and evaluate the encoder-decoders of a spec, one job after the other."""
-    check_variables(os.environ, _option_variables(context))
-    _refuse_second_package()
+    ending = Ending(output_dir, "" if shard is None else None)
+    is_run = context.invoked_subcommand is None and not version
+    with ending.recorded() if is_run else nullcontext():
+        check_variables(os.environ, _option_variables(context))
+        _refuse_second_package()
     if context.invoked_subcommand is not None:
         _refuse_options_before(context, context.invoked_subcommand)
         return
     if version:
         typer.echo(job.__version__)
         return
+    options: dict[str, Any] = {"fresh": fresh, "fail_fast": fail_fast, "tensorboard": tensorboard}
+    with ending.recorded():
+        options["stop"] = Stop(_seconds("--time-limit", time_limit))
+        asked = _Asked(spec, only, shard, workers, log_format, baseline, update_baseline)
+        _run(asked, output_dir, options, ending)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What a run is asked for; fields are the options of their names."""
+
+    spec: Path
+    only: list[str] | None
+    shard: str | None
+    workers: str
+    log_format: str
+    baseline: Path | None
+    update_baseline: bool
+
+
+def _run(asked: _Asked, output_dir: Path, options: dict[str, Any], ending: Ending) -> NoReturn:
+    """Check what was asked for, and run it with the directory locked."""
     from job import environment
     from job.batch.lock import ALL, lock_output
     from job.batch.pool import first_worker
@@ -219,30 +277,23 @@ def run(
     from job.batch.shard import WHOLE, parse_shard
 
     limits = read_limits()
-    options: dict[str, Any] = {
-        "workers": worker_count(limits) if workers == "auto" else _worker_count(workers),
-        "cores": limits.whole_cores,
-        "gpus": limits.gpus,
-        "fresh": fresh,
-        "fail_fast": fail_fast,
-        "tensorboard": tensorboard,
-        "stop": Stop(_seconds("--time-limit", time_limit)),
-    }
-    part = WHOLE if shard is None else parse_shard(shard, os.environ)
-    log_class = _choice("--log-format", log_format, ("text", "json"))
-    _check_update(baseline, update_baseline, shard=part != WHOLE)
+    workers = worker_count(limits) if asked.workers == "auto" else _worker_count(asked.workers)
+    options |= {"workers": workers, "cores": limits.whole_cores, "gpus": limits.gpus}
+    part = WHOLE if asked.shard is None else parse_shard(asked.shard, os.environ)
+    ending.shard = part.label
+    _choice("--log-format", asked.log_format, ("text", "json"))
+    _check_update(asked.baseline, asked.update_baseline, shard=part != WHOLE)
     environment.check_versions()
     with options["stop"].listening(), first_worker(limits.gpus) as options["first"]:
         from job.artifacts import prepare_output  # it loads pydantic: not before the worker has started
         from job.batch.plan import make_plan
 
-        located, read = _load_to_run(spec)
-        names = _selected([job.name for job in located.spec.jobs], only)
+        located, read = _load_to_run(asked.spec)
+        names = _selected([job.name for job in located.spec.jobs], asked.only)
         output = prepare_output(output_dir)
         with lock_output(output.root, f"shard-{part.label}" if part != WHOLE else ALL):
             plan = make_plan(located.spec, output, read)
-            directory = located.spec.path.parent
-            _run_jobs(plan, directory, output, part, names, log_class, options, baseline, update_baseline)
+            _run_jobs(asked, plan, output, part, names, options, ending)
 
 
 def _commands(context: typer.Context) -> dict[str, Any]:
@@ -289,15 +340,13 @@ def _check_update(baseline: Path | None, update: bool, *, shard: bool) -> None:
 
 
 def _run_jobs(
+    asked: _Asked,
     plan: tuple[PlannedJob, ...],
-    directory: Path,
     output: OutputPaths,
     part: Shard,
     names: set[str],
-    log_form: str,
     options: dict[str, Any],
-    baseline: Path | None,
-    update: bool,
+    ending: Ending,
 ) -> NoReturn:
     """Run a shard's jobs of those names, and leave with the exit code that they come to."""
     from rich.console import Console
@@ -309,20 +358,24 @@ def _run_jobs(
     from job.batch.shard import WHOLE
     from job.reports.terminal import print_summary
 
+    baseline, update = asked.baseline, asked.update_baseline
     chosen = part.select([planned for planned in plan if planned.job.name in names])
     if update and baseline is not None and baseline.is_dir():
         prepare_output(baseline)  # said now where it cannot be written to
     if baseline is not None:
         options["baseline"] = check_baseline(baseline, output, plan, chosen, sharded=part != WHOLE)
     write_plan(output, plan)
+    ending.start()
     output = replace(output, shard=part.label)
     if len(options["gpus"]) > 1 and any(p.job.training.distribution == "mirrored" for p in chosen):
         # one worker that sees every GPU, so not the one that was started ahead
         options |= {"gpus": (",".join(options["gpus"]),), "workers": 1, "first": None}
     with options["stop"].noting():
-        log = _log(log_form)
+        log = _log(asked.log_format)
         try:
+            directory = asked.spec.parent
             report = run_batch(chosen, output, directory, log, may_be_empty=part != WHOLE, **options)
+            ending.reported = True
         finally:
             log.close()
         print_summary(report, Console())
@@ -491,7 +544,11 @@ def report(
     from job.reports.terminal import print_summary
 
     _check_update(baseline, update_baseline, shard=False)
-    merged = merge_reports(directories, output_dir, baseline)
+    ending = Ending(output_dir or directories[0], planned=True)
+    # Elsewhere the reports that are there are those of a run, which a merge needs.
+    apart = output_dir is not None and output_dir.resolve() not in [path.resolve() for path in directories]
+    with ending.recorded() if apart else nullcontext():
+        merged = merge_reports(directories, output_dir, baseline)
     print_summary(merged, Console())
     _tell_github(merged)
     names = [*(job.name for job in merged.jobs), *merged.missing]
@@ -666,12 +723,9 @@ def _without_chatter() -> Iterator[None]:
 
 def _lines(name: str) -> Any:
     if name == "-":
-        from contextlib import nullcontext
-
         if was_closed(0):
             text = "-: standard input is closed; give a file, or connect standard input"
             raise typer.BadParameter(text, param_hint="--input")
-
         return nullcontext(sys.stdin)
     try:
         return open(name, encoding="utf-8")

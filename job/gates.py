@@ -150,6 +150,7 @@ def decide(
     may_be_empty: bool = False,
     comparison: Comparison | None = None,
     seeds: Sequence[SeedsSummary] = (),
+    besides: Iterable[Finding] = (),
 ) -> Verdict:
     """Judge a batch.
 
@@ -160,6 +161,7 @@ def decide(
         may_be_empty: nothing planned is nothing wrong: one of more shards than there are jobs.
         comparison: with a baseline, where there is one.
         seeds: of the jobs that have several, with the bars on their means judged.
+        besides: what else keeps the batch from success.
 
     Returns:
         exit code 0 only when there is at least one result (or none had to be), all planned ones are there,
@@ -169,7 +171,8 @@ def decide(
     finished = {result.name for result in results if result.finished}
     compared = [job for job in comparison.jobs if job.name in finished] if comparison else []
     means = _mean_findings(seeds)
-    return conclude([*_stop_findings(stopped_by), *found, *means, *comparison_findings(compared)])
+    against = comparison_findings(compared)
+    return conclude([*besides, *_stop_findings(stopped_by), *found, *means, *against])
 
 
 def findings(planned: Sequence[str], results: Sequence[JobResult]) -> tuple[Finding, ...]:

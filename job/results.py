@@ -536,6 +536,8 @@ class Report:
         schema_version: of this form; one that only adds keys keeps its number.
         comparison: with the baseline; None where none was given.
         seeds: of the jobs that have `seeds`, in the plan's order.
+        unstarted: why the run ended before it had a plan (a wrong spec, say), in sentences; empty for others.
+            Results that are there are of earlier runs then.
     """
 
     started_at: str
@@ -548,6 +550,7 @@ class Report:
     schema_version: int = SCHEMA_VERSION
     comparison: Comparison | None = None
     seeds: tuple[SeedsSummary, ...] = ()
+    unstarted: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """Return the text of `report.json`; ends with a line end."""

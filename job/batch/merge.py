@@ -16,6 +16,7 @@ from job.batch.lock import lock_output
 from job.batch.plan_file import PlanEntry, write_entries
 from job.batch.seeds import families, summarize
 from job.comparison.compare import merge_comparisons
+from job.errors import BAD_USAGE
 from job.reports.build import build_report
 from job.reports.writing import write_reports
 from job.results import Comparison, JobResult, Report
@@ -77,19 +78,43 @@ def _report(
         against = merge_comparisons(parts, gates_of(plan))
     present = {result.name for result in results}
     seeds = summarize(results, families(plan))
+    unstarted = _unstarted(results, runs)
     return build_report(
         results,
         started_at=min([_time(run.started_at) for run in told.values()], default=began),
         finished_at=max(
-            [_time(run.finished_at) for run in told.values()], default=datetime.now(timezone.utc)
+            [_time(run.finished_at) for run in (*told.values(), *unstarted)],
+            default=datetime.now(timezone.utc),
         ),
-        verdict=gates.decide(names, results, comparison=against, seeds=seeds),
+        verdict=gates.decide(
+            names, results, comparison=against, seeds=seeds, besides=_never_began(unstarted)
+        ),
         missing=[name for name in names if name not in present],
         # A result that no run's report tells of was at any rate not trained now.
         reused=[name for name in present if name not in told or _entries(told[name])[name].reused],
         comparison=against,
         seeds=seeds,
+        unstarted=[*dict.fromkeys(reason for run in unstarted for reason in run.unstarted)],
     )
+
+
+def _unstarted(results: Sequence[JobResult], runs: Sequence[Report]) -> list[Report]:
+    """Return the reports of runs that ended before they had a plan, unless later ones tell of every job."""
+    started = [run for run in runs if not run.unstarted]
+    ends = [_time(run.finished_at) if (run := _last_telling(r, started)) else None for r in results]
+    return [
+        run
+        for run in runs
+        if run.unstarted and not (ends and all(end and end >= _time(run.finished_at) for end in ends))
+    ]
+
+
+def _never_began(unstarted: Iterable[Report]) -> Iterator[gates.Finding]:
+    told = {reason: run.exit_code for run in unstarted for reason in run.unstarted}
+    for reason, code in told.items():
+        exit_code = code if code in gates.PRECEDENCE else BAD_USAGE
+        sentence = f"the last run did not start, so the results are of earlier ones: {reason}"
+        yield gates.Finding(exit_code, sentence)
 
 
 def _runs(sources: Iterable[OutputPaths]) -> list[Report]:

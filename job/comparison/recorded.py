@@ -51,7 +51,7 @@ def read_recorded(path: Path, role: str = "baseline") -> RecordedBatch:
     output = OutputPaths(path if path.is_dir() else path.parent)
     file = output.report if path.is_dir() else path
     try:
-        return RecordedBatch(str(path), output, Report.from_json(file.read_bytes()))
+        batch = RecordedBatch(str(path), output, Report.from_json(file.read_bytes()))
     except FileNotFoundError:
         raise BaselineError(f"{role} {path} {_absent(path)}") from None
     except OSError as error:
@@ -61,6 +61,12 @@ def read_recorded(path: Path, role: str = "baseline") -> RecordedBatch:
         raise BaselineError(
             f"{role} {file} is no report that this version reads ({what}); run its batch again"
         ) from error
+    if batch.report.unstarted:
+        raise BaselineError(
+            f"{role} {path} has no results of its last run, which did not start "
+            f"({batch.report.unstarted[0]}); run its batch again"
+        )
+    return batch
 
 
 def _absent(path: Path) -> str:

@@ -19,6 +19,7 @@ def build_report(
     reused: Collection[str] = (),
     comparison: Comparison | None = None,
     seeds: Sequence[SeedsSummary] = (),
+    unstarted: Sequence[str] = (),
 ) -> Report:
     """Put a batch's report together.
 
@@ -30,6 +31,7 @@ def build_report(
         reused: names of the jobs that were done before this run; they are marked so.
         comparison: with a baseline, where there is one.
         seeds: of the jobs that have several.
+        unstarted: why there is no plan of this run, see `Report`.
     """
     jobs = tuple(replace(result, reused=result.reused or result.name in reused) for result in results)
     totals: dict[str, int] = {status: sum(job.status == status for job in jobs) for status in STATUSES}
@@ -44,6 +46,7 @@ def build_report(
         missing=tuple(missing),
         comparison=comparison,
         seeds=tuple(seeds),
+        unstarted=tuple(unstarted),
     )
 
 
