@@ -27,7 +27,7 @@ from job.results import (
     Status,
     Verdict,
 )
-from job.spec.metrics import METRICS
+from job.spec.metrics import METRICS, leading_metric
 from job.spec.schema import GateSpec
 from job.statistics import examples_to_settle, near, round_up
 from job.stopping import Request
@@ -188,7 +188,8 @@ def gate_findings(results: Iterable[JobResult], seeds: Iterable[SeedsSummary]) -
     """Yield the gates that finished jobs failed, and those on the means over seeds."""
     for result in results:
         if result.status in FINISHED:
-            yield from _job_findings(result.name, result)
+            found = _job_findings(result.name, result)
+            yield from (finding for finding in found if finding.exit_code == GATE_FAILED)
     yield from _mean_findings(seeds)
 
 
@@ -230,9 +231,21 @@ def _job_findings(name: str, result: JobResult | None) -> Iterator[Finding]:
         yield Finding(FAILED, f"job {name} failed: {cause}")
     elif result.status == "interrupted":
         yield Finding(FAILED, f"job {name} was interrupted before it finished")
+    elif lacking := _lacking(result):
+        yield Finding(FAILED, f"job {name} failed: it has no {lacking} that is a finite number")
     else:
         missed = [outcome.shortfall for outcome in result.gates if not outcome.passed]
         # Either sign is enough: a result file that contradicts itself must not pass.
         if missed or result.status == "gate_failed":
             cause = "; ".join(missed) or "which one was not recorded"
             yield Finding(GATE_FAILED, f"job {name} failed its gate: {cause}")
+
+
+def _lacking(result: JobResult) -> str:
+    """Return the leading metric of a finished job that does not have it; empty where it does."""
+    problem = result.spec.get("problem")
+    kind = problem.get("kind") if isinstance(problem, dict) else None
+    if kind is None:  # a result that does not say what it is of
+        return ""
+    leading = leading_metric(kind)
+    return "" if math.isfinite(result.metrics.get(leading, math.nan)) else leading

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import TypeAdapter
+from pydantic import BeforeValidator, TypeAdapter
+
+from job.finite_numbers import nonfinite_places
 
 SCHEMA_VERSION = 1
 
@@ -18,6 +21,22 @@ FINISHED: tuple[Status, ...] = ("passed", "gate_failed")
 """Statuses that training the same job again would give again."""
 
 
+def _measured(values: Any) -> Any:
+    """Return metrics or timings as read, without those that are null or not finite: they were not measured.
+
+    What misses a metric says so: the gates, a comparison, the verdict.
+    """
+    if not isinstance(values, dict):
+        return values
+    return {k: v for k, v in values.items() if v is not None and not [*nonfinite_places(v)]}
+
+
+Measured = Annotated[dict[str, float], BeforeValidator(_measured)]
+"""Name -> finite value."""
+
+_MEASURED_PLACE = re.compile(r"(jobs\[\d+\]\.)?(metrics|timings)\.")
+
+
 def _check_version(text: str | bytes) -> None:
     """Raise `ValueError` for the JSON of another version, before what else it lacks is complained about."""
     with suppress(json.JSONDecodeError, UnicodeDecodeError):
@@ -25,6 +44,9 @@ def _check_version(text: str | bytes) -> None:
         found = record.get("schema_version", SCHEMA_VERSION) if isinstance(record, dict) else SCHEMA_VERSION
         if found != SCHEMA_VERSION:
             raise ValueError(f"schema_version is {found}, this program reads {SCHEMA_VERSION}")
+        for place in nonfinite_places(record):
+            if not _MEASURED_PLACE.match(place):
+                raise ValueError(f"{place} is not a finite number")
 
 
 @dataclass(frozen=True)
@@ -261,10 +283,10 @@ class JobResult:
     seed: int
     spec: dict[str, Any]
     schema_version: int = SCHEMA_VERSION
-    metrics: dict[str, float] = field(default_factory=dict)
+    metrics: Measured = field(default_factory=dict)
     gates: tuple[GateOutcome, ...] = ()
     data: dict[str, Any] = field(default_factory=dict)
-    timings: dict[str, float] = field(default_factory=dict)
+    timings: Measured = field(default_factory=dict)
     peak_rss_bytes: int = 0
     parameters: int = 0
     history: dict[str, list[int | float | None]] = field(default_factory=dict)
@@ -347,6 +369,8 @@ class MetricComparison:
         detail: the counts that the test is from, in words.
         change: what it comes to: significant and large enough, or `unchanged`.
         advice: of a change for the worse that is large enough but not significant, what would settle it.
+        total_loss_p_value: the smallest p-value that a loss can have on these examples; None where it was not
+            recorded.
     """
 
     metric: str
@@ -363,6 +387,7 @@ class MetricComparison:
     detail: str
     change: Change = "unchanged"
     advice: str | None = None
+    total_loss_p_value: float | None = None
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,10 @@ MOST_RESAMPLES = 100_000
 MOST_DRAWS = 200_000_000
 """Examples drawn by a bootstrap: some seconds of work."""
 
+MOST_UNITS = 20_000
+"""Examples that are resampled one by one; of more, neighbours are resampled together. So there are enough
+resamples for a p-value of 1 in 10,000, however many examples there are."""
+
 _CHUNK = 2_000_000
 _FEW = 64
 """Distinct values up to which their counts are drawn, not examples: much quicker, the same distribution."""
@@ -39,6 +43,8 @@ class Evidence:
         p_value: how likely a change at least as large in the direction of this one is, were there none
             (one-sided); 1 where nothing changed.
         detail: the counts that it is from, in words.
+        total_loss_p_value: the p-value where all that was right is wrong now, or every example's error is
+            larger. No loss has a smaller one.
     """
 
     test: str
@@ -46,6 +52,7 @@ class Evidence:
     now: float
     p_value: float
     detail: str
+    total_loss_p_value: float = 0.0
 
     @property
     def difference(self) -> float:
@@ -64,7 +71,13 @@ def mcnemar(before: Bools, now: Bools) -> Evidence:
     lost = int(np.sum(before & ~now))
     won = int(np.sum(~before & now))
     detail = f"{lost:,} right before and wrong now, {won:,} the other way, of {len(before):,} examples"
-    return Evidence("exact McNemar", float(before.mean()), float(now.mean()), _sign_test(lost, won), detail)
+    shares = float(before.mean()), float(now.mean())
+    return Evidence("exact McNemar", *shares, _sign_test(lost, won), detail, all_one_way(int(before.sum())))
+
+
+def all_one_way(count: int) -> float:
+    """Return the p-value of so many changes that all go one way: how likely chance has that (sign test)."""
+    return float(0.5**count)
 
 
 def _sign_test(lost: int, won: int) -> float:
@@ -90,7 +103,19 @@ def two_proportions(before: tuple[int, int], now: tuple[int, int]) -> Evidence:
     detail = (
         f"{before[0]:,} of {before[1]:,} right before, {now[0]:,} of {now[1]:,} now, not the same examples"
     )
-    return Evidence("two proportions (Fisher)", *shares, min(p, 1.0), detail)
+    return Evidence("two proportions (Fisher)", *shares, min(p, 1.0), detail, all_lost(before, now[1]))
+
+
+def all_lost(before: tuple[int, int], now: int) -> float:
+    """Return the p-value of Fisher's exact test where no answer is right any more.
+
+    Args:
+        before: how many were right, of how many.
+        now: of how many other examples none is right.
+    """
+    right, count = before
+    # all that is right lies on one side: the product of (count - i) / (count + now - i) for i < right
+    return math.exp(sum(math.log1p(-now / (count + now - i)) for i in range(right)))
 
 
 def bootstrap_p_value(changes: Floats) -> float:
@@ -108,7 +133,16 @@ def bootstrap_p_value(changes: Floats) -> float:
     if mean == 0.0 or count == 1:
         return 1.0
     scale = math.sqrt(count / (count - 1))
-    return _share_reaching(abs(mean), _resampled_means((changes - mean) * math.copysign(scale, mean)))
+    found = _share_reaching(abs(mean), _resampled_means((changes - mean) * math.copysign(scale, mean)))
+    return max(found, all_one_way(count))
+
+
+def all_worse(count: int) -> float:
+    """Return the smallest p-value that a paired bootstrap of so many examples gives.
+
+    Few examples can all change one way by chance, which resampling them does not tell.
+    """
+    return max(all_one_way(count), 1 / (1 + _resamples(min(count, MOST_UNITS))))
 
 
 def _share_reaching(seen: float, resampled: Iterator[Floats]) -> float:
@@ -130,16 +164,34 @@ def _resampled_means(values: Floats) -> Iterator[Floats]:
     count = len(values)
     distinct, counts = np.unique(values, return_counts=True)
     few = len(distinct) <= min(_FEW, count - 1)
-    for size in _chunks(count, len(distinct) if few else count):
+    if not few:
+        values = _in_units(values) * (min(count, MOST_UNITS) / count)
+    for size in _chunks(min(count, MOST_UNITS), len(distinct) if few else len(values)):
         if few:
             yield rng.multinomial(count, counts / count, size=size) @ distinct / count
         else:
-            yield values[rng.integers(0, count, size=(size, count), dtype=np.int32)].mean(axis=1)
+            drawn = rng.integers(0, len(values), size=(size, len(values)), dtype=np.int32)
+            yield values[drawn].mean(axis=1)
 
 
-def _chunks(examples: int, width: int) -> Iterator[int]:
-    """Yield how many resamples of so many examples to make at once, each of which takes `width` numbers."""
-    left = min(MOST_RESAMPLES, MOST_DRAWS // examples)
+def _in_units(values: Floats) -> Floats:
+    """Return values (n, ...) of at most `MOST_UNITS` examples, of more the sums of so many neighbourhoods."""
+    count = len(values)
+    if count <= MOST_UNITS:
+        return values
+    starts = np.linspace(0, count, MOST_UNITS, endpoint=False).astype(np.intp)
+    sums: Floats = np.add.reduceat(values, starts, axis=0)
+    return sums
+
+
+def _resamples(units: int) -> int:
+    """Return how many resamples of so many units are made at most."""
+    return min(MOST_RESAMPLES, MOST_DRAWS // units)
+
+
+def _chunks(units: int, width: int) -> Iterator[int]:
+    """Yield how many resamples of so many units to make at once, each of which takes `width` numbers."""
+    left = _resamples(units)
     while left > 0:
         size = min(max(1, _CHUNK // width), left)
         left -= size
@@ -154,9 +206,7 @@ def root_mean_square(before: Floats, now: Floats, values: int) -> Evidence:
         values: how many errors there are in all, the same on both sides.
     """
     roots = math.sqrt(before.sum() / values), math.sqrt(now.sum() / values)
-    return Evidence(
-        "paired bootstrap", *roots, bootstrap_p_value(now - before), _better_or_worse(before, now)
-    )
+    return _bootstrapped(before, now, *roots)
 
 
 def total_per_unit(before: Floats, now: Floats, units: float) -> Evidence:
@@ -167,9 +217,12 @@ def total_per_unit(before: Floats, now: Floats, units: float) -> Evidence:
         units: of all the examples together, the same on both sides.
     """
     values = float(before.sum()) / units, float(now.sum()) / units
-    return Evidence(
-        "paired bootstrap", *values, bootstrap_p_value(now - before), _better_or_worse(before, now)
-    )
+    return _bootstrapped(before, now, *values)
+
+
+def _bootstrapped(before: Floats, now: Floats, was: float, found: float) -> Evidence:
+    p, detail = bootstrap_p_value(now - before), _better_or_worse(before, now)
+    return Evidence("paired bootstrap", was, found, p, detail, all_worse(len(before)))
 
 
 def _better_or_worse(before: Floats, now: Floats) -> str:
@@ -193,11 +246,11 @@ def score_of_counts(before: Floats, now: Floats, score: Callable[[Floats], Float
     scale = math.sqrt(count / max(1, count - 1))
     resampled = (
         (score(sums[1]) - score(sums[0]) - change) * math.copysign(scale, change)
-        for sums in _resampled_sums(np.stack([before, now]))
+        for sums in _resampled_sums(np.stack([_in_units(before), _in_units(now)]))
     )
     p = _share_reaching(abs(change), resampled) if change and count > 1 else 1.0
-    other = int(np.any(before != now, axis=1).sum())
-    return Evidence("paired bootstrap", *values, p, f"of {count:,} examples {other:,} count otherwise now")
+    detail = f"of {count:,} examples {int(np.any(before != now, axis=1).sum()):,} count otherwise now"
+    return Evidence("paired bootstrap", *values, max(p, all_one_way(count)), detail, all_worse(count))
 
 
 def _resampled_sums(counts: Floats) -> Iterator[Floats]:

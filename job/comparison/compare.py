@@ -10,18 +10,21 @@ from statistics import NormalDist
 from typing import Any
 
 from job.artifacts import OutputPaths
+from job.comparison.flaws import baseline_flaw, candidate_flaw, failure_flaw
 from job.comparison.measure import (
     Pair,
     as_comparison,
     compare_counts,
     compare_pairs,
     compare_speeds,
+    count_tested,
     flipped,
     min_effect,
     other_machine,
     paired,
     speed_by_factor,
 )
+from job.comparison.power import comparable, too_few
 from job.comparison.recorded import RecordedBatch, read_predictions
 from job.errors import BaselineError, OutputError
 from job.results import Change, Comparison, JobComparison, JobResult, MetricComparison
@@ -160,6 +163,8 @@ def _unreadable(baseline: RecordedBatch, before: JobResult) -> str:
         predictions = read_predictions(baseline.output, before)
     except BaselineError as error:
         return str(error)
+    if flaw := baseline_flaw(before):
+        return flaw
     return "" if predictions or "sequence_accuracy" in before.metrics else _WITHOUT_EXAMPLES
 
 
@@ -167,6 +172,7 @@ _WITHOUT_EXAMPLES = (
     "numbers are compared example by example, and the examples of both sides are not there; give an output "
     "directory with its jobs/"
 )
+_WITHOUT_COUNTS = "the counts of right answers are not known on both sides; run both batches again"
 
 # --- one job ------------------------------------------------------------------------------------------------
 
@@ -175,6 +181,8 @@ def _compare_job(baseline: RecordedBatch, now: JobResult, candidate: Candidate) 
     before = baseline.results.get(now.name)
     if before is None:
         return JobComparison(now.name, "new", "the baseline does not have this job")
+    if before.finished and (flaw := failure_flaw(now)):
+        return JobComparison(now.name, "regression", flaw)
     if not now.finished:
         return JobComparison(
             now.name, "not_comparable", f"the job has no finished result: it is {now.status}"
@@ -191,10 +199,16 @@ def _compare_job(baseline: RecordedBatch, now: JobResult, candidate: Candidate) 
 
 
 def _measured(before: JobResult, now: JobResult, pairs: Sequence[Pair], gate: GateSpec) -> JobComparison:
+    was, found_now = ([pair[side] for pair in pairs] for side in (0, 1))
+    if flaw := baseline_flaw(before, was):
+        return JobComparison(now.name, "not_comparable", flaw)
+    if flaw := candidate_flaw(before, now, found_now, was):
+        return JobComparison(now.name, "regression", flaw)
     evidence = compare_pairs(pairs, now) if pairs else compare_counts(before, now)
     if not evidence:
-        return JobComparison(now.name, "not_comparable", _WITHOUT_EXAMPLES)
-    examples = len(pairs) or min(result.data["test_examples"] for result in (before, now))
+        reason = _WITHOUT_COUNTS if "sequence_accuracy" in before.metrics else _WITHOUT_EXAMPLES
+        return JobComparison(now.name, "not_comparable", reason)
+    examples = len(pairs) or min(count_tested(result) for result in (before, now))
     lost, won = ([*flipped(pairs, lost=side)] for side in (True, False))
     elsewhere = other_machine(before, now)
     return JobComparison(
@@ -222,11 +236,32 @@ def judge_together(jobs: Sequence[JobComparison]) -> tuple[JobComparison, ...]:
     """Adjust the p-values of all tests of a batch (Holm 1979), and say what each job comes to.
 
     Changes for the worse and for the better are two questions, adjusted each for itself: a batch in which
-    nothing changed raises a false alarm with probability alpha at most, however many jobs it has.
+    nothing changed raises a false alarm with probability alpha at most, however many jobs it has. A job of
+    so few examples that a total loss would not be significant cannot be compared; its tests do not count.
     """
-    worse = iter(holm([_one_sided(metric, "regression") for job in jobs for metric in job.metrics]))
-    better = iter(holm([_one_sided(metric, "improvement") for job in jobs for metric in job.metrics]))
-    return tuple(_judged(job, [_adjusted(m, next(worse), next(better)) for m in job.metrics]) for job in jobs)
+    able, tests = comparable(jobs)
+    metrics = [metric for i in sorted(able) for metric in jobs[i].metrics]
+    worse = iter(holm([_one_sided(metric, "regression") for metric in metrics]))
+    better = iter(holm([_one_sided(metric, "improvement") for metric in metrics]))
+    return tuple(
+        _judged(job, [_adjusted(m, next(worse), next(better)) for m in job.metrics])
+        if i in able
+        else _incapable(job, tests + len(job.metrics))
+        for i, job in enumerate(jobs)
+    )
+
+
+def _incapable(job: JobComparison, tests: int) -> JobComparison:
+    """Return a job that could not show a loss, or is judged already."""
+    if not job.metrics or job.verdict == "not_comparable":
+        return job
+    told = tuple(
+        replace(metric, adjusted_p_value=min(1.0, tests * metric.p_value), change="unchanged", advice=None)
+        for metric in job.metrics
+    )
+    if job.speed_fails and job.warnings:
+        return replace(job, verdict="regression", metrics=told, reason="; ".join(job.warnings))
+    return replace(job, verdict="not_comparable", metrics=told, reason=too_few(job, tests))
 
 
 def direction(metric: MetricComparison) -> Change:
@@ -268,8 +303,6 @@ def _advice(metric: MetricComparison, p: float) -> str | None:
 
 
 def _judged(job: JobComparison, metrics: Sequence[MetricComparison]) -> JobComparison:
-    if job.verdict in ("new", "removed", "not_comparable"):
-        return job
     changes = [metric.change for metric in metrics]
     slower = job.speed_fails and bool(job.warnings)
     verdict: Change = (

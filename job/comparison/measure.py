@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -9,7 +10,15 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from job.metrics import BY_COUNTS, Floats, bleu_is_defined, edit_distances, per_token, text_counts
+from job.metrics import (
+    BY_COUNTS,
+    Floats,
+    bleu_is_defined,
+    edit_distances,
+    per_token,
+    power_of_two,
+    text_counts,
+)
 from job.results import FlippedExample, JobResult, MetricComparison, Prediction, SpeedComparison
 from job.spec.metrics import METRICS
 from job.spec.schema import GateSpec, recorded_separator
@@ -161,13 +170,16 @@ def _compare_texts(pairs: Sequence[Pair], *, words: bool) -> dict[str, Evidence]
 
 def _compare_numbers(pairs: Sequence[Pair]) -> dict[str, Evidence]:
     errors = [[_errors(prediction) for prediction in pair] for pair in pairs]
+    unit = power_of_two(np.concatenate([error for pair in errors for error in pair]))
+    errors = [[error / unit for error in pair] for pair in errors]  # squares of large ones overflow
     squared = np.array([[np.sum(error**2) for error in pair] for pair in errors])
     absolute = np.array([[np.sum(np.abs(error)) for error in pair] for pair in errors])
     values = sum(len(pair[0]) for pair in errors)
-    return {
+    found = {
         "rmse": root_mean_square(squared[:, 0], squared[:, 1], values),
         "mae": total_per_unit(absolute[:, 0], absolute[:, 1], values),
     }
+    return {k: replace(e, before=e.before * unit, now=e.now * unit) for k, e in found.items()}
 
 
 def _errors(prediction: Prediction) -> NDArray[np.float64]:
@@ -181,14 +193,21 @@ def compare_counts(before: JobResult, now: JobResult) -> dict[str, Evidence]:
     """Test the share of right sequences over different examples, from the results alone.
 
     Returns:
-        nothing for numbers, which cannot be compared without the examples.
+        nothing for numbers, which cannot be compared without examples, and where counts are not known.
     """
     metric = "sequence_accuracy"
-    if metric not in before.metrics or metric not in now.metrics:
+    shares = [result.metrics.get(metric, math.nan) for result in (before, now)]
+    counts = [count_tested(result) for result in (before, now)]
+    if not min(counts) or not all(0 <= share <= 1 for share in shares):
         return {}
-    sides = [(result.metrics[metric], int(result.data["test_examples"])) for result in (before, now)]
-    counts = [(round(share * count), count) for share, count in sides]
-    return {metric: two_proportions(counts[0], counts[1])}
+    was, found = ((round(share * count), count) for share, count in zip(shares, counts, strict=True))
+    return {metric: two_proportions(was, found)}
+
+
+def count_tested(result: JobResult) -> int:
+    """Return how many test examples a job had; 0 where its result does not say."""
+    count = result.data.get("test_examples")
+    return count if isinstance(count, int) and count > 0 else 0
 
 
 def as_comparison(
@@ -208,6 +227,7 @@ def as_comparison(
         examples=examples,
         paired=paired,
         detail=evidence.detail,
+        total_loss_p_value=evidence.total_loss_p_value,
     )
 
 

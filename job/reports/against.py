@@ -54,7 +54,7 @@ def _cells(metric: MetricComparison | None) -> list[str]:
 
 def _said(job: JobComparison) -> Iterator[str]:
     """Yield what is to be said of a job beside its numbers."""
-    if not job.metrics:
+    if not job.metrics or job.verdict == "not_comparable":
         yield f"{job.name}: {job.reason}"
     for metric in job.metrics:
         if metric.change != "unchanged" or metric.advice:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import chain, combinations
 
 import pytest
@@ -167,6 +168,23 @@ def test_a_job_that_missed_two_gates_is_one_sentence():
         "job x failed its gate: sequence_accuracy is 0.85, below its bar of 0.9; "
         "edit_rate was not measured (the bar is 0.1)",
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "metrics", "lacks"),
+    [
+        ("copy", {"token_accuracy": 1.0}, "sequence_accuracy"),
+        ("copy", {"sequence_accuracy": NAN}, "sequence_accuracy"),
+        ("time_series", {"mae": 1.0}, "rmse"),
+        ("time_series", {"rmse": INF}, "rmse"),
+    ],
+)
+def test_a_result_without_its_leading_metric_is_a_failed_job(kind, metrics, lacks):
+    bad = replace(result("bad", metrics=metrics), spec={"problem": {"kind": kind}})
+    reason = f"job bad failed: it has no {lacks} that is a finite number"
+    assert decide(["bad"], [bad]) == Verdict(FAILED, (reason,))
+    good = replace(bad, metrics={lacks: 0.5})
+    assert decide(["bad"], [good]).exit_code == OK
 
 
 def test_findings_follow_the_plan_then_what_was_not_planned():
