@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
 from job import gates
-from job.artifacts import OutputPaths, prepare_output
+from job.artifacts import JobPaths, OutputPaths, prepare_output
 from job.batch.baseline import compare_merged, gates_of
+from job.batch.derived_files import complete, restore_and_record
 from job.batch.gather import common_plan, distinct, gather, read_result
 from job.batch.judging import completed, judge_by_plan
 from job.batch.lock import lock_output
@@ -51,7 +53,7 @@ def merge_reports(
             gather(plan, given, output)
             write_entries(output, plan.values())
     recorded = [
-        result
+        _restored(output.job(name), result)
         for name, entry in plan.items()
         if (result := read_result(output, name, entry.fingerprint)) is not None
     ]
@@ -61,6 +63,11 @@ def merge_reports(
     report = _report(entries, results, sources, began, against)
     write_reports(output, report)
     return report
+
+
+def _restored(paths: JobPaths, result: JobResult) -> JobResult:
+    whole = result.finished and complete(paths, result)
+    return restore_and_record(paths, result).result if whole else result
 
 
 def _report(
@@ -132,9 +139,14 @@ def _last_telling(result: JobResult, runs: Sequence[Report]) -> Report | None:
     """Return the latest report that holds this very result, however it was judged then."""
     for run in runs:
         entry = _entries(run).get(result.name)
-        if entry is not None and entry.without_verdict() == result.without_verdict():
+        if entry is not None and _measured(entry) == _measured(result):
             return run
     return None
+
+
+def _measured(result: JobResult) -> JobResult:
+    """Return a result without its verdict, and without the list of its files, which may be made again."""
+    return replace(result.without_verdict(), artifacts=())
 
 
 def _entries(report: Report) -> dict[str, JobResult]:

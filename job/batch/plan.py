@@ -9,13 +9,13 @@ from typing import Literal
 
 from job.artifacts import JobPaths, OutputPaths
 from job.batch.plan_file import PlanEntry, read_entries, write_entries
-from job.batch.resume import finished_result, interrupted, recorded_result, superseded
+from job.batch.resume import finished_result, incomplete, interrupted, recorded_result, superseded
 from job.results import JobResult
 from job.spec.files import Checksums, PlannedData
 from job.spec.matrix import fingerprint, planned_data, problem_fingerprint
 from job.spec.schema import JobSpec, Spec
 
-State = Literal["done", "to do", "failed before", "interrupted", "changed"]
+State = Literal["done", "to do", "failed before", "interrupted", "changed", "incomplete"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,8 @@ class PlannedJob:
         paths: where its files are.
         result: the finished result that makes training it again needless, else None.
         state: `done`; `to do`; `failed before` (it will be tried again); `interrupted` (it will go on);
-            `changed`: what is there is of another fingerprint, and will be set aside.
+            `changed`: what is there is of another fingerprint, and will be set aside; `incomplete`: it was
+            finished, but files of it are gone that cannot be made again, and it will be set aside.
         data: what its data is; the fingerprints are of this.
     """
 
@@ -69,6 +70,8 @@ def _planned(job: JobSpec, directory: Path, paths: JobPaths, data: PlannedData) 
         state = "changed"
     elif interrupted(paths, mark):
         state = "interrupted"
+    elif incomplete(paths, mark):
+        state = "incomplete"
     elif recorded_result(paths) is not None:
         state = "failed before"
     return PlannedJob(job, mark, problem_fingerprint(job, directory, data), paths, done, state, data)

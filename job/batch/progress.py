@@ -23,7 +23,7 @@ LINE_SECONDS = 30.0
 
 EVENTS: dict[str, tuple[str, ...]] = {
     "begun": ("jobs",),
-    "reused": ("job",),
+    "reused": ("job", "note"),
     "started": ("job",),
     "progress": (
         "job",
@@ -67,10 +67,11 @@ class Log:
         self._course = Course(jobs, time.monotonic())
         self._say("begun", f"batch: {_count(jobs)}", jobs=jobs)
 
-    def reused(self, name: str) -> None:
-        """The job was done before."""
+    def reused(self, name: str, note: str = "") -> None:
+        """The job was done before; `note` says which of its files were missing."""
         self._course.reuse()
-        self._say("reused", f"{name}: already done, not trained again", job=name)
+        text = f"{name}: already done, not trained again"
+        self._say("reused", f"{text}; {note}" if note else text, job=name, note=note)
 
     def started(self, name: str) -> None:
         """A worker took the job."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from job import artifacts, checkpoints
 from job.artifacts import JobPaths, OutputPaths
+from job.batch.derived_files import complete
 from job.results import JobResult
 
 
@@ -11,16 +12,19 @@ def finished_result(paths: JobPaths, fingerprint: str) -> JobResult | None:
     """Return the result of a job that need not be trained again, else None.
 
     It counts when it is of the same fingerprint, came to an end that training again would come to again, and
-    the files that it lists are there in their sizes.
+    is complete (see `derived_files`).
     """
     result = recorded_result(paths)
     if result is None or result.fingerprint != fingerprint or not result.finished:
         return None
-    for artifact in result.artifacts:
-        path = paths.directory / artifact.path
-        if not path.is_file() or path.stat().st_size != artifact.bytes:
-            return None
-    return result
+    return result if complete(paths, result) else None
+
+
+def incomplete(paths: JobPaths, fingerprint: str) -> bool:
+    """Return whether a job of this fingerprint was finished, but lacks files that it cannot do without."""
+    result = recorded_result(paths)
+    finished = result is not None and result.fingerprint == fingerprint and result.finished
+    return finished and finished_result(paths, fingerprint) is None
 
 
 def recorded_result(paths: JobPaths) -> JobResult | None:
@@ -49,7 +53,8 @@ def interrupted(paths: JobPaths, fingerprint: str) -> bool:
 
 
 def make_room(output: OutputPaths, name: str, fingerprint: str, *, fresh: bool) -> None:
-    """Get a job's directory ready for training: what is of another fingerprint is set aside, not deleted.
+    """Get a job's directory ready for training: what is of another fingerprint, or finished but
+    incomplete, is set aside, not deleted.
 
     Args:
         output: where.
@@ -63,7 +68,7 @@ def make_room(output: OutputPaths, name: str, fingerprint: str, *, fresh: bool) 
     artifacts.clear_job_leftovers(output, name)
     paths = output.job(name)
     begun = recorded_result(paths) is not None or paths.checkpoint.is_dir()
-    if superseded(paths, fingerprint) or (fresh and begun):
+    if superseded(paths, fingerprint) or incomplete(paths, fingerprint) or (fresh and begun):
         artifacts.set_aside(output, name)
     paths.directory.mkdir(parents=True, exist_ok=True)
     artifacts.clear_temporaries(paths.directory)

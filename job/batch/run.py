@@ -14,6 +14,7 @@ from typing import Any
 from job import artifacts, environment, gates
 from job.artifacts import OutputPaths
 from job.batch.baseline import RunBaseline
+from job.batch.derived_files import restore_and_record
 from job.batch.plan import PlannedJob, entry_of
 from job.batch.pool import Worker, worker_pool
 from job.batch.progress import Log
@@ -152,7 +153,10 @@ def run_batch(
         Stopped: it was asked to stop twice.
     """
     began = datetime.now(timezone.utc)
-    done = {} if fresh else {p.job.name: _judged_again(p, p.result) for p in plan if p.result is not None}
+    restored = {
+        p.job.name: restore_and_record(p.paths, p.result) for p in plan if p.result is not None and not fresh
+    }
+    done = {p.job.name: _judged_again(p, restored[p.job.name].result) for p in plan if p.job.name in restored}
     todo = [p for p in plan if p.job.name not in done]
     commit = environment.git_commit(directory)
     workers = min(workers, len(todo))
@@ -161,7 +165,7 @@ def run_batch(
     results: dict[str, JobResult] = dict(done)
     log.begun(len(plan))
     for name in done:
-        log.reused(name)
+        log.reused(name, restored[name].note)
         shutil.rmtree(output.job(name).checkpoint, ignore_errors=True)  # killed just before it was removed
     for planned in todo:
         make_room(output, planned.job.name, planned.fingerprint, fresh=fresh)

@@ -6,7 +6,8 @@ import csv
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -39,19 +40,31 @@ def write_plots(paths: JobPaths, result: JobResult) -> None:
     Raises:
         OSError: a file cannot be read or written.
     """
+    for path, draw in drawings(paths, result).items():
+        write_text(path, draw())
+
+
+def drawings(paths: JobPaths, result: JobResult) -> dict[Path, Callable[[], str]]:
+    """Return what can be drawn of a job: where each picture goes, and a function that draws it.
+
+    Args:
+        paths, result: see `write_plots`.
+    """
     name, analysis = result.name, result.analysis
-    drawings = {paths.curves: curves_svg(paths.history.read_text("utf-8"), title=name)}
+    found: dict[Path, Callable[[], str]] = {
+        paths.curves: lambda: curves_svg(paths.history.read_text("utf-8"), title=name)
+    }
     if has_profile(analysis):
-        drawings[paths.accuracy] = accuracy_svg(analysis, title=f"{name}: accuracy")
+        found[paths.accuracy] = lambda: accuracy_svg(analysis, title=f"{name}: accuracy")
     if result.attention:
         right = [sample.correct for sample in result.samples[: len(result.attention)]]
-        drawings[paths.attention] = attention_svg(result.attention, right, title=f"{name}: attention")
+        found[paths.attention] = lambda: attention_svg(result.attention, right, title=f"{name}: attention")
     # A file without an analysis beside it was left by some other model that had this name.
     if analysis and paths.contexts.exists():
-        contexts = json.loads(paths.contexts.read_bytes())
-        drawings[paths.contexts_plot] = contexts_svg(contexts, title=f"{name}: contexts")
-    for path, text in drawings.items():
-        write_text(path, text)
+        found[paths.contexts_plot] = lambda: contexts_svg(
+            json.loads(paths.contexts.read_bytes()), title=f"{name}: contexts"
+        )
+    return found
 
 
 # --- curves -------------------------------------------------------------------------------------------------

@@ -170,7 +170,7 @@ def test_lines_for_machines_are_json_objects_with_the_listed_keys(clock, tmp_pat
     assert all(re.fullmatch(TIME, line.pop("time")) for line in lines)
     assert lines == [
         {"event": "begun", "jobs": 3},
-        {"event": "reused", "job": "k"},
+        {"event": "reused", "job": "k", "note": ""},
         {"event": "started", "job": "j"},
         {"event": "retried", "job": "j", "error": "WorkerLost: killed"},
         {"event": "started", "job": "j"},
