@@ -700,8 +700,8 @@ def _load_model(directory: Path) -> Usable:
     from job import environment
     from job.batch.pool import VARIABLES
 
-    os.environ.update({**VARIABLES, "TF_CPP_MIN_LOG_LEVEL": "3"})
     environment.check_versions()
+    os.environ.update({**VARIABLES, "TF_CPP_MIN_LOG_LEVEL": "3"})
     with _without_chatter():
         environment.check_works()
         from job import use

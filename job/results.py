@@ -182,6 +182,10 @@ class Artifact:
     sha256: str
 
 
+QUOTED = "last lines of its log:"
+"""How the first line of a message ends that quotes a log below."""
+
+
 @dataclass(frozen=True)
 class Failure:
     """Why a job failed.
@@ -198,8 +202,14 @@ class Failure:
 
     @property
     def summary(self) -> str:
-        """The class and the first line of the message, cut to 300 characters: fits into a sentence."""
-        first = next(iter(self.message.strip().splitlines()), "")
+        """The class and the first line of the message, cut to 300 characters: fits into a sentence.
+
+        Of a log that is quoted below that line it has the last line.
+        """
+        lines = [line.strip() for line in self.message.strip().splitlines() if line.strip()]
+        first = lines[0] if lines else ""
+        if len(lines) > 1 and first.endswith(QUOTED):
+            first = f"{first.removesuffix(QUOTED)}last line of its log: {lines[-1]}"
         first = first if len(first) <= 300 else first[:299] + "…"
         return f"{self.type}: {first}" if first else self.type
 

@@ -17,9 +17,11 @@ from multiprocessing.connection import Connection
 from typing import IO, TYPE_CHECKING
 
 from job.batch.resources import device_variables
+from job.environment import IGNORED_VARIABLES
 from job.import_path import worker_command, worker_variables
 
 if TYPE_CHECKING:
+    from job.results import Progress
     from job.task import Task
 
 VARIABLES = {
@@ -29,6 +31,7 @@ VARIABLES = {
     "TF_NUM_INTRAOP_THREADS": "1",
     "TF_NUM_INTEROP_THREADS": "1",
     "TF_CPP_MIN_LOG_LEVEL": "2",
+    "KERAS_BACKEND": "tensorflow",
 }
 """Set for a worker before it starts: some libraries read them as they load."""
 
@@ -44,6 +47,7 @@ class Worker:
         ready: it has loaded TensorFlow.
         task: that it is at.
         log_start: where its own lines begin in the task's log, bytes: what is before is of earlier attempts.
+        progress: how far it told that the task is; None where it did not yet.
         deadline: on the monotonic clock; what it is at may not take longer.
         spent: it is to be replaced before it does another task.
     """
@@ -55,6 +59,7 @@ class Worker:
     ready: bool = False
     task: Task | None = None
     log_start: int = 0
+    progress: Progress | None = None
     deadline: float = math.inf
     spent: bool = False
 
@@ -63,10 +68,11 @@ def start_worker(variables: Mapping[str, str]) -> Worker:
     """Start a worker process; it loads TensorFlow on its own time and then waits for a task."""
     here, there = socket.socketpair()
     output = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
+    given = {name: value for name, value in worker_variables().items() if name not in IGNORED_VARIABLES}
     process = subprocess.Popen(
         worker_command(sys.executable, there.fileno()),
         pass_fds=[there.fileno()],
-        env={**worker_variables(), **VARIABLES, **variables},
+        env={**given, **VARIABLES, **variables},
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=output,

@@ -22,7 +22,7 @@ from job.batch.messages import Advanced, Broken, Failed, Finished, Interrupted, 
 from job.batch.pool import Worker, start_worker, stop_worker
 from job.batch.resources import MAX_RESIDENT_BYTES
 from job.errors import DependencyError
-from job.results import Failure, JobResult, Progress
+from job.results import QUOTED, Failure, JobResult, Progress
 from job.stopping import Stop
 from job.task import Task
 
@@ -131,6 +131,7 @@ class _Schedule:
         if worker.spent or not self.waiting:
             return None
         task = worker.task = self.waiting.popleft()
+        worker.progress = None
         worker.log_start = task.paths.log.stat().st_size if task.paths.log.exists() else 0
         _set_deadline(worker)
         with suppress(OSError):  # a worker that is gone is noticed when its answer is read
@@ -222,6 +223,7 @@ def _receive(worker: Worker, watcher: Watcher) -> Finished | Failed | Ready | _V
         case Interrupted(cause):  # where the batch did not ask for it, somebody else did
             return _Vanished(_lost(worker, f"was stopped by {cause}"))
         case Advanced(progress):
+            worker.progress = progress
             watcher.advanced(worker.task.job.name, progress)
         case Broken(text):
             raise DependencyError(text)
@@ -241,7 +243,7 @@ def _end(process: subprocess.Popen[bytes]) -> str:
 
 
 def _lost(worker: Worker, how: str) -> Failure:
-    return Failure("WorkerLost", f"the worker process {how}; last lines of its log:\n{_tail(worker)}")
+    return Failure("WorkerLost", f"the worker process {how}; {_quoted(worker)}")
 
 
 def _overdue(worker: Worker) -> Failure:
@@ -249,16 +251,27 @@ def _overdue(worker: Worker) -> Failure:
     minutes = worker.task.job.timeout_minutes
     return Failure(
         "TimedOut",
-        f"it took longer than its timeout_minutes of {minutes:g} and was killed; last lines of its log:\n"
-        + _tail(worker),
+        f"it took longer than its timeout_minutes of {minutes:g} and was killed; {_quoted(worker)}",
     )
 
 
-def _tail(worker: Worker) -> str:
+def _quoted(worker: Worker) -> str:
+    """Return the last lines of a worker's log; where it is empty, how far the worker was."""
     assert worker.task is not None
     worker.output.seek(0)
     text = worker.output.read() + _last_bytes(worker.task.paths.log, worker.log_start)
-    return "\n".join(text.decode("utf-8", "replace").splitlines()[-LOG_LINES:])
+    lines = [line for line in text.decode("utf-8", "replace").splitlines() if line.strip()]
+    if lines:
+        return "\n".join([QUOTED, *lines[-LOG_LINES:]])
+    return f"its log is empty, and {_stage(worker)}"
+
+
+def _stage(worker: Worker) -> str:
+    if not worker.ready:
+        return "it was loading TensorFlow"
+    if worker.progress is None:
+        return "it had not begun training"
+    return f"it had trained {worker.progress.step:,} of {worker.progress.steps:,} steps"
 
 
 def _last_bytes(path: Path, start: int) -> bytes:

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from importlib import metadata
@@ -87,6 +88,73 @@ def test_another_backend_is_refused(versions, monkeypatch, backend):
 def test_the_backend_may_be_named(versions, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
     environment.check_versions()
+
+
+@pytest.fixture
+def keras_file(versions, monkeypatch, tmp_path):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    return tmp_path / "keras.json"
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ('{"floatx": "float8"}', "floatx is 'float8'; expected float32 or float16 or float64"),
+        ('{"floatx": []}', "floatx is []; expected float32"),
+        ('{"image_data_format": 1}', "image_data_format is 1; expected channels_last or channels_first"),
+        ('{"epsilon": 1}', "epsilon is 1; expected a number such as 1e-7"),
+        ("[]", "expected a JSON object"),
+        ("[" * 100_000, "is nested too deeply"),
+    ],
+)
+def test_a_settings_file_that_keras_does_not_load_with_is_named(keras_file, content, sentence):
+    keras_file.write_text(content)
+    refused = refusal(environment.check_versions)
+    assert refused.startswith(f"{keras_file}: {sentence}")
+    assert refused.endswith("; correct it or remove the file")
+
+
+def test_a_settings_file_that_cannot_be_read_is_named(keras_file):
+    keras_file.mkdir()
+    assert refusal(environment.check_versions).startswith(f"{keras_file}: cannot be read (Is a directory)")
+
+
+@pytest.mark.parametrize("content", ["{", "", '{"floatx": "float16", "backend": "jax"}'])
+def test_other_settings_files_make_no_difference(keras_file, content):
+    keras_file.write_text(content)
+    environment.check_versions()
+
+
+SETTINGS = """
+from job import environment
+environment.check_versions()
+environment.check_works()
+import keras
+layer = keras.layers.Dense(1)
+layer.build((1, 1))
+print(keras.config.backend(), keras.config.floatx(), keras.config.epsilon(), layer.kernel.dtype)
+print(keras.config.image_data_format(), keras.config.dtype_policy().name, keras.config.max_epochs())
+"""
+
+
+def test_what_keras_computes_depends_on_no_file_and_no_variable(tmp_path):
+    """With another backend, float type, epsilon and format in the file, and more in variables."""
+    (tmp_path / "keras.json").write_text(
+        '{"backend": "jax", "floatx": "float64", "epsilon": 0.1, "image_data_format": "channels_first"}'
+    )
+    given = {"KERAS_HOME": str(tmp_path), "KERAS_MAX_EPOCHS": "x", "TF_USE_LEGACY_KERAS": "1"}
+    variables = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
+    done = subprocess.run(
+        [sys.executable, "-c", SETTINGS],
+        env={**variables, "PYTHONPATH": str(Path(job.__file__).parents[1]), **given},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == [
+        *("tensorflow", "float32", "1e-07", "float32"),
+        *("channels_last", "float32", "None"),
+    ]
 
 
 def test_the_oldest_versions_are_those_that_the_package_asks_for():

@@ -73,6 +73,10 @@ def run_job(task, watch, stop, workbench):
 
 
 def act(task, watch):
+    if task.job.name.startswith("silent"):
+        if task.job.name.endswith("trained"):
+            watch(PROGRESS)
+        os.kill(os.getpid(), signal.SIGKILL)
     print(f"{task.job.name} says something")
     sys.stdout.flush()
     watch(PROGRESS)

@@ -128,11 +128,30 @@ def test_a_lost_worker_fails_its_job_and_the_rest_goes_on(run, stand_in):
     for name, how in LOST.items():
         failure = watched.outcomes[name]
         assert failure.type == "WorkerLost"
-        assert failure.summary == f"WorkerLost: the worker process {how}; last lines of its log:"
+        last = f"last line of its log: {name} says something"
+        assert failure.summary == f"WorkerLost: the worker process {how}; {last}"
         assert f"\n{name} says something" in failure.message
         assert "fine-1 says" not in failure.message
     assert len(stand_in) == 1 + len(LOST)
     assert results["fine-2"].environment["pid"] == stand_in[-1].process.pid
+
+
+@pytest.mark.parametrize(
+    ("name", "stage"),
+    [("silent", "it had not begun training"), ("silent-trained", "it had trained 1 of 2 steps")],
+)
+def test_a_lost_worker_without_a_word_says_how_far_it_was(run, name, stage):
+    watched, _ = run(name)
+    failure = watched.outcomes[name]
+    how = "the worker process was killed by SIGKILL (out of memory?)"
+    assert failure.summary == f"WorkerLost: {how}; its log is empty, and {stage}"
+
+
+def test_a_worker_lost_as_it_loads_says_so(run, monkeypatch):
+    monkeypatch.setattr(schedule, "START_SECONDS", 0.0)
+    monkeypatch.setenv("STAND_IN", "hangs")
+    watched, _ = run("fine")
+    assert watched.outcomes["fine"].summary.endswith("; its log is empty, and it was loading TensorFlow")
 
 
 def test_a_job_whose_worker_was_lost_is_tried_again(run, stand_in):
