@@ -7,6 +7,7 @@ have to wait.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -292,12 +293,16 @@ class Mean:
 
 def mean_interval(values: Sequence[float]) -> Mean:
     """Return the mean of at least one value, and its 95 % confidence interval (Student 1908)."""
-    mean = float(np.mean(values))
+    # dividing by a power of two changes nothing, but neither sums nor squares overflow
+    unit = math.ldexp(1.0, math.frexp(max(map(abs, values)))[1] - 1)
+    scaled = np.divide(values, unit)
+    mean = float(np.mean(scaled)) * unit
     if len(values) < 2:
         return Mean(mean, None, None, None)
-    deviation = float(np.std(values, ddof=1))
+    deviation = float(np.std(scaled, ddof=1)) * unit
     half = _t_quantile(len(values)) * deviation / math.sqrt(len(values))
-    return Mean(mean, deviation, mean - half, mean + half)
+    largest = sys.float_info.max
+    return Mean(mean, deviation, max(mean - half, -largest), min(mean + half, largest))
 
 
 def _t_quantile(count: int) -> float:

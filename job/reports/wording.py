@@ -107,6 +107,10 @@ def _unit(name: str) -> str:
     return "seconds" if name.endswith("_seconds") else ""
 
 
+_LONG = 1e15
+"""Numbers from here on are written with an exponent: no column has room for their digits."""
+
+
 def _number(unit: str, value: float, more: int) -> str:
     """Return a value in its unit with the usual number of decimals, or so many more."""
     if unit == "fraction":
@@ -115,6 +119,8 @@ def _number(unit: str, value: float, more: int) -> str:
         return f"{value:,.{(2 if value < 10 else 1) + more}f}"
     if unit == "point":  # BLEU and chrF: papers give one or two decimals and no unit
         return f"{value:.{2 + more}f}"
+    if abs(value) >= _LONG:
+        return f"{value:.{6 + more}g}"
     if unit in ("", DATA_UNIT) and abs(value) < 1000:
         return f"{value:,.{4 + more}g}"
     return f"{value:,.{more}f}"

@@ -217,6 +217,13 @@ def test_the_interval_of_a_mean_is_that_of_statsmodels(values):
     assert (found.low, found.high) == pytest.approx(reference.tconfint_mean(0.05))
 
 
+@pytest.mark.parametrize("unit", [1e-300, 1.0, 1e300, 3e307])
+def test_the_interval_of_a_mean_is_finite_for_very_large_and_very_small_values(unit):
+    found = mean_interval([1 * unit, 2 * unit, 3 * unit])
+    assert (found.mean, found.deviation) == pytest.approx((2 * unit, unit))
+    assert found.low < found.mean < found.high < math.inf
+
+
 def test_one_seed_has_no_deviation():
     assert mean_interval([0.25]) == Mean(0.25, None, None, None)
 

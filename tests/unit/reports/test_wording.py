@@ -37,6 +37,7 @@ def test_a_percentage_has_two_decimals_but_never_rounds_to_perfect(fraction, tex
         ("compile_seconds", 1234.56, "1,234.6 s"),
         ("decoded_sequences_per_second", 31234.5, "31,234 sequences/second"),
         ("some_later_metric", 12.3456, "12.35"),
+        ("rmse", 7.584154e46, "7.58415e+46"),
     ],
 )
 def test_quantities_carry_their_unit(name, value, text):
