@@ -573,6 +573,7 @@ class Report:
         seeds: of the jobs that have `seeds`, in the plan's order.
         unstarted: why the run ended before it had a plan (a wrong spec, say), in sentences; empty for others.
             Results that are there are of earlier runs then.
+        running: whether the batch was still running when the report was written: it is then no verdict.
     """
 
     started_at: str
@@ -586,6 +587,7 @@ class Report:
     comparison: Comparison | None = None
     seeds: tuple[SeedsSummary, ...] = ()
     unstarted: tuple[str, ...] = ()
+    running: bool = False
 
     def to_json(self) -> str:
         """Return the text of `report.json`; ends with a line end."""

@@ -41,6 +41,25 @@ def lock_output(directory: Path, name: str = ALL) -> Iterator[None]:
         yield
 
 
+def holder(directory: Path) -> str | None:
+    """Return who holds an output directory, or a part of it.
+
+    Returns:
+        None where nobody does, as far as the file system tells.
+    """
+    for path in sorted(directory.glob(".lock*")):
+        with suppress(OSError):
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError as error:
+                if error.errno in _BUSY:
+                    return os.pread(descriptor, 200, 0).decode("utf-8", "replace").strip() or "a shard"
+            finally:
+                os.close(descriptor)
+    return None
+
+
 @contextmanager
 def _lock(path: Path, *, shared: bool) -> Iterator[None]:
     descriptor = _acquire(path, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)

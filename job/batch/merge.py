@@ -14,11 +14,11 @@ from job.batch.baseline import compare_merged, gates_of
 from job.batch.derived_files import complete, restore_and_record
 from job.batch.gather import common_plan, distinct, gather, read_result
 from job.batch.judging import completed, judge_by_plan
-from job.batch.lock import lock_output
+from job.batch.lock import holder, lock_output
 from job.batch.plan_file import PlanEntry, write_entries
 from job.batch.seeds import families, summarize
 from job.comparison.compare import merge_comparisons
-from job.errors import BAD_USAGE
+from job.errors import BAD_USAGE, FAILED
 from job.reports.build import build_report
 from job.reports.writing import write_reports
 from job.results import Comparison, JobResult, Report
@@ -47,6 +47,7 @@ def merge_reports(
     given = distinct(directories)
     sources = distinct([*([output.root] if output.plan.exists() else []), *directories])
     plan = common_plan(sources, given)
+    holders = [who for source in sources if (who := holder(source.root))]
     prepare_output(output.root)
     if any(source.root.resolve() != output.root.resolve() for source in sources):
         with lock_output(output.root):
@@ -60,7 +61,7 @@ def merge_reports(
     entries = completed(plan, recorded)
     results = [judge_by_plan(plan[result.name], result) for result in recorded]
     against = compare_merged(baseline, output, entries, results) if baseline else None
-    report = _report(entries, results, sources, began, against)
+    report = _report(entries, results, sources, began, against, holders)
     write_reports(output, report)
     return report
 
@@ -76,6 +77,7 @@ def _report(
     sources: Iterable[OutputPaths],
     began: datetime,
     against: Comparison | None,
+    holders: Sequence[str],
 ) -> Report:
     runs = _runs(sources)
     names = [entry.name for entry in plan]
@@ -94,15 +96,29 @@ def _report(
             default=datetime.now(timezone.utc),
         ),
         verdict=gates.decide(
-            names, results, comparison=against, seeds=seeds, besides=_never_began(unstarted)
+            [name for name in names if name in present or not holders],
+            results,
+            comparison=against,
+            seeds=seeds,
+            may_be_empty=bool(holders),
+            besides=[*_running(holders, len(names) - len(present), len(names)), *_never_began(unstarted)],
         ),
         missing=[name for name in names if name not in present],
         # A result that no run's report tells of was at any rate not trained now.
         reused=[name for name in present if name not in told or _entries(told[name])[name].reused],
         comparison=against,
         seeds=seeds,
+        running=bool(holders),
         unstarted=[*dict.fromkeys(reason for run in unstarted for reason in run.unstarted)],
     )
+
+
+def _running(holders: Sequence[str], waiting: int, count: int) -> Iterator[gates.Finding]:
+    if holders:
+        who = "; ".join(dict.fromkeys(holders))
+        left = f"{waiting:,} of {count:,} jobs have no result yet" if waiting else "every job has a result"
+        reason = f"the batch is still running ({who}): {left}, and this is not its verdict"
+        yield gates.Finding(FAILED, reason)
 
 
 def _unstarted(results: Sequence[JobResult], runs: Sequence[Report]) -> list[Report]:

@@ -15,7 +15,7 @@ from rich.progress import Progress as Bars
 from rich.text import Text
 
 from job.batch.course import Course
-from job.reports.wording import headline, leading_metrics, measured, plain
+from job.reports.wording import headline, leading_metrics, measured, outcome_words, plain
 from job.results import Failure, JobResult, Progress, Report
 
 LINE_SECONDS = 30.0
@@ -35,7 +35,7 @@ EVENTS: dict[str, tuple[str, ...]] = {
         "seconds_left",
     ),
     "retried": ("job", "error"),
-    "finished": ("job", "status", "metrics", "error"),
+    "finished": ("job", "status", "judged", "metrics", "error"),
     "batch": ("jobs", "done", "failed", "running", "waiting", "seconds_left"),
     "ended": ("exit_code", "totals", "seconds", "report"),
 }
@@ -91,15 +91,14 @@ class Log:
     def finished(self, result: JobResult) -> None:
         """The job has a result."""
         self._course.finish(result)
-        text = f"{result.name}: {plain(result.status)}"
+        text = f"{result.name}: {outcome_words(result)}"
         for name in leading_metrics([result]):
             text += f", {plain(name)} {measured(result, name, result.metrics[name])}"
         error = result.error.summary if result.error else None
         if result.error:  # the status says already that it was interrupted
             text += f": {result.error.message if result.status == 'interrupted' else error}"
-        self._say(
-            "finished", text, job=result.name, status=result.status, metrics=result.metrics, error=error
-        )
+        fields = {"status": result.status, "judged": result.judged, "metrics": result.metrics, "error": error}
+        self._say("finished", text, job=result.name, **fields)
 
     def tick(self) -> None:
         """Say how far the running jobs and the batch are, every `LINE_SECONDS`."""

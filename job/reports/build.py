@@ -20,6 +20,7 @@ def build_report(
     comparison: Comparison | None = None,
     seeds: Sequence[SeedsSummary] = (),
     unstarted: Sequence[str] = (),
+    running: bool = False,
 ) -> Report:
     """Put a batch's report together.
 
@@ -32,6 +33,7 @@ def build_report(
         comparison: with a baseline, where there is one.
         seeds: of the jobs that have several.
         unstarted: why there is no plan of this run, see `Report`.
+        running: whether this is not the batch's end.
     """
     jobs = tuple(replace(result, reused=result.reused or result.name in reused) for result in results)
     totals: dict[str, int] = {status: sum(job.status == status for job in jobs) for status in STATUSES}
@@ -47,6 +49,7 @@ def build_report(
         comparison=comparison,
         seeds=tuple(seeds),
         unstarted=tuple(unstarted),
+        running=running,
     )
 
 

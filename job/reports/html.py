@@ -285,8 +285,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    names = ("bar", "counts", "gates", "headline", "measured", "origin", "percent", "plain", "quantity")
-    environment.globals |= {name: getattr(wording, name) for name in names}
+    names = "absence bar counts gates headline measured origin outcome_words outlook percent plain quantity"
+    environment.globals |= {name: getattr(wording, name) for name in names.split()}
     environment.globals |= {"METRICS": METRICS, "WIDTH": WIDTH, "HEIGHT": HEIGHT}
     environment.filters |= {"lines": _lines, "shortened": wording.shortened}
     return environment

@@ -12,7 +12,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from junitparser import Error, JUnitXml, Skipped, TestCase, TestSuite
 from junitparser import Failure as Missed
 
-from job.reports.wording import bar, headline, legal, measured, metric_names, origin, plain, quantity
+from job.reports.wording import (
+    bar,
+    headline,
+    legal,
+    measured,
+    metric_names,
+    origin,
+    outcome_words,
+    plain,
+    quantity,
+)
 from job.results import Failure, GateOutcome, JobComparison, JobResult, Report, SeedsSummary
 from job.spec.metrics import gate_key
 
@@ -51,7 +61,7 @@ def _suites(report: Report) -> Iterator[TestSuite]:
         yield _job_suite(result, [_against(against)] if against else [])
     for name in report.missing:
         compared.pop(name, None)
-        yield _suite(name, [_missing(name)])
+        yield _suite(name, [_missing(name, running=report.running)])
     for seeds in report.seeds:
         if seeds.gates:
             yield _seeds_suite(seeds)
@@ -75,6 +85,7 @@ def _job_suite(result: JobResult, against: Iterable[TestCase]) -> TestSuite:
     gates = [_gate(result.name, outcome) for outcome in result.gates]
     properties = {
         "status": result.status,
+        **({"judged": "false"} if outcome_words(result) == "trained" else {}),
         "fingerprint": result.fingerprint,
         "seed": str(result.seed),
         **{f"metric.{name}": repr(result.metrics[name]) for name in metric_names([result])},
@@ -95,7 +106,10 @@ def _job(result: JobResult) -> TestCase:
         # a result that contradicts itself must not be all green
         case.result = _filled(Missed, "the job failed its gate; which one was not recorded", "gate")
     values = [f"{name}: {measured(result, name, result.metrics[name])}" for name in metric_names([result])]
-    case.system_out = legal("\n".join([origin(result), f"fingerprint: {result.fingerprint}", *values]))
+    lines = [origin(result), f"fingerprint: {result.fingerprint}", *values]
+    if outcome_words(result) == "trained":
+        lines.append("no gates of its own")
+    case.system_out = legal("\n".join(lines))
     return case
 
 
@@ -109,8 +123,11 @@ def _gate(job: str, outcome: GateOutcome) -> TestCase:
     return case
 
 
-def _missing(name: str) -> TestCase:
+def _missing(name: str, *, running: bool) -> TestCase:
     case = TestCase(name, JOBS, 0.0)
+    if running:
+        case.result = _filled(Skipped, "the batch is still running", "running")
+        return case
     case.result = _filled(Error, "the plan lists this job, but it has no result", "missing")
     return case
 

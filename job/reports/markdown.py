@@ -13,7 +13,17 @@ from job.reports.cutting import beginning, shrink, size
 from job.reports.markup import code, prose, table
 from job.reports.remarks import remarks
 from job.reports.section import brief_section, section, shown
-from job.reports.wording import counts, gates, headline, metric_names, origin, plain, seconds
+from job.reports.wording import (
+    absence,
+    counts,
+    gates,
+    headline,
+    metric_names,
+    origin,
+    outcome_words,
+    plain,
+    seconds,
+)
 from job.results import JobResult, Report
 
 MOST_BYTES = 1_000_000
@@ -89,12 +99,12 @@ def _jobs(report: Report) -> list[str]:
     columns = ["job", "status", *map(plain, metrics), "gates", "parameters", "training", "done"]
     rows = [_job_row(result, metrics) for result in report.jobs]
     blank = [""] * (len(columns) - 2)
-    rows += [[code(name), "**missing**", *blank] for name in report.missing]
+    rows += [[code(name), f"**{absence(report)}**", *blank] for name in report.missing]
     return table(columns, rows, "ll" + "r" * len(metrics) + "lrrl").splitlines()
 
 
 def _job_row(result: JobResult, metrics: Sequence[str]) -> list[str]:
-    status = plain(result.status) if result.status == "passed" else f"**{plain(result.status)}**"
+    status = outcome_words(result) if result.status == "passed" else f"**{outcome_words(result)}**"
     trained = result.timings.get("train_seconds")
     return [
         code(result.name),

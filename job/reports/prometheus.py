@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from job.reports.wording import judged_jobs
 from job.results import STATUSES, JobResult, Report
 
 PREFIX = "seq2seq_job_"
@@ -48,6 +49,8 @@ def metrics_text(report: Report, *, shard: str = "") -> str:
 
 def _batch(report: Report) -> Iterator[_Family]:
     yield _Family("exit_code", "Exit code of the batch.", [({}, report.exit_code)])
+    if report.running:
+        yield _Family("running", "1 where the batch had not ended when this was written.", [({}, 1)])
     counts: list[tuple[Mapping[str, str], float]] = [
         ({"status": status}, count) for status, count in report.totals.items()
     ]
@@ -66,18 +69,21 @@ def _jobs(report: Report) -> Iterable[_Family]:
     for name, own in held.items():
         for each in (*STATUSES, "missing"):
             status.samples.append(({"name": name, "status": each}, int(each == own)))
+    judged = _Family("judged", "1 for a job that has gates, or a mean with gates, 0 for one that has none.")
+    applied = judged_jobs(report)
     reused = _Family("reused", "1 for a job that was done before this run.")
     metric = _Family("metric", "What the evaluation of a job measured; fractions are in 0..1.")
     timing = _Family("timing", "How long the stages of a job took, in seconds, and its speeds, per second.")
     memory = _Family("peak_memory_bytes", "The most memory that a job's process held.")
     for job in report.jobs:
         labels = {"name": job.name}
+        judged.samples.append((labels, int(job.name in applied)))
         reused.samples.append((labels, int(job.reused)))
         metric.samples += _named(job, "metric", job.metrics)
         timing.samples += _named(job, "timing", job.timings)
         if job.peak_rss_bytes:
             memory.samples.append((labels, job.peak_rss_bytes))
-    return [family for family in (status, reused, metric, timing, memory) if family.samples]
+    return [family for family in (status, judged, reused, metric, timing, memory) if family.samples]
 
 
 def _named(job: JobResult, label: str, values: Mapping[str, float]) -> list[tuple[Mapping[str, str], float]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from job.reports.findings import findings, picture
 from job.reports.markup import code, fenced, prose, table
-from job.reports.wording import bar, measured, metric_names, origin, percent, plain, quantity
+from job.reports.wording import bar, measured, metric_names, origin, outcome_words, percent, plain, quantity
 from job.results import Failure, GateOutcome, JobResult, Prediction
 from job.spec.metrics import METRICS
 
@@ -42,7 +42,7 @@ def brief_section(result: JobResult) -> str:
 
 
 def _head(result: JobResult) -> Iterator[str]:
-    yield f"## {code(result.name)}: {plain(result.status)}"
+    yield f"## {code(result.name)}: {outcome_words(result)}"
     yield f"Fingerprint {code(result.fingerprint)}, seed {result.seed}, {origin(result)}."
     if result.error:
         yield _error(result, result.error)

@@ -10,19 +10,29 @@ from rich.text import Text
 from job.reports.against import print_against
 from job.reports.remarks import remarks
 from job.reports.wording import (
+    absence,
     counts,
     gates,
     headline,
     leading_metrics,
     measured,
     origin,
+    outcome_words,
+    outlook,
     plain,
     seconds,
     visible,
 )
 from job.results import JobResult, Report
 
-_STYLES = {"passed": "green", "gate_failed": "yellow", "failed": "red", "interrupted": "magenta"}
+_OUTLOOKS = {"good": "bold green", "plain": "bold", "bad": "bold red"}
+_STYLES = {
+    "trained": "",
+    "passed": "green",
+    "gate_failed": "yellow",
+    "failed": "red",
+    "interrupted": "magenta",
+}
 
 
 def print_summary(report: Report, console: Console) -> None:
@@ -38,7 +48,7 @@ def print_summary(report: Report, console: Console) -> None:
     if report.comparison:
         print_against(report.comparison, console)
     console.print(Text(f"\n{counts(report)}"))
-    console.print(Text(headline(report), style="bold green" if report.exit_code == 0 else "bold red"))
+    console.print(Text(headline(report), style=_OUTLOOKS[outlook(report)]))
     for reason in report.verdict.reasons:
         line = Text(f"  - {visible(reason)}")
         console.print(line, soft_wrap=True)  # unbroken, so that grep finds it in a log
@@ -57,7 +67,7 @@ def _table(report: Report) -> Table:
     for result in report.jobs:
         table.add_row(*_row(result, metrics))
     for name in report.missing:
-        table.add_row(Text(name), Text("missing", style="red"))
+        table.add_row(Text(name), Text(absence(report), style="" if report.running else "red"))
     return table
 
 
@@ -66,10 +76,10 @@ def _row(result: JobResult, metrics: tuple[str, ...]) -> list[Text]:
         measured(result, name, result.metrics[name], brief=True) if name in result.metrics else ""
         for name in metrics
     ]
-    trained = result.timings.get("train_seconds")
+    status, trained = outcome_words(result), result.timings.get("train_seconds")
     return [
         Text(result.name),
-        Text(plain(result.status), style=_STYLES[result.status]),
+        Text(status, style=_STYLES.get(status, "")),
         *map(Text, values),
         Text(gates(result)),
         Text("" if trained is None else seconds(trained)),

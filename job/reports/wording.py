@@ -18,7 +18,7 @@ from job.errors import (
     SIGTERM_EXIT,
 )
 from job.results import FINISHED, GateOutcome, JobResult, Report
-from job.spec.metrics import DATA_UNIT, METRICS
+from job.spec.metrics import DATA_UNIT, METRICS, gate_key
 
 MEANINGS = {
     OK: "every job trained and passed its gates",
@@ -40,17 +40,71 @@ _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 def headline(report: Report) -> str:
     """Return the verdict in one line."""
-    return f"Exit code {report.exit_code}: {MEANINGS[report.exit_code]}"
+    return f"Exit code {report.exit_code}: {_meaning(report)}"
+
+
+def _meaning(report: Report) -> str:
+    if report.running:
+        return "the batch is still running; this is not its verdict"
+    return MEANINGS[report.exit_code] if report.exit_code else _success(report)
+
+
+def _success(report: Report) -> str:
+    """Return what exit code 0 means of this batch: a job without gates has passed none."""
+    if not report.jobs:
+        return "there was no job to run"
+    judged = judged_jobs(report)
+    done = "every job trained"
+    if report.comparison:
+        done += " and none is worse than the baseline" if len(judged) < len(report.jobs) else ""
+    pending = [job.name for job in report.seeds if job.gate_on == "mean" and job.absent]
+    if pending:
+        return f"{done}; the gates on the mean of {', '.join(pending)} are not judged without all its seeds"
+    rest = len(report.jobs) - len(judged)
+    if not judged:
+        return f"{done}; no job has gates"
+    if not rest:
+        return MEANINGS[OK]
+    return (
+        f"{done}; {len(judged)} passed {'its' if len(judged) == 1 else 'their'} gates, {rest} without gates"
+    )
+
+
+def judged_jobs(report: Report) -> set[str]:
+    """Return the names of the jobs to which gates were applied, be it to the mean over their seeds."""
+    on_means = (name for job in report.seeds if job.gates for name in job.jobs)
+    return {job.name for job in report.jobs if job.gates} | ({*on_means} & {job.name for job in report.jobs})
+
+
+def outlook(report: Report) -> str:
+    """Return how a report is coloured: `good` only where something was judged and nothing is wrong."""
+    if report.exit_code:
+        return "bad"
+    return "good" if judged_jobs(report) or report.comparison else "plain"
+
+
+def outcome_words(result: JobResult) -> str:
+    """Return a job's status in words: one that passed no gate, for it has none of its own, is `trained`."""
+    return "trained" if result.status == "passed" and not result.gates else plain(result.status)
+
+
+def absence(report: Report) -> str:
+    """Return what to call a planned job without a result."""
+    return "not done yet" if report.running else "missing"
 
 
 def counts(report: Report) -> str:
     """Count the jobs by status and the results by origin, zeros left out.
 
-    For instance `3 jobs: 2 passed, 1 missing; 1 trained now, 1 already done`.
+    For instance `3 jobs: 1 passed, 1 trained, 1 missing; 1 trained now, 1 already done`: one has no gates.
     """
     number = sum(report.totals.values())
     jobs = f"{number} job" if number == 1 else f"{number} jobs"
-    by_status = ", ".join(f"{count} {plain(status)}" for status, count in report.totals.items() if count)
+    trained = sum(outcome_words(job) == "trained" for job in report.jobs)
+    named = {plain(status): count for status, count in report.totals.items() if status != "missing"}
+    passed = named.pop("passed", 0) - trained
+    named = {"passed": passed, "trained": trained, **named, absence(report): report.totals.get("missing", 0)}
+    by_status = ", ".join(f"{count} {status}" for status, count in named.items() if count)
     origins = Counter(map(origin, report.jobs))
     by_origin = ", ".join(f"{count} {name}" for name, count in origins.items())
     text = f"{jobs}: {by_status}" if by_status else jobs
@@ -160,10 +214,12 @@ def bar(outcome: GateOutcome) -> str:
 
 
 def gates(result: JobResult) -> str:
-    """Return a job's gates in a few words: `none`, `2 cleared`, `1/2 missed`."""
+    """Return a job's gates in a few words: `none`, `on mean`, `2 cleared`, `1/2 missed`."""
     missed = sum(not outcome.passed for outcome in result.gates)
     if not result.gates:
-        return "none"
+        gate = result.spec.get("gate", {}) if result.spec.get("seeds") else {}
+        thresholds = [name for name in METRICS if gate.get(gate_key(name)) is not None]
+        return "on mean" if thresholds and gate.get("seeds") == "mean" else "none"
     return f"{missed}/{len(result.gates)} missed" if missed else f"{len(result.gates)} cleared"
 
 

@@ -122,7 +122,7 @@ def test_shards_with_directories_of_their_own_are_merged_into_another(pods, tmp_
     assert read(tmp_path / "some" / "report.json")["missing"] == NAMES[2:]
     code, out, err = report(tmp_path, *folders, "--output-dir", "all")
     assert code == 0, err
-    assert "3 jobs: 3 passed" in out
+    assert "3 jobs: 3 trained" in out
     assert (tmp_path / "all" / "jobs" / NAMES[2] / "model" / "train.keras").exists()
     plan = tmp_path / "shard-2" / "plan.json"
     plan.write_text(plan.read_text().replace(read(plan)["jobs"][0]["fingerprint"], "0" * 64))

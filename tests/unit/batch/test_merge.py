@@ -1,6 +1,7 @@
 """Results of one directory or of several -> one report, without any training."""
 
 import json
+import os
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -279,3 +280,41 @@ def test_a_copy_that_fails_leaves_no_part_of_a_job(leave):
     with pytest.raises(OSError, match=r"gone\.keras"):
         merge_reports([one, two])
     assert [path.name for path in (one / "jobs").iterdir()] == ["a"]
+
+
+# --- while a batch is running -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["batch", "shard-1-of-2"])
+@pytest.mark.parametrize("done", [NAMES, NAMES[:2]])
+def test_a_report_during_a_run_says_so_and_is_no_verdict(leave, name, done):
+    root = leave("out", *map(a_result, done))
+    with lock_output(root, name):
+        merged = merge_reports([root])
+    assert (merged.running, merged.exit_code) == (True, 1)
+    (reason,) = merged.verdict.reasons
+    assert reason.startswith(f"the batch is still running (process {os.getpid()} on ")
+    left = f"{len(NAMES) - len(done)} of 4 jobs have no result yet" if len(done) < 4 else "every job has a"
+    assert left in reason
+    text = (root / "report.md").read_text()
+    assert text.startswith("# Exit code 1: the batch is still running; this is not its verdict\n")
+    assert "missing" not in text
+    assert ("not done yet" in text) is (len(done) < 4)
+    assert "still running" in (root / "report.html").read_text()
+    assert int(ET.parse(root / "junit.xml").getroot().get("errors")) == 1
+    assert "seq2seq_job_running 1" in (root / "metrics.prom").read_text().splitlines()
+    after = merge_reports([root])
+    assert (after.running, after.exit_code) == (False, 0 if len(done) == 4 else 1)
+
+
+def test_a_lock_that_was_left_behind_is_no_run(leave):
+    root = leave("out", *map(a_result, NAMES))
+    (root / ".lock").write_text("process 1 on another machine\n")
+    assert merge_reports([root]).exit_code == 0
+
+
+def test_a_directory_that_is_gathered_while_its_batch_is_running_is_no_verdict(leave, tmp_path):
+    one, two = leave("one", *map(a_result, "ab")), leave("two", *map(a_result, "cd"))
+    with lock_output(two, "shard-2-of-2"):
+        assert merge_reports([one, two], tmp_path / "all").running
+    assert merge_reports([one, two], tmp_path / "all").exit_code == 0

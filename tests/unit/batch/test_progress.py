@@ -45,7 +45,7 @@ def test_a_job_has_a_line_when_it_starts_and_one_when_it_ends():
     log.finished(job_result("tutorial", metrics={"sequence_accuracy": 0.9995}))
     assert [said(line) for line in lines] == [
         "tutorial: started",
-        "tutorial: passed, sequence accuracy 99.95 %",
+        "tutorial: trained, sequence accuracy 99.95 %",
     ]
 
 
@@ -197,6 +197,7 @@ def test_lines_for_machines_are_json_objects_with_the_listed_keys(clock, tmp_pat
             "event": "finished",
             "job": "j",
             "status": "gate_failed",
+            "judged": False,
             "metrics": {"sequence_accuracy": 0.5},
             "error": "E: no",
         },
@@ -292,7 +293,7 @@ def test_a_terminal_keeps_a_line_for_a_finished_job_and_drops_its_bar(live):
     log.started("tutorial")
     log.finished(job_result("tutorial", metrics={"sequence_accuracy": 1.0}))
     log.tick()
-    assert "tutorial: passed, sequence accuracy 100.00 %" in screen.getvalue()
+    assert "tutorial: trained, sequence accuracy 100.00 %" in screen.getvalue()
     assert [task.description for task in log._bars.tasks] == ["batch"]
 
 

@@ -101,7 +101,7 @@ def test_jobs_done_before_are_not_run_again_and_are_marked(batch, output, stand_
         "fine-1: already done, not trained again",
         "fine-2: already done, not trained again",
     ]
-    assert last.startswith("batch: Exit code 0: every job trained and passed its gates, after ")
+    assert last.startswith("batch: Exit code 0: every job trained; no job has gates, after ")
     assert [result.reused for result in first.jobs] == [False, False]
     assert [result.reused for result in again.jobs] == [True, True]
     assert again.exit_code == 0
