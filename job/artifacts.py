@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import json
 import os
 import re
 import shutil
@@ -18,6 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from job.documents import read_json
 from job.errors import OutputError
 from job.moving import (
     TEMPORARY,
@@ -357,7 +357,7 @@ def set_aside(output: OutputPaths, name: str) -> Path:
 def _recorded_fingerprint(job: JobPaths) -> str:
     # Results of any schema version are moved, so only this one key is asked for.
     try:
-        fingerprint = json.loads(job.result.read_bytes())["fingerprint"]
+        fingerprint = read_json(job.result)["fingerprint"]
         return fingerprint[:8] if re.fullmatch("[0-9a-f]{8,64}", fingerprint) else "unfinished"
     except (OSError, ValueError, LookupError, TypeError):
         return "unfinished"

@@ -4,14 +4,29 @@ from __future__ import annotations
 
 import json
 import re
-from contextlib import suppress
+from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BeforeValidator, TypeAdapter
+from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
+from job.documents import DocumentError, parse_json
 from job.finite_numbers import nonfinite_places
+from job.result_sections import (
+    AnalysisSection,
+    AttentionSection,
+    DataSection,
+    ElsewhereSection,
+    EnvironmentSection,
+    History,
+    InnerPath,
+    JobName,
+    Positive,
+    Probability,
+    SpecSection,
+    Time,
+)
 
 SCHEMA_VERSION = 1
 
@@ -37,16 +52,30 @@ Measured = Annotated[dict[str, float], BeforeValidator(_measured)]
 _MEASURED_PLACE = re.compile(r"(jobs\[\d+\]\.)?(metrics|timings)\.")
 
 
-def _check_version(text: str | bytes) -> None:
-    """Raise `ValueError` for the JSON of another version, before what else it lacks is complained about."""
-    with suppress(json.JSONDecodeError, UnicodeDecodeError):
-        record = json.loads(text)
-        found = record.get("schema_version", SCHEMA_VERSION) if isinstance(record, dict) else SCHEMA_VERSION
-        if found != SCHEMA_VERSION:
-            raise ValueError(f"schema_version is {found}, this program reads {SCHEMA_VERSION}")
-        for place in nonfinite_places(record):
-            if not _MEASURED_PLACE.match(place):
-                raise ValueError(f"{place} is not a finite number")
+Record = TypeVar("Record")
+
+
+def _read(reader: TypeAdapter[Record], text: str | bytes) -> Record:
+    """Read a JSON document that somebody else may have written; raises `DocumentError`, a `ValueError`."""
+    value = parse_json(text, finite=False)
+    found = value.get("schema_version", SCHEMA_VERSION) if isinstance(value, dict) else SCHEMA_VERSION
+    if found != SCHEMA_VERSION:  # before what else it lacks is complained about
+        raise DocumentError(f"schema_version is {str(found)[:60]}, this program reads {SCHEMA_VERSION}")
+    for place in nonfinite_places(value):
+        if not _MEASURED_PLACE.match(place):
+            raise DocumentError(f"{place} is not a finite number")
+    return validated(reader, value)
+
+
+def validated(reader: TypeAdapter[Record], value: object) -> Record:
+    """Return a record from JSON values; raises `DocumentError` with the key of the first that is wrong."""
+    try:
+        return reader.validate_python(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        key = ".".join(map(str, first["loc"]))[:100]
+        message = first["msg"].removeprefix("Value error, ").splitlines()[0][:200]
+        raise DocumentError(f"{key}: {message}" if key else message) from None
 
 
 @dataclass(frozen=True)
@@ -121,7 +150,7 @@ class Prediction:
     @classmethod
     def from_line(cls, line: str | bytes) -> Prediction:
         """Read one line of `predictions.jsonl`; raises `ValueError` for one that is none."""
-        return _prediction_reader().validate_json(line)
+        return validated(_prediction_reader(), parse_json(line))
 
 
 @cache
@@ -177,8 +206,8 @@ class Artifact:
         sha256: its SHA-256 in hex.
     """
 
-    path: str
-    bytes: int
+    path: InnerPath
+    bytes: Positive
     sha256: str
 
 
@@ -198,7 +227,7 @@ class Failure:
 
     type: str
     message: str
-    traceback_file: str | None = None
+    traceback_file: InnerPath | None = None
 
     @property
     def summary(self) -> str:
@@ -287,25 +316,25 @@ class JobResult:
             one with `seeds` whose gates are on the mean. Such a job is `passed` once it is trained.
     """
 
-    name: str
+    name: JobName
     status: Status
     fingerprint: str
     seed: int
-    spec: dict[str, Any]
+    spec: SpecSection
     schema_version: int = SCHEMA_VERSION
     metrics: Measured = field(default_factory=dict)
     gates: tuple[GateOutcome, ...] = ()
-    data: dict[str, Any] = field(default_factory=dict)
+    data: DataSection = field(default_factory=dict)
     timings: Measured = field(default_factory=dict)
     peak_rss_bytes: int = 0
     parameters: int = 0
-    history: dict[str, list[int | float | None]] = field(default_factory=dict)
+    history: History = field(default_factory=dict)
     samples: tuple[Prediction, ...] = ()
-    analysis: dict[str, Any] = field(default_factory=dict)
-    also: tuple[dict[str, Any], ...] = ()
-    attention: tuple[dict[str, Any], ...] = ()
+    analysis: AnalysisSection = field(default_factory=dict)
+    also: tuple[ElsewhereSection, ...] = ()
+    attention: tuple[AttentionSection, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
-    environment: dict[str, Any] = field(default_factory=dict)
+    environment: EnvironmentSection = field(default_factory=dict)
     error: Failure | None = None
     attempts: int = 1
     problem_fingerprint: str = ""
@@ -345,8 +374,7 @@ class JobResult:
         Raises:
             ValueError: the text is no result, or one of another `schema_version`.
         """
-        _check_version(text)
-        return _result_reader().validate_json(text)
+        return _read(_result_reader(), text)
 
 
 @cache
@@ -388,11 +416,11 @@ class MetricComparison:
     before: float
     now: float
     difference: float
-    p_value: float
-    adjusted_p_value: float
-    alpha: float
+    p_value: Probability
+    adjusted_p_value: Probability
+    alpha: Probability
     min_effect: float
-    examples: int
+    examples: Positive
     paired: bool
     detail: str
     change: Change = "unchanged"
@@ -456,7 +484,7 @@ class JobComparison:
         speed_fails: whether a slower job is a regression (`gate.speed: fail`); else it is a warning.
     """
 
-    name: str
+    name: JobName
     verdict: ComparisonVerdict
     reason: str
     metrics: tuple[MetricComparison, ...] = ()
@@ -490,7 +518,7 @@ class Comparison:
     """
 
     baseline: str
-    baseline_finished_at: str
+    baseline_finished_at: Time
     baseline_commit: str | None
     jobs: tuple[JobComparison, ...]
 
@@ -535,10 +563,10 @@ class SeedsSummary:
         gates: the bars on the mean; empty for `min`, and where a run is absent.
     """
 
-    name: str
+    name: JobName
     seeds: tuple[int, ...]
-    jobs: tuple[str, ...]
-    absent: tuple[str, ...]
+    jobs: tuple[JobName, ...]
+    absent: tuple[JobName, ...]
     gate_on: Literal["mean", "min"]
     metrics: tuple[MetricOverSeeds, ...]
     gates: tuple[GateOutcome, ...] = ()
@@ -576,13 +604,13 @@ class Report:
         running: whether the batch was still running when the report was written: it is then no verdict.
     """
 
-    started_at: str
-    finished_at: str
+    started_at: Time
+    finished_at: Time
     exit_code: int
     totals: dict[str, int]
     jobs: tuple[JobResult, ...]
     verdict: Verdict
-    missing: tuple[str, ...] = ()
+    missing: tuple[JobName, ...] = ()
     schema_version: int = SCHEMA_VERSION
     comparison: Comparison | None = None
     seeds: tuple[SeedsSummary, ...] = ()
@@ -600,8 +628,11 @@ class Report:
         Raises:
             ValueError: the text is no report, or one of another `schema_version`.
         """
-        _check_version(text)
-        return _report_reader().validate_json(text)
+        report = _read(_report_reader(), text)
+        names = [*(job.name for job in report.jobs), *report.missing]
+        if twice := [name for name, count in Counter(names).items() if count > 1]:
+            raise DocumentError(f"job {twice[0]} is there twice")
+        return report
 
 
 @cache

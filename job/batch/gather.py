@@ -11,6 +11,7 @@ from job import artifacts
 from job.artifacts import OutputPaths
 from job.batch.judging import judge_by_plan
 from job.batch.plan_file import PlanEntry, read_entries
+from job.documents import read_regular, why
 from job.errors import OutputError
 from job.results import JobResult
 
@@ -76,7 +77,7 @@ def _plan(source: OutputPaths) -> dict[str, PlanEntry] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise OutputError(f"{source.plan} cannot be read ({error}); run the batch again") from error
+        raise OutputError(f"{source.plan} cannot be read ({why(error)}); run the batch again") from error
 
 
 def _short(fingerprint: str | None) -> str:
@@ -91,13 +92,13 @@ def read_result(source: OutputPaths, name: str, fingerprint: str) -> JobResult |
     """
     path = source.job(name).result
     try:
-        result = JobResult.from_json(path.read_bytes())
+        result = JobResult.from_json(read_regular(path))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise OutputError(
-            f"{path} cannot be read ({str(error).splitlines()[0]}); train the job again"
-        ) from error
+        raise OutputError(f"{path} cannot be read ({why(error)}); train the job again") from error
+    if result.name != name:
+        raise OutputError(f"{path} is the result of another job, {result.name}; train the job again")
     if result.fingerprint != fingerprint:
         raise OutputError(
             f"{path} is of another spec than plan.json (fingerprint {result.fingerprint[:8]}, planned "

@@ -18,6 +18,7 @@ from job.batch.lock import holder, lock_output
 from job.batch.plan_file import PlanEntry, write_entries
 from job.batch.seeds import families, summarize
 from job.comparison.compare import merge_comparisons
+from job.documents import read_regular
 from job.errors import BAD_USAGE, FAILED
 from job.reports.build import build_report
 from job.reports.writing import write_reports
@@ -148,7 +149,7 @@ def _runs(sources: Iterable[OutputPaths]) -> list[Report]:
 
 def _readable(path: Path) -> Iterator[Report]:
     with suppress(OSError, ValueError):
-        yield Report.from_json(path.read_bytes())
+        yield Report.from_json(read_regular(path))
 
 
 def _last_telling(result: JobResult, runs: Sequence[Report]) -> Report | None:

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from job import artifacts
 from job.artifacts import OutputPaths
-from job.results import SCHEMA_VERSION
+from job.documents import DocumentError, read_json
+from job.result_sections import JobName
+from job.results import SCHEMA_VERSION, validated
 from job.spec.schema import GateSpec
 
 
@@ -30,10 +32,10 @@ class PlanEntry:
         seeds: all seeds of the family, in the spec's order; empty for other jobs.
     """
 
-    name: str
+    name: JobName
     fingerprint: str
     gate: GateSpec | None = None
-    family: str | None = None
+    family: JobName | None = None
     seed: int | None = None
     seeds: tuple[int, ...] = ()
 
@@ -70,7 +72,10 @@ def read_entries(path: Path) -> dict[str, PlanEntry]:
         ValueError: it is no plan.
     """
     try:
-        plan = _reader().validate_json(path.read_bytes())
-    except ValidationError as error:
-        raise ValueError(f"{path} is not a plan of seq2seq-job") from error
-    return {entry.name: entry for entry in plan.jobs}
+        plan = validated(_reader(), read_json(path))
+    except DocumentError as error:
+        raise DocumentError(f"{path} is not a plan of seq2seq-job: {error}") from error
+    entries = {entry.name: entry for entry in plan.jobs}
+    if len(entries) < len(plan.jobs):
+        raise DocumentError(f"{path} is not a plan of seq2seq-job: a job is there twice")
+    return entries

@@ -5,6 +5,7 @@ from __future__ import annotations
 from job import artifacts, checkpoints
 from job.artifacts import JobPaths, OutputPaths
 from job.batch.derived_files import complete
+from job.documents import read_regular
 from job.results import JobResult
 
 
@@ -30,7 +31,7 @@ def incomplete(paths: JobPaths, fingerprint: str) -> bool:
 def recorded_result(paths: JobPaths) -> JobResult | None:
     """Return what `result.json` says, None where there is none that can be read."""
     try:
-        return JobResult.from_json(paths.result.read_bytes())
+        return JobResult.from_json(read_regular(paths.result))
     except (OSError, ValueError):
         return None
 

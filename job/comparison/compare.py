@@ -356,6 +356,9 @@ def merge_comparisons(
 
 def _told(name: str, part: Comparison | None) -> JobComparison:
     found = next((job for job in part.jobs if job.name == name), None) if part else None
+    if found is not None and (unknown := [m.metric for m in found.metrics if m.metric not in METRICS]):
+        reason = f"the run's report compares a metric that this version does not know: {unknown[0][:60]}"
+        return JobComparison(name, "not_comparable", reason)
     if found is not None:
         return found
     reason = "the run that it was part of was given no baseline; give it to the report with --baseline"

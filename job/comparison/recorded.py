@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from job.artifacts import OutputPaths
+from job.documents import read_regular, why
 from job.errors import BaselineError
 from job.results import JobResult, Prediction, Report
 
@@ -51,15 +52,14 @@ def read_recorded(path: Path, role: str = "baseline") -> RecordedBatch:
     output = OutputPaths(path if path.is_dir() else path.parent)
     file = output.report if path.is_dir() else path
     try:
-        batch = RecordedBatch(str(path), output, Report.from_json(file.read_bytes()))
+        batch = RecordedBatch(str(path), output, Report.from_json(read_regular(file)))
     except FileNotFoundError:
         raise BaselineError(f"{role} {path} {_absent(path)}") from None
     except OSError as error:
-        raise BaselineError(f"{role} {file} cannot be read: {error.strerror}") from error
+        raise BaselineError(f"{role} {file} cannot be read: {why(error)}") from error
     except ValueError as error:
-        what = str(error).splitlines()[0]
         raise BaselineError(
-            f"{role} {file} is no report that this version reads ({what}); run its batch again"
+            f"{role} {file} is no report that this version reads ({why(error)}); run its batch again"
         ) from error
     if batch.report.unstarted:
         raise BaselineError(
@@ -84,15 +84,15 @@ def read_predictions(output: OutputPaths, result: JobResult) -> tuple[Prediction
     """
     path = output.job(result.name).predictions
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise BaselineError(f"{path} cannot be read: {error.strerror}") from error
+        raise BaselineError(f"{path} cannot be read: {why(error)}") from error
     told = {artifact.path: artifact.sha256 for artifact in result.artifacts}
     if told.get(path.name) != hashlib.sha256(content).hexdigest():
         raise BaselineError(f"{path} is not the file that the result of job {result.name} tells of")
     try:
         return tuple(map(Prediction.from_line, content.splitlines()))
     except ValueError as error:
-        raise BaselineError(f"{path} holds a line that is no prediction") from error
+        raise BaselineError(f"{path} holds a line that is no prediction: {why(error)}") from error

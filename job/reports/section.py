@@ -86,7 +86,7 @@ def course(result: JobResult) -> Iterator[str]:
         yield _training(data)
     if data.keys() >= _TESTED:
         yield _overlap(data["test_examples"], data["seen_in_training"], data["source_space"])
-    elif "rmse" in result.metrics:
+    elif "rmse" in result.metrics and "test_examples" in data:
         yield (
             f"Evaluated on {data['test_examples']:,} windows, walking forward: each value is forecast from "
             "what truly came before."

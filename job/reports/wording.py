@@ -209,6 +209,8 @@ def seconds(value: float) -> str:
 
 def bar(outcome: GateOutcome) -> str:
     """Return a gate's condition: `at least 99.00 %`."""
+    if outcome.metric not in METRICS:  # of a later version
+        return _with_unit(outcome.metric, _exact(outcome.metric, outcome.bound))
     side = "at least" if METRICS[outcome.metric].direction == "higher" else "at most"
     return f"{side} {_with_unit(outcome.metric, _exact(outcome.metric, outcome.bound))}"
 

@@ -25,6 +25,7 @@ from pydantic import (
     model_validator,
 )
 
+from job.file_names import JOB_NAME
 from job.local_paths import is_address, refusal
 from job.spec.metrics import METRICS, Family, gate_key
 
@@ -34,8 +35,6 @@ Device = Literal["auto", "gpu"]
 
 Separator = Literal["", " "]
 """What joins tokens in text: nothing for characters, a space for all others."""
-
-JOB_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 
 
 class _Section(BaseModel):

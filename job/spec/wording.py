@@ -13,9 +13,9 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from job.errors import Complaint
+from job.file_names import JOB_NAME
 from job.spec.form import Schema, alternatives, schema_of
 from job.spec.located import Node, shorten
-from job.spec.schema import JOB_NAME
 
 _PATTERNS = {
     JOB_NAME: "1 to 100 letters, digits, dots, dashes and underscores that begin with a letter or a digit",

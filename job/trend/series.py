@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from job.comparison.measure import min_effect
+from job.documents import read_regular, why
 from job.errors import InputError
 from job.results import JobResult, Report
 from job.spec.metrics import METRICS
@@ -99,9 +100,9 @@ def read_runs(places: Sequence[str]) -> tuple[list[Run], list[str]]:
     runs, complaints = [], []
     for path in found.values():
         try:
-            runs.append(Run(path, Report.from_json(path.read_bytes())))
+            runs.append(Run(path, Report.from_json(read_regular(path))))
         except (OSError, ValueError) as error:
-            complaints.append(f"{path}: left out: {str(error).splitlines()[0]}")
+            complaints.append(f"{path}: left out: {why(error)}")
     if not runs:
         raise InputError("no report can be read\n" + "\n".join(complaints))
     return sorted(runs, key=lambda run: (run.report.finished_at, str(run.path))), complaints
@@ -135,7 +136,7 @@ def _results(report: Report) -> Iterator[JobResult]:
     yield from report.jobs
     jobs = {job.name: job for job in report.jobs}
     for seeds in report.seeds:
-        if not seeds.absent:
+        if not seeds.absent and jobs.keys() >= set(seeds.jobs) and seeds.jobs:
             yield replace(
                 jobs[seeds.jobs[0]],
                 name=f"{seeds.name}, mean of seeds",

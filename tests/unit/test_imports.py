@@ -50,11 +50,14 @@ RANKS = {
     "environment": 2,
     "stopping": 2,
     "standard_streams": 2,
+    "result_sections": 2,
     "import_path": 2,
     "local_paths": 2,
     "option_variables": 2,
     "errors": 1,
     "finite_numbers": 1,
+    "documents": 1,
+    "file_names": 1,
     "": 0,
 }
 """The parts of the package, `""` being `job/__init__.py`. A part imports parts of a lower rank only: so parts

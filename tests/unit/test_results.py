@@ -157,7 +157,9 @@ def test_numbers_that_json_does_not_have_are_refused(value):
     ],
 )
 def test_a_text_that_is_no_result_is_refused(text):
-    with pytest.raises(ValueError, match=r"JobResult|JSON|json"):
+    with pytest.raises(
+        ValueError, match=r"Field required|not JSON|is empty|not UTF-8|status: |seed: |dictionary"
+    ):
         JobResult.from_json(text)
 
 
@@ -186,7 +188,7 @@ def test_a_line_of_predictions_names_references_only_where_there_are_several():
     assert json.loads(line)["references"] == ["b", "c"]
     assert "\n" not in line
     assert Prediction.from_line(line) == Prediction("0", "a\n", "b", "c", True, ("b", "c"))
-    with pytest.raises(ValueError, match="Prediction"):
+    with pytest.raises(ValueError, match="Field required"):
         Prediction.from_line('{"id": "0"}')
 
 

@@ -1,0 +1,166 @@
+"""Files that somebody else may have written: regular files of bounded size, parsed as strict JSON.
+
+Results, reports, plans and vocabularies come from other runs, machines and versions. Whatever such a file
+holds, reading it ends in its value, an `OSError` or a `DocumentError`, whose text is one clause.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import stat
+from pathlib import Path
+from typing import IO, Any, NoReturn
+
+MAX_BYTES = 1 << 30
+"""Largest size of a file; a `report.json` of a thousand jobs has a few hundredths of it."""
+
+MAX_DEPTH = 100
+"""Deepest nesting of a document; this package writes about ten levels."""
+
+MAX_DIGITS = 300
+"""Most digits of a whole number: a longer one is larger than any number with a point can be."""
+
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_NO_BRACKET = re.compile(rb"[^\[\]{}]+")
+_HUGE = re.compile(rb"\d\.?[eE]\+?\d{3}|\d{300}")
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+class DocumentError(ValueError):
+    """The content of a file is not a document that is read here; the text is one clause that says why."""
+
+
+def open_regular(path: Path) -> IO[bytes]:
+    """Open a file for reading, if it is a regular one: reading a pipe or a device could wait for ever.
+
+    Raises:
+        OSError: it cannot be opened, or is not a regular file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, "it is a directory, not a file", str(path))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "it is a pipe or a device, not a regular file", str(path))
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def read_regular(path: Path, limit: int = MAX_BYTES) -> bytes:
+    """Return the content of a regular file.
+
+    Raises:
+        OSError: it cannot be read, is not a regular file, or is larger than `limit` bytes.
+    """
+    with open_regular(path) as file:
+        if os.fstat(file.fileno()).st_size > limit:
+            raise OSError(errno.EFBIG, f"it is larger than {limit:,} bytes", str(path))
+        content = file.read(limit + 1)
+    if len(content) > limit:  # it has grown since
+        raise OSError(errno.EFBIG, f"it is larger than {limit:,} bytes", str(path))
+    return content
+
+
+def why(error: Exception) -> str:
+    """Return in one line why a file could not be read or parsed."""
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return next(iter(text.splitlines()), "") or type(error).__name__
+
+
+def read_json(path: Path, limit: int = MAX_BYTES) -> Any:
+    """Return the value that a JSON file holds; raises `OSError` as `read_regular`, else as `parse_json`."""
+    return parse_json(read_regular(path, limit))
+
+
+def parse_json(text: str | bytes, *, finite: bool = True) -> Any:
+    """Return the value of a JSON text (RFC 8259, UTF-8).
+
+    Args:
+        text: the whole document.
+        finite: whether a number that is not finite is refused; else it is left to the caller.
+
+    Raises:
+        DocumentError: it is not JSON, is not UTF-8, is nested deeper than `MAX_DEPTH`, gives a key twice, or
+            holds a number that is not finite or has more than `MAX_DIGITS` digits, or half of a surrogate
+            pair, which is no text.
+    """
+    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    decoded = _decoded(data)
+    _check_depth(data)
+    # functions of ours for every number take a while, so only where one may be too large
+    numbers: dict[str, Any] = {"parse_constant": _not_finite} if finite else {}
+    if _HUGE.search(data):
+        numbers |= {"parse_int": _integer, **({"parse_float": _float} if finite else {})}
+    try:
+        value = json.loads(decoded, object_pairs_hook=_object, **numbers)
+    except json.JSONDecodeError as error:
+        raise DocumentError(f"it is not JSON: {error}") from None
+    except RecursionError:  # deeper than `_check_depth` could tell of a text that is not JSON
+        raise DocumentError(f"it is nested more than {MAX_DEPTH} levels deep") from None
+    if _SURROGATE.search(data):
+        _check_text(value)
+    return value
+
+
+def _decoded(data: bytes) -> str:
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DocumentError(f"it is not UTF-8: byte 0x{data[error.start]:02x} at {error.start}") from None
+    if not text.strip():
+        raise DocumentError("it is empty")
+    if text.startswith("\ufeff"):
+        raise DocumentError("it begins with a byte order mark, which JSON has not")
+    return text
+
+
+def _check_depth(data: bytes) -> None:
+    """Refuse deep nesting before anything recursive sees it: what is left of the brackets, pair by pair."""
+    if data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
+        return
+    brackets = _NO_BRACKET.sub(b"", _STRING.sub(b"", data)).replace(b"{", b"[").replace(b"}", b"]")
+    for _ in range(MAX_DEPTH):
+        if not brackets:
+            return
+        brackets = brackets.replace(b"[]", b"")
+    if brackets and len(brackets) > MAX_DEPTH:
+        raise DocumentError(f"it is nested more than {MAX_DEPTH} levels deep, or its brackets do not match")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise DocumentError(f"it gives the key {twice[:60]!r} twice")
+    return found
+
+
+def _not_finite(text: str) -> NoReturn:
+    raise DocumentError(f"it holds {text}, which is not a finite number")
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if value in (float("inf"), float("-inf")):
+        raise DocumentError(f"it holds {text[:60]}, which is not a finite number")
+    return value
+
+
+def _integer(text: str) -> int:
+    if len(text) > MAX_DIGITS:
+        raise DocumentError(f"it holds a number of {len(text):,} digits; at most {MAX_DIGITS} are read")
+    return int(text)
+
+
+def _check_text(value: Any) -> None:
+    try:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        raise DocumentError("it holds half of a surrogate pair, which is no text") from None
