@@ -11,10 +11,10 @@ import sys
 def main() -> None:
     """Run the command."""
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-    from job.import_path import leave_working_directory
+    from job.process.import_path import leave_working_directory
 
     del sys.path[0]
     leave_working_directory()
-    from job.cli import main as run
+    from job.cli.app import main as run
 
     run()

@@ -9,11 +9,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from job.artifacts import prepare_output
-from job.run_job import run_job
+from job.running.run_job import run_job
+from job.running.task import Task
 from job.spec.loading import load_spec
 from job.spec.matrix import fingerprint
-from job.task import Task
+from job.storage.artifacts import prepare_output
 
 
 def main(path: Path, directory: Path, first: int, step: int) -> None:

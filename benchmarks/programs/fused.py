@@ -1,6 +1,6 @@
 """This project's own training and decoding, in one process: what a worker computes with, without the rest.
 
-Start it with the variables of a worker (`job.batch.pool.VARIABLES`). The lesson gives the sizes; the job of
+Start it with the variables of a worker (`job.workers.pool.VARIABLES`). The lesson gives the sizes; the job of
 `jobs.yaml` beside it gives the problem, which draws the very examples that the others read.
 """
 
@@ -16,14 +16,14 @@ import tensorflow as tf
 from benchmarks.programs import lesson as told
 from benchmarks.programs.lesson import Figures, Lesson
 from benchmarks.workload import read_job
-from job import environment
-from job.inference import ModelFacts, Search, TrainedModel
+from job.inference.tokens import ModelFacts, Search, TrainedModel
 from job.models.kernels import choose_kernel
 from job.models.seq2seq import build_models, build_training_model
 from job.problems import build_problem
 from job.problems.base import Examples, TokenProblem
-from job.results import Progress
-from job.training import compile_loop, fit
+from job.process import environment
+from job.results.records import Progress
+from job.training.fit import compile_loop, fit
 
 
 def program(lesson: Lesson, threads: int, decoding: bool) -> Figures:

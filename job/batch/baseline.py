@@ -7,20 +7,21 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from job import artifacts, gates
-from job.artifacts import OutputPaths, prepare_output
 from job.batch.judging import completed, judge_by_plan
 from job.batch.lock import lock_output
 from job.batch.plan import PlannedJob, write_marks
-from job.batch.plan_file import PlanEntry, read_entries
-from job.batch.seeds import families, summarize
-from job.comparison.compare import Candidate, check_comparable, compare
-from job.comparison.recorded import RecordedBatch, read_recorded
 from job.errors import BaselineError, OutputError
+from job.gating import gates
+from job.gating.comparison import Candidate, check_comparable, compare
+from job.gating.plan_file import PlanEntry, read_entries
+from job.gating.recorded_batch import RecordedBatch, read_recorded
+from job.gating.seed_summaries import families, summarize
 from job.reports.build import build_report
-from job.reports.writing import write_reports
-from job.results import Comparison, JobResult, Report, Verdict
+from job.reports.report_files import write_reports
+from job.results.records import Comparison, JobResult, Report, Verdict
 from job.spec.schema import GateSpec
+from job.storage import artifacts
+from job.storage.artifacts import OutputPaths, prepare_output
 
 # --- of a run -----------------------------------------------------------------------------------------------
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 
 import yaml
 
-from job.artifacts import JobPaths, write_text
-from job.results import Artifact, JobResult
+from job.results.records import Artifact, JobResult
+from job.storage.artifacts import JobPaths, write_text
 
 _PICTURES = ("curves.svg", "accuracy.svg", "attention.svg", "contexts.svg")
 _OPTIONAL = "contexts.json"

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from job.errors import FAILED, SIGINT_EXIT, JobError, OutputError
-from job.stopping import Stopped
+from job.process.stopping import Stopped
 
 if TYPE_CHECKING:  # loading pydantic takes a while, and few runs end so
-    from job.artifacts import OutputPaths
+    from job.storage.artifacts import OutputPaths
 
 
 @dataclass
@@ -50,8 +50,8 @@ class Ending:
 
     def start(self) -> None:
         """Note that the plan is written, and remove reports of an earlier run that never came to that."""
-        from job.artifacts import OutputPaths
-        from job.results import Report
+        from job.results.records import Report
+        from job.storage.artifacts import OutputPaths
 
         self.planned = True
         own = OutputPaths(self.root, self.shard or "")
@@ -67,8 +67,8 @@ class Ending:
         Raises:
             OSError: what is there can be neither replaced nor removed.
         """
-        from job.artifacts import OutputPaths
         from job.batch.lock import ALL, lock_output
+        from job.storage.artifacts import OutputPaths
 
         whole = OutputPaths(self.root)
         own = replace(whole, shard=self.shard or "")
@@ -86,8 +86,8 @@ class Ending:
         self, output: OutputPaths, exit_code: int, reasons: Sequence[str], unstarted: Sequence[str]
     ) -> None:
         from job.reports.build import build_report
-        from job.reports.writing import write_reports
-        from job.results import Verdict
+        from job.reports.report_files import write_reports
+        from job.results.records import Verdict
 
         report = build_report(
             [],

@@ -7,13 +7,13 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from job import artifacts
-from job.artifacts import OutputPaths
 from job.batch.judging import judge_by_plan
-from job.batch.plan_file import PlanEntry, read_entries
-from job.documents import read_regular, why
 from job.errors import OutputError
-from job.results import JobResult
+from job.gating.plan_file import PlanEntry, read_entries
+from job.results.records import JobResult
+from job.storage import artifacts
+from job.storage.artifacts import OutputPaths
+from job.storage.documents import read_regular, why
 
 
 def common_plan(sources: Sequence[OutputPaths], given: Sequence[OutputPaths]) -> dict[str, PlanEntry]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from job import gates
-from job.batch.plan_file import PlanEntry
-from job.comparison.compare import recorded_gate
-from job.results import JobResult
+from job.gating import gates
+from job.gating.comparison import recorded_gate
+from job.gating.plan_file import PlanEntry
+from job.results.records import JobResult
 from job.spec.schema import GateSpec
-from job.spec.seeds import run_name
+from job.spec.seed_expansion import run_name
 
 
 def judge_by_plan(entry: PlanEntry | None, result: JobResult) -> JobResult:

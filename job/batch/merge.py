@@ -8,21 +8,21 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-from job import gates
-from job.artifacts import JobPaths, OutputPaths, prepare_output
 from job.batch.baseline import compare_merged, gates_of
 from job.batch.derived_files import complete, restore_and_record
 from job.batch.gather import common_plan, distinct, gather, read_result
 from job.batch.judging import completed, judge_by_plan
 from job.batch.lock import holder, lock_output
-from job.batch.plan_file import PlanEntry, write_entries
-from job.batch.seeds import families, summarize
-from job.comparison.compare import merge_comparisons
-from job.documents import read_regular
 from job.errors import BAD_USAGE, FAILED
+from job.gating import gates
+from job.gating.comparison import merge_comparisons
+from job.gating.plan_file import PlanEntry, write_entries
+from job.gating.seed_summaries import families, summarize
 from job.reports.build import build_report
-from job.reports.writing import write_reports
-from job.results import Comparison, JobResult, Report
+from job.reports.report_files import write_reports
+from job.results.records import Comparison, JobResult, Report
+from job.storage.artifacts import JobPaths, OutputPaths, prepare_output
+from job.storage.documents import read_regular
 
 
 def merge_reports(

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from job.artifacts import JobPaths, OutputPaths
-from job.batch.plan_file import PlanEntry, read_entries, write_entries
 from job.batch.resume import finished_result, incomplete, interrupted, recorded_result, superseded
-from job.results import JobResult
-from job.spec.files import Checksums, PlannedData
+from job.gating.plan_file import PlanEntry, read_entries, write_entries
+from job.results.records import JobResult
+from job.spec.file_locations import Checksums, PlannedData
 from job.spec.matrix import fingerprint, planned_data, problem_fingerprint
 from job.spec.schema import JobSpec, Spec
+from job.storage.artifacts import JobPaths, OutputPaths
 
 State = Literal["done", "to do", "failed before", "interrupted", "changed", "incomplete"]
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from job.batch.plan import PlannedJob
-from job.models.size import count_parameters
+from job.models.parameter_count import count_parameters
 from job.problems.base import Problem, widths
 
 

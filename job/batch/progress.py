@@ -14,9 +14,9 @@ from rich.progress import BarColumn, ProgressColumn, TaskID, TextColumn
 from rich.progress import Progress as Bars
 from rich.text import Text
 
-from job.batch.course import Course
-from job.reports.wording import headline, leading_metrics, measured, outcome_words, plain
-from job.results import Failure, JobResult, Progress, Report
+from job.batch.eta import Course
+from job.reports.formatting import headline, leading_metrics, measured, outcome_words, plain
+from job.results.records import Failure, JobResult, Progress, Report
 
 LINE_SECONDS = 30.0
 """How often the batch and each running job say how far they are where there is no terminal."""

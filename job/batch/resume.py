@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from job import artifacts, checkpoints
-from job.artifacts import JobPaths, OutputPaths
 from job.batch.derived_files import complete
-from job.documents import read_regular
-from job.results import JobResult
+from job.results.records import JobResult
+from job.storage import artifacts
+from job.storage.artifacts import JobPaths, OutputPaths
+from job.storage.documents import read_regular
+from job.training import checkpoints
 
 
 def finished_result(paths: JobPaths, fingerprint: str) -> JobResult | None:

@@ -11,22 +11,25 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from job import artifacts, environment, gates
-from job.artifacts import OutputPaths
 from job.batch.baseline import RunBaseline
 from job.batch.derived_files import restore_and_record
 from job.batch.plan import PlannedJob, entry_of
-from job.batch.pool import Worker, worker_pool
 from job.batch.progress import Log
-from job.batch.resources import thread_count
 from job.batch.resume import make_room
-from job.batch.schedule import run_tasks
-from job.batch.seeds import families, summarize
+from job.gating import gates
+from job.gating.seed_summaries import families, summarize
+from job.process import environment
+from job.process.stopping import Request, Stop
 from job.reports.build import build_report
-from job.reports.writing import write_reports
-from job.results import FINISHED, Failure, JobResult, Progress, Report, Status
-from job.stopping import Request, Stop
-from job.task import Task
+from job.reports.report_files import write_reports
+from job.results.job_files import list_files
+from job.results.records import FINISHED, Failure, JobResult, Progress, Report, Status
+from job.running.task import Task
+from job.storage import artifacts
+from job.storage.artifacts import OutputPaths
+from job.workers.limits import thread_count
+from job.workers.pool import Worker, worker_pool
+from job.workers.schedule import run_tasks
 
 
 class _Recorder:
@@ -84,7 +87,7 @@ class _Recorder:
             from job.reports.plots import write_plots  # loaded by `_run`, while the workers loaded TensorFlow
 
             write_plots(task.paths, outcome)
-            measured = replace(outcome, artifacts=artifacts.describe(task.paths.directory))
+            measured = replace(outcome, artifacts=list_files(task.paths.directory))
             result = gates.judged(measured, task.job.gate, task.job.seeds)
             result.to_json()
         except OSError:  # the output directory's fault

@@ -12,7 +12,7 @@ from job.problems.integers import Copy, Reverse, ReversedPrefix, Sort
 from job.problems.plugin import build_plugin
 from job.problems.text_pairs import TextPairs
 from job.problems.time_series import TimeSeries
-from job.spec.files import PlannedData
+from job.spec.file_locations import PlannedData
 from job.spec.schema import ProblemSpec
 
 __all__ = ["Problem", "build_problem"]

@@ -8,8 +8,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from job.problems.series import Floats, Series, Values
 from job.problems.vocabulary import Vocabulary
+from job.problems.windows import Floats, Series, Values
 
 Ids = NDArray[np.int32]
 Split = Literal["validation", "test"]

@@ -9,8 +9,8 @@ from job.errors import Complaint, DataError, DataErrors
 from job.problems import build_problem
 from job.problems.base import Problem
 from job.spec.loading import LocatedSpec
+from job.spec.other_sizes import resized
 from job.spec.schema import JobSpec
-from job.spec.sizes import resized
 
 
 def check_jobs(located: LocatedSpec) -> tuple[dict[str, Problem], list[Complaint]]:

@@ -16,8 +16,8 @@ from job.errors import ChangedDataError, DataError, DataErrors
 from job.problems.base import Examples, Ids, TokenProblem
 from job.problems.data_files import checksums_of
 from job.problems.vocabulary import PAD, Vocabulary
-from job.spec import plugins
-from job.spec.files import PlannedData
+from job.spec import entry_points as plugins
+from job.spec.file_locations import PlannedData
 from job.spec.schema import PluginSpec
 
 Factory: TypeAlias = Callable[[Mapping[str, Any], int, Path], TokenProblem]

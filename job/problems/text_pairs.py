@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from job.errors import DataError, DataErrors
 from job.problems.base import Examples, Ids, Split, batch_rows
 from job.problems.generated import Stream, generator
-from job.problems.pair_files import Pair, Pairs, read_pairs, text_reading
-from job.problems.reading import TextReading
-from job.problems.rows import Rows
+from job.problems.normalization import TextReading
+from job.problems.parallel_text import Pair, Pairs, read_pairs, text_reading
+from job.problems.ragged_rows import Rows
 from job.problems.vocabulary import END, UNKNOWN, Vocabulary
-from job.spec.files import PlannedData
+from job.spec.file_locations import PlannedData
 from job.spec.schema import SEPARATORS, Separator, SplitSpec, TextPairsSpec
 
 POOL_BATCHES = 64

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from job.errors import DataError, DataErrors
 from job.problems.base import Split, Windows, batch_rows
-from job.problems.columns import Columns, read_columns
+from job.problems.csv_columns import Columns, read_columns
 from job.problems.data_files import MOST_ERRORS
 from job.problems.generated import Stream, generator
-from job.problems.series import LARGEST, Floats, Series, Values, fit_scaling, magnitudes, read_as
-from job.spec.files import PlannedData, locate
+from job.problems.windows import LARGEST, Floats, Series, Values, fit_scaling, magnitudes, read_as
+from job.spec.file_locations import PlannedData, locate
 from job.spec.schema import TimeSeriesSpec
 
 EXTRA_DECIMALS = 3

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from job.problems.reading import AS_WRITTEN, TextReading
+from job.problems.normalization import AS_WRITTEN, TextReading
 
 PAD = 0
 """The id that pads every sequence on the right; never a symbol of its own in text."""

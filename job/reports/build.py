@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 
-from job.results import STATUSES, Comparison, JobResult, Report, SeedsSummary, Verdict
+from job.results.records import STATUSES, Comparison, JobResult, Report, SeedsSummary, Verdict
 
 
 def build_report(

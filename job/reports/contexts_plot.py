@@ -9,7 +9,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from job.reports.drawing import svg
-from job.reports.wording import percent, ranges, span
+from job.reports.formatting import percent, ranges, span
 
 _GROUPS = 8
 """Most colours: more cannot be told apart."""

@@ -11,7 +11,7 @@ import matplotlib
 import matplotlib.style
 from matplotlib.figure import Figure
 
-from job.reports.wording import legal, shortened, visible
+from job.reports.formatting import legal, shortened, visible
 
 _STYLE = {
     "svg.fonttype": "none",  # text stays text: it can be read aloud and searched

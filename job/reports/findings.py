@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from job.reports.formatting import metric_names, percent, plain, quantity, ranges, span
 from job.reports.markup import code, prose, table
-from job.reports.wording import metric_names, percent, plain, quantity, ranges, span
-from job.results import JobResult
+from job.results.records import JobResult
 
 _COLUMNS = 12
 """Positions or lengths side by side; where there are more, ranges of them are."""

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from job.reports.formatting import headline, visible
 from job.reports.markdown import MOST_BYTES, markdown
-from job.reports.wording import headline, visible
-from job.results import Report
+from job.results.records import Report
 
 MOST_ANNOTATIONS = 10
 """GitHub shows so many errors of a step."""

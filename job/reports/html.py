@@ -18,21 +18,14 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from job.artifacts import OutputPaths
-from job.reports import wording
-from job.reports.differences import Part, marked, nearest
+from job.metrics import METRICS
+from job.reports import formatting as wording
 from job.reports.findings import Profile, metrics_elsewhere, profiles
+from job.reports.prediction_diff import Part, marked, nearest
 from job.reports.section import course, metrics_and_gates, not_measured, other_data, setting
 from job.reports.sparkline import HEIGHT, WIDTH, Sparkline, sparkline
-from job.results import (
-    UNKNOWN_CHARACTER,
-    FlippedExample,
-    GateOutcome,
-    JobResult,
-    Prediction,
-    Report,
-)
-from job.spec.metrics import METRICS
+from job.results.records import UNKNOWN_CHARACTER, FlippedExample, GateOutcome, JobResult, Prediction, Report
+from job.storage.artifacts import OutputPaths
 
 MOST_PICTURE_BYTES = 16 * 2**20
 """Of all drawings that are put into the page; the others are linked to."""

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from junitparser import Error, JUnitXml, Skipped, TestCase, TestSuite
 from junitparser import Failure as Missed
 
-from job.reports.wording import (
+from job.metrics import gate_key
+from job.reports.formatting import (
     bar,
     headline,
     legal,
@@ -23,8 +24,7 @@ from job.reports.wording import (
     plain,
     quantity,
 )
-from job.results import Failure, GateOutcome, JobComparison, JobResult, Report, SeedsSummary
-from job.spec.metrics import gate_key
+from job.results.records import Failure, GateOutcome, JobComparison, JobResult, Report, SeedsSummary
 
 DOCUMENT = "seq2seq-job"
 JOBS, GATES, BASELINE = (f"{DOCUMENT}.{part}" for part in ("jobs", "gates", "baseline"))

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from job.reports.against import against_markdown
+from job.reports.comparison_tables import against_markdown
 from job.reports.cutting import beginning, shrink, size
-from job.reports.markup import code, prose, table
-from job.reports.remarks import remarks
-from job.reports.section import brief_section, section, shown
-from job.reports.wording import (
+from job.reports.formatting import (
     absence,
     counts,
     gates,
@@ -24,7 +21,10 @@ from job.reports.wording import (
     plain,
     seconds,
 )
-from job.results import JobResult, Report
+from job.reports.markup import code, prose, table
+from job.reports.remarks import remarks
+from job.reports.section import brief_section, section, shown
+from job.results.records import JobResult, Report
 
 MOST_BYTES = 1_000_000
 """GitHub takes a step summary of up to 1 MiB, and shows nothing of a larger one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from job.reports.wording import shortened, visible
+from job.reports.formatting import shortened, visible
 
 _MARKUP = re.compile(r"[^\w\s+,.;/%=-]|_")
 

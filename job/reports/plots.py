@@ -14,12 +14,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from job.artifacts import JobPaths, write_text
 from job.reports.attention_plot import attention_svg
 from job.reports.contexts_plot import contexts_svg
 from job.reports.drawing import svg
-from job.reports.wording import percent, plain
-from job.results import JobResult
+from job.reports.formatting import percent, plain
+from job.results.records import JobResult
+from job.storage.artifacts import JobPaths, write_text
 
 _LOSS = ("loss", "val_loss")
 _ACCURACY = ("token_accuracy", "val_token_accuracy", "sequence_accuracy", "val_sequence_accuracy")

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from job.reports.wording import judged_jobs
-from job.results import STATUSES, JobResult, Report
+from job.reports.formatting import judged_jobs
+from job.results.records import STATUSES, JobResult, Report
 
 PREFIX = "seq2seq_job_"
 

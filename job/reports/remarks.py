@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from job.reports.wording import bar, plain, quantity
-from job.results import GateOutcome, MetricOverSeeds, Report, SeedsSummary
+from job.reports.formatting import bar, plain, quantity
+from job.results.records import GateOutcome, MetricOverSeeds, Report, SeedsSummary
 
 
 def remarks(report: Report) -> Iterator[str]:

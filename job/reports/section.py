@@ -6,11 +6,20 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from job.metrics import METRICS
 from job.reports.findings import findings, picture
+from job.reports.formatting import (
+    bar,
+    measured,
+    metric_names,
+    origin,
+    outcome_words,
+    percent,
+    plain,
+    quantity,
+)
 from job.reports.markup import code, fenced, prose, table
-from job.reports.wording import bar, measured, metric_names, origin, outcome_words, percent, plain, quantity
-from job.results import Failure, GateOutcome, JobResult, Prediction
-from job.spec.metrics import METRICS
+from job.results.records import Failure, GateOutcome, JobResult, Prediction
 
 # keys of a result's `data` that are put into sentences
 _TRAINED = {"train_examples", "epochs", "steps", "stopped_early", "best_epoch"}

@@ -7,9 +7,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from job.reports.against import print_against
-from job.reports.remarks import remarks
-from job.reports.wording import (
+from job.reports.comparison_tables import print_against
+from job.reports.formatting import (
     absence,
     counts,
     gates,
@@ -23,7 +22,8 @@ from job.reports.wording import (
     seconds,
     visible,
 )
-from job.results import JobResult, Report
+from job.reports.remarks import remarks
+from job.results.records import JobResult, Report
 
 _OUTLOOKS = {"good": "bold green", "plain": "bold", "bad": "bold red"}
 _STYLES = {

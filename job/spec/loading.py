@@ -10,13 +10,13 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from job.errors import Complaint, SpecError
-from job.spec.form import SECTIONS, SpecFile
-from job.spec.located import Node, read_tree
+from job.spec.complaints import check, explain
 from job.spec.matrix import MAX_JOBS, expand, without_matrix
+from job.spec.other_sizes import check_also
 from job.spec.schema import JobSpec, Spec
-from job.spec.seeds import by_seed
-from job.spec.sizes import check_also
-from job.spec.wording import check, explain
+from job.spec.seed_expansion import by_seed
+from job.spec.spec_file import SECTIONS, SpecFile
+from job.spec.yaml_tree import Node, read_tree
 
 
 @dataclass(frozen=True)

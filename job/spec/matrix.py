@@ -18,14 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from job import __version__
-from job.environment import installed
 from job.errors import Complaint
-from job.spec import files, plugins
-from job.spec.files import Checksums, PlannedData
-from job.spec.form import FREE, matrix_keys
-from job.spec.located import Node, join, shorten
+from job.process.environment import installed
+from job.spec import entry_points as plugins
+from job.spec import file_locations as files
+from job.spec.complaints import nearest
+from job.spec.file_locations import Checksums, PlannedData
 from job.spec.schema import OPERATIONAL, JobSpec, PluginSpec
-from job.spec.wording import nearest
+from job.spec.spec_file import FREE, matrix_keys
+from job.spec.yaml_tree import Node, join, shorten
 
 MAX_JOBS = 10_000
 """Most jobs of a spec."""

@@ -25,9 +25,9 @@ from pydantic import (
     model_validator,
 )
 
-from job.file_names import JOB_NAME
-from job.local_paths import is_address, refusal
-from job.spec.metrics import METRICS, Family, gate_key
+from job.metrics import METRICS, Family, gate_key
+from job.storage.file_names import JOB_NAME
+from job.storage.local_paths import is_address, refusal
 
 Normalization = Literal["none", "NFC", "NFKC"]
 

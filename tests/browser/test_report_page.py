@@ -14,10 +14,9 @@ import pytest
 import yaml
 from PIL import Image
 
-from job.artifacts import OutputPaths
-from job.gates import decide
+from job.gating.gates import decide
 from job.reports.html import html_page
-from job.results import (
+from job.results.records import (
     Comparison,
     Failure,
     FlippedExample,
@@ -29,8 +28,9 @@ from job.results import (
     Report,
     SeedsSummary,
 )
-from job.trend.page import trend_page
-from job.trend.series import Run, all_series
+from job.storage.artifacts import OutputPaths
+from job.trend.metric_series import Run, all_series
+from job.trend.trend_page import trend_page
 
 SPEC = {
     "version": 1,

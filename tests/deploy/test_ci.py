@@ -10,7 +10,8 @@ import pytest
 import typer
 import yaml
 
-from job import cli, errors
+from job import errors
+from job.cli import app as cli
 
 ROOT = Path(__file__).parents[2]
 GITHUB = ROOT / "deploy" / "ci" / "github-actions.yaml"

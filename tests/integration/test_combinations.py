@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 import job
-from job.artifacts import JobPaths
-from job.batch.pool import VARIABLES
-from job.results import Prediction
+from job.results.records import Prediction
+from job.running.task import Task
 from job.spec.schema import AdditionSpec, EvaluationSpec, JobSpec, ModelSpec, OptimizerSpec, TrainingSpec
-from job.task import Task
+from job.storage.artifacts import JobPaths
+from job.workers.pool import VARIABLES
 
 pytestmark = pytest.mark.exhaustive
 
@@ -58,7 +58,7 @@ def job_spec(name):
 
 def train(output, names):
     """Run the jobs of some combinations, each in a directory of its own under `output`."""
-    from job.run_job import run_job
+    from job.running.run_job import run_job
 
     for name in names:
         paths = JobPaths(output / name)
@@ -69,7 +69,7 @@ def train(output, names):
 
 def predict_again(output, names):
     """Write `again.jsonl` beside each job's predictions: what its saved model predicts for their sources."""
-    from job.inference import load_model, predict, read_sources
+    from job.inference.tokens import load_model, predict, read_sources
 
     for directory in (output / name for name in names):
         records = [json.loads(line) for line in JobPaths(directory).predictions.open(encoding="utf-8")]

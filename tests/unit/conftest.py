@@ -1,22 +1,15 @@
-"""Makes `oracle` importable from every folder, and has TensorFlow compute as it does in a worker."""
+"""TensorFlow computes as it does in a worker; a trained job that several packages test."""
 
 import os
 from dataclasses import dataclass
 
 import pytest
 
-from job.artifacts import JobPaths
-from job.batch.pool import VARIABLES
-from job.results import JobResult
-from job.spec.schema import (
-    AdditionSpec,
-    EvaluationSpec,
-    JobSpec,
-    ModelSpec,
-    OptimizerSpec,
-    TrainingSpec,
-)
-from job.task import Task
+from job.results.records import JobResult
+from job.running.task import Task
+from job.spec.schema import AdditionSpec, EvaluationSpec, JobSpec, ModelSpec, OptimizerSpec, TrainingSpec
+from job.storage.artifacts import JobPaths
+from job.workers.pool import VARIABLES
 
 os.environ.update(VARIABLES)
 
@@ -36,7 +29,7 @@ class TrainedJob:
 @pytest.fixture(scope="session")
 def trained_job(tmp_path_factory):
     """Varying lengths, two directions, attention, an embedding: all that a saved model can have."""
-    from job.run_job import run_job
+    from job.running.run_job import run_job
 
     job = JobSpec(
         name="sums",

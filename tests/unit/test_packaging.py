@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import job
-from job import environment
+from job.process import environment
 
 if sys.version_info >= (3, 11):
     import tomllib

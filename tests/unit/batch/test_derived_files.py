@@ -6,7 +6,6 @@ import pytest
 import yaml
 from sample_jobs import job_result
 
-from job.artifacts import describe
 from job.batch.derived_files import restore
 from job.batch.merge import merge_reports
 from job.batch.plan import make_plan, write_plan
@@ -14,7 +13,8 @@ from job.batch.progress import Log
 from job.batch.resume import finished_result, incomplete, make_room
 from job.batch.run import run_batch
 from job.reports.plots import write_plots
-from job.results import Prediction
+from job.results.job_files import list_files
+from job.results.records import Prediction
 from job.spec.schema import CopySpec, JobSpec, Spec
 
 MARK = "a" * 64
@@ -73,7 +73,7 @@ def leave(output, spec):
         result = job_result(
             "copy",
             fingerprint=planned.fingerprint,
-            artifacts=describe(paths.directory),
+            artifacts=list_files(paths.directory),
             **{**FIELDS, "spec": dumped},
         )
         paths.result.write_text(result.to_json())
@@ -129,7 +129,7 @@ def test_a_missing_history_gets_what_the_result_has_of_it(leave):
     assert paths.history.read_text() == "step,loss,val_loss\n1,0.5,\n2,0.25,0.3\n"
     assert paths.curves.is_file()
     assert sorted(found.written) == ["curves.svg", "history.csv"]
-    assert found.result.artifacts == describe(paths.directory)
+    assert found.result.artifacts == list_files(paths.directory)
 
 
 def test_context_vectors_that_are_gone_are_said_to_be(leave, spec, output):

@@ -9,15 +9,15 @@ from datetime import datetime, timezone
 import pytest
 from sample_jobs import job_result
 
-from job import gates
-from job.artifacts import OutputPaths, prepare_output
 from job.batch.lock import lock_output
 from job.batch.merge import merge_reports
 from job.batch.plan import write_marks
 from job.errors import BAD_USAGE, OutputError
+from job.gating import gates
 from job.reports.build import build_report
-from job.reports.writing import write_reports
-from job.results import GateOutcome, Report
+from job.reports.report_files import write_reports
+from job.results.records import GateOutcome, Report
+from job.storage.artifacts import OutputPaths, prepare_output
 
 NAMES = ["a", "b", "c", "d"]
 FILES = [("report", "json"), ("report", "html"), ("report", "md"), ("junit", "xml"), ("metrics", "prom")]

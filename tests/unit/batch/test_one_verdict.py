@@ -6,16 +6,16 @@ from dataclasses import replace
 import pytest
 from sample_jobs import job_result, job_spec
 
-from job.artifacts import prepare_output
 from job.batch.merge import merge_reports
 from job.batch.plan import make_plan, write_plan
-from job.batch.plan_file import PlanEntry, write_entries
 from job.batch.progress import Log
 from job.batch.run import run_batch
 from job.errors import BAD_USAGE, GATE_FAILED, OK, OutputError
-from job.results import Failure, JobResult, Report
+from job.gating.plan_file import PlanEntry, write_entries
+from job.process.stopping import Stop
+from job.results.records import Failure, JobResult, Report
 from job.spec.schema import GateSpec, Spec
-from job.stopping import Stop
+from job.storage.artifacts import prepare_output
 
 MEAN = GateSpec(seeds="mean", min_sequence_accuracy=0.6)
 """A gate that the stand-in, whose accuracy is always one half, fails."""

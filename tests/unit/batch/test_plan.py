@@ -5,13 +5,13 @@ import pytest
 from rich.console import Console
 from sample_jobs import job_result, job_spec
 
-from job.artifacts import OutputPaths
 from job.batch.plan import make_plan, read_plan, write_plan
 from job.batch.plan_table import print_plan
-from job.models.size import count_parameters
+from job.models.parameter_count import count_parameters
 from job.problems import build_problem
 from job.spec.matrix import fingerprint
 from job.spec.schema import ModelSpec, Spec, TrainingSpec
+from job.storage.artifacts import OutputPaths
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from sample_jobs import job_result
 from job.batch import progress
 from job.batch.progress import EVENTS, LiveLog, Log, describe, duration
 from job.reports.build import build_report
-from job.results import Failure, Progress, Verdict
+from job.results.records import Failure, Progress, Verdict
 
 STEP = Progress(step=50, steps=1000, loss=1.23456, token_accuracy=0.5, examples_per_second=12345.6)
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00"

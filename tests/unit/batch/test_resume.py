@@ -3,8 +3,8 @@ import json
 import pytest
 from sample_jobs import job_result
 
-from job.artifacts import describe
 from job.batch.resume import finished_result, make_room, recorded_result
+from job.results.job_files import list_files
 
 MARK, OTHER = "a" * 64, "b" * 64
 
@@ -21,7 +21,7 @@ def paths(output):
 
 
 def leave(paths, status="passed", mark=MARK):
-    result = job_result("copy", status, fingerprint=mark, artifacts=describe(paths.directory))
+    result = job_result("copy", status, fingerprint=mark, artifacts=list_files(paths.directory))
     paths.result.write_text(result.to_json())
     return result
 

@@ -10,13 +10,14 @@ import xml.etree.ElementTree as ET
 import pytest
 from sample_jobs import job_spec
 
-from job import artifacts, stopping
 from job.batch.plan import make_plan
 from job.batch.progress import Log
 from job.batch.run import run_batch
-from job.results import JobResult, Report
+from job.process import stopping
+from job.process.stopping import Stop, Stopped
+from job.results.records import JobResult, Report
 from job.spec.schema import GateSpec, Spec
-from job.stopping import Stop, Stopped
+from job.storage import artifacts
 
 
 @pytest.fixture

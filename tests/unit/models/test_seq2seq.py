@@ -11,8 +11,8 @@ import pytest
 import tensorflow as tf
 from oracle.seq2seq import EncoderDecoder
 
+from job.models.parameter_count import count_parameters
 from job.models.seq2seq import Models, Reverse, build_models, build_training_model
-from job.models.size import count_parameters
 from job.spec.schema import ModelSpec
 
 SIZE = 7  # of both vocabularies, or they could not have one embedding

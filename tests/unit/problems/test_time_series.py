@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from job.errors import DataErrors
-from job.metrics import rmse
+from job.evaluation.scores import rmse
 from job.problems import build_problem
-from job.problems.series import Series
-from job.spec.files import checksum
+from job.problems.windows import Series
+from job.spec.file_locations import checksum
 from job.spec.loading import load_spec
 from job.spec.schema import TimeSeriesSpec
 

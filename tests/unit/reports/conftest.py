@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from sample_results import BROKEN, SHORT, STOPPED, TUTORIAL
 
-from job.gates import decide
+from job.gating.gates import decide
 from job.reports.build import build_report
-from job.results import JobResult, Report
+from job.results.records import JobResult, Report
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 STARTED = datetime(2026, 3, 1, 13, 0, tzinfo=timezone(timedelta(hours=1)))

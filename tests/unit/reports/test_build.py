@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from job.results import Report
+from job.results.records import Report
 
 
 def test_totals_count_every_job_once(mixed):

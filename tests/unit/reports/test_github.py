@@ -6,7 +6,7 @@ from sample_results import BROKEN, SHORT, TUTORIAL
 from job.reports.cutting import size
 from job.reports.github import MOST_ANNOTATIONS, workflow_commands, write_summary
 from job.reports.markdown import MOST_BYTES, markdown
-from job.results import Comparison, Failure, JobComparison, SpeedComparison
+from job.results.records import Comparison, Failure, JobComparison, SpeedComparison
 
 ACTIONS = {"GITHUB_ACTIONS": "true"}
 

@@ -9,9 +9,8 @@ from pages import NASTY, _Text
 from sample_results import BROKEN, SHORT, STOPPED, TUTORIAL
 from test_markdown import hostile
 
-from job.artifacts import OutputPaths
 from job.reports.html import html_page
-from job.results import (
+from job.results.records import (
     Comparison,
     Failure,
     FlippedExample,
@@ -24,6 +23,7 @@ from job.results import (
     SeedsSummary,
     SpeedComparison,
 )
+from job.storage.artifacts import OutputPaths
 
 DRAWING = '<svg xmlns="http://www.w3.org/2000/svg"><desc>Loss &amp; more.</desc><path id="{}"/></svg>'
 FILES = ("curves.svg", "accuracy.svg", "attention.svg", "contexts.svg")

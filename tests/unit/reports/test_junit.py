@@ -9,7 +9,7 @@ from junitparser import Error, Failure, JUnitXml, Skipped
 from sample_results import BROKEN, SHORT, STOPPED, TUTORIAL
 
 from job.reports.junit import BASELINE, GATES, JOBS, junit_xml
-from job.results import (
+from job.results.records import (
     Comparison,
     GateOutcome,
     JobComparison,
@@ -19,7 +19,7 @@ from job.results import (
     SeedsSummary,
     Verdict,
 )
-from job.results import Failure as JobFailure
+from job.results.records import Failure as JobFailure
 
 SCHEMA = xmlschema.XMLSchema(Path(__file__).parents[2] / "junit.xsd")
 

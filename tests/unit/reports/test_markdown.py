@@ -12,7 +12,7 @@ from sample_results import BROKEN, SHORT, STOPPED, TUTORIAL
 
 from job.reports.cutting import size
 from job.reports.markdown import MOST_BYTES, markdown
-from job.results import Failure, Prediction
+from job.results.records import Failure, Prediction
 
 
 def test_reads_as_the_golden_file(mixed, golden):

@@ -8,11 +8,11 @@ from rich.console import Console
 from sample_results import TUTORIAL
 from test_markdown import rendered
 
-from job.reports import wording
+from job.reports import formatting as wording
 from job.reports.junit import junit_xml
 from job.reports.markdown import markdown
 from job.reports.terminal import print_summary
-from job.results import Artifact, GateOutcome, JobResult, Prediction
+from job.results.records import Artifact, GateOutcome, JobResult, Prediction
 
 SALES = JobResult(
     name="sales",

@@ -8,10 +8,10 @@ import matplotlib
 import pytest
 from sample_results import SHORT, TUTORIAL
 
-from job.artifacts import JobPaths
 from job.reports.attention_plot import attention_svg
 from job.reports.contexts_plot import contexts_svg
 from job.reports.plots import accuracy_svg, curves_svg, has_profile, write_plots
+from job.storage.artifacts import JobPaths
 
 SVG = "{http://www.w3.org/2000/svg}"
 HEADER = (
@@ -251,8 +251,8 @@ def test_a_new_process_draws_the_same_bytes_without_pyplot(paths):
     write_plots(paths, TUTORIAL)
     before = drawn(paths)
     code = (
-        "import sys; from pathlib import Path; from job.artifacts import JobPaths;"
-        "from job.reports.plots import write_plots; from job.results import JobResult;"
+        "import sys; from pathlib import Path; from job.storage.artifacts import JobPaths;"
+        "from job.reports.plots import write_plots; from job.results.records import JobResult;"
         "write_plots(JobPaths(Path(sys.argv[1])), JobResult.from_json(sys.stdin.read()));"
         "sys.exit('matplotlib.pyplot' in sys.modules)"
     )

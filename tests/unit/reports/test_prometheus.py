@@ -7,7 +7,7 @@ import pytest
 from sample_results import TUTORIAL
 
 from job.reports.prometheus import metrics_text
-from job.results import STATUSES
+from job.results.records import STATUSES
 
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\["\\n])*)"(,|$)')

@@ -4,7 +4,7 @@ from sample_results import TUTORIAL
 
 from job.reports.markdown import markdown
 from job.reports.remarks import remarks
-from job.results import GateOutcome, MetricOverSeeds, SeedsSummary
+from job.results.records import GateOutcome, MetricOverSeeds, SeedsSummary
 
 SEEDS = SeedsSummary(
     name="sums",

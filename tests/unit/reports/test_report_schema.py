@@ -12,13 +12,13 @@ import pytest
 from jsonschema import Draft202012Validator
 from sample_results import BROKEN, SHORT, STOPPED, TUTORIAL
 
-from job.artifacts import OutputPaths
 from job.reports.html import html_page
 from job.reports.junit import junit_xml
 from job.reports.markdown import markdown
 from job.reports.prometheus import metrics_text
-from job.reports.schema import report_schema
-from job.results import SCHEMA_VERSION, JobResult, Report
+from job.reports.report_schema import report_schema
+from job.results.records import SCHEMA_VERSION, JobResult, Report
+from job.storage.artifacts import OutputPaths
 
 SCHEMA = Draft202012Validator(report_schema())
 OLDER = (Path(__file__).parents[2] / "golden" / "older_report.json").read_text("utf-8")

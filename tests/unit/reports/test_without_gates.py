@@ -10,14 +10,14 @@ import pytest
 from rich.console import Console
 from sample_results import TUTORIAL
 
-from job.artifacts import OutputPaths
+from job.reports.formatting import counts, headline
 from job.reports.html import html_page
 from job.reports.junit import junit_xml
 from job.reports.markdown import markdown
 from job.reports.prometheus import metrics_text
 from job.reports.terminal import print_summary
-from job.reports.wording import counts, headline
-from job.results import Comparison, GateOutcome, JobComparison, SeedsSummary
+from job.results.records import Comparison, GateOutcome, JobComparison, SeedsSummary
+from job.storage.artifacts import OutputPaths
 
 BARE = replace(TUTORIAL, name="bare", gates=())
 GREEN = "\x1b[1;32m"

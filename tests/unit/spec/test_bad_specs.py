@@ -97,8 +97,8 @@ YAML_VALUES: dict[str, tuple[str, Expected]] = {
         [(5, "jobs[0].seed", "tags are not allowed, found !!python/object/apply:os.system")],
     ),
     "python name in a job": (
-        GOOD + "- !!python/object:job.cli.Main {}\n",
-        [(5, "jobs[1]", "tags are not allowed, found !!python/object:job.cli.Main")],
+        GOOD + "- !!python/object:job.cli.app.Main {}\n",
+        [(5, "jobs[1]", "tags are not allowed, found !!python/object:job.cli.app.Main")],
     ),
     "tag on the whole file": ("!mine\n" + GOOD, [(1, "", "tags are not allowed, found !mine")]),
     "standard tag": (

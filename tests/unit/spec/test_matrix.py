@@ -10,9 +10,9 @@ import pytest
 
 from job.errors import DataError
 from job.spec import matrix
-from job.spec.located import Node, parse
 from job.spec.matrix import expand, fingerprint
 from job.spec.schema import JobSpec
+from job.spec.yaml_tree import Node, parse
 
 
 def entry(text: str) -> Node:

@@ -10,11 +10,11 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from job.errors import DataError
-from job.spec import plugins
-from job.spec.form import json_schema
+from job.spec import entry_points as plugins
 from job.spec.loading import load_spec
 from job.spec.matrix import fingerprint
 from job.spec.schema import JobSpec
+from job.spec.spec_file import json_schema
 
 
 def entry_points(folder: Path, distribution: str, version: str, value: str) -> None:

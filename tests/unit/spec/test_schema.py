@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from job.spec.form import DIALECT, json_schema, matrix_keys
-from job.spec.located import parse
 from job.spec.schema import JobSpec
+from job.spec.spec_file import DIALECT, json_schema, matrix_keys
+from job.spec.yaml_tree import parse
 
 SCHEMA = json_schema()
 

@@ -1,0 +1,127 @@
+"""Where a model is right and wrong: by position, by length, token against token, and its worst mistakes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rapidfuzz.distance import Levenshtein
+
+from job.results.records import UNKNOWN_CHARACTER, Prediction
+
+CONFUSIONS = 20
+"""Pairs of tokens listed, most frequent first."""
+
+WORST = 10
+"""Mistakes listed, worst first."""
+
+MOST_CHARACTERS = 200
+"""Of each text of a mistake; `predictions.jsonl` has the whole."""
+
+Split = Callable[[str], list[str]]
+
+
+def analyse(predictions: Sequence[Prediction], split_source: Split, split_target: Split) -> dict[str, Any]:
+    """Return a result's `analysis`, JSON values only.
+
+    Args:
+        predictions: of token sequences, at least one.
+        split_source, split_target: turn a text into its tokens.
+
+    Returns:
+        `by_position`: for each target position (from 0) how many references have it and the share predicted
+        right; `by_source_length`: the same of whole sequences by tokens of the source; `confusions`: the
+        commonest substitutions in an optimal alignment, `target`, `predicted`, `count`, and `unknown` (true)
+        where the unknown token was predicted; `worst_mistakes`, worst first: `id`, `edit_distance` and the
+        texts `source`, `target` (the nearest reference) and `predicted`; `unknown` as a `Prediction` has it.
+    """
+    rows = [_aligned(p, split_source, split_target) for p in predictions]
+    return {
+        "by_position": _by_position(rows),
+        "by_source_length": _by_source_length(rows),
+        "confusions": _confusions(rows),
+        "worst_mistakes": _worst(rows),
+    }
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A prediction beside the reference that it is nearest to, as text and as tokens."""
+
+    prediction: Prediction
+    reference: str
+    source: list[str]
+    target: list[str]
+    predicted: list[str]
+
+    @property
+    def distance(self) -> int:
+        """Insertions, deletions and substitutions."""
+        return Levenshtein.distance(self.predicted, self.target)
+
+
+def _aligned(p: Prediction, split_source: Split, split_target: Split) -> _Row:
+    predicted = split_target(p.scored)
+    nearest = min(p.targets, key=lambda text: Levenshtein.distance(predicted, split_target(text)))
+    return _Row(p, nearest, split_source(p.source), split_target(nearest), predicted)
+
+
+def _by_position(rows: Sequence[_Row]) -> list[dict[str, float]]:
+    longest = max(len(row.target) for row in rows)
+    shares = []
+    for position in range(longest):
+        having = [row for row in rows if len(row.target) > position]
+        right = sum(row.predicted[position : position + 1] == [row.target[position]] for row in having)
+        shares.append({"position": position, "count": len(having), "accuracy": right / len(having)})
+    return shares
+
+
+def _by_source_length(rows: Sequence[_Row]) -> list[dict[str, float]]:
+    counts = Counter(len(row.source) for row in rows)
+    right = Counter(len(row.source) for row in rows if row.prediction.correct)
+    return [{"length": n, "count": counts[n], "accuracy": right[n] / counts[n]} for n in sorted(counts)]
+
+
+def _confusions(rows: Sequence[_Row]) -> list[dict[str, Any]]:
+    pairs: Counter[tuple[str, str]] = Counter()
+    label = "<unk>"
+    for row in rows:
+        if not row.prediction.correct:
+            label = row.prediction.unknown_label or label
+            for edit in Levenshtein.editops(row.target, row.predicted):
+                if edit.tag == "replace":
+                    pairs[row.target[edit.src_pos], row.predicted[edit.dest_pos]] += 1
+    ordered = sorted(pairs.items(), key=lambda item: (-item[1], item[0]))[:CONFUSIONS]
+    return [
+        {"target": t, "predicted": label, "count": count, "unknown": True}
+        if p == UNKNOWN_CHARACTER
+        else {"target": t, "predicted": p, "count": count}
+        for (t, p), count in ordered
+    ]
+
+
+def _worst(rows: Sequence[_Row]) -> list[dict[str, Any]]:
+    wrong = sorted((row for row in rows if not row.prediction.correct), key=lambda row: -row.distance)
+    return [
+        {
+            "id": row.prediction.id,
+            "edit_distance": row.distance,
+            "source": _cut(row.prediction.source),
+            "target": _cut(row.reference),
+            "predicted": _cut(row.prediction.predicted),
+            **_unknown(row.prediction),
+        }
+        for row in wrong[:WORST]
+    ]
+
+
+def _unknown(prediction: Prediction) -> dict[str, Any]:
+    shown = len(_cut(prediction.predicted))
+    spans = [list(span) for span in prediction.unknown if span[1] <= shown]
+    return {"unknown": spans} if spans else {}
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 1] + "…"

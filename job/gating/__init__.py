@@ -1,0 +1,1 @@
+"""Gates, statistics and comparisons."""

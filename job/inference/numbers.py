@@ -1,0 +1,162 @@
+"""A trained model of numbers at work: the evaluation walks forward over a series, `predict` reads lines."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from job.decoding.rollout import rollout
+from job.errors import InputError
+from job.inference.model_pair import Contexts, ModelPair, load_pair, write_contexts
+from job.problems import csv_columns as columns
+from job.problems.windows import LARGEST, Floats, Series, Values
+
+ROWS = 256
+"""Windows forecast at once; a smaller batch is filled up. One shape means one trace, and the same arithmetic
+for a window whatever its neighbours are, so that `predict` gives the very numbers of the evaluation."""
+
+Forecast = Callable[[Values], Values]
+"""History (n, S, F) float64 -> forecasts (n, T) float64, both in the data's own unit."""
+
+
+@dataclass(frozen=True)
+class Forecaster(ModelPair):
+    """The two inference models, and how numbers enter and leave them."""
+
+    series: Series
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the content of `vocabulary.json`."""
+        return {"target_kind": "numbers", "series": self.series.to_json()}
+
+    @cached_property
+    def forecast(self) -> Forecast:
+        """The function that forecasts."""
+        compiled = tf.function(self._rollout, [self._signature], autograph=False)
+
+        def forecast(history: Values) -> Values:
+            parts = [compiled(part).numpy()[:n] for part, n in _batches(self.series.sources(history))]
+            empty = np.zeros((0, self.series.target_length), np.float32)
+            return self.series.forecasts(history, np.concatenate([empty, *parts]))
+
+        return forecast
+
+    @property
+    def _signature(self) -> Any:
+        steps = self.series.source_length - self.series.differencing
+        return tf.TensorSpec([ROWS, steps, len(self.series.columns)], tf.float32)
+
+    def _rollout(self, source: Any) -> Any:
+        states, memory = self.begin(source)
+
+        def step(values: Any, states: Any) -> tuple[Any, Any]:
+            outputs, *rest = self.decoder([values[:, None, None], *states, *memory], training=False)
+            return outputs[:, 0, 0], tuple(rest[: len(states)])
+
+        return rollout(step, states, first=source[:, -1, 0], length=self.series.target_length)
+
+    def contexts(self, history: Values) -> Contexts:
+        """Return the context of each source, (n, S, F) float64 in the data's own unit, n > 0."""
+        return self.compile_contexts(self._signature)(_batches(self.series.sources(history)))
+
+    def predict_lines(self, lines: Iterable[str], name: str, n_best: int | None = None) -> Iterator[str]:
+        """Yield forecasts for lines of numbers; see `job.inference.loading.Usable` and `read_histories`.
+
+        Raises:
+            InputError: several targets were asked for, a line cannot be read, or its forecast is not finite.
+        """
+        if n_best is not None:
+            raise InputError("--n-best: a model of numbers has one forecast for a source; leave it out")
+        histories = enumerate(read_histories(lines, self.series, name), 1)
+        while chunk := list(islice(histories, ROWS)):
+            found = iter(self.forecast(self._stacked(history for _, history in chunk)))
+            for number, history in chunk:
+                yield "" if history is None else self._written(next(found), f"{name}:{number}")
+
+    def _written(self, forecast: Values, place: str) -> str:
+        if not np.isfinite(forecast).all():
+            raise InputError(
+                f"{place}: the forecast is not a finite number; expected numbers like the training data's"
+            )
+        return self.series.write(forecast)
+
+    def encode_lines(self, lines: Iterable[str], name: str, output: Path) -> int:
+        """Write the contexts of lines of numbers; see `job.inference.loading.Usable`."""
+        histories = [*read_histories(lines, self.series, name)]
+        ids = [i for i, history in enumerate(histories) if history is not None]
+        write_contexts(output, ids, self.contexts(self._stacked(histories)) if ids else {})
+        return len(ids)
+
+    def _stacked(self, histories: Iterable[Values | None]) -> Values:
+        """Return those that are there as one array, (n, S, F)."""
+        shape = (-1, self.series.source_length, len(self.series.columns))
+        return np.array([history for history in histories if history is not None]).reshape(shape)
+
+
+def load_forecaster(directory: Path) -> Forecaster:
+    """Load what a job saved; arguments and errors as of `job.inference.loading.load`."""
+    return Forecaster(*load_pair(directory, lambda record: Series.from_json(record["series"])))
+
+
+def _batches(sources: Floats) -> Iterator[tuple[Floats, int]]:
+    """Yield `ROWS` sources at a time, and how many of them are real: the last batch repeats its first row."""
+    for first in range(0, len(sources), ROWS):
+        part = sources[first : first + ROWS]
+        yield np.concatenate([part, np.repeat(part[:1], ROWS - len(part), axis=0)]), len(part)
+
+
+def read_histories(lines: Iterable[str], series: Series, name: str) -> Iterator[Values | None]:
+    """Yield the source of each line, (S, F) float64; None for an empty line.
+
+    Args:
+        lines: S times F numbers in the data's own unit, separated by whitespace: the first row's columns in
+            the order of `series.columns`, then the second's.
+        series: the model's.
+        name: of the input, for errors.
+
+    Raises:
+        InputError: something that is no finite number, a number that is too large, or more or fewer numbers
+            than the model reads.
+    """
+    rows, width = series.source_length, len(series.columns)
+    for number, line in enumerate(lines, 1):
+        words = line.split()
+        if not words:
+            yield None
+            continue
+        values = [_number(word, f"{name}:{number}") for word in words]
+        if len(values) != rows * width:
+            each = f" ({rows} rows of {', '.join(series.columns)})" if width > 1 else ""
+            raise InputError(
+                f"{name}:{number}: {len(values)} numbers, but this model reads exactly {rows * width}{each}"
+            )
+        history = np.array(values).reshape(rows, width)
+        if series.logarithm and history[:, 0].min() <= 0:
+            least = f"{series.columns[0]} is {history[:, 0].min():g}"
+            raise InputError(f"{name}:{number}: {least}, which has no logarithm; expected numbers above 0")
+        if not (np.abs(series.scaled(history)) <= LARGEST).all():
+            raise InputError(
+                f"{name}:{number}: a number is too large for this model; expected numbers like the training "
+                "data's"
+            )
+        yield history
+
+
+def _number(word: str, place: str) -> float:
+    try:
+        value = float(word)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise InputError(f"{place}: {word!r} is not a number that the model can read")
+    if abs(value) > columns.LARGEST:
+        raise InputError(f"{place}: {word} is too large; expected a magnitude of {columns.LARGEST:g} at most")
+    return value

@@ -1,0 +1,327 @@
+"""A trained model at work: ids in, ids out, one compiled function. Also what `predict` and `encode` load."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from job.decoding.beam import IMPOSSIBLE, beam_search
+from job.decoding.greedy import greedy
+from job.errors import InputError
+from job.inference.model_pair import Contexts, ModelPair, load_pair, write_contexts
+from job.problems.base import Ids
+from job.problems.vocabulary import PAD, Vocabulary, pad
+from job.spec.schema import EvaluationSpec
+
+ROWS = 1024
+"""Rows decoded at once; a smaller batch is filled up. One shape means one trace, and the same arithmetic for
+a row whatever its neighbours are, so that `predict` gives the very predictions of the evaluation."""
+
+LEAST_SCORE = -1e7
+"""A score below it is no target's: the greatest length penalty leaves more than this of `IMPOSSIBLE`."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """How targets are searched for: the keys of `EvaluationSpec` by the same names."""
+
+    decoder: Literal["greedy", "beam"] = "greedy"
+    beam_width: int = 4
+    length_penalty: float = 0.6
+    max_length: int | None = None
+    max_length_factor: float | None = None
+
+    @classmethod
+    def from_spec(cls, spec: EvaluationSpec) -> Search:
+        """Take over what a spec says."""
+        return cls(**{f.name: getattr(spec, f.name) for f in fields(cls)})
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What one must know besides the weights to use a model: the content of `vocabulary.json`.
+
+    Args:
+        source, target: the vocabularies.
+        fixed_length: every source has `source_length` tokens and every target `max_target_length`.
+        source_length: tokens of a source where lengths are fixed, else None.
+        max_target_length: of the training targets, the end id included; decoding stops there unless
+            `search` says otherwise.
+        search: how the evaluation searched, and so how `predict` does.
+    """
+
+    source: Vocabulary
+    target: Vocabulary
+    fixed_length: bool
+    source_length: int | None
+    max_target_length: int
+    search: Search = Search()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON object."""
+        sides = {"source": self.source.to_json(), "target": self.target.to_json()}
+        return {**vars(self), **sides, "search": vars(self.search)}
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> ModelFacts:
+        """Read what `to_json` gave."""
+        sides = {side: Vocabulary.from_json(record[side]) for side in ("source", "target")}
+        return cls(**{**record, **sides, "search": Search(**record["search"])})
+
+    @property
+    def columns(self) -> int:
+        """The most symbols that any row is decoded to."""
+        return (
+            self.max_target_length if self.fixed_length else self.search.max_length or self.max_target_length
+        )
+
+
+@dataclass(frozen=True)
+class TrainedModel(ModelPair):
+    """The two inference models and what one must know to use them."""
+
+    facts: ModelFacts
+
+    def with_beam(self, width: int) -> TrainedModel:
+        """Return the model with beam search, at least as wide."""
+        search = self.facts.search
+        wide = replace(search, decoder="beam", beam_width=max(width, search.beam_width))
+        return replace(self, facts=replace(self.facts, search=wide))
+
+    @cached_property
+    def decode(self) -> Callable[[Ids], Ids]:
+        """A function from sources (n, S) to the best targets found, (n, `facts.columns`), int32."""
+        search = self.compile_search()
+        return lambda sources: search(sources)[0][:, 0]
+
+    def compile_search(self) -> Callable[[Ids], tuple[Ids, NDArray[np.float32]]]:
+        """Return a function from sources (n, S) int32 to hypotheses (n, K, `facts.columns`) int32 and scores.
+
+        Best first. K is the beam's width; greedy search finds one, whose score is NaN.
+        """
+        kind = self._beam if self.facts.search.decoder == "beam" else self._greedy
+        compiled = tf.function(_in_parts(kind), [tf.TensorSpec([ROWS, None], tf.int32)], autograph=False)
+        width = self.facts.search.beam_width if self.facts.search.decoder == "beam" else 1
+
+        def search(sources: Ids) -> tuple[Ids, NDArray[np.float32]]:
+            parts = [(compiled(part), n) for part, n in _batches(sources)]
+            ids = [found[0].numpy()[:n] for found, n in parts]
+            scores = [found[1].numpy()[:n] for found, n in parts]
+            nothing = np.zeros((0, width, self.facts.columns), np.int32), np.zeros((0, width), np.float32)
+            return (np.concatenate(ids), np.concatenate(scores)) if parts else nothing
+
+        return search
+
+    def _greedy(self, source: Any) -> tuple[Any, Any]:
+        step, states = self._step_function(source, 1)
+        found = greedy(
+            step,
+            states,
+            rows=source.shape[0],
+            start=self.facts.target.start,
+            end=self.facts.target.end,
+            max_length=self.facts.columns,
+            limits=self._limits(source),
+        )
+        return found[:, None], tf.fill([source.shape[0], 1], float("nan"))
+
+    def _beam(self, source: Any) -> tuple[Any, Any]:
+        width = self.facts.search.beam_width
+        step, states = self._step_function(source, width)
+        return beam_search(
+            step,
+            states,
+            limits=self._limits(source),
+            start=self.facts.target.start,
+            end=self.facts.target.end,
+            max_length=self.facts.columns,
+            width=width,
+            length_penalty=self.facts.search.length_penalty,
+        )
+
+    def _limits(self, source: Any) -> Any:
+        """Return the most symbols of each row, (n,) int32."""
+        most = tf.fill([source.shape[0]], self.facts.columns)
+        factor = self.facts.search.max_length_factor
+        if factor is None or self.facts.fixed_length:
+            return most
+        lengths = tf.reduce_sum(tf.cast(tf.not_equal(source, PAD), tf.float32), axis=1)
+        return tf.minimum(most, tf.cast(tf.math.ceil(lengths * factor), tf.int32))
+
+    def _step_function(self, source: Any, width: int) -> tuple[Callable[[Any, Any], tuple[Any, Any]], Any]:
+        """Encode sources; return a step (see `decoding.step`) over `width` rows a source, and its states."""
+        states, memory = self.begin(source, width)
+        target = self.facts.target
+        # no target has them, and text with them reads like text without: an n-best list would say it twice
+        never = tf.constant([i in (PAD, target.start) for i in range(len(target))])
+
+        def step(symbols: Any, states: Any) -> tuple[Any, Any]:
+            logits, *rest = self.decoder([symbols[:, None], *states, *memory], training=False)
+            return tf.where(never, IMPOSSIBLE, logits[:, 0]), tuple(rest[: len(states)])
+
+        return step, states
+
+    @property
+    def attends(self) -> bool:
+        """Whether the model has attention."""
+        return "attention_weights" in self.decoder.output_names
+
+    def attention(self, sources: Ids, targets: Ids) -> NDArray[np.float32]:
+        """Return where the decoder looked as it wrote each symbol, (n, T, S) float32; rows sum to 1.
+
+        Args:
+            sources: (n, S) int32.
+            targets: (n, T) int32, the symbols written.
+        """
+        states, memory = self.begin(tf.constant(sources))
+        symbols = tf.fill([len(sources), 1], tf.constant(self.facts.target.start, tf.int32))
+        weights = []
+        for t in range(targets.shape[1]):
+            _, *states, looked = self.decoder([symbols, *states, *memory], training=False)
+            weights.append(looked[:, 0].numpy())
+            symbols = tf.constant(targets[:, t : t + 1])
+        return np.stack(weights, axis=1)
+
+    @cached_property
+    def states(self) -> Callable[[Ids], Contexts]:
+        """A function from sources, (n, S) int32 with n > 0, to the context of each."""
+        contexts = self.compile_contexts(tf.TensorSpec([ROWS, None], tf.int32))
+        return lambda sources: contexts(_batches(sources))
+
+    def predict_lines(self, lines: Iterable[str], name: str, n_best: int | None = None) -> Iterator[str]:
+        """Yield targets for lines of text; see `job.inference.loading.Usable`."""
+        sources = read_sources(lines, self.facts, name)
+        if n_best is None:
+            yield from predict(self, sources)
+            return
+        for number, found in enumerate(predict_best(self.with_beam(n_best), sources, n_best), 1):
+            for score, target in found:
+                yield f"{number}\t{score:.6f}\t{target}"
+
+    def encode_lines(self, lines: Iterable[str], name: str, output: Path) -> int:
+        """Write the contexts of lines of text; see `job.inference.loading.Usable`."""
+        return encode(self, read_sources(lines, self.facts, name), output)
+
+
+def _in_parts(search: Callable[[Any], tuple[Any, Any]]) -> Callable[[Any], tuple[Any, Any]]:
+    """Return a search that has two threads take one half of the rows each, where it runs on a CPU.
+
+    Each half is a loop of its own, of small operations one after another: they leave a second thread nothing
+    to do otherwise. Whether there is one makes no difference to what is found.
+    """
+    if tf.config.list_physical_devices("GPU"):
+        return search
+    traced = tf.function(search, autograph=False)  # once for both
+
+    def halves(source: Any) -> tuple[Any, Any]:
+        found = [traced(half) for half in (source[: ROWS // 2], source[ROWS // 2 :])]
+        ids, scores = (tf.concat(side, axis=0) for side in zip(*found, strict=True))
+        return ids, scores
+
+    return halves
+
+
+def _batches(sources: Ids) -> Iterator[tuple[Ids, int]]:
+    """Yield `ROWS` sources at a time, and how many of them are real: the last batch repeats its first row."""
+    for first in range(0, len(sources), ROWS):
+        part = sources[first : first + ROWS]
+        longest = max(1, int((part != PAD).sum(axis=1).max()))
+        fill = np.repeat(part[:1], ROWS - len(part), axis=0)
+        yield np.concatenate([part, fill])[:, :longest], len(part)
+
+
+def load_model(directory: Path) -> TrainedModel:
+    """Load what a job saved in its `model/` directory (or the job's directory itself).
+
+    Raises:
+        ModelDirectoryError: a file is missing or cannot be read.
+    """
+    return TrainedModel(*load_pair(directory, ModelFacts.from_json))
+
+
+def read_sources(lines: Iterable[str], facts: ModelFacts, name: str) -> Iterator[list[int]]:
+    """Yield the ids of one source a line; an empty line gives an empty source.
+
+    Args:
+        lines: text, with or without line ends.
+        facts: the model's.
+        name: of the input, for errors.
+
+    Raises:
+        InputError: a token that the vocabulary does not have, or a length that the model was not made for.
+    """
+    for number, line in enumerate(lines, 1):
+        tokens = facts.source.read(line)
+        try:
+            ids = facts.source.encode(tokens)
+        except KeyError as error:
+            raise InputError(
+                f"{name}:{number}: token {error.args[0]!r} is not one the model knows; "
+                f"known are {_shown(facts.source)}"
+            ) from error
+        if ids and facts.fixed_length and len(ids) != facts.source_length:
+            raise InputError(
+                f"{name}:{number}: {len(ids)} tokens, but this model reads exactly {facts.source_length}"
+            )
+        yield ids
+
+
+def _shown(vocabulary: Vocabulary) -> str:
+    tokens = [t for i, t in enumerate(vocabulary.tokens) if i not in (PAD, vocabulary.start, vocabulary.end)]
+    return ", ".join(tokens) if len(tokens) <= 12 else f"{tokens[0]}, {tokens[1]}, ..., {tokens[-1]}"
+
+
+def predict(model: TrainedModel, sources: Iterable[list[int]]) -> Iterator[str]:
+    """Yield one target a source, in order, reading `ROWS` sources at a time; an empty source gives ''."""
+    for hypotheses in predict_best(model, sources, 1):
+        yield hypotheses[0][1]
+
+
+def predict_best(
+    model: TrainedModel, sources: Iterable[list[int]], count: int
+) -> Iterator[list[tuple[float, str]]]:
+    """Yield the `count` best targets of each source with their scores, best first; an empty source gives ''.
+
+    There are fewer where the model can write fewer. Scores are those of `decoding.beam`; NaN where the search
+    is greedy.
+    """
+    search = model.compile_search()
+    for chunk in _chunks(sources):
+        full = [ids for ids in chunk if ids]
+        found = iter(zip(*search(pad(full)), strict=True)) if full else iter(())
+        for ids in chunk:
+            if not ids:
+                yield [(0.0, "")]
+                continue
+            hypotheses = [(float(s), t) for t, s in zip(*next(found), strict=True) if not s < LEAST_SCORE]
+            yield [(s, model.facts.target.decode(t)) for s, t in hypotheses[:count]]
+
+
+def encode(model: TrainedModel, sources: Iterable[list[int]], output: Path) -> int:
+    """Write the context of every source to a `.npz` file; return how many there were.
+
+    The file holds `ids` (n,) int64, the 0-based line of each source that is not empty, and one array
+    (n, H) float32 for each state of each layer, by name: `h1`, `c1`, `h2`, ... .
+    """
+    numbered = [(i, ids) for i, ids in enumerate(sources) if ids]
+    states = model.states(pad([ids for _, ids in numbered])) if numbered else {}
+    write_contexts(output, [i for i, _ in numbered], states)
+    return len(numbered)
+
+
+def _chunks(sources: Iterable[list[int]]) -> Iterator[list[list[int]]]:
+    chunk: list[list[int]] = []
+    for ids in sources:
+        chunk.append(ids)
+        if len(chunk) == ROWS:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk

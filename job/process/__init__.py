@@ -1,0 +1,1 @@
+"""This process: environment, signals, memory."""

@@ -1,0 +1,1 @@
+"""The records that a job, a batch and a comparison leave."""

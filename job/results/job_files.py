@@ -1,0 +1,43 @@
+"""The files that a job leaves, with sizes and checksums."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from job.results.records import Artifact
+from job.storage.artifacts import JobPaths
+from job.storage.moving import TEMPORARY
+
+_CHUNK_BYTES = 1 << 20
+
+
+def list_files(job_dir: Path) -> tuple[Artifact, ...]:
+    """List the files that a job leaves, in the order of their paths.
+
+    Left out: `result.json` (it holds the list), `job.log` (still being written), `checkpoint/` (about to
+    go) and temporary files.
+
+    Args:
+        job_dir: the job's directory.
+    """
+    paths = JobPaths(job_dir)
+    left_out = {paths.result, paths.log}
+    files = (
+        path
+        for path in job_dir.rglob("*")
+        if path.is_file()
+        and path not in left_out
+        and paths.checkpoint not in path.parents
+        and not path.name.startswith(TEMPORARY)
+    )
+    named = sorted((path.relative_to(job_dir).as_posix(), path) for path in files)
+    return tuple(Artifact(name, path.stat().st_size, _sha256(path)) for name, path in named)
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()

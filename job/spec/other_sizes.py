@@ -1,0 +1,70 @@
+"""The same problem at another size: what a trained model is evaluated on besides (`evaluation.also`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from job.errors import Complaint
+from job.spec.complaints import check, nearest
+from job.spec.schema import JobSpec, PluginSpec, ProblemSpec
+from job.spec.yaml_tree import Node
+
+
+def resized(problem: ProblemSpec, changes: Mapping[str, int]) -> ProblemSpec:
+    """Return the problem at another size, its vocabularies the same.
+
+    Args:
+        problem: what was trained on.
+        changes: new values for some of `problem.sizes`.
+
+    Raises:
+        ValueError: the problem has no such size, or cannot have that value.
+    """
+    unknown = changes.keys() - set(problem.sizes)
+    if unknown:
+        raise ValueError(f"{min(unknown)} {_not_a_size(problem, min(unknown))}")
+    fields = problem.model_dump()
+    if isinstance(problem, PluginSpec):
+        fields["options"] |= changes
+    else:
+        fields |= changes
+    return type(problem).model_validate(fields)
+
+
+def check_also(job: JobSpec, tree: Node) -> Iterator[Complaint]:
+    """Yield what is wrong with the sizes of `evaluation.also`.
+
+    Args:
+        job: right in all else.
+        tree: where its values were written.
+    """
+    if not job.evaluation.also:
+        return
+    entries = tree.entries["evaluation"].entries["also"].items
+    for number, (entry, changes) in enumerate(zip(entries, job.evaluation.also, strict=True)):
+        unknown = [key for key in changes if key not in job.problem.sizes]
+        for key in unknown:
+            yield entry.entries[key].complaint(_not_a_size(job.problem, key))
+        if changes in job.evaluation.also[:number]:
+            yield entry.complaint("is listed twice; leave one out")
+        wrong = check(_resized_tree(tree.entries["problem"], entry), type(job.problem), partial=False)
+        for complaint in [] if unknown else wrong:
+            # a rule between keys may blame the one that is not another here
+            yield complaint if complaint.key.startswith(entry.key) else entry.complaint(complaint.message)
+
+
+def _not_a_size(problem: ProblemSpec, key: str) -> str:
+    if not problem.sizes:
+        return f"problem {problem.kind} has no size that could be another one"
+    hint = nearest(key, problem.sizes)
+    return f"is not a size of problem {problem.kind}{hint or ';'} known here: {', '.join(problem.sizes)}"
+
+
+def _resized_tree(problem: Node, changes: Node) -> Node:
+    """Return the problem's section with each changed value where it was written."""
+    if "options" not in problem.entries:
+        return replace(problem, value={**problem.entries, **changes.entries})
+    options = problem.entries["options"]
+    changed = replace(options, value={**options.entries, **changes.entries})
+    return replace(problem, value={**problem.entries, "options": changed})

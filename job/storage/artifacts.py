@@ -1,0 +1,321 @@
+"""Where files go, and how they get there whole: output paths, atomic writes, checksums.
+
+Every file is written under a temporary name in its own folder, flushed to the disk and then renamed, so that
+a reader finds the old file or the new one, never a part of one, whenever the process or the machine stops.
+An `OSError` (a full disk, say) passes through to the caller, with the old file in place.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from job.errors import OutputError
+from job.storage.documents import read_json
+from job.storage.moving import TEMPORARY, clear_leftovers, flush, flush_tree, move_directory, temporary_path
+
+
+@dataclass(frozen=True)
+class JobPaths:
+    """The files of one job, all inside `directory`."""
+
+    directory: Path
+
+    @property
+    def result(self) -> Path:
+        """`result.json`, written last: the job is finished when it is there."""
+        return self.directory / "result.json"
+
+    @property
+    def spec(self) -> Path:
+        """The resolved spec of this job, YAML."""
+        return self.directory / "spec.yaml"
+
+    @property
+    def history(self) -> Path:
+        """Training history, CSV with a header."""
+        return self.directory / "history.csv"
+
+    @property
+    def predictions(self) -> Path:
+        """One JSON object a line for every evaluated example."""
+        return self.directory / "predictions.jsonl"
+
+    @property
+    def curves(self) -> Path:
+        """Loss and accuracy over training, SVG."""
+        return self.directory / "curves.svg"
+
+    @property
+    def accuracy(self) -> Path:
+        """Accuracy by target position and by source length, SVG."""
+        return self.directory / "accuracy.svg"
+
+    @property
+    def attention(self) -> Path:
+        """Where the model looked in each sample, SVG; only of a model with attention."""
+        return self.directory / "attention.svg"
+
+    @property
+    def contexts(self) -> Path:
+        """Context vectors of test sources, projected on a plane, JSON."""
+        return self.directory / "contexts.json"
+
+    @property
+    def contexts_plot(self) -> Path:
+        """The same as a picture, SVG."""
+        return self.directory / "contexts.svg"
+
+    @property
+    def log(self) -> Path:
+        """What the job's process said."""
+        return self.directory / "job.log"
+
+    @property
+    def model(self) -> Path:
+        """The directory of the three models and the vocabulary."""
+        return self.directory / "model"
+
+    @property
+    def tensorboard(self) -> Path:
+        """The directory of the event file; there only where it was asked for."""
+        return self.directory / "tensorboard"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The directory of the training state; there only while the job is unfinished."""
+        return self.directory / "checkpoint"
+
+
+@dataclass(frozen=True)
+class OutputPaths:
+    """The files of a batch, all inside `root`.
+
+    Args:
+        root: the output directory.
+        shard: what the names of the reports hold where they are those of one shard, such as `2-of-4`: shards
+            may share a directory, whose links in the reports then hold for each of them.
+    """
+
+    root: Path
+    shard: str = ""
+
+    @property
+    def report(self) -> Path:
+        """`report.json`; a shard's is `report-2-of-4.json`."""
+        return self._of_shard("report", "json")
+
+    @property
+    def markdown(self) -> Path:
+        """`report.md`."""
+        return self._of_shard("report", "md")
+
+    @property
+    def html(self) -> Path:
+        """`report.html`."""
+        return self._of_shard("report", "html")
+
+    @property
+    def junit(self) -> Path:
+        """`junit.xml`."""
+        return self._of_shard("junit", "xml")
+
+    @property
+    def prometheus(self) -> Path:
+        """`metrics.prom`, for node_exporter; a shard's is `metrics-2-of-4.prom`."""
+        return self._of_shard("metrics", "prom")
+
+    @property
+    def report_files(self) -> tuple[Path, ...]:
+        """All of these, `report.json` last."""
+        return self.html, self.markdown, self.junit, self.prometheus, self.report
+
+    def _of_shard(self, stem: str, suffix: str) -> Path:
+        return self.root / (f"{stem}-{self.shard}.{suffix}" if self.shard else f"{stem}.{suffix}")
+
+    @property
+    def reports(self) -> list[Path]:
+        """Every `report.json` that is there: the batch's and those of shards."""
+        return sorted([*self.root.glob("report.json"), *self.root.glob("report-*-of-*.json")])
+
+    @property
+    def plan(self) -> Path:
+        """`plan.json`: every job of the spec, all shards."""
+        return self.root / "plan.json"
+
+    @property
+    def jobs(self) -> Path:
+        """The directory that holds a directory for each job."""
+        return self.root / "jobs"
+
+    @property
+    def superseded(self) -> Path:
+        """The directory to which `set_aside` moves older job directories."""
+        return self.root / "superseded"
+
+    def job(self, name: str) -> JobPaths:
+        """Return the paths of a job; `name` is one that the spec has checked to be safe."""
+        return JobPaths(self.jobs / name)
+
+
+def prepare_output(directory: Path) -> OutputPaths:
+    """Create the output directory, prove that files can be made in it, and return its paths.
+
+    Raises:
+        OutputError: it is a file, cannot be made or cannot be written to.
+    """
+    paths = OutputPaths(directory)
+    # `jobs` too: a run as another user (root in a container) leaves one that this user cannot write to.
+    for folder in (paths.root, paths.jobs):
+        _prepare_folder(folder)
+    return paths
+
+
+def _prepare_folder(folder: Path) -> None:
+    advice = "choose another directory with --output-dir"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = temporary_path(folder / "probe")  # only making a file tells: permission bits do not
+        probe.write_bytes(b"probe")
+        probe.unlink()
+    except FileExistsError as error:
+        raise OutputError(f"output directory {folder} is a file: move it away, or {advice}") from error
+    except NotADirectoryError as error:
+        raise OutputError(f"output directory {folder} would lie under a file: {advice}") from error
+    except PermissionError as error:
+        raise OutputError(
+            f"output directory {folder} is not writable: change its owner, or {advice}"
+        ) from error
+    except OSError as error:
+        raise OutputError(f"output directory {folder} cannot be used ({error.strerror}): {advice}") from error
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary path to write to; it becomes `path` at the end of the block, or is removed.
+
+    The temporary name lies in the same folder and ends as `path` does, for writers that go by the suffix.
+
+    Raises:
+        OSError: the file cannot be written or renamed; `path`, which it names, is as it was.
+    """
+    temporary = temporary_path(path)
+    try:
+        yield temporary
+        flush(temporary)
+        os.replace(temporary, path)
+    except BaseException as error:  # KeyboardInterrupt too: nothing may be left behind
+        with suppress(OSError):
+            temporary.unlink()
+        if isinstance(error, OSError) and error.filename in (None, str(temporary)):
+            error.filename = str(path)  # a full disk names none, and nobody knows the temporary one
+        raise
+    flush(path.parent)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file atomically; raises `OSError` with the old file in place."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 file atomically; raises `OSError` with the old file in place.
+
+    A lone surrogate (from a file name that is not UTF-8, in an error message) is written as `?`.
+    """
+    write_bytes(path, text.encode("utf-8", errors="replace"))
+
+
+def clear_temporaries(directory: Path) -> None:
+    """Remove what a killed process left half written in `directory`, which no other process may write to."""
+    for path in directory.rglob(f"{TEMPORARY}*"):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def clear_job_leftovers(output: OutputPaths, name: str) -> None:
+    """Remove what killed processes left beside a job's directory, and where it is set aside, of moving it."""
+    for folder in (output.jobs, output.superseded):
+        clear_leftovers(folder, name)
+
+
+def adopt(source: OutputPaths, output: OutputPaths, name: str, *, to_compare: bool = False) -> None:
+    """Copy a job's directory from another output directory, as a whole or not at all.
+
+    One that is in its place is set aside.
+
+    Args:
+        source, output: from where, and where to; `output.jobs` is there.
+        name: the job's.
+        to_compare: copy only what a baseline needs, its result and its predictions.
+
+    Raises:
+        OSError: a file cannot be read or written.
+    """
+    clear_job_leftovers(output, name)
+    temporary = temporary_path(output.jobs / name)
+    needed = {source.job(name).result.name, source.job(name).predictions.name}
+
+    def left_out(_: str, names: list[str]) -> set[str]:
+        return {n for n in names if n.startswith(TEMPORARY) or (to_compare and n not in needed)}
+
+    try:
+        shutil.copytree(source.job(name).directory, temporary, ignore=left_out)
+        flush_tree(temporary)
+        if output.job(name).directory.exists():
+            set_aside(output, name)
+        os.replace(temporary, output.job(name).directory)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    flush(output.jobs)
+
+
+def set_aside(output: OutputPaths, name: str) -> Path:
+    """Move a job's directory to `superseded/<name>-<fingerprint[:8]>[-N]`; deletes and overwrites nothing.
+
+    Both places may lie on different file systems.
+
+    A directory without a readable result has `unfinished` for its fingerprint.
+
+    Returns:
+        the new place.
+
+    Raises:
+        OSError: there is no such directory, or it cannot be moved.
+    """
+    job = output.job(name)
+    if not job.directory.is_dir():
+        raise NotADirectoryError(f"{job.directory} is no directory")
+    stem = f"{name}-{_recorded_fingerprint(job)}"
+    output.superseded.mkdir(exist_ok=True)
+    for number in itertools.count(1):
+        target = output.superseded / (stem if number == 1 else f"{stem}-{number}")
+        with suppress(FileExistsError):
+            target.mkdir()  # reserves the name; a rename may replace an empty directory
+            break
+    try:
+        move_directory(job.directory, target, name)
+    except OSError:
+        with suppress(OSError):  # not where it was copied already
+            target.rmdir()
+        raise
+    return target
+
+
+def _recorded_fingerprint(job: JobPaths) -> str:
+    # Results of any schema version are moved, so only this one key is asked for.
+    try:
+        fingerprint = read_json(job.result)["fingerprint"]
+        return fingerprint[:8] if re.fullmatch("[0-9a-f]{8,64}", fingerprint) else "unfinished"
+    except (OSError, ValueError, LookupError, TypeError):
+        return "unfinished"

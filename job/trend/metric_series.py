@@ -1,0 +1,193 @@
+"""Many reports -> the runs in the order of time, and a series for each metric of each job."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from job.errors import InputError
+from job.gating.measurements import min_effect
+from job.metrics import METRICS
+from job.results.records import JobResult, Report
+from job.spec.schema import GateSpec
+from job.storage.documents import read_regular, why
+from job.trend.change_points import ALPHA, Level, levels
+
+
+@dataclass(frozen=True)
+class Run:
+    """A batch that left a report.
+
+    Args:
+        path: of its `report.json`.
+        report: what it holds.
+    """
+
+    path: Path
+    report: Report
+
+    @property
+    def commit(self) -> str | None:
+        """What it was made of, where a job says so."""
+        commits = (job.environment.get("git_commit") for job in self.report.jobs)
+        return next(filter(None, commits), None)
+
+
+@dataclass(frozen=True)
+class Series:
+    """A metric of a job over the runs that measured it.
+
+    Args:
+        job, metric: their names.
+        runs: numbers of the runs, from 0.
+        values: one a run.
+        levels: see `change_points.levels`; their numbers are those of values, not of runs.
+    """
+
+    job: str
+    metric: str
+    runs: tuple[int, ...]
+    values: tuple[float, ...]
+    levels: tuple[Level, ...]
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of a series.
+
+    Args:
+        series: whose.
+        before, now: the levels on both sides.
+        run: the number of the first run of the new level, from 0.
+        worse: whether it is for the worse; None for a change that is too small to count (`least`).
+    """
+
+    series: Series
+    before: Level
+    now: Level
+    run: int
+    worse: bool | None
+
+
+def least(metric: str, before: float) -> float:
+    """Return the smallest change that counts: that of the gate against a baseline, of speeds a tenth."""
+    if METRICS[metric].family == "timing":
+        return 0.1 * abs(before)
+    return min_effect(metric, before, GateSpec.model_fields["min_drop"].default)
+
+
+def read_runs(places: Sequence[str]) -> tuple[list[Run], list[str]]:
+    """Read reports and put them into the order in which their batches ended.
+
+    Args:
+        places: each a `report.json`, a directory that has one or has them somewhere below, or a glob of such.
+
+    Returns:
+        the runs, and a sentence for each report that cannot be read.
+
+    Raises:
+        InputError: a place has no report, or none can be read.
+    """
+    found: dict[Path, Path] = {}
+    for place in places:
+        matches = sorted(glob.glob(place)) or [place]
+        paths = [path for match in matches for path in sorted(_reports(Path(match)))]
+        if not paths:
+            raise InputError(f"{place}: expected a report.json, or a directory or glob with some in it")
+        found |= {path.resolve(): path for path in paths}
+    runs, complaints = [], []
+    for path in found.values():
+        try:
+            runs.append(Run(path, Report.from_json(read_regular(path))))
+        except (OSError, ValueError) as error:
+            complaints.append(f"{path}: left out: {why(error)}")
+    if not runs:
+        raise InputError("no report can be read\n" + "\n".join(complaints))
+    return sorted(runs, key=lambda run: (run.report.finished_at, str(run.path))), complaints
+
+
+def _reports(place: Path) -> Iterable[Path]:
+    if place.is_file():
+        return [place]
+    own = place / "report.json"
+    return [own] if own.is_file() else place.rglob("report.json")
+
+
+def all_series(runs: Sequence[Run], alpha: float = ALPHA) -> list[Series]:
+    """Return the series of the last run's jobs, then of others, each metric in its order.
+
+    A run adds to the series of a job that it trained itself: one that was done before says nothing new. What
+    a job was asked before its problem changed is not comparable, and left out.
+    """
+    measured: dict[str, list[tuple[int, JobResult]]] = {}
+    for number, run in reversed([*enumerate(runs)]):
+        for job in _results(run.report):
+            if job.metrics and not job.reused:
+                measured.setdefault(job.name, []).insert(0, (number, job))
+    return [
+        series for name, results in measured.items() for series in _job_series(name, _same(results), alpha)
+    ]
+
+
+def _results(report: Report) -> Iterator[JobResult]:
+    """Yield a report's jobs, and of each job that has several seeds one more, which has the means."""
+    yield from report.jobs
+    jobs = {job.name: job for job in report.jobs}
+    for seeds in report.seeds:
+        if not seeds.absent and jobs.keys() >= set(seeds.jobs) and seeds.jobs:
+            yield replace(
+                jobs[seeds.jobs[0]],
+                name=f"{seeds.name}, mean of seeds",
+                metrics={metric.metric: metric.mean for metric in seeds.metrics},
+                timings={},
+                reused=all(jobs[name].reused for name in seeds.jobs),
+            )
+
+
+def _same(results: Sequence[tuple[int, JobResult]]) -> list[tuple[int, JobResult]]:
+    """Return the results of the problem that the last one had; older reports do not name it."""
+    last = results[-1][1].problem_fingerprint
+    return [(number, job) for number, job in results if job.problem_fingerprint in ("", last)]
+
+
+def _job_series(name: str, results: Sequence[tuple[int, JobResult]], alpha: float) -> Iterator[Series]:
+    for metric in METRICS:
+        points = [
+            (number, {**job.timings, **job.metrics}[metric])
+            for number, job in results
+            if metric in job.metrics or metric in job.timings
+        ]
+        if points:
+            numbers, values = zip(*points, strict=True)
+            yield Series(name, metric, numbers, values, levels(values, alpha))
+
+
+def changes(series: Series) -> Iterator[Change]:
+    """Yield the changes of a series, in the order of time."""
+    for before, now in zip(series.levels, series.levels[1:], strict=False):
+        difference = now.mean - before.mean
+        lower = difference < 0
+        worse = lower == (METRICS[series.metric].direction == "higher")
+        counts = abs(difference) >= least(series.metric, before.mean)
+        yield Change(series, before, now, series.runs[now.first], worse if counts else None)
+
+
+def first_bad(series: Iterable[Series]) -> Change | None:
+    """Return the earliest change for the worse that has not been made good since; speeds apart."""
+    lasting = [
+        change
+        for each in series
+        if METRICS[each.metric].family != "timing" and (change := _lasting(each)) is not None
+    ]
+    return min(lasting, key=lambda change: change.run, default=None)
+
+
+def _lasting(series: Series) -> Change | None:
+    """Return the first change for the worse since the last one for the better."""
+    found = None
+    for change in changes(series):
+        if change.worse is not None:
+            found = (found or change) if change.worse else None
+    return found

@@ -1,0 +1,91 @@
+"""Trains jobs on one device and on two, and one that is stopped and goes on: `two_devices.py DIR`.
+
+A process of its own: TensorFlow must hear of two logical CPU devices before it starts.
+"""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import tensorflow as tf
+
+from job.process.stopping import Request, Stop, Stopped
+from job.running.run_job import run_job
+from job.running.task import Task
+from job.spec.schema import (
+    AdditionSpec,
+    CopySpec,
+    EvaluationSpec,
+    JobSpec,
+    ModelSpec,
+    OptimizerSpec,
+    TrainingSpec,
+)
+from job.storage.artifacts import JobPaths
+
+# The last batch has one row: less than there are devices.
+TRAINING = TrainingSpec(
+    examples=20 * 32 + 1, batch_size=32, epochs=2, optimizer=OptimizerSpec(learning_rate=0.02)
+)
+EVALUATION = EvaluationSpec(examples=50, validation_examples=20)
+JOBS = {
+    "fixed": (CopySpec(kind="copy", source_length=3, cardinality=8), ModelSpec(units=12)),
+    "masked": (
+        AdditionSpec(kind="addition", digits=1),
+        ModelSpec(
+            units=12,
+            bidirectional=True,
+            attention="luong_general",
+            inputs="embedding",
+            embedding_size=8,
+        ),
+    ),
+    "dropped": (
+        CopySpec(kind="copy", source_length=2, cardinality=8),
+        ModelSpec(cell="gru", units=8, dropout=0.2, recurrent_dropout=0.2),
+    ),
+}
+
+
+class AfterAWhile(Stop):
+    """Asked to stop after the first calls of the compiled loop."""
+
+    looks = 0
+
+    @property
+    def request(self):
+        self.looks += 1
+        return Request("SIGTERM", 143) if self.looks > 12 else None
+
+
+def task(root, name, distribution, folder):
+    problem, model = JOBS[name]
+    training = TRAINING.model_copy(update={"distribution": distribution})
+    job = JobSpec(name=name, problem=problem, model=model, training=training, evaluation=EVALUATION)
+    paths = JobPaths(root / folder)
+    paths.directory.mkdir(exist_ok=True)
+    return Task(job=job, fingerprint="f" * 64, directory=root, paths=paths, commit=None)
+
+
+def leave(task, **options):
+    result = run_job(task, **options)
+    task.paths.result.write_text(result.to_json())
+    return result
+
+
+def main(root):
+    cpu = tf.config.list_physical_devices("CPU")
+    tf.config.set_logical_device_configuration(cpu[0], [tf.config.LogicalDeviceConfiguration()] * 2)
+    for name in ("fixed", "masked"):
+        for distribution in ("none", "mirrored"):
+            leave(task(root, name, distribution, f"{name}-{distribution}"))
+    leave(task(root, "dropped", "mirrored", "dropped-mirrored"))
+    stopped = task(root, "fixed", "mirrored", "fixed-stopped")
+    try:
+        run_job(stopped, stop=AfterAWhile())
+    except Stopped:
+        leave(replace(stopped, attempt=2))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,88 @@
+"""`seq2seq-job compare` in this process: what it prints, and the code that it leaves with."""
+
+import json
+import sys
+
+import pytest
+from recording import a_job, leave, right_and_wrong
+
+from job.cli import app as cli
+
+
+@pytest.fixture
+def compare(tmp_path, monkeypatch, capsys):
+    """Leave two batches of jobs `a` and `b`, compare them; returns exit code, standard output and error."""
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.chdir(tmp_path)
+
+    def run(*options, wrong, gone="gone", **fields):
+        before, now = right_and_wrong(1000, range(10)), right_and_wrong(1000, wrong)
+        leave(tmp_path / "before", [(a_job("a", before), before), (a_job(gone, before), before)])
+        leave(tmp_path / "now", [(a_job("a", now, **fields), now), (a_job("b", now), now)])
+        monkeypatch.setattr(sys, "argv", ["seq2seq-job", "compare", "before", "now", *options])
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        out, err = capsys.readouterr()
+        return left.value.code or 0, out, err
+
+    return run
+
+
+def test_a_regression_is_exit_code_3_and_a_sentence(compare):
+    code, out, err = compare(wrong=range(9, 40))
+    assert code == 3
+    assert err.startswith(
+        "job a is worse than its baseline: sequence_accuracy was 0.99 and is 0.969 (exact McNem"
+    )
+    row = next(line for line in out.splitlines() if line.startswith("a "))
+    assert row.split()[:7] == ["a", "regression", "sequence", "accuracy", "99.00", "%", "96.90"]
+    assert "  - a: exact McNemar on sequence accuracy: 30 right before and wrong now, 9 the other way" in out
+    assert "  - b: the baseline does not have this job" in out
+    assert "  - gone: only the baseline has this job" in out
+    assert max(map(len, out[: out.index("  - ")].splitlines())) <= 80
+
+
+def test_no_change_is_exit_code_0_and_nothing_on_standard_error(compare):
+    code, out, err = compare(wrong=range(10))
+    assert (code, err) == (0, "")
+    assert "unchanged" in out
+
+
+def test_what_cannot_be_compared_is_exit_code_4(compare):
+    code, out, err = compare(wrong=range(10), problem_fingerprint="q" * 64)
+    assert code == 4
+    assert err.startswith("job a cannot be compared: the baseline is of another problem: the content of its ")
+    assert "not comparable" in out
+
+
+def test_as_json_it_is_the_report_s_own_record(compare):
+    code, out, _ = compare("--format", "json", wrong=range(9, 40))
+    assert code == 3
+    record = json.loads(out)
+    assert [job["verdict"] for job in record["jobs"]] == ["regression", "new", "removed"]
+    assert record["baseline"] == "before"
+    assert record["jobs"][0]["lost_count"] == 30
+
+
+def test_as_markdown_it_is_a_table(compare):
+    _, out, _ = compare("--format", "md", wrong=range(9, 40), gone="gone")
+    rows = [line for line in out.splitlines() if line.startswith("|")]
+    assert len({row.count("|") for row in rows}) == 1
+    assert rows[2].startswith("| `a` | **regression** | sequence accuracy | 99.00 % | 96.90 % |")
+    assert "- a: exact McNemar on sequence accuracy: 30 right before" in out
+
+
+def test_another_format_is_refused(compare):
+    code, _, err = compare("--format", "html", wrong=[])
+    assert code == 2
+    assert "expected one of text, md, json" in err
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(["gone", "now"], 4), (["now", "gone"], 2)])
+def test_a_batch_that_is_not_there(compare, monkeypatch, capsys, arguments, code):
+    compare(wrong=[])
+    monkeypatch.setattr(sys, "argv", ["seq2seq-job", "compare", *arguments])
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    assert left.value.code == code
+    assert "gone is not there; expected a report.json or an output directory" in capsys.readouterr().err

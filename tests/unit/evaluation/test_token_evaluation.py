@@ -1,0 +1,288 @@
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from job.evaluation import token_evaluation as evaluation
+from job.evaluation.scores import text_scores
+from job.evaluation.token_evaluation import evaluate
+from job.inference import tokens as inference
+from job.problems.base import Examples
+from job.problems.vocabulary import END, Vocabulary, pad
+from job.results.records import Prediction
+
+LETTERS = Vocabulary.learn("abc", "")
+WORDS = Vocabulary.learn(["one", "two", "three"], " ")
+PROBLEM = SimpleNamespace(source_vocabulary=LETTERS, target_vocabulary=WORDS, source_space=81)
+
+
+def sources(*texts):
+    return pad([LETTERS.encode(text) for text in texts])
+
+
+def targets(*texts):
+    return pad([[*WORDS.encode(text.split()), END] for text in texts])
+
+
+def decoder(predicted):
+    """A decoder that knows its lines, and how it was called."""
+    calls = []
+
+    def decode(source):
+        calls.append(len(source))
+        return predicted[: len(source)]
+
+    return decode, calls
+
+
+def evaluated(predicted, test, seen):
+    decode, _ = decoder(predicted)
+    return evaluate(decode, PROBLEM, test, np.array(seen))
+
+
+TEST = Examples(sources("a", "ab", "abc", "c"), targets("one", "two one", "three", "one two"))
+PREDICTED = targets("one", "two two", "three", "one two three")
+
+
+def test_scores_by_hand():
+    found = evaluated(PREDICTED, TEST, [True, True, False, False])
+    assert found.metrics == pytest.approx(
+        {
+            "sequence_accuracy": 2 / 4,
+            "unseen_sequence_accuracy": 1 / 2,
+            "token_accuracy": 8 / 10,  # the end of a row is a token
+            "edit_rate": 2 / 6,  # and is not text
+        }
+    )
+
+
+def test_every_prediction_is_kept_as_text_in_order():
+    found = evaluated(PREDICTED, TEST, [False] * 4)
+    assert found.predictions == (
+        Prediction("0", "a", "one", "one", True),
+        Prediction("1", "ab", "two one", "two two", False),
+        Prediction("2", "abc", "three", "three", True),
+        Prediction("3", "c", "one two", "one two three", False),
+    )
+
+
+@pytest.mark.parametrize(
+    ("seen", "unseen_accuracy"),
+    [
+        ([False, False, False, False], 0.5),
+        ([False, True, False, True], 1.0),
+        ([True, False, True, False], 0.0),
+        ([True, True, True, True], None),
+    ],
+)
+def test_accuracy_over_sources_that_training_never_had(seen, unseen_accuracy):
+    found = evaluated(PREDICTED, TEST, seen)
+    assert found.metrics.get("unseen_sequence_accuracy") == unseen_accuracy
+    assert found.seen_in_training == sum(seen)
+    assert found.source_space == 81
+
+
+def test_any_reference_counts_and_the_nearest_one_for_the_edit_rate():
+    test = Examples(
+        sources("a", "b", "c"),
+        targets("one", "one two", "three"),
+        references=(("one", "two three"), ("one two", "two", "two one three"), ("three",)),
+    )
+    found = evaluated(targets("two three", "two one", "two"), test, [False] * 3)
+    assert found.predictions == (
+        Prediction("0", "a", "one", "two three", True, ("one", "two three")),
+        Prediction("1", "b", "one two", "two one", False, ("one two", "two", "two one three")),
+        Prediction("2", "c", "three", "two", False),
+    )
+    assert found.metrics["sequence_accuracy"] == pytest.approx(1 / 3)
+    assert found.metrics["edit_rate"] == pytest.approx((0 + 1 + 1) / (2 + 3 + 1))
+
+
+def test_a_target_with_a_token_that_training_never_had_cannot_be_predicted_by_the_unknown_token():
+    test = Examples(sources("a"), targets("four"), references=(("four",),))
+    assert test.target.tolist() == [[WORDS.unknown, END]]
+    found = evaluated(test.target, test, [False])
+    assert not found.predictions[0].correct
+
+
+UNSEEN = Examples(
+    sources("ax", "yb"),
+    targets("four", "one five six"),
+    references=(("four",), ("one five six",)),
+    sources=("ax", "yb"),
+)
+
+
+def test_what_is_recorded_is_the_text_of_the_data():
+    found = evaluated(targets("four", "one two six"), UNSEEN, [False] * 2)
+    first, second = found.predictions
+    assert (first.source, first.target, first.predicted) == ("ax", "four", "<unk>")
+    assert (second.source, second.target, second.predicted) == ("yb", "one five six", "one two <unk>")
+    assert (first.unknown, second.unknown) == (((0, 5),), ((8, 13),))
+    assert json.loads(second.to_line())["unknown"] == [[8, 13]]
+    assert Prediction.from_line(second.to_line()) == second
+
+
+def test_a_predicted_unknown_is_never_right_and_one_token():
+    found = evaluated(UNSEEN.target, UNSEEN, [False] * 2)
+    assert found.metrics["sequence_accuracy"] == 0
+    assert found.metrics["token_accuracy"] == 3 / 6  # `one` and both ends
+    assert found.metrics["edit_rate"] == 3 / 4
+    assert found.analysis["by_position"][0] == {"position": 0, "count": 2, "accuracy": 1 / 2}
+    assert found.analysis["by_source_length"] == [{"length": 2, "count": 2, "accuracy": 0.0}]
+
+
+def test_an_unknown_token_in_characters_is_one_character():
+    problem = SimpleNamespace(source_vocabulary=LETTERS, target_vocabulary=LETTERS, source_space=None)
+    written = pad([[*LETTERS.encode("a?c"), END]])
+    test = Examples(written, written, references=(("axc",),), sources=("axc",))
+    found = evaluate(lambda source: written, problem, test, np.array([False]), words=False)
+    (prediction,) = found.predictions
+    assert (prediction.source, prediction.predicted, prediction.unknown) == ("axc", "a<unk>c", ((1, 6),))
+    assert found.metrics["edit_rate"] == 1 / 3
+    assert found.analysis["by_source_length"] == [{"length": 3, "count": 1, "accuracy": 0.0}]
+    assert found.analysis["confusions"] == [
+        {"target": "x", "predicted": "<unk>", "count": 1, "unknown": True}
+    ]
+    assert found.metrics["chrf"] == pytest.approx(text_scores(["a?c"], [["axc"]], words=False).scores["chrf"])
+
+
+def test_a_token_spelled_like_the_unknown_one_is_right_and_the_unknown_one_is_not():
+    words = Vocabulary.learn(["<unk>", "<end>", "<start>", "<pad>"], " ")
+    problem = SimpleNamespace(source_vocabulary=words, target_vocabulary=words, source_space=None)
+    ids = pad([[*words.encode(["<unk>", "<end>", "<start>", "<pad>"]), END]])
+    test = Examples(ids, ids)
+    right = evaluate(lambda source: ids, problem, test, np.array([False]), words=True)
+    assert right.metrics == pytest.approx(
+        dict.fromkeys(("sequence_accuracy", "token_accuracy", "unseen_sequence_accuracy"), 1)
+        | {"edit_rate": 0, "bleu": 100, "chrf": 100}
+    )
+    unknown = ids.copy()
+    unknown[0, 0] = words.unknown
+    wrong = evaluate(lambda source: unknown, problem, test, np.array([False]), words=True)
+    assert wrong.predictions[0].predicted == right.predictions[0].predicted
+    assert not wrong.predictions[0].correct
+    assert wrong.metrics["edit_rate"] == wrong.analysis["worst_mistakes"][0]["edit_distance"] / 4 == 1 / 4
+    assert wrong.metrics["bleu"] < 80 > wrong.metrics["chrf"]
+    assert wrong.analysis["worst_mistakes"][0]["unknown"] == [[0, 5]]
+
+
+def test_where_a_problem_does_not_give_the_text_of_an_unknown_token_nothing_is_equal_to_it():
+    test = Examples(sources("a?"), targets("one ?"))
+    found = evaluated(test.target, test, [False])
+    (prediction,) = found.predictions
+    assert (prediction.source, prediction.target, prediction.correct) == ("a\ufffd", "one \ufffd", False)
+    assert found.metrics["edit_rate"] == 1 / 2
+
+
+def test_unknown_tokens_are_counted_on_each_side():
+    found = evaluated(targets("one", "one two six"), UNSEEN, [False] * 2)
+    assert found.tokens == {
+        "separators": {"source": "", "target": " "},
+        "test_tokens": {"source": 4, "target": 4, "predicted": 4},
+        "unknown_tokens": {"source": 2, "target": 3, "predicted": 1},
+    }
+
+
+def test_attention_stands_beside_the_tokens_of_the_data():
+    decode, _ = decoder(targets("one ?", "two"))
+    found = evaluate(decode, PROBLEM, UNSEEN, np.zeros(2, bool), attention=looking(2)).attention
+    assert [row["source"] for row in found] == [["a", "x"], ["y", "b"]]
+    assert [row["predicted"] for row in found] == [["one", "<unk>", "<end>"], ["two", "<end>"]]
+    assert [row["reserved"] for row in found] == [[1, 2], [1]]
+
+
+def test_padding_after_a_prediction_that_was_cut_off_is_not_attention():
+    cut = pad([WORDS.encode(["one", "two"])], 4)
+    (found,) = evaluate(
+        lambda source: cut,
+        PROBLEM,
+        Examples(sources("a"), targets("one two")),
+        np.zeros(1, bool),
+        attention=looking(1),
+    ).attention
+    assert (found["predicted"], found["reserved"]) == (["one", "two"], [])
+
+
+def test_an_empty_prediction_is_wrong_and_all_its_tokens_are_missing():
+    found = evaluated(np.array([[END]], np.int32), Examples(sources("a"), targets("one two")), [False])
+    assert found.predictions[0].predicted == ""
+    assert found.metrics["edit_rate"] == 1.0
+    assert found.metrics["sequence_accuracy"] == 0.0
+
+
+def test_the_first_call_compiles_on_one_row_and_is_timed_apart():
+    decode, calls = decoder(PREDICTED)
+    found = evaluate(decode, PROBLEM, TEST, np.zeros(4, bool))
+    assert calls == [1, 4]
+    assert found.compile_seconds > 0
+    assert found.decode_seconds > 0
+
+
+def looking(width):
+    """Attention that looks at one source position per symbol, a little at all others."""
+
+    def attention(sources, written):
+        weights = np.full((len(sources), written.shape[1], sources.shape[1]), 0.1 / width, np.float32)
+        for t in range(written.shape[1]):
+            weights[:, t, t % width] += 0.9
+        return weights
+
+    return attention
+
+
+def test_attention_is_kept_of_what_is_there_the_end_of_the_target_included():
+    decode, _ = decoder(PREDICTED)
+    found = evaluate(decode, PROBLEM, TEST, np.zeros(4, bool), attention=looking(2)).attention
+    assert len(found) == 4
+    assert found[1] == {
+        "source": ["a", "b"],
+        "predicted": ["two", "two", "<end>"],
+        "source_tokens": 2,
+        "predicted_tokens": 3,
+        "reserved": [2],
+        "weights": [[0.95, 0.05], [0.05, 0.95], [0.95, 0.05]],
+    }
+
+
+def test_of_long_sequences_the_attention_of_the_first_tokens_is_kept():
+    test = Examples(sources("abc" * 20), targets(" ".join(["one"] * 50)))
+    decode, _ = decoder(test.target)
+    (found,) = evaluate(decode, PROBLEM, test, np.zeros(1, bool), attention=looking(60)).attention
+    assert (found["source_tokens"], found["predicted_tokens"]) == (60, 51)
+    assert (len(found["source"]), len(found["predicted"]), len(found["weights"])) == (30, 30, 30)
+    assert {len(row) for row in found["weights"]} == {30}
+
+
+def test_a_row_is_right_with_the_right_prefix_given_exactly_when_greedy_decoding_finds_it(trained_job):
+    """So that validation during training, which does not decode, still measures sequence accuracy."""
+    import keras
+    import tensorflow as tf
+
+    from job.problems import build_problem
+    from job.training.objectives import masked_loss, shifted
+
+    job = trained_job.task.job
+    test = build_problem(job.problem, job.seed, trained_job.task.directory).examples("test", 300)
+    train = keras.models.load_model(trained_job.paths.model / "train.keras", compile=False)
+    logits = train([tf.constant(test.source), shifted(test.target, 1)])
+    right = [
+        bool(masked_loss(logits[i : i + 1], test.target[i : i + 1])["correct_rows"]) for i in range(len(test))
+    ]
+    lines = trained_job.paths.predictions.read_text("utf-8").splitlines()
+    assert right == [json.loads(line)["correct"] for line in lines]
+    assert np.mean(right) == trained_job.result.metrics["sequence_accuracy"]
+    assert 0 < sum(right) < len(right)
+
+
+def test_decoding_is_timed_by_its_full_parts(monkeypatch):
+    assert evaluation.PART == inference.ROWS
+    monkeypatch.setattr(evaluation, "PART", 3)
+    rows = {row.tobytes(): PREDICTED[i] for i, row in enumerate(TEST.source)}
+    found = evaluate(
+        lambda source: np.array([rows[s.tobytes()] for s in source]), PROBLEM, TEST, np.ones(4, bool)
+    )
+    assert [p.predicted for p in found.predictions] == ["one", "two two", "three", "one two three"]
+    (speed,) = found.decode_speeds
+    assert speed >= 3 / found.decode_seconds

@@ -1,0 +1,101 @@
+"""A comparison is judged by the gates of the candidate's plan: in a run, in `report` and in `compare`."""
+
+from dataclasses import replace
+from datetime import datetime, timezone
+
+import pytest
+from recording import a_job, leave, right_and_wrong
+
+from job.batch.baseline import RunBaseline, compare_and_judge
+from job.batch.merge import merge_reports
+from job.batch.plan import PlannedJob
+from job.errors import GATE_FAILED, OK
+from job.gating.gates import decide
+from job.gating.plan_file import PlanEntry, write_entries
+from job.gating.recorded_batch import read_recorded
+from job.reports.build import build_report
+from job.reports.report_files import write_reports
+from job.results.records import Report
+from job.spec.schema import CopySpec, GateSpec, JobSpec
+from job.storage.artifacts import OutputPaths
+
+STRICT, LENIENT = {"min_drop": 0.005}, {"min_drop": 0.2}
+WAS, NOW = right_and_wrong(1000, range(10)), right_and_wrong(1000, range(40))
+
+
+@pytest.fixture
+def sides(tmp_path):
+    """Leave a baseline and a worse candidate that was trained under one gate and is planned with another."""
+
+    def sides(trained, planned, **fields):
+        before = leave(tmp_path / "before", [(a_job("a", WAS), WAS)])
+        now = leave(tmp_path / "now", [(a_job("a", NOW, gate=trained, **fields), NOW)])
+        if planned is not None:
+            write_entries(OutputPaths(now), [PlanEntry("a", "f" * 64, GateSpec(**planned), seed=7)])
+        return before, now
+
+    return sides
+
+
+@pytest.mark.parametrize(
+    ("trained", "planned", "code"),
+    [
+        (LENIENT, STRICT, GATE_FAILED),
+        (STRICT, LENIENT, OK),
+        (STRICT, None, GATE_FAILED),
+        (LENIENT, None, OK),
+        ({}, {"alpha": 1e-12}, OK),
+        ({}, {"alpha": 0.01}, GATE_FAILED),
+    ],
+)
+def test_compare_and_report_with_a_baseline_judge_by_the_plan(sides, trained, planned, code):
+    before, now = sides(trained, planned)
+    assert compare_and_judge(before, now)[1].exit_code == code
+    if planned is None:
+        write_entries(OutputPaths(now), [PlanEntry("a", "f" * 64)])
+    assert merge_reports([now], baseline=before).exit_code == code
+
+
+@pytest.mark.parametrize(("then", "planned", "code"), [(LENIENT, STRICT, 3), (STRICT, LENIENT, 0)])
+def test_report_judges_the_comparison_that_a_run_made_by_the_plan_of_now(sides, then, planned, code):
+    before, now = sides({}, planned)
+    output = OutputPaths(now)
+    job = JobSpec(
+        name="a", problem=CopySpec(kind="copy", source_length=3, cardinality=9), gate=GateSpec(**then)
+    )
+    results = Report.from_json(output.report.read_bytes()).jobs
+    plan = [PlannedJob(job, "f" * 64, "p" * 64, output.job("a"), None, "to do")]
+    found = RunBaseline(read_recorded(before), ("a",)).compare(results, output, plan)
+    verdict = decide(["a"], results, comparison=found)
+    assert verdict.exit_code == 3 - code
+    moment = datetime.now(timezone.utc)
+    report = build_report(results, started_at=moment, finished_at=moment, verdict=verdict, comparison=found)
+    write_reports(output, report)
+    assert merge_reports([now]).exit_code == code
+    assert compare_and_judge(before, now)[1].exit_code == code
+
+
+def test_compare_fails_a_candidate_whose_own_gate_fails_whatever_its_status_says(sides):
+    before, now = sides({}, {**LENIENT, "min_sequence_accuracy": 0.99})
+    found, verdict = compare_and_judge(before, now)
+    assert found.jobs[0].verdict == "unchanged"
+    assert verdict.exit_code == GATE_FAILED
+    assert verdict.reasons == ("job a failed its gate: sequence_accuracy is 0.96, below its bar of 0.99",)
+
+
+def test_a_plan_of_another_training_does_not_judge_the_report_beside_it(sides):
+    before, now = sides(LENIENT, None)
+    write_entries(OutputPaths(now), [PlanEntry("a", "e" * 64, GateSpec(**STRICT), seed=7)])
+    assert compare_and_judge(before, now)[1].exit_code == OK
+
+
+def test_a_speed_is_judged_by_the_factor_of_the_plan(sides):
+    before, now = sides({}, {**LENIENT, "speed": "fail", "speed_factor": 1.2})
+    fast, slow = ({"train_examples_per_second": speed} for speed in (1000.0, 700.0))
+    for root, timings, low in ((before, fast, 950.0), (now, slow, 650.0)):
+        output = OutputPaths(root)
+        report = Report.from_json(output.report.read_bytes())
+        ranges = {"train_examples_per_second": (low, low + 100)}
+        jobs = tuple(replace(job, timings=timings, speed_ranges=ranges) for job in report.jobs)
+        output.report.write_text(replace(report, jobs=jobs).to_json())
+    assert compare_and_judge(before, now)[1].exit_code == GATE_FAILED

@@ -1,0 +1,57 @@
+import random
+
+import pytest
+from rapidfuzz.distance import Levenshtein
+
+from job.reports.prediction_diff import marked, nearest
+
+
+def shown(parts):
+    return "".join(f"[{text}]" if differs else text for text, differs in parts)
+
+
+@pytest.mark.parametrize(
+    ("target", "predicted", "left", "right"),
+    [
+        ("3 2 1", "3 2 1", "3 2 1", "3 2 1"),
+        ("3 2 1", "3 5 1", "3 [2] 1", "3 [5] 1"),
+        ("3 2 1", "3 1", "3 [2] 1", "3 1"),
+        ("3 2 1", "", "[3 2 1]", ""),
+        ("12 1", "1 12", "12 [1]", "[1] 12"),  # tokens, not digits: 12 has no 1 in it
+        ("357", "347", "3[5]7", "3[4]7"),
+        ("357", "3577", "357", "357[7]"),
+        ("a", "a ", "a", "a[ ]"),
+        ("", "x", "", "[x]"),
+        ("", "", "", ""),
+        ("a  b", "a b", "a  b", "a b"),  # as many tokens, the same ones
+    ],
+)
+def test_marks_what_differs_word_by_word_or_character_by_character(target, predicted, left, right):
+    sides = marked(target, predicted)
+    assert (shown(sides[0]), shown(sides[1])) == (left, right)
+
+
+def test_every_text_is_whole_and_what_is_unmarked_is_common():
+    draw = random.Random(7)
+    for alphabet in ("ab", "ab ", "12 3"):
+        for _ in range(300):
+            texts = ["".join(draw.choices(alphabet, k=draw.randrange(8))) for _ in range(2)]
+            sides = marked(*texts)
+            assert ["".join(text for text, _ in side) for side in sides] == texts
+            common = ["".join(text for text, differs in side if not differs).split() for side in sides]
+            assert "".join(common[0]) == "".join(common[1])
+
+
+def test_as_little_as_possible_is_marked():
+    draw = random.Random(8)
+    for _ in range(300):
+        target, predicted = ("".join(draw.choices("abc", k=draw.randrange(9))) for _ in range(2))
+        sides = marked(target, predicted)
+        most = max(sum(len(text) for text, differs in side if differs) for side in sides)
+        assert most <= Levenshtein.distance(target, predicted)
+
+
+def test_the_nearest_reference_is_by_words_where_there_are_words():
+    assert nearest("a b c", ["x y z", "a b d", "a b e"]) == "a b d"
+    assert nearest("12 7", ["12345 7", "1 2 7"]) == "12345 7"  # one word wrong, not three characters
+    assert nearest("cat", ["dog", "cut"]) == "cut"

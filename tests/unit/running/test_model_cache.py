@@ -1,0 +1,117 @@
+"""A second job of one shape: nothing is compiled again, and nothing of the first one is left in it."""
+
+import pytest
+
+from job.inference.numbers import Forecaster
+from job.inference.tokens import TrainedModel
+from job.problems import build_problem
+from job.running.model_cache import Workbench
+from job.running.run_job import run_job
+from job.running.task import Task
+from job.spec.schema import JobSpec
+from job.storage.artifacts import JobPaths
+from job.training.fit import Loop
+
+TRAINING = {"examples": 64, "batch_size": 16, "epochs": 2}
+TESTING = {"examples": 20, "validation_examples": 10}
+COPY = {
+    "problem": {"kind": "copy", "source_length": 2, "cardinality": 6},
+    "model": {"units": 4, "inputs": "embedding", "embedding_size": 4, "dropout": 0.2},
+    "training": {**TRAINING, "early_stopping": {"patience": 1}},
+    "evaluation": TESTING,
+}
+LOOPED = {**COPY, "model": {"units": 4, "recurrent_dropout": 0.2, "attention": "bahdanau"}}
+ADDITION = {
+    "problem": {"kind": "addition", "digits": 2},
+    "model": {"units": 4},
+    "training": TRAINING,
+    "evaluation": {**TESTING, "also": [{"digits": 3}]},
+}
+SERIES = {
+    "problem": {
+        "kind": "time_series",
+        "file": "series.csv",
+        "column": "y",
+        "source_length": 4,
+        "target_length": 2,
+        "test": 6,
+    },
+    "model": {"units": 4},
+    "training": TRAINING,
+}
+
+
+@pytest.fixture
+def run(tmp_path):
+    (tmp_path / "series.csv").write_text("y\n" + "".join(f"{n * n % 17}\n" for n in range(60)))
+
+    def run(workbench, job, seed):
+        spec = JobSpec.model_validate({"name": "job", "seed": seed, **job})
+        paths = JobPaths(tmp_path / f"{len([*tmp_path.iterdir()])}")
+        paths.directory.mkdir()
+        result = run_job(Task(spec, "f" * 64, tmp_path, paths, None), workbench=workbench)
+        history = [line.rpartition(",")[0] for line in paths.history.read_text().splitlines()]
+        return result.metrics, history, result.also, paths.predictions.read_bytes()
+
+    return run
+
+
+@pytest.fixture
+def compilations(monkeypatch):
+    """The names of the functions that were compiled, each as often as it was."""
+    names = []
+    compiled = [(Loop, "_train"), (Loop, "_validate"), (TrainedModel, "_greedy"), (Forecaster, "_rollout")]
+    for owner, name in compiled:
+        usual = getattr(owner, name)
+        monkeypatch.setattr(
+            owner, name, lambda *args, usual=usual, name=name: names.append(name) or usual(*args)
+        )
+    return names
+
+
+@pytest.mark.parametrize(
+    ("job", "functions"),
+    [
+        (LOOPED, ["_train", "_validate", "_greedy"]),
+        (ADDITION, ["_train", "_validate", "_greedy", "_greedy"]),
+        (SERIES, ["_train", "_rollout"]),
+    ],
+    ids=["looped", "addition", "series"],
+)
+def test_a_second_job_of_one_shape_is_compiled_no_more_and_gives_the_bits_of_a_first(
+    run, compilations, job, functions
+):
+    bench = Workbench()
+    other = run(bench, job, 8)
+    assert sorted(compilations) == sorted(functions)
+    second = run(bench, job, 7)
+    assert sorted(compilations) == sorted(functions)
+    assert second == run(Workbench(), job, 7)
+    assert second != other
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({}, True),
+        ({"seed": 8, "gate": {"max_edit_rate": 0.5}}, True),
+        ({"problem": {**COPY["problem"], "kind": "reverse"}}, True),
+        ({"problem": {**COPY["problem"], "source_length": 3}}, False),
+        ({"model": {**COPY["model"], "units": 5}}, False),
+        ({"training": {**COPY["training"], "optimizer": {"learning_rate": 0.5}}}, False),
+        ({"training": {**COPY["training"], "examples": 80}}, False),  # the schedule goes by it
+        ({"evaluation": {**TESTING, "decoder": "beam"}}, False),
+    ],
+)
+def test_only_what_makes_a_difference_to_it_is_compiled_anew(tmp_path, change, same):
+    bench = Workbench()
+    jobs = [JobSpec.model_validate({"name": "job", **COPY, **changed}) for changed in ({}, change)]
+    problems = [build_problem(job.problem, job.seed, tmp_path) for job in jobs]
+    first, second = (bench.prepare(*each, "fused") for each in zip(problems, jobs, strict=True))
+    assert (second is first) is same
+
+
+def test_another_kernel_is_compiled_for_itself(tmp_path):
+    bench, job = Workbench(), JobSpec.model_validate({"name": "job", **COPY})
+    problem = build_problem(job.problem, job.seed, tmp_path)
+    assert bench.prepare(problem, job, "keras") is not bench.prepare(problem, job, "fused")

@@ -1,0 +1,497 @@
+import math
+from dataclasses import asdict
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from oracle.adam import Adam as PaperAdam
+from oracle.adam import clipped
+from oracle.seq2seq import softmax
+
+from job.errors import NonFiniteError
+from job.models.kernels import choose_kernel
+from job.models.seq2seq import build_training_model
+from job.problems.addition import Addition
+from job.problems.base import Examples
+from job.problems.integers import Copy
+from job.spec.schema import AdditionSpec, CopySpec, EarlyStoppingSpec, ModelSpec, OptimizerSpec, TrainingSpec
+from job.training import fit as training
+from job.training.fit import Adam, compile_loop, fit, learning_rate
+from job.training.objectives import masked_loss, shifted
+
+PLAIN = OptimizerSpec(learning_rate=0.01, schedule="constant", warmup_fraction=0.0)
+
+
+def optimizer(**keys):
+    return OptimizerSpec(**{"learning_rate": 1.0, "schedule": "constant", "warmup_fraction": 0.0, **keys})
+
+
+# --- schedule -----------------------------------------------------------------------------------------------
+
+HALF_COSINE = 0.5 * (1 + math.cos(math.pi / 8))
+
+
+@pytest.mark.parametrize(
+    ("schedule", "warmup_fraction", "total", "rates"),
+    [
+        ("constant", 0.0, 4, [1, 1, 1, 1]),
+        ("constant", 0.5, 4, [0.5, 1, 1, 1]),
+        ("constant", 1.0, 4, [0.25, 0.5, 0.75, 1]),
+        ("cosine", 0.0, 4, [1, (1 + math.sqrt(0.5)) / 2, 0.5, (1 - math.sqrt(0.5)) / 2]),
+        ("cosine", 0.5, 4, [0.5, 1, 1, 0.5]),
+        ("cosine", 0.1, 9, [1, 1, HALF_COSINE]),
+        ("cosine", 1.0, 2, [0.5, 1]),
+        ("cosine", 0.0, 1, [1]),
+        ("cosine", 0.001, 2, [1, 1]),
+    ],
+)
+def test_learning_rate(schedule, warmup_fraction, total, rates):
+    spec = optimizer(schedule=schedule, warmup_fraction=warmup_fraction)
+    found = [float(learning_rate(spec, tf.constant(float(step)), total)) for step in range(len(rates))]
+    assert found == pytest.approx(rates, abs=1e-6)
+
+
+def test_the_peak_rate_scales_the_schedule():
+    spec = optimizer(learning_rate=0.02, schedule="cosine", warmup_fraction=0.5)
+    rates = [float(learning_rate(spec, tf.constant(float(step)), 4)) for step in range(4)]
+    assert rates == pytest.approx([0.01, 0.02, 0.02, 0.01])
+
+
+# --- loss ---------------------------------------------------------------------------------------------------
+
+
+def test_masked_loss_by_hand():
+    """Logits that are logarithms of probabilities; three tokens, one padding position."""
+    probabilities = [
+        [[0.1, 0.7, 0.2], [0.25, 0.25, 0.5]],  # targets 1 (right), 1 (wrong)
+        [[0.2, 0.2, 0.6], [0.9, 0.05, 0.05]],  # target 2 (right), padding
+    ]
+    sums = masked_loss(tf.math.log(tf.constant(probabilities)), tf.constant([[1, 1], [2, 0]]))
+    assert float(sums["loss"]) == pytest.approx(-math.log(0.7) - math.log(0.25) - math.log(0.6), rel=1e-6)
+    counts = {key: float(value) for key, value in sums.items() if key != "loss"}
+    assert counts == {"tokens": 3, "correct_tokens": 2, "rows": 2, "correct_rows": 1}
+
+
+def test_masked_loss_is_the_papers_cross_entropy():
+    random = np.random.default_rng(4)
+    logits = random.normal(size=(3, 5, 7)).astype(np.float32)
+    target = random.integers(1, 7, (3, 5)).astype(np.int32)
+    target[1, 2:] = 0
+    expected = sum(
+        -np.log(softmax(logits[row, t].astype(float))[target[row, t]])
+        for row, t in zip(*np.nonzero(target), strict=True)
+    )
+    assert float(masked_loss(logits, target)["loss"]) == pytest.approx(expected, rel=1e-5)
+
+
+def test_padding_gets_no_gradient():
+    logits, target = tf.ones([2, 3, 4]), tf.constant([[1, 2, 3], [1, 0, 0]])
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        loss = masked_loss(logits, target)["loss"]
+    touched = np.abs(tape.gradient(loss, logits)).max(axis=-1) > 0
+    assert np.array_equal(touched, target.numpy() != 0)
+
+
+@pytest.mark.parametrize(("start", "expected"), [(1, [[1, 5, 6], [1, 7, 2]]), (0, [[0, 5, 6], [0, 7, 2]])])
+def test_the_decoder_reads_the_target_shifted_by_one(start, expected):
+    assert shifted(tf.constant([[5, 6, 2], [7, 2, 0]]), start).numpy().tolist() == expected
+
+
+# --- Adam ---------------------------------------------------------------------------------------------------
+
+
+def gradients_of(steps):
+    """Gradients of two variables, some with a norm above 1 and some below."""
+    random = np.random.default_rng(8)
+    scales = [3.0, 0.1, 1.0, 0.01, 5.0, 0.3][:steps]
+    return [
+        [random.normal(scale=scale, size=shape).astype(np.float32) for shape in ((2, 3), (3,))]
+        for scale in scales
+    ]
+
+
+@pytest.mark.parametrize("clip_norm", [1.0, None])
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_adam_is_that_of_keras_and_of_the_paper(schedule, clip_norm):
+    spec = optimizer(learning_rate=0.05, schedule=schedule, warmup_fraction=0.3, clip_norm=clip_norm)
+    begin = [np.linspace(-1, 1, 6).reshape(2, 3), np.ones(3)]
+    ours = [keras.Variable(value, dtype="float32") for value in begin]
+    theirs = [keras.Variable(value, dtype="float32") for value in begin]
+    paper = PaperAdam([value.copy() for value in begin])
+    adam, their_adam = Adam(ours, spec, 6), keras.optimizers.Adam(0.0, global_clipnorm=clip_norm)
+    for step, gradients in enumerate(gradients_of(6)):
+        rate = float(learning_rate(spec, tf.constant(float(step)), 6))
+        norm, used = adam.apply([tf.constant(g) for g in gradients])
+        assert float(norm) == pytest.approx(math.sqrt(sum((g.astype(float) ** 2).sum() for g in gradients)))
+        assert float(used) == pytest.approx(rate)
+        their_adam.learning_rate = rate
+        their_adam.apply([tf.constant(g) for g in gradients], theirs)
+        exact = [g.astype(float) for g in gradients]
+        paper.apply(exact if clip_norm is None else clipped(exact, clip_norm), rate)
+        for mine, keras_own, expected in zip(ours, theirs, paper.values, strict=True):
+            np.testing.assert_allclose(mine.value, keras_own.value, atol=2e-6)
+            np.testing.assert_allclose(mine.value, expected, atol=2e-6)
+    assert int(adam.step) == 6
+
+
+def test_rows_of_an_embedding_that_were_not_read_enter_the_norm_as_zeros():
+    table = keras.Variable(np.ones((4, 2), np.float32))
+    gradient = tf.IndexedSlices(tf.constant([[3.0, 0.0], [0.0, 2.0]]), tf.constant([1, 1]), (4, 2))
+    norm, _ = Adam([table], PLAIN, 1).apply([gradient])
+    assert float(norm) == pytest.approx(math.sqrt(13))  # the slices of one row added up first
+    assert (table.value.numpy() != 1).tolist() == [[False] * 2, [True] * 2, [False] * 2, [False] * 2]
+
+
+# --- fitting ------------------------------------------------------------------------------------------------
+
+COPY = CopySpec(kind="copy", source_length=2, cardinality=6)
+
+
+def trained(
+    problem,
+    spec,
+    *,
+    model=ModelSpec(units=8),
+    prepare=lambda _: None,
+    validation_examples=20,
+    seed=3,
+    watch=lambda _: None,
+):
+    """Fit a fresh model; return it and what `fit` returned."""
+    keras.utils.set_random_seed(seed)
+    sizes = len(problem.source_vocabulary), len(problem.target_vocabulary)
+    built = build_training_model(
+        model, *sizes, masked=not problem.fixed_length, kernel=choose_kernel(model, gpu=False)
+    )
+    prepare(built)
+    loop = compile_loop(built, problem, spec)
+    return built, fit(loop, problem, spec, problem.examples("validation", validation_examples), watch)
+
+
+def without_seconds(history):
+    return [{k: v for k, v in asdict(row).items() if k != "seconds"} for row in history]
+
+
+USUAL = TrainingSpec(examples=96, batch_size=16, optimizer=OptimizerSpec(learning_rate=0.01))
+
+
+@pytest.fixture(scope="module")
+def usual():
+    """An ordinary run of six steps, with a row of history each: what it returned, and its weights."""
+    model, fitted = trained(Copy(COPY, 1), USUAL)
+    return fitted, model.get_weights()
+
+
+def test_a_tiny_problem_is_learned_completely():
+    spec = TrainingSpec(examples=6400, batch_size=32, optimizer=OptimizerSpec(learning_rate=0.03))
+    _, fitted = trained(Copy(COPY, 1), spec, model=ModelSpec(units=24), validation_examples=200)
+    last = fitted.history[-1]
+    assert last.val_sequence_accuracy == last.val_token_accuracy == 1.0
+    assert last.val_loss < 0.05
+    assert fitted.history[0].loss > 1.0
+
+
+def test_steps_epochs_and_examples_add_up_with_a_smaller_last_batch():
+    seen = []
+
+    class Recorded(Copy):
+        def batch(self, epoch, index, batch_size, examples):
+            source, target = super().batch(epoch, index, batch_size, examples)
+            if batch_size > 1:  # fit asks for one example to learn the lengths
+                seen.append((epoch, index, len(source)))
+            return source, target
+
+    spec = TrainingSpec(examples=70, batch_size=16, epochs=3, optimizer=PLAIN)
+    _, fitted = trained(Recorded(COPY, 1), spec)
+    sizes = [16, 16, 16, 16, 6]
+    assert seen == [(epoch, i, size) for epoch in range(3) for i, size in enumerate(sizes)]
+    assert (fitted.steps, fitted.examples, fitted.epochs) == (15, 210, 3)
+    assert not fitted.stopped_early
+    assert fitted.best_epoch is None
+    assert [row.step for row in fitted.history] == list(range(1, 16))
+    assert [row.epoch for row in fitted.history] == [1] * 5 + [2] * 5 + [3] * 5
+    assert [row.examples for row in fitted.history] == np.cumsum(sizes * 3).tolist()
+    validated = [row.step for row in fitted.history if row.val_loss is not None]
+    assert validated == [5, 10, 15]
+    seconds = [row.seconds for row in fitted.history]
+    assert seconds == sorted(seconds)
+
+
+def test_a_long_epoch_has_a_row_for_each_twentieth():
+    spec = TrainingSpec(examples=16 * 47, batch_size=16, optimizer=PLAIN)
+    _, fitted = trained(Copy(COPY, 1), spec)
+    assert [row.step for row in fitted.history] == [*range(2, 46, 2), 47]
+    assert fitted.history[-1].examples == fitted.examples == 16 * 47
+
+
+def test_a_row_holds_the_means_of_its_steps_and_the_rate_of_the_last(usual, monkeypatch):
+    monkeypatch.setattr(training, "ROWS_PER_EPOCH", 2)
+    _, by_half = trained(Copy(COPY, 1), USUAL)
+    by_step = usual[0].history
+    assert [row.step for row in by_step] == [1, 2, 3, 4, 5, 6]
+    assert [row.step for row in by_half.history] == [3, 6]
+    for half, rows in zip(by_half.history, (by_step[:3], by_step[3:]), strict=True):
+        for name in ("loss", "token_accuracy", "sequence_accuracy", "gradient_norm"):
+            assert getattr(half, name) == pytest.approx(np.mean([getattr(row, name) for row in rows]))
+        assert half.learning_rate == rows[-1].learning_rate
+
+
+class Words(Addition):
+    """Sums whose batches differ in width, as batches of text do."""
+
+    def batch(self, epoch, index, batch_size, examples):
+        source, target = super().batch(epoch, index, batch_size, examples)
+        wider = index % 3 == 0
+        return (np.pad(source, ((0, 0), (0, 2))), target) if wider else (source, target)
+
+
+VARYING = {
+    "cell": "gru",
+    "units": 6,
+    "attention": "luong_general",
+    "inputs": "embedding",
+    "embedding_size": 4,
+}
+
+
+@pytest.mark.parametrize(
+    ("problem", "model"),
+    [
+        (Copy(COPY, 1), ModelSpec(units=8)),
+        (Words(AdditionSpec(kind="addition", digits=1), 1), ModelSpec(**VARYING, dropout=0.3)),
+    ],
+    ids=["fixed_lengths", "varying_lengths_and_dropout"],
+)
+def test_how_many_steps_one_call_takes_decides_nothing(monkeypatch, problem, model):
+    spec = TrainingSpec(examples=150, batch_size=16, epochs=2, optimizer=OptimizerSpec(learning_rate=0.01))
+    runs = []
+    for most, seconds in ((1, 0.25), (3, 1e9), (128, 1e9)):
+        monkeypatch.setattr(training, "MAX_CALL_STEPS", most)
+        monkeypatch.setattr(training, "CALL_SECONDS", seconds)
+        calls = []
+        runs.append((*trained(problem, spec, model=model, watch=calls.append), calls))
+    assert len({len(calls) for *_, calls in runs}) > 1
+    (first, fitted, _), *others = runs
+    for other, again, calls in others:
+        assert calls[-1].step == calls[-1].steps == fitted.steps == 20
+        assert without_seconds(again.history) == without_seconds(fitted.history)
+        assert all(map(np.array_equal, first.get_weights(), other.get_weights()))
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not(usual):
+    fitted, weights = usual
+    same, again = trained(Copy(COPY, 1), USUAL)
+    assert all(map(np.array_equal, same.get_weights(), weights))
+    assert without_seconds(again.history) == without_seconds(fitted.history)
+    other, _ = trained(Copy(COPY, 1), USUAL, seed=6)
+    assert not any(np.array_equal(a, b) for a, b in zip(weights, other.get_weights(), strict=True) if a.any())
+
+
+@pytest.mark.parametrize("examples", [128, 129])
+def test_a_batch_in_two_halves_is_trained_as_a_whole_one(monkeypatch, examples):
+    """Of 129 examples one is left over for the last batch: the first of its halves is empty."""
+    spec = USUAL.model_copy(update={"examples": examples, "batch_size": 64})
+    traced, sums = [], training.Loop._sums
+    monkeypatch.setattr(
+        training.Loop,
+        "_sums",
+        lambda *batch, training=True: traced.append(training) or sums(*batch, training=training),
+    )
+    found = []
+    for least in (64, 65):
+        monkeypatch.setattr(training, "HALVED", least)
+        traced.clear()
+        model, fitted = trained(Copy(COPY, 1), spec)
+        found.append((traced.count(True), fitted.history, model.get_weights()))
+    (halves, history, weights), (whole, expected, others) = found
+    assert (halves, whole) == (2, 1)
+    for row, other in zip(history, expected, strict=True):
+        assert row.examples == other.examples
+        for name in ("loss", "token_accuracy", "gradient_norm"):
+            assert getattr(row, name) == pytest.approx(getattr(other, name), rel=1e-4)
+    for ours, theirs in zip(weights, others, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+def test_validation_draws_nothing_from_the_random_state_of_training():
+    """Keras's cells with recurrent dropout would."""
+    model = ModelSpec(units=4, recurrent_dropout=0.5, attention="bahdanau")
+    spec = USUAL.model_copy(update={"epochs": 2})
+    without, with_some = (
+        trained(Copy(COPY, 1), spec, model=model, validation_examples=count)[0] for count in (0, 20)
+    )
+    assert all(map(np.array_equal, without.get_weights(), with_some.get_weights()))
+
+
+def test_what_goes_wrong_while_steps_run_is_told():
+    def fail():
+        raise OSError("no room")
+
+    keras.utils.set_random_seed(1)
+    model = build_training_model(ModelSpec(units=2), 6, 6, masked=False, kernel="fused")
+    problem = Copy(COPY, 1)
+    loop = compile_loop(model, problem, USUAL)
+    with pytest.raises(OSError, match="no room"):
+        fit(loop, problem, USUAL, problem.examples("validation", 5), meanwhile=fail)
+
+
+@pytest.mark.parametrize("rank", [1, 2])
+def test_a_gradient_by_rows_becomes_the_tensor_that_tensorflow_makes(rank):
+    table = tf.Variable(np.random.default_rng(1).normal(size=(7, 3)))
+    ids = tf.constant([4, 0, 4, 2, 5, 0]) if rank == 1 else tf.constant([[4, 0, 4], [2, 5, 0]])
+    weight = tf.constant(np.random.default_rng(2).normal(size=(*ids.shape, 3)))
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(tf.gather(tf.convert_to_tensor(table), ids) * weight)
+    gradient = tape.gradient(total, table)
+    assert isinstance(gradient, tf.IndexedSlices)
+    np.testing.assert_allclose(training._dense(gradient), tf.convert_to_tensor(gradient), rtol=1e-12)
+
+
+def test_progress_goes_up_to_the_last_step():
+    seen = []
+    spec = TrainingSpec(examples=160, batch_size=16, epochs=2, optimizer=PLAIN)
+    _, fitted = trained(Copy(COPY, 1), spec, watch=seen.append)
+    steps = [progress.step for progress in seen]
+    assert steps == sorted(set(steps))
+    assert steps[-1] == 20
+    assert {progress.steps for progress in seen} == {20}
+    assert all(math.isfinite(progress.loss) and progress.loss > 0 for progress in seen)
+    assert all(0 <= progress.token_accuracy <= 1 for progress in seen)
+    assert seen[-1].examples_per_second > 0
+    assert fitted.timed_examples < fitted.examples  # the call that compiled is not timed
+    assert fitted.train_seconds > 0
+    assert fitted.compile_seconds > 0
+
+
+# --- not finite ---------------------------------------------------------------------------------------------
+
+
+class Rare(Copy):
+    """The value 5 stands in batch 6 and in no other."""
+
+    def batch(self, epoch, index, batch_size, examples):
+        source, target = super().batch(epoch, index, batch_size, examples)
+        place = slice(0, 1) if index == 6 else slice(0, 0)
+        source, target = np.minimum(source, 4), np.minimum(target, 4)
+        source[place] = target[place] = 5
+        return source, target
+
+
+class PoisonedValidation(Rare):
+    """A problem whose validation alone holds the value 5."""
+
+    def batch(self, epoch, index, batch_size, examples):
+        return super().batch(epoch, 0, batch_size, examples)
+
+    def examples(self, split, count):
+        found = super().examples(split, count)
+        return Examples(np.full_like(found.source, 5), np.full_like(found.target, 5))
+
+
+def poison_the_value_5(model):
+    kernel = model.get_layer("encoder_1").weights[0]
+    kernel.assign(tf.tensor_scatter_nd_update(kernel.value, [[5]], tf.fill([1, kernel.shape[1]], math.nan)))
+
+
+@pytest.mark.parametrize(("most", "seconds"), [(1, 0.25), (128, 1e9)])
+def test_a_loss_that_is_no_number_stops_the_job_and_names_the_step(monkeypatch, most, seconds):
+    monkeypatch.setattr(training, "MAX_CALL_STEPS", most)
+    monkeypatch.setattr(training, "CALL_SECONDS", seconds)
+    seen = []
+    spec = TrainingSpec(examples=320, batch_size=16, optimizer=PLAIN)
+    with pytest.raises(NonFiniteError, match="the loss is not a finite number at step 7: lower") as caught:
+        trained(Rare(COPY, 1), spec, prepare=poison_the_value_5, watch=seen.append)
+    assert (caught.value.step, caught.value.quantity) == (7, "loss")
+    assert max(progress.step for progress in seen) <= 6
+
+
+def test_a_gradient_that_overflows_stops_the_job_though_the_loss_is_finite():
+    def enlarge(model):
+        kernel = model.get_layer("logits").weights[0]
+        kernel.assign(kernel * 1e25)
+
+    with pytest.raises(NonFiniteError, match="the gradient norm is not a finite number at step 1:"):
+        trained(Copy(COPY, 1), TrainingSpec(examples=64, batch_size=16), prepare=enlarge)
+
+
+def test_a_validation_loss_that_is_no_number_stops_the_job_and_names_the_step():
+    spec = TrainingSpec(examples=64, batch_size=16, epochs=2)
+    with pytest.raises(NonFiniteError, match="the validation loss is not a finite number at step 4: lower"):
+        trained(PoisonedValidation(COPY, 1), spec, prepare=poison_the_value_5)
+
+
+# --- validation and early stopping --------------------------------------------------------------------------
+
+
+def test_validation_in_parts_is_validation_of_the_whole(monkeypatch):
+    problem = Addition(AdditionSpec(kind="addition", digits=2), 1)
+    keras.utils.set_random_seed(1)
+    size = len(problem.source_vocabulary)
+    model = build_training_model(ModelSpec(units=8), size, size, masked=True, kernel="fused")
+    examples = problem.examples("validation", 50)
+
+    def loss(source, target):
+        return masked_loss(model([tf.constant(source), shifted(target, 1)]), target)
+
+    whole = training.validate(loss, examples)
+    monkeypatch.setattr(training, "VALIDATION_ROWS", 7)
+    assert training.validate(loss, examples) == pytest.approx(whole, rel=1e-5)
+    expected = loss(examples.source, examples.target)
+    assert whole["loss"] == pytest.approx(float(expected["loss"] / expected["tokens"]), rel=1e-5)
+    assert 0 < whole["token_accuracy"] < 1
+
+
+@pytest.mark.parametrize(
+    ("losses", "rule", "epochs", "best"),
+    [
+        ([1.0, 0.5, 0.7, 0.6, 0.1], {"patience": 2}, 4, 2),
+        ([1.0, 0.5, 0.7, 0.4, 0.6, 0.5], {"patience": 2}, 6, 4),
+        ([1.0, 0.95, 0.91, 0.9], {"patience": 2, "min_delta": 0.2}, 3, 1),
+        ([1.0, 0.9, 0.75, 0.7, 0.69], {"patience": 2, "min_delta": 0.2}, 5, 3),
+        ([1.0, 1.0], {"patience": 1}, 2, 1),
+    ],
+)
+def test_early_stopping_ends_with_the_weights_of_the_best_epoch(monkeypatch, losses, rule, epochs, best):
+    at_end_of_epoch = []
+
+    def scripted(compiled, examples, between):
+        at_end_of_epoch.append(models[0].get_weights())
+        return {"loss": losses[len(at_end_of_epoch) - 1], "token_accuracy": 0.5, "sequence_accuracy": 0.5}
+
+    models = []
+    monkeypatch.setattr(training, "validate", scripted)
+    rules = EarlyStoppingSpec(**rule)
+    spec = TrainingSpec(examples=32, batch_size=16, epochs=len(losses), early_stopping=rules, optimizer=PLAIN)
+    model, fitted = trained(Copy(COPY, 1), spec, prepare=models.append)
+    assert fitted.epochs == len(at_end_of_epoch) == epochs
+    assert fitted.best_epoch == best
+    assert fitted.stopped_early == (epochs < len(losses))
+    assert fitted.steps == 2 * epochs
+    kept = at_end_of_epoch[best - 1]
+    assert all(map(np.array_equal, model.get_weights(), kept))
+    others = [weights for weights in at_end_of_epoch if weights is not kept]
+    assert not any(all(map(np.array_equal, model.get_weights(), weights)) for weights in others)
+
+
+def test_without_early_stopping_the_last_weights_stay(monkeypatch):
+    monkeypatch.setattr(training, "validate", lambda *_: {"loss": next(rising), **accuracies})
+    rising, accuracies = iter([0.1, 0.2, 0.3]), {"token_accuracy": 0.0, "sequence_accuracy": 0.0}
+    spec = TrainingSpec(examples=32, batch_size=16, epochs=3, optimizer=PLAIN)
+    _, fitted = trained(Copy(COPY, 1), spec)
+    assert (fitted.epochs, fitted.best_epoch, fitted.stopped_early) == (3, None, False)
+    assert [row.val_loss for row in fitted.history if row.val_loss is not None] == [0.1, 0.2, 0.3]
+
+
+def test_validation_examples_are_not_trained_on(usual):
+    """With one example that training never shows in place of the usual ones, the weights are the same."""
+    odd = Examples(np.array([[5, 5]], np.int32), np.array([[1, 1]], np.int32))
+
+    class Odd(Copy):
+        def examples(self, split, count):
+            return odd
+
+    model, fitted = trained(Odd(COPY, 1), USUAL)
+    assert all(map(np.array_equal, model.get_weights(), usual[1]))
+    assert fitted.history[-1].val_loss != usual[0].history[-1].val_loss

@@ -1,0 +1,71 @@
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from job.problems.vocabulary import Vocabulary
+from job.training.objectives import lagged, objective, squared_error
+
+NAN = math.nan
+NUMBERS = SimpleNamespace(target_kind="numbers")
+TOKENS = SimpleNamespace(target_kind="tokens", target_vocabulary=Vocabulary.learn("ab", ""))
+
+
+def column(rows):
+    return tf.constant(rows, tf.float32)[:, :, None]
+
+
+def test_squared_error_by_hand():
+    sums = squared_error(column([[1, 2, 3], [4, 5, 6]]), column([[1, 4, 0], [1, NAN, NAN]]))
+    assert {name: float(value) for name, value in sums.items()} == {"loss": 4 + 9 + 9, "tokens": 4, "rows": 2}
+
+
+@pytest.mark.parametrize("predicted", [0.0, NAN, math.inf])
+def test_what_is_predicted_where_there_is_no_target_counts_neither_in_the_loss_nor_in_the_gradient(predicted):
+    outputs = column([[2.0, predicted]])
+    with tf.GradientTape() as tape:
+        tape.watch(outputs)
+        loss = squared_error(outputs, column([[5.0, NAN]]))["loss"]
+    assert float(loss) == 9
+    assert tape.gradient(loss, outputs).numpy().ravel().tolist() == [-6, 0]
+
+
+def test_a_prediction_that_is_no_number_makes_the_loss_none():
+    assert math.isnan(float(squared_error(column([[NAN]]), column([[1.0]]))["loss"]))
+
+
+def test_the_decoder_reads_the_last_known_value_first_and_then_the_targets():
+    source = tf.constant([[[1.0, -1.0], [2.0, -2.0]], [[3.0, -3.0], [4.0, -4.0]]])
+    found = lagged(source, column([[10, 20, 30], [40, NAN, NAN]]))
+    assert found.numpy()[:, :, 0].tolist() == [[2, 10, 20], [4, 40, 0]]
+    assert found.shape == (2, 3, 1)
+
+
+def test_the_targets_kind_decides():
+    numbers, tokens = objective(NUMBERS), objective(TOKENS)
+    assert (numbers.sums, numbers.decoder_input) == (squared_error, lagged)
+    target = tf.constant([[4, 5, 2]])
+    start = TOKENS.target_vocabulary.start
+    assert tokens.decoder_input(None, target).numpy().tolist() == [[start, 4, 5]]
+    assert "correct_tokens" in tokens.statistics
+
+
+@pytest.mark.parametrize(
+    ("problem", "outputs", "target"),
+    [
+        (NUMBERS, np.ones((2, 3, 1), np.float32), np.ones((2, 3, 1), np.float32)),
+        (TOKENS, np.ones((2, 3, 6), np.float32), np.ones((2, 3), np.int32)),
+    ],
+)
+def test_statistics_are_what_the_sums_give(problem, outputs, target):
+    chosen = objective(problem)
+    assert tuple(chosen.sums(tf.constant(outputs), tf.constant(target))) == chosen.statistics
+
+
+def test_a_predicted_unknown_is_never_right_in_training_and_validation():
+    vocabulary = Vocabulary.learn("ab", "")
+    target = tf.constant([[4, vocabulary.unknown, 2], [4, 5, 2]])
+    sums = objective(TOKENS).sums(tf.one_hot(target, len(vocabulary)), target)
+    assert (float(sums["correct_tokens"]), float(sums["correct_rows"])) == (5, 1)

@@ -1,0 +1,3 @@
+"""Tasks, and workers without TensorFlow."""
+
+from worker_fixtures import make_task, output, stand_in  # noqa: F401 - fixtures
