@@ -369,8 +369,11 @@ def _by_gate(job: JobComparison, gate: GateSpec | None) -> JobComparison:
     """Return what was measured of a job, to be judged by a gate, whatever gate it was judged by before."""
     if gate is None:
         return job
+    # With too few examples for one alpha, there may be enough for another.
+    too_few = job.verdict == "not_comparable" and bool(job.metrics)
     return replace(
         job,
+        verdict="unchanged" if too_few else job.verdict,
         metrics=tuple(
             replace(m, alpha=gate.alpha, min_effect=min_effect(m.metric, m.before, gate.min_drop))
             for m in job.metrics

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timezone
 
+import numpy as np
 import pytest
 from recording import a_job, leave, right_and_wrong
 
@@ -10,12 +11,15 @@ from job.batch.baseline import RunBaseline, compare_and_judge
 from job.batch.merge import merge_reports
 from job.batch.plan import PlannedJob
 from job.errors import GATE_FAILED, OK
+from job.gating.comparison import judge_together, merge_comparisons
 from job.gating.gates import decide
+from job.gating.measurements import as_comparison
 from job.gating.plan_file import PlanEntry, write_entries
 from job.gating.recorded_batch import read_recorded
+from job.gating.statistics import mcnemar
 from job.reports.build import build_report
 from job.reports.report_files import write_reports
-from job.results.records import Report
+from job.results.records import Comparison, JobComparison, Report
 from job.spec.schema import CopySpec, GateSpec, JobSpec
 from job.storage.artifacts import OutputPaths
 
@@ -73,6 +77,20 @@ def test_report_judges_the_comparison_that_a_run_made_by_the_plan_of_now(sides, 
     write_reports(output, report)
     assert merge_reports([now]).exit_code == code
     assert compare_and_judge(before, now)[1].exit_code == code
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "verdict"), [(1e-9, 0.01, "unchanged"), (0.01, 1e-9, "not_comparable")]
+)
+def test_whether_there_are_enough_examples_is_judged_by_the_plan_too(then, now, verdict):
+    same = mcnemar(np.full(20, True), np.full(20, True))
+    rules = [GateSpec(alpha=alpha) for alpha in (then, now)]
+    metrics = (as_comparison("sequence_accuracy", same, rules[0], 20, paired=True),)
+    part = Comparison("b", "2026-07-01", None, judge_together([JobComparison("a", "unchanged", "", metrics)]))
+    assert part.jobs[0].verdict != verdict
+    merged = merge_comparisons({"a": part}, {"a": rules[1]})
+    assert merged is not None
+    assert merged.jobs[0].verdict == verdict
 
 
 def test_compare_fails_a_candidate_whose_own_gate_fails_whatever_its_status_says(sides):
