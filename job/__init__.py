@@ -4,4 +4,4 @@ Importing this package costs nothing: TensorFlow is loaded by the worker process
 the command that starts them.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
