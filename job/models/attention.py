@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from keras import ops
 
 from job.models.recurrent import empty, filled, loop
 
@@ -17,8 +18,11 @@ from job.models.recurrent import empty, filled, loop
 def masked_softmax(scores: Any, mask: Any) -> Any:
     """Return attention weights: scores (B, S) float32, mask (B, S) bool or None -> (B, S), summing to 1."""
     if mask is not None:
-        scores = tf.where(mask, scores, -1e9)
-    return tf.nn.softmax(scores, axis=-1)
+        scores = ops.where(mask, scores, -1e9)
+    if not keras.backend.is_keras_tensor(scores):
+        return tf.nn.softmax(scores, axis=-1)
+    grown = ops.exp(scores - ops.max(scores, axis=-1, keepdims=True))
+    return grown / ops.sum(grown, axis=-1, keepdims=True)  # `ops.softmax` would warn of a source of one token
 
 
 @keras.saving.register_keras_serializable(package="seq2seq_job")
@@ -130,7 +134,7 @@ class AttentionDecoder(keras.layers.Layer):  # type: ignore[misc]
 
         def body(t: Any, outputs: Any, weights: Any, *before: Any) -> tuple[Any, ...]:
             now = [factors.read(t) for factors in kept]
-            output, weight, after = self._step(steps.read(t), before, memory, keys, mask, now, training)
+            output, weight, after = self._advance(steps.read(t), before, memory, keys, mask, now, training)
             return (outputs.write(t, output), weights.write(t, weight), *after)
 
         outputs, weights, *after = loop(time_major, body, (*empty(time_major, 2), *states))
@@ -138,18 +142,34 @@ class AttentionDecoder(keras.layers.Layer):  # type: ignore[misc]
         stacked = tf.ensure_shape(outputs.stack(), [inputs.shape[1], None, self.units])
         return tf.transpose(stacked, [1, 0, 2]), tf.transpose(weights.stack(), [1, 0, 2]), *after
 
-    def _step(
+    def step(self, x: Any, states: Any, memory: Any, mask: Any = None) -> tuple[Any, Any, list[Any]]:
+        """Take one step outside training, by Keras's own layers and operations alone.
+
+        On symbolic tensors it becomes part of a functional model that can be loaded without this class.
+
+        Args:
+            x: (B, F) float32.
+            states, memory, mask: as of `call`.
+
+        Returns:
+            the attentional vector (B, H), the attention weights (B, S), and the states after the step.
+        """
+        keys = memory if self.keys is None else self.keys(memory)
+        output, weights, after = self._advance(x, states, memory, keys, mask, [], training=False)
+        return output, weights, list(after)
+
+    def _advance(
         self, x: Any, states: Any, memory: Any, keys: Any, mask: Any, kept: list[Any], training: bool
     ) -> tuple[Any, Any, tuple[Any, ...]]:
         """Take one step: x (B, F) -> attentional vector (B, H), weights (B, S), states."""
         cells, top = states[: len(self.cells) * self.states_per_cell], (len(self.cells) - 1)
         if self.feeds:
-            after, h = self._run_cells(tf.concat([x, states[-1]], axis=-1), cells, kept, training)
+            after, h = self._run_cells(ops.concatenate([x, states[-1]], axis=-1), cells, kept, training)
             context, weights = self._attend(h, memory, keys, mask)
         else:
             context, weights = self._attend(cells[top * self.states_per_cell], memory, keys, mask)
-            after, h = self._run_cells(tf.concat([x, context], axis=-1), cells, kept, training)
-        output = self.combine(tf.concat([context, h], axis=-1))
+            after, h = self._run_cells(ops.concatenate([x, context], axis=-1), cells, kept, training)
+        output = self.combine(ops.concatenate([context, h], axis=-1))
         return output, weights, (*after, output) if self.feeds else tuple(after)
 
     def _draw_dropout(self, states: Any, training: bool) -> None:
@@ -181,8 +201,9 @@ class AttentionDecoder(keras.layers.Layer):  # type: ignore[misc]
         if self.query is not None:
             query = self.query(query)
         if self.energy is not None:
-            scores = self.energy(tf.tanh(query[:, None] + keys))[:, :, 0]
+            scores = self.energy(ops.tanh(ops.expand_dims(query, 1) + keys))
         else:
-            scores = tf.linalg.matvec(keys, query)
-        weights = masked_softmax(scores, mask)
-        return tf.linalg.matvec(memory, weights, transpose_a=True), weights
+            scores = ops.matmul(keys, ops.expand_dims(query, -1))
+        weights = masked_softmax(ops.squeeze(scores, -1), mask)
+        context = ops.matmul(ops.expand_dims(weights, 1), memory)
+        return ops.squeeze(context, 1), weights

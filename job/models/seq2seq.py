@@ -202,7 +202,8 @@ class _Builder:
         memory = keras.Input((None, units), name="encoder_outputs")
         source = self._input((None,), self.source_size, "source")
         if self.spec.attends_in_recurrence:
-            x, weights, *next_states = self.decoder(x, states, memory, mask=self._mask(source))
+            found = self.decoder.step(ops.squeeze(x, axis=1), states, memory, mask=self._mask(source))
+            x, weights, next_states = ops.expand_dims(found[0], 1), ops.expand_dims(found[1], 1), found[2]
         else:
             x, next_states = self._decode_step(x, states)
             x, weights = self._attend(x, memory, source)
@@ -241,6 +242,7 @@ class _Builder:
     def _encode(self, source: Any) -> tuple[list[Any], Any]:
         """Return the decoder's first states, layer by layer, and the encoder outputs (B, S, H)."""
         mask = self._mask(source)
+        order = _backward_order(source, mask) if self.spec.bidirectional and self.masked else None
         x = self._enter(source, self.source_size, self.source_embedding)
         states: list[Any] = []
         for height, forward in enumerate(self.encoder):
@@ -248,7 +250,7 @@ class _Builder:
                 x = self._dropped(x, f"encoder_{height + 1}")
             outputs, *last = forward(x, mask=mask)
             if self.spec.bidirectional:
-                back, *first = _backward(self.encoder_backward[height], x, mask)
+                back, *first = _backward(self.encoder_backward[height], x, mask, order)
                 outputs = ops.concatenate([outputs, back], axis=-1)
                 joined = [ops.concatenate(pair, axis=-1) for pair in zip(last, first, strict=True)]
                 last = [dense(state) for dense, state in zip(self.bridge[height], joined, strict=True)]
@@ -290,17 +292,37 @@ class _Builder:
         return self.combine(ops.concatenate([context, outputs], axis=-1)), weights
 
 
-def _backward(layer: Any, x: Any, mask: Any) -> list[Any]:
+def _backward(layer: Any, x: Any, mask: Any, order: Any) -> list[Any]:
     """Run a layer from each row's last valid position to its first; outputs are in the source's order."""
-    reverse = Reverse(name=f"{layer.name}_reversed")
-    outputs, *states = layer(reverse(x, mask=mask), mask=mask)
-    restore = Reverse(name=f"{layer.name}_restored")
-    return [restore(outputs, mask=mask), *states]
+    outputs, *states = layer(_reordered(x, order), mask=mask)
+    return [_reordered(outputs, order), *states]
+
+
+def _backward_order(source: Any, mask: Any) -> Any:
+    """Return the position to read at each step, (B, S) int32: the valid ones backward, then the padding.
+
+    Args:
+        source: (B, S) int32.
+        mask: (B, S) bool, False for the padding on the right.
+    """
+    steps = ops.cumsum(ops.ones_like(source), axis=1) - 1
+    lengths = ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True)
+    return ops.where(ops.less(steps, lengths), lengths - 1 - steps, steps)
+
+
+def _reordered(x: Any, order: Any) -> Any:
+    """Return the steps of x, (B, S) or (B, S, F), in an order, (B, S) int32; None: the last step first."""
+    if order is None:
+        return ops.flip(x, axis=1)
+    return ops.take_along_axis(x, order if len(x.shape) == 2 else ops.expand_dims(order, -1), axis=1)
 
 
 @keras.saving.register_keras_serializable(package="seq2seq_job")
 class Reverse(keras.layers.Layer):  # type: ignore[misc]
-    """Reverse each row's valid steps and leave its padding on the right: (B, T, ...) -> (B, T, ...)."""
+    """The steps of each row backward: models saved by versions up to 0.1 have this layer.
+
+    Valid steps are reversed and padding stays on the right: (B, T, ...) -> (B, T, ...).
+    """
 
     def __init__(self, **kwargs: Any) -> None:  # so called, or Keras does not save the layer's name
         super().__init__(**kwargs)

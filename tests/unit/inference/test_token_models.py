@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -181,6 +182,33 @@ def test_a_new_process_gives_the_very_predictions_of_the_evaluation(trained_job,
         command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}, check=True
     )
     assert done.stdout.splitlines() == [line["predicted"] for line in evaluated]
+
+
+ALONE = """
+import sys
+
+for name in ("job", "seq2seq_job"):
+    sys.modules[name] = None  # importing it fails, however it is installed
+folder_of_the_test, *sources = sys.argv[1:]
+{block}
+for source in sources:
+    ids = [facts["source"]["tokens"].index(token) for token in source]
+    target = decode(np.array([ids], "int32"))
+    print("".join(facts["target"]["tokens"][i] for i in target if i != facts["target"]["end"]))
+"""
+
+
+def test_the_readmes_loop_decodes_without_this_package(trained_job, evaluated, tmp_path):
+    readme = Path(inference.__file__).parents[2] / "README.md"
+    (block,) = re.findall(r"^```python\n(.*?)^```$", readme.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    assert "output/jobs/tutorial/model" in block
+    block = block.replace('"output/jobs/tutorial/model"', "folder_of_the_test")
+    (tmp_path / "alone.py").write_text(ALONE.format(block=block), "utf-8")
+    sources = [line["source"] for line in evaluated[:20]]
+    command = [sys.executable, "-I", str(tmp_path / "alone.py"), str(trained_job.paths.model), *sources]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [line["predicted"] for line in evaluated[:20]]
 
 
 # --- searching ----------------------------------------------------------------------------------------------
