@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from job.batch.plan import PlannedJob
 from job.models.parameter_count import count_parameters
 from job.problems.base import Problem, widths
+from job.reports.tables import Column, print_table
 
 
 def print_plan(plan: Sequence[PlannedJob], problems: Mapping[str, Problem], console: Console) -> None:
@@ -21,16 +20,10 @@ def print_plan(plan: Sequence[PlannedJob], problems: Mapping[str, Problem], cons
         problems: by job name.
         console: where to.
     """
-    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
-    table.add_column("job", overflow="fold", min_width=8)  # columns that may fold would else fold to nothing
-    table.add_column("problem", overflow="fold", min_width=8)
-    for name in ("classes", "units", "examples", "parameters"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("finger\nprint", no_wrap=True)
-    table.add_column("state", no_wrap=True)
-    for planned in plan:
-        table.add_row(*_row(planned, problems[planned.job.name]))
-    console.print(table)
+    columns = [Column("job"), Column("problem")]
+    columns += [Column(name, right=True) for name in ("classes", "units", "examples", "parameters")]
+    columns += [Column("finger\nprint"), Column("state")]
+    print_table(columns, [_row(planned, problems[planned.job.name]) for planned in plan], console)
 
 
 def _row(planned: PlannedJob, problem: Problem) -> list[str]:

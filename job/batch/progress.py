@@ -12,9 +12,11 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, ProgressColumn, TaskID, TextColumn
 from rich.progress import Progress as Bars
+from rich.table import Column
 from rich.text import Text
 
 from job.batch.eta import Course
+from job.reports.escaping import json_document, terminal
 from job.reports.formatting import headline, leading_metrics, measured, outcome_words, plain
 from job.results.records import Failure, JobResult, Progress, Report
 
@@ -139,9 +141,9 @@ class Log:
     def _say(self, event: str, text: str, **fields: Any) -> None:
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
         if self._machine:
-            self._write(json.dumps({"time": now, "event": event, **fields}))
+            self._write(json_document(json.dumps({"time": now, "event": event, **fields})))
         else:
-            self._write(f"{now} {text}")
+            self._write(terminal(f"{now} {text}"))
 
 
 def describe(step: Progress) -> str:
@@ -187,8 +189,8 @@ class LiveLog(Log):
     def __init__(self, console: Console) -> None:
         super().__init__(lambda line: self._bars.console.print(Text(line), soft_wrap=True))
         columns: list[ProgressColumn] = [
-            TextColumn("{task.description}"),
-            TextColumn("{task.fields[text]}"),
+            TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
+            TextColumn("{task.fields[text]}", markup=False),
         ]
         if console.width >= WIDE:
             columns.insert(1, BarColumn(bar_width=20))
@@ -206,7 +208,16 @@ class LiveLog(Log):
     def started(self, name: str) -> None:
         """Show a bar that does not move yet."""
         self._course.start(name)
-        self._ids[name] = self._bars.add_task(_cut(name, self._name_width), total=None, text="starting")
+        self._ids[name] = self._bars.add_task(self._label(name), total=None, text="starting")
+
+    def _label(self, name: str) -> str:
+        """Return a job's name, cut where there is no room for it: to something that no other bar has."""
+        shown = {task.description for task in self._bars.tasks}
+        label, number = _cut(terminal(name), self._name_width), 1
+        while label in shown:
+            number += 1
+            label = f"{_cut(terminal(name), self._name_width - len(f'~{number}'))}~{number}"
+        return label
 
     def advanced(self, name: str, step: Progress) -> None:
         """Move the bar."""

@@ -3,6 +3,7 @@ but for `predict` and `encode`, which cannot do without it."""
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
@@ -25,9 +26,12 @@ from job.errors import FAILED, JobError, UsageError
 from job.process.import_path import second_packages
 from job.process.standard_streams import output_error, secure_streams, was_closed
 from job.process.stopping import Stop, Stopped
+from job.reports.escaping import json_document, terminal, terminal_lines
 from job.storage.local_paths import is_address, refusal
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from job.batch.plan import PlannedJob
     from job.batch.progress import Log
     from job.batch.shard import Shard
@@ -146,6 +150,10 @@ DEFAULT_SPEC = Path("jobs.yaml")
 DEFAULT_OUTPUT = Path("output")
 
 
+_MISUSE: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
+"""What is raised for a command line that makes no sense; newer Typer has a Click of its own."""
+
+
 def main() -> None:
     """Run the command; the one error boundary.
 
@@ -161,20 +169,49 @@ def main() -> None:
 
 def _run_command() -> None:
     try:
-        app(prog_name="seq2seq-job")
+        code = app(prog_name="seq2seq-job", standalone_mode=False)
+    except _MISUSE as error:
+        _fail_misuse(error)
     except JobError as error:
         _fail(str(error), error.exit_code)
     except OSError as error:
         _fail(f"{error.filename or 'a file'}: {error.strerror or error}; the batch cannot go on", FAILED)
     except Exception as error:
-        traceback.print_exc()
+        for line in terminal_lines(traceback.format_exc()):
+            typer.echo(line, err=True)
         _fail(f"this is a bug of seq2seq-job: {type(error).__name__}: {error}", FAILED)
+
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail_misuse(error: Any) -> NoReturn:
+    """Say how the command is used, and what was wrong with it."""
+    text = io.StringIO()
+    error.show(text)
+    for line in terminal_lines(text.getvalue()):
+        typer.echo(line, err=True)
+    sys.exit(error.exit_code)
 
 
 def _fail(text: str, code: int) -> NoReturn:
-    for line in text.splitlines():
+    for line in terminal_lines(text):
         typer.echo(f"error: {line}", err=True)
     sys.exit(code)
+
+
+def _say(text: str, *, err: bool = False) -> None:
+    """Print a line that may hold text from outside."""
+    typer.echo(terminal(text), err=err)
+
+
+def _console() -> Console:
+    """Return a console on standard output, which writes what its encoding lacks as escapes."""
+    from rich.console import Console
+
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    console = Console()
+    return console if console.width > 0 else Console(width=80)  # COLUMNS may be 0
 
 
 @app.callback(invoke_without_command=True)
@@ -351,8 +388,6 @@ def _run_jobs(
     ending: Ending,
 ) -> NoReturn:
     """Run a shard's jobs of those names, and leave with the exit code that they come to."""
-    from rich.console import Console
-
     from job.batch.baseline import check_baseline
     from job.batch.plan import write_plan
     from job.batch.run import run_batch
@@ -380,8 +415,8 @@ def _run_jobs(
             ending.reported = True
         finally:
             log.close()
-        print_summary(report, Console())
-        typer.echo(f"reports: {output.html}")
+        print_summary(report, _console())
+        _say(f"reports: {output.html}")
         _tell_github(report)
         _update(baseline, output, report, [p.job.name for p in plan], update)
         raise typer.Exit(report.exit_code)
@@ -396,7 +431,7 @@ def _tell_github(report: Report) -> None:
     try:
         write_summary(report, os.environ)
     except OSError as error:  # of no consequence for what the batch came to
-        typer.echo(f"warning: {error.filename}: {error.strerror}; the step has no summary", err=True)
+        _say(f"warning: {error.filename}: {error.strerror}; the step has no summary", err=True)
 
 
 def _update(
@@ -406,12 +441,12 @@ def _update(
     if not asked or baseline is None:
         return
     if report.exit_code:
-        typer.echo(f"baseline {baseline} is not updated: the exit code is {report.exit_code}", err=True)
+        _say(f"baseline {baseline} is not updated: the exit code is {report.exit_code}", err=True)
         return
     from job.batch.baseline import update_baseline
 
     update_baseline(baseline, output, report, planned)
-    typer.echo(f"baseline updated: {baseline}")
+    _say(f"baseline updated: {baseline}")
 
 
 def _worker_count(text: str) -> int:
@@ -481,14 +516,12 @@ def validate(spec: SpecOption = DEFAULT_SPEC) -> None:
     """Check a spec and the data it names: all errors at once, or "N jobs, OK"."""
     located, _ = _load(spec)
     count = len(located.spec.jobs)
-    typer.echo(f"{count} job{'' if count == 1 else 's'}, OK")
+    _say(f"{count} job{'' if count == 1 else 's'}, OK")
 
 
 @app.command()
 def plan(spec: SpecOption = DEFAULT_SPEC, output_dir: OutputOption = DEFAULT_OUTPUT) -> None:
     """Show the expanded jobs: sizes, parameters, fingerprint, and whether they are done."""
-    from rich.console import Console
-
     from job.batch.plan import make_plan
     from job.batch.plan_table import print_plan
     from job.problems.data_files import all_checksums
@@ -496,7 +529,7 @@ def plan(spec: SpecOption = DEFAULT_SPEC, output_dir: OutputOption = DEFAULT_OUT
 
     located, problems = _load(spec)
     planned = make_plan(located.spec, OutputPaths(output_dir), all_checksums(problems))
-    print_plan(planned, problems, Console())
+    print_plan(planned, problems, _console())
     _check_output()
 
 
@@ -539,8 +572,6 @@ def report(
     update_baseline: UpdateOption = False,
 ) -> None:
     """Build the reports from result files, in one directory or several, and hold them against the plan."""
-    from rich.console import Console
-
     from job.batch.merge import merge_reports
     from job.reports.terminal import print_summary
     from job.storage.artifacts import OutputPaths
@@ -551,7 +582,7 @@ def report(
     apart = output_dir is not None and output_dir.resolve() not in [path.resolve() for path in directories]
     with ending.recorded() if apart else nullcontext():
         merged = merge_reports(directories, output_dir, baseline)
-    print_summary(merged, Console())
+    print_summary(merged, _console())
     _tell_github(merged)
     names = [*(job.name for job in merged.jobs), *merged.missing]
     _update(baseline, OutputPaths(output_dir or directories[0]), merged, names, update_baseline)
@@ -581,19 +612,17 @@ def compare(
     ] = "text",
 ) -> None:
     """Hold a batch against an earlier one: is anything worse by more than chance? Exits as a batch does."""
-    from rich.console import Console
-
     from job.batch.baseline import compare_and_judge
     from job.reports.comparison_tables import against_markdown, print_against
 
     form = _choice("--format", format, ("text", "md", "json"))
     found, verdict = compare_and_judge(baseline, candidate)
     if form == "text":
-        print_against(found, Console())
+        print_against(found, _console())
     else:
-        typer.echo(found.to_json() if form == "json" else against_markdown(found), nl=False)
+        typer.echo(json_document(found.to_json()) if form == "json" else against_markdown(found), nl=False)
     for reason in verdict.reasons:
-        typer.echo(reason, err=True)
+        _say(reason, err=True)
     raise typer.Exit(verdict.exit_code)
 
 
@@ -619,8 +648,6 @@ def trend(
     ] = Path("trend.html"),
 ) -> None:
     """Show how each metric went over many runs: its noise, its changes, and the first bad run."""
-    from rich.console import Console
-
     from job.storage.artifacts import write_text
     from job.trend.metric_series import all_series, read_runs
     from job.trend.trend_lines import print_trend
@@ -628,11 +655,11 @@ def trend(
 
     runs, complaints = read_runs(places)
     for complaint in complaints:
-        typer.echo(f"warning: {complaint}", err=True)
+        _say(f"warning: {complaint}", err=True)
     series = all_series(runs)
     write_text(output, trend_page(runs, series))
-    print_trend(runs, series, Console())
-    typer.echo(f"trend: {output}")
+    print_trend(runs, series, _console())
+    _say(f"trend: {output}")
 
 
 @app.command()
@@ -683,7 +710,7 @@ def encode(
         model = _load_model(model_dir)
         stop.check()
         count = model.encode_lines(lines, input, output)
-    typer.echo(f"{count} sources: {output}", err=True)
+    _say(f"{count} sources: {output}", err=True)
 
 
 def _check_output() -> None:

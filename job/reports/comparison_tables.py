@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from job.reports.formatting import plain, quantity, visible
-from job.reports.markup import code, prose, table
+from job.reports.escaping import code, prose, terminal
+from job.reports.formatting import plain, quantity
+from job.reports.markup import table
+from job.reports.tables import Cell, Column, print_table
 from job.results.records import Comparison, JobComparison, MetricComparison
 
 _STYLES = {"regression": "bold red", "improvement": "green", "not_comparable": "magenta"}
@@ -21,23 +21,20 @@ def print_against(comparison: Comparison, console: Console) -> None:
 
     Args:
         comparison: of a batch.
-        console: where to; at 80 columns the table still holds every column.
+        console: where to; see `tables` for what becomes of the table in a narrow one.
     """
-    console.print(Text(f"\nAgainst the baseline {_source(comparison)}"))
-    grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    grid.add_column("job", overflow="fold")
-    for name in ("verdict", "metric"):
-        grid.add_column(name, no_wrap=True)
-    for name in ("before", "now", "p"):
-        grid.add_column(name, justify="right", no_wrap=True)
+    console.print(Text(f"\nAgainst the baseline {terminal(_source(comparison))}"), soft_wrap=True)
+    columns = [Column("job"), Column("verdict"), Column("metric")]
+    columns += [Column(name, right=True) for name in ("before", "now", "p")]
+    rows: list[list[Cell]] = []
     for job in comparison.jobs:
         for number, metric in enumerate(job.metrics or (None,)):
-            verdict = Text(plain(job.verdict), style=_STYLES.get(job.verdict, "")) if number == 0 else Text()
-            grid.add_row(Text(job.name if number == 0 else ""), verdict, *map(Text, _cells(metric)))
-    console.print(grid)
+            verdict = Text(plain(job.verdict), style=_STYLES.get(job.verdict, ""))
+            rows.append([*((job.name, verdict) if number == 0 else ("", "")), *_cells(metric)])
+    print_table(columns, rows, console)
     for job in comparison.jobs:
         for line in _said(job):
-            console.print(Text(f"  - {visible(line)}"), soft_wrap=True)
+            console.print(Text(f"  - {terminal(line)}"), soft_wrap=True)
 
 
 def _source(comparison: Comparison) -> str:
@@ -83,7 +80,8 @@ def against_markdown(comparison: Comparison) -> str:
     said = [f"- {prose(line)}" for job in comparison.jobs for line in _said(job)]
     parts = [
         f"## Against the baseline {code(comparison.baseline)}",
-        f"Its batch ended {comparison.baseline_finished_at}. p-values are adjusted for all the tests (Holm).",
+        f"Its batch ended {prose(comparison.baseline_finished_at)}. "
+        "p-values are adjusted for all the tests (Holm).",
         table(["job", "verdict", "metric", "before", "now", "p"], rows, "lllrrr"),
         "\n".join(said),
     ]

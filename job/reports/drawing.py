@@ -11,7 +11,7 @@ import matplotlib
 import matplotlib.style
 from matplotlib.figure import Figure
 
-from job.reports.formatting import legal, shortened, visible
+from job.reports.escaping import one_line, shortened, xml
 
 _STYLE = {
     "svg.fonttype": "none",  # text stays text: it can be read aloud and searched
@@ -52,4 +52,4 @@ def svg(paint: Callable[[Figure], None], *, width: float, height: float, title: 
 def printable(text: str, length: int | None = None) -> str:
     """Return text as XML can hold it, cut to `length` characters; spaces alone are shown by their picture."""
     text = text.replace(" ", "␣") if text.isspace() else text
-    return legal(visible(text if length is None else shortened(text, length)))
+    return xml(one_line(text if length is None else shortened(text, length)))

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from job.reports.escaping import code, prose, url_path
 from job.reports.formatting import metric_names, percent, plain, quantity, ranges, span
-from job.reports.markup import code, prose, table
+from job.reports.markup import table
 from job.results.records import JobResult
 
 _COLUMNS = 12
@@ -32,7 +33,7 @@ def findings(result: JobResult) -> Iterator[str]:
 def picture(result: JobResult, file: str, text: str) -> Iterator[str]:
     """Yield a picture that the job left, if it did; `text` says what is in it."""
     if any(artifact.path == file for artifact in result.artifacts):
-        yield f"![{text}](jobs/{result.name}/{file})"
+        yield f"![{prose(text)}](jobs/{url_path(result.name)}/{file})"
 
 
 def _other_sizes(result: JobResult) -> Iterator[str]:
@@ -51,7 +52,7 @@ def _other_sizes(result: JobResult) -> Iterator[str]:
         for sizes, count, metrics in [trained, *others]
     ]
     yield "### At other sizes than it was trained on"
-    yield table(["size", "examples", *map(plain, names)], rows, "lr" + "r" * len(names))
+    yield table(["size", "examples", *(prose(plain(name)) for name in names)], rows, "lr" + "r" * len(names))
 
 
 def metrics_elsewhere(result: JobResult) -> list[str]:

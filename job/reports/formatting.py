@@ -1,9 +1,8 @@
-"""How numbers, verdicts and strangers' text read, the same in every report for people."""
+"""How numbers and verdicts read, the same in every report for people."""
 
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -33,9 +32,6 @@ MEANINGS = {
 
 _PATIENCE = 12
 """Decimals beyond the usual that may be written."""
-
-# https://www.w3.org/TR/xml/#charsets, which escaping cannot get round
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def headline(report: Report) -> str:
@@ -237,28 +233,6 @@ def leading_metrics(results: Sequence[JobResult]) -> tuple[str, ...]:
     first = dict.fromkeys(name for result in results for name in metric_names([result])[:1])
     present = {name for result in results for name in result.metrics}
     return tuple(n for name in first for n in (name, f"persistence_{name}") if n == name or n in present)
-
-
-def visible(text: str) -> str:
-    """Return text on one line: control characters as their pictures (a line feed is `␊`)."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", _picture, text)
-
-
-def legal(text: str) -> str:
-    """Return text with a replacement character for each character that XML forbids."""
-    return _FORBIDDEN.sub("\ufffd", text)
-
-
-def _picture(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    if code < 0x20:
-        return chr(0x2400 + code)
-    return "␡" if code == 0x7F else "\ufffd"
-
-
-def shortened(text: str, length: int = 200) -> str:
-    """Return text cut to at most `length` characters, the cut marked by an ellipsis."""
-    return text if len(text) <= length else text[: length - 1] + "…"
 
 
 def ranges(values: Iterable[int], most: int) -> list[tuple[int, int]]:

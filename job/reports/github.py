@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from job.reports.formatting import headline, visible
+from job.reports.escaping import github_message, github_property
+from job.reports.formatting import headline
 from job.reports.markdown import MOST_BYTES, markdown
 from job.results.records import Report
 
@@ -41,11 +42,7 @@ def _first(told: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:
 
 
 def _command(kind: str, title: str, text: str) -> str:
-    return f"::{kind} title={_escaped(title, ':,')}::{_escaped(visible(text))}"
-
-
-def _escaped(text: str, besides: str = "") -> str:
-    return "".join(f"%{ord(c):02X}" if c in f"%\r\n{besides}" else c for c in text)
+    return f"::{kind} title={github_property(title)}::{github_message(text)}"
 
 
 def write_summary(report: Report, environment: Mapping[str, str]) -> None:

@@ -19,6 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from job.metrics import METRICS
+from job.reports import escaping
 from job.reports import formatting as wording
 from job.reports.findings import Profile, metrics_elsewhere, profiles
 from job.reports.prediction_diff import Part, marked, nearest
@@ -185,16 +186,16 @@ def data_uri(drawing: str) -> str:
 
 def _sample(prediction: Prediction) -> Sample:
     references = prediction.targets
-    predicted = wording.shortened(prediction.scored)
+    predicted = escaping.shortened(prediction.scored)
     if prediction.correct is not False:  # numbers are near or far; and what is right needs no marks
-        targets = [_plain(wording.shortened(text)) for text in references]
+        targets = [_plain(escaping.shortened(text)) for text in references]
         shown = _plain(predicted)
     else:
         best = nearest(predicted, references)
         _, shown = marked(best, predicted)
         shown = _spelled(shown, prediction.unknown_label)
-        targets = [marked(text, predicted)[0] for text in map(wording.shortened, references)]
-    source = wording.shortened(prediction.source)
+        targets = [marked(text, predicted)[0] for text in map(escaping.shortened, references)]
+    source = escaping.shortened(prediction.source)
     return Sample(prediction.id, source, targets, shown, prediction.correct)
 
 
@@ -217,10 +218,10 @@ def _mistake(row: Mapping[str, Any]) -> Sample:
 
 
 def _flip(example: FlippedExample) -> Flip:
-    target, before, now = map(wording.shortened, (example.target, example.before, example.now))
+    target, before, now = map(escaping.shortened, (example.target, example.before, example.now))
     return Flip(
         example.id,
-        wording.shortened(example.source),
+        escaping.shortened(example.source),
         target,
         marked(target, before)[1],
         marked(target, now)[1],
@@ -249,24 +250,15 @@ def _flat(keys: Mapping[str, Any], before: str = "") -> Sequence[tuple[str, str]
             case None:
                 pass
             case _:
-                pairs.append((before + key, wording.shortened(setting(value))))
+                pairs.append((before + key, escaping.shortened(setting(value))))
     return pairs
 
 
 # --- the template -------------------------------------------------------------------------------------------
 
 
-def _one_line(value: Any) -> Any:
-    """Return what an expression shows: text without characters that would not be seen."""
-    if isinstance(value, str) and not hasattr(value, "__html__"):
-        return wording.legal(wording.visible(value))
-    return value
-
-
 def _lines(text: str) -> Markup:
-    """Return a text of several lines, cut, for a `pre` element."""
-    lines = wording.shortened(text.strip(), 4000).splitlines()
-    return escape("\n".join(wording.legal(wording.visible(line)) for line in lines))
+    return escape(escaping.html_lines(text))
 
 
 def _environment() -> Environment:
@@ -274,14 +266,14 @@ def _environment() -> Environment:
         loader=PackageLoader("job.reports"),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=_one_line,
+        finalize=escaping.html,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     names = "absence bar counts gates headline measured origin outcome_words outlook percent plain quantity"
     environment.globals |= {name: getattr(wording, name) for name in names.split()}
     environment.globals |= {"METRICS": METRICS, "WIDTH": WIDTH, "HEIGHT": HEIGHT}
-    environment.filters |= {"lines": _lines, "shortened": wording.shortened}
+    environment.filters |= {"lines": _lines, "shortened": escaping.shortened, "path": escaping.url_path}
     return environment
 
 

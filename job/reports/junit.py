@@ -13,10 +13,10 @@ from junitparser import Error, JUnitXml, Skipped, TestCase, TestSuite
 from junitparser import Failure as Missed
 
 from job.metrics import gate_key
+from job.reports.escaping import xml
 from job.reports.formatting import (
     bar,
     headline,
-    legal,
     measured,
     metric_names,
     origin,
@@ -44,7 +44,7 @@ def junit_xml(report: Report) -> bytes:
         suites.append(_suite("(batch)", [_batch(report)], told))
     document = JUnitXml(DOCUMENT)
     for suite in suites:
-        suite.timestamp = report.started_at
+        suite.timestamp = xml(report.started_at)
         document.add_testsuite(suite)
     # not `update_statistics`, which counts `skipped` too: Jenkins' schema has that for suites alone
     for count in ("tests", "failures", "errors"):
@@ -70,9 +70,9 @@ def _suites(report: Report) -> Iterator[TestSuite]:
 
 
 def _suite(name: str, cases: Iterable[TestCase], properties: Mapping[str, str] | None = None) -> TestSuite:
-    suite = TestSuite(name)
+    suite = TestSuite(xml(name))
     for key, value in (properties or {}).items():  # first, as readers expect them
-        suite.add_property(key, legal(value))
+        suite.add_property(xml(key), xml(value))
     suite.add_testcases(cases)
     suite.update_statistics()
     return suite
@@ -95,7 +95,7 @@ def _job_suite(result: JobResult, against: Iterable[TestCase]) -> TestSuite:
 
 
 def _job(result: JobResult) -> TestCase:
-    case = TestCase(result.name, JOBS, round(result.timings.get("total_seconds", 0.0), 3))
+    case = _case(result.name, JOBS, round(result.timings.get("total_seconds", 0.0), 3))
     if result.status == "failed" and result.error is not None:
         text = _error_text(result.name, result.error)
         case.result = _filled(Error, result.error.summary, result.error.type, text)
@@ -109,22 +109,26 @@ def _job(result: JobResult) -> TestCase:
     lines = [origin(result), f"fingerprint: {result.fingerprint}", *values]
     if outcome_words(result) == "trained":
         lines.append("no gates of its own")
-    case.system_out = legal("\n".join(lines))
+    case.system_out = xml("\n".join(lines))
     return case
 
 
+def _case(name: str, kind: str, seconds: float) -> TestCase:
+    return TestCase(xml(name), kind, seconds)
+
+
 def _gate(job: str, outcome: GateOutcome) -> TestCase:
-    case = TestCase(f"{job}: {gate_key(outcome.metric)}", GATES, 0.0)
+    case = _case(f"{job}: {gate_key(outcome.metric)}", GATES, 0.0)
     if not outcome.passed:
         text = "\n".join(filter(None, [outcome.shortfall, outcome.advice]))
         case.result = _filled(Missed, outcome.shortfall, "gate", text)
     value = "not measured" if outcome.value is None else quantity(outcome.metric, outcome.value)
-    case.system_out = f"{plain(outcome.metric)}: {value}, {bar(outcome)}"
+    case.system_out = xml(f"{plain(outcome.metric)}: {value}, {bar(outcome)}")
     return case
 
 
 def _missing(name: str, *, running: bool) -> TestCase:
-    case = TestCase(name, JOBS, 0.0)
+    case = _case(name, JOBS, 0.0)
     if running:
         case.result = _filled(Skipped, "the batch is still running", "running")
         return case
@@ -145,13 +149,13 @@ def _seeds_suite(seeds: SeedsSummary) -> TestSuite:
 
 
 def _against(job: JobComparison) -> TestCase:
-    case = TestCase(job.name, BASELINE, 0.0)
+    case = _case(job.name, BASELINE, 0.0)
     kinds = {"regression": Missed, "not_comparable": Error, "new": Skipped, "removed": Skipped}
     if kind := kinds.get(job.verdict):
         case.result = _filled(kind, job.reason, job.verdict)
     lines = [f"{job.verdict}: {job.reason}"]
     lines += [f"{metric.metric}: {metric.before!r} before, {metric.now!r} now" for metric in job.metrics]
-    case.system_out = legal("\n".join([*lines, *job.warnings]))
+    case.system_out = xml("\n".join([*lines, *job.warnings]))
     return case
 
 
@@ -165,8 +169,8 @@ def _batch(report: Report) -> TestCase:
 def _filled(
     kind: type[Error] | type[Missed] | type[Skipped], message: str, type_: str, text: str = ""
 ) -> list[Error | Missed | Skipped]:
-    result = kind(legal(message), legal(type_))
-    result.text = legal(text)
+    result = kind(xml(message), xml(type_))
+    result.text = xml(text)
     return [result]
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from job.reports.comparison_tables import against_markdown
 from job.reports.cutting import beginning, shrink, size
+from job.reports.escaping import code, prose
 from job.reports.formatting import (
     absence,
     counts,
@@ -21,7 +22,7 @@ from job.reports.formatting import (
     plain,
     seconds,
 )
-from job.reports.markup import code, prose, table
+from job.reports.markup import table
 from job.reports.remarks import remarks
 from job.reports.section import brief_section, section, shown
 from job.results.records import JobResult, Report
@@ -51,7 +52,7 @@ def markdown(report: Report, most: int = MOST_BYTES) -> str:
     room = most - size("\n".join([*reasons, *lines, *remarked, *against])) - 1000  # for the head and the note
     chosen = shrink(forms, _order(report.jobs), room - len(forms) * len(_JOINT))
     note = _note(unsaid, unlisted, unremarked, uncompared, chosen.count(1), chosen.count(2))
-    head = f"{counts(report)}. Started {report.started_at}, finished {report.finished_at}."
+    head = f"{counts(report)}. Started {prose(report.started_at)}, finished {prose(report.finished_at)}."
     parts = [
         f"# {headline(report)}",
         "\n".join(reasons),
@@ -96,7 +97,8 @@ def _jobs(report: Report) -> list[str]:
     if not report.jobs and not report.missing:
         return []
     metrics = metric_names(report.jobs)
-    columns = ["job", "status", *map(plain, metrics), "gates", "parameters", "training", "done"]
+    named = [prose(plain(name)) for name in metrics]
+    columns = ["job", "status", *named, "gates", "parameters", "training", "done"]
     rows = [_job_row(result, metrics) for result in report.jobs]
     blank = [""] * (len(columns) - 2)
     rows += [[code(name), f"**{absence(report)}**", *blank] for name in report.missing]

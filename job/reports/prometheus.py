@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from job.reports.escaping import prometheus_label
 from job.reports.formatting import judged_jobs
 from job.results.records import STATUSES, JobResult, Report
 
@@ -25,10 +26,11 @@ class _Family:
 
     def lines(self, everywhere: Mapping[str, str]) -> Iterator[str]:
         name = PREFIX + self.name
-        yield f"# HELP {name} {_escaped(self.help)}"
+        yield f"# HELP {name} {self.help}"
         yield f"# TYPE {name} gauge"
         for labels, value in self.samples:
-            pairs = ",".join(f'{key}="{_quoted(text)}"' for key, text in {**labels, **everywhere}.items())
+            told = {**labels, **everywhere}
+            pairs = ",".join(f'{key}="{prometheus_label(text)}"' for key, text in told.items())
             yield f"{name}{{{pairs}}} {value!r}" if pairs else f"{name} {value!r}"
 
 
@@ -88,11 +90,3 @@ def _jobs(report: Report) -> Iterable[_Family]:
 
 def _named(job: JobResult, label: str, values: Mapping[str, float]) -> list[tuple[Mapping[str, str], float]]:
     return [({"name": job.name, label: key}, value) for key, value in values.items()]
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", r"\\").replace("\n", r"\n")
-
-
-def _quoted(text: str) -> str:
-    return _escaped(text).replace('"', r"\"")

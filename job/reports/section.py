@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from job.metrics import METRICS
+from job.reports.escaping import code, fenced, prose
 from job.reports.findings import findings, picture
 from job.reports.formatting import (
     bar,
@@ -18,7 +19,7 @@ from job.reports.formatting import (
     plain,
     quantity,
 )
-from job.reports.markup import code, fenced, prose, table
+from job.reports.markup import table
 from job.results.records import Failure, GateOutcome, JobResult, Prediction
 
 # keys of a result's `data` that are put into sentences
@@ -166,7 +167,7 @@ def _metrics(result: JobResult) -> Iterator[str]:
     for name, value, outcome in metrics_and_gates(result):
         rows.append(
             [
-                plain(name),
+                prose(plain(name)),
                 shown(result, name, value, absent="not measured"),
                 bar(outcome) if outcome else "",
                 "" if outcome is None else "cleared" if outcome.passed else "**missed**",
@@ -203,7 +204,7 @@ def _samples(samples: Sequence[Prediction]) -> Iterator[str]:
 
 
 def _timings(result: JobResult) -> Iterator[str]:
-    rows = [[plain(name), quantity(name, value)] for name, value in result.timings.items()]
+    rows = [[prose(plain(name)), quantity(name, value)] for name, value in result.timings.items()]
     if result.peak_rss_bytes:
         rows.append(["peak memory", f"{result.peak_rss_bytes / 2**20:,.0f} MiB"])
     if rows:

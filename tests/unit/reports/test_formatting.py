@@ -115,15 +115,6 @@ def test_each_kind_of_job_has_a_leading_metric():
     assert wording.leading_metrics(results) == ("sequence_accuracy", "edit_rate")
 
 
-def test_control_characters_become_pictures():
-    assert wording.visible("a\tb\n\x1b[31m\x7f\x85\u2028é") == "a␉b␊␛[31m␡\ufffd\ufffdé"
-
-
-def test_long_text_is_cut_to_the_length_asked_for():
-    assert wording.shortened("abcdef", 4) == "abc…"
-    assert wording.shortened("abcd", 4) == "abcd"
-
-
 def test_counts_of_one_job_and_of_none(make_report):
     assert wording.counts(make_report(TUTORIAL)) == "1 job: 1 passed; 1 trained now"
     assert wording.counts(make_report()) == "0 jobs"

@@ -3,7 +3,7 @@
 import pytest
 from pages import NASTY, rendered
 
-from job.reports.markup import code, fenced, prose
+from job.reports.escaping import code, fenced, prose
 
 
 @pytest.mark.parametrize("text", NASTY)
