@@ -56,6 +56,18 @@ def local_path(name: str | Path) -> Path:
     return name if isinstance(name, Path) else Path(local_name(name))
 
 
+def local_file(name: str | Path) -> Path:
+    """Return the path of a file to write, if there can be one: said before work is done for it."""
+    path = local_path(name)
+    if path.is_dir():
+        raise typer.BadParameter(f"{path} is a directory; expected the name of a file to write")
+    if not path.parent.is_dir():
+        raise typer.BadParameter(f"{path}: there is no directory {path.parent}; make it, or name another")
+    if not os.access(path.parent, os.W_OK):
+        raise typer.BadParameter(f"{path}: the directory {path.parent} cannot be written to; name another")
+    return path
+
+
 class _Commands(TyperGroup):
     """The commands, and the batch that is run without one."""
 
@@ -623,6 +635,8 @@ def compare(
         typer.echo(json_document(found.to_json()) if form == "json" else against_markdown(found), nl=False)
     for reason in verdict.reasons:
         _say(reason, err=True)
+    if form != "text" and not verdict.exit_code:
+        _check_output()
     raise typer.Exit(verdict.exit_code)
 
 
@@ -640,7 +654,7 @@ def trend(
         Path,
         typer.Option(
             "--output",
-            parser=local_path,
+            parser=local_file,
             metavar="PATH",
             envvar="SEQ2SEQ_JOB_OUTPUT",
             help="The .html file to write.",
@@ -697,7 +711,7 @@ def encode(
         Path,
         typer.Option(
             "--output",
-            parser=local_path,
+            parser=local_file,
             metavar="PATH",
             envvar="SEQ2SEQ_JOB_OUTPUT",
             help="The .npz file to write.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -150,22 +151,32 @@ def _text_scores(
 def _predictions(problem: TokenProblem, test: Examples, predicted: Ids) -> tuple[Prediction, ...]:
     """Return a prediction for each example: the data's own texts, and what the model wrote."""
     target = problem.target_vocabulary
+    split = None if _joined_by_separator(target) else target.split
     rows = []
     for i in range(len(test)):
         references, knowable = _references(target, test, i)
         text, unknown = target.decode(predicted[i]), target.unknown_spans(predicted[i])
-        rows.append(
-            Prediction(
-                id=str(i),
-                source=_source(problem.source_vocabulary, test, i),
-                target=references[0],
-                predicted=text,
-                correct=knowable and not unknown and text in references,
-                references=references if len(references) > 1 else (),
-                unknown=unknown,
-            )
+        row = Prediction(
+            id=str(i),
+            source=_source(problem.source_vocabulary, test, i),
+            target=references[0],
+            predicted=text,
+            correct=knowable and not unknown and text in references,
+            references=references if len(references) > 1 else (),
+            unknown=unknown,
         )
+        rows.append(row if split is None else replace(row, edits=_edits(row, split)))
     return tuple(rows)
+
+
+def _joined_by_separator(vocabulary: Vocabulary) -> bool:
+    """Return whether its separator alone says how a text splits into tokens."""
+    return type(vocabulary).split is Vocabulary.split
+
+
+def _edits(prediction: Prediction, split: Callable[[str], list[str]]) -> tuple[int, int]:
+    references = [split(text) for text in prediction.targets]
+    return metrics.edit_distances([split(prediction.scored)], [references])
 
 
 def _source(vocabulary: Vocabulary, test: Examples, i: int) -> str:
@@ -187,15 +198,15 @@ def token_facts(problem: TokenProblem, test: Examples, predicted: Ids) -> dict[s
     """Return what a result's `data` says of the tokens of a test.
 
     Returns:
-        `separators`: what joins the tokens of each side in a text, by which others split it again; not there
-        where a vocabulary splits texts in a way of its own. Where a vocabulary can lack tokens,
+        `separators`: what joins the tokens of each side in a text, by which others split it again; a side is
+        not there where its vocabulary splits texts in a way of its own. Where a vocabulary can lack tokens,
         `test_tokens` and `unknown_tokens`: how many there are in `source`, `target` (all reference targets)
         and `predicted`.
     """
     source, target = problem.source_vocabulary, problem.target_vocabulary
-    facts: dict[str, Any] = {}
-    if all(type(side).split is Vocabulary.split for side in (source, target)):
-        facts["separators"] = {"source": source.separator, "target": target.separator}
+    sides = {"source": source, "target": target}
+    separators = {name: side.separator for name, side in sides.items() if _joined_by_separator(side)}
+    facts: dict[str, Any] = {"separators": separators}
     if source.unknown is None and target.unknown is None:
         return facts
     counts = {

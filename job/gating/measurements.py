@@ -117,7 +117,8 @@ def compare_pairs(pairs: Sequence[Pair], result: JobResult) -> dict[str, Evidenc
 
 
 def target_splitter(result: JobResult) -> Callable[[str], list[str]] | None:
-    """Return what splits a target of a job into tokens; None where only the problem knows.
+    """Return what splits a target of a job into tokens; None where only the problem knows, whose
+    predictions then have their `edits`.
 
     The problem said so when it was evaluated. For results of earlier versions, which do not have that, the
     kind of problem says it.
@@ -136,20 +137,30 @@ def _compare_edits(pairs: Sequence[Pair], result: JobResult) -> Evidence | None:
 
     Each side counts the references that its own predictions are nearest to, as its result does.
     """
-    split = target_splitter(result)
-    if split is None:
-        return None
-    counts = np.zeros((2, len(pairs), 2))  # side, example, (edits, tokens)
-    for i, pair in enumerate(pairs):
-        right = [[split(text) for text in pair[0].targets]]
-        for side, prediction in enumerate(pair):
-            counts[side, i] = edit_distances([split(prediction.scored)], right)
-    if any(per_token(edits, tokens) is None for edits, tokens in counts.sum(axis=1).tolist()):
+    counts = _edit_counts(pairs, target_splitter(result))
+    if counts is None or any(
+        per_token(edits, tokens) is None for edits, tokens in counts.sum(axis=1).tolist()
+    ):
         return None
     before, now = counts
     if np.array_equal(before[:, 1], now[:, 1]):
         return total_per_unit(before[:, 0], now[:, 0], max(1.0, before[:, 1].sum()))
     return score_of_counts(before, now, _edits_per_token)
+
+
+def _edit_counts(pairs: Sequence[Pair], split: Callable[[str], list[str]] | None) -> Floats | None:
+    """Return edits and tokens of each side's examples, (2, n, 2) float64; None where they are not known."""
+    counts = np.zeros((2, len(pairs), 2))
+    for i, pair in enumerate(pairs):
+        for side, prediction in enumerate(pair):
+            if split is not None:
+                right = [[split(text) for text in pair[0].targets]]
+                counts[side, i] = edit_distances([split(prediction.scored)], right)
+            elif prediction.edits is not None:
+                counts[side, i] = prediction.edits
+            else:
+                return None
+    return counts
 
 
 def _edits_per_token(counts: Floats) -> Floats:

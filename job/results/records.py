@@ -112,6 +112,8 @@ class Prediction:
         unknown: the stretches of `predicted`, first character and one past the last, where the model wrote
             the unknown token (`<unk>`); left out of the file where there are none. The data's own token of
             the same spelling is not among them.
+        edits: the edit distance to the nearest reference target, in tokens, and how many tokens that has;
+            only where nothing but the problem can split a target into tokens, else left out of the file.
     """
 
     id: str
@@ -121,6 +123,7 @@ class Prediction:
     correct: bool | None
     references: tuple[str, ...] = ()
     unknown: tuple[tuple[int, int], ...] = ()
+    edits: tuple[int, int] | None = None
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -143,7 +146,7 @@ class Prediction:
 
     def to_line(self) -> str:
         """Return the JSON object of one line, without the line end."""
-        optional = ("references", "unknown")
+        optional = ("references", "unknown", "edits")
         record = {k: v for k, v in vars(self).items() if v or k not in optional}
         return json.dumps(record, ensure_ascii=False)
 

@@ -259,6 +259,10 @@ print("all done")
         (["report", "jobs.yaml"], "jobs.yaml holds no batch"),
         (["predict", "gone"], "gone: not a trained model"),
         (["encode", "gone"], "gone: not a trained model"),
+        (["encode", "gone", "--output", "."], ". is a directory; expected the name of a file to write"),
+        (["encode", "gone", "--output", "none/x.npz"], "none/x.npz: there is no directory none"),
+        (["trend", ".", "--output", ".."], ".. is a directory; expected the name of a file to write"),
+        (["trend", ".", "--output", "jobs.yaml/x"], "jobs.yaml/x: there is no directory jobs.yaml"),
     ],
 )
 def test_wrong_usage_is_one_sentence_and_exit_code_2(command, here, arguments, sentence):

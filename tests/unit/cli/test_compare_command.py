@@ -1,5 +1,6 @@
 """`seq2seq-job compare` in this process: what it prints, and the code that it leaves with."""
 
+import errno
 import json
 import sys
 
@@ -62,6 +63,18 @@ def test_as_json_it_is_the_report_s_own_record(compare):
     assert [job["verdict"] for job in record["jobs"]] == ["regression", "new", "removed"]
     assert record["baseline"] == "before"
     assert record["jobs"][0]["lost_count"] == 30
+
+
+@pytest.mark.parametrize(
+    ("form", "wrong", "expected"), [("json", range(10), 1), ("md", range(9, 40), 3), ("text", range(10), 0)]
+)
+def test_a_record_that_could_not_be_written_whole_is_no_success(compare, monkeypatch, form, wrong, expected):
+    """Unless the verdict's exit code says more; text is beside the exit code."""
+    monkeypatch.setattr(cli, "output_error", lambda: OSError(errno.ENOSPC, "No space left on device"))
+    code, _, err = compare("--format", form, wrong=wrong)
+    assert code == expected
+    said = "error: standard output: No space left on device; what it holds is not complete" in err
+    assert said == (expected == 1)
 
 
 def test_as_markdown_it_is_a_table(compare):

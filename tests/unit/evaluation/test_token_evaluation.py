@@ -168,6 +168,28 @@ def test_a_token_spelled_like_the_unknown_one_is_right_and_the_unknown_one_is_no
     assert wrong.analysis["worst_mistakes"][0]["unknown"] == [[0, 5]]
 
 
+class Hyphenated(Vocabulary):
+    """Splits texts in a way of its own."""
+
+    def split(self, text):
+        return [part for word in text.split() for part in word.split("-")]
+
+
+def test_edits_are_recorded_where_only_the_problem_can_split_a_target():
+    hyphenated = Hyphenated.learn(["one-two", "three"], " ")
+    problem = SimpleNamespace(**{**vars(PROBLEM), "target_vocabulary": hyphenated})
+    rows = pad([[*hyphenated.encode(text.split()), END] for text in ("one-two three", "three")])
+    test = Examples(sources("a", "b"), rows, references=(("one-two three", "one"), ("one-three",)))
+    decode, _ = decoder(pad([[*hyphenated.encode(["one-two"]), END], [hyphenated.unknown, END]]))
+    found = evaluate(decode, problem, test, np.array([False] * 2))
+    assert [prediction.edits for prediction in found.predictions] == [(1, 3), (2, 2)]
+    assert found.metrics["edit_rate"] == 3 / 5
+    assert found.tokens["separators"] == {"source": ""}
+    lines = [prediction.to_line() for prediction in found.predictions]
+    assert tuple(map(Prediction.from_line, lines)) == found.predictions
+    assert all(p.edits is None for p in evaluated(PREDICTED, TEST, [False] * 4).predictions)
+
+
 def test_where_a_problem_does_not_give_the_text_of_an_unknown_token_nothing_is_equal_to_it():
     test = Examples(sources("a?"), targets("one ?"))
     found = evaluated(test.target, test, [False])

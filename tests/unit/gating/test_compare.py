@@ -251,6 +251,13 @@ def test_edit_rates_are_those_of_the_results_where_the_nearest_references_differ
     assert edit_rates(predictions("a b"), predictions("c d e x"), **TEXT) == (0 / 2, 1 / 4)
 
 
+def test_edits_that_only_the_problem_could_count_are_compared_as_it_counted_them():
+    before, now = ([Prediction("0", "5", "a-b", "a-x", False, edits=edits)] for edits in ((1, 2), (2, 2)))
+    nothing = {**PLUGIN, "data": {"separators": {"source": " "}}}
+    assert edit_rates(before, now, **nothing) == (1 / 2, 2 / 2)
+    assert edit_rates([replace(before[0], edits=None)], now, **nothing) is None
+
+
 def test_an_edit_rate_that_is_not_defined_is_not_compared():
     right, wrong = ([Prediction("0", "5", "", text, not text)] for text in ("", "a"))
     assert edit_rates(right, right, **TEXT) == (0, 0)
