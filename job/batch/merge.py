@@ -21,7 +21,7 @@ from job.gating.seed_summaries import families, summarize
 from job.reports.build import build_report
 from job.reports.report_files import write_reports
 from job.results.records import Comparison, JobResult, Report
-from job.storage.artifacts import JobPaths, OutputPaths, prepare_output
+from job.storage.artifacts import JobPaths, OutputPaths, prepare_output, refuse_links
 from job.storage.documents import read_regular
 
 
@@ -50,6 +50,8 @@ def merge_reports(
     plan = common_plan(sources, given)
     holders = [who for source in sources if (who := holder(source.root))]
     prepare_output(output.root)
+    for place in (output, *sources):
+        refuse_links(place, plan)
     if any(source.root.resolve() != output.root.resolve() for source in sources):
         with lock_output(output.root):
             gather(plan, given, output)

@@ -7,6 +7,7 @@ from job.results.records import JobResult
 from job.storage import artifacts
 from job.storage.artifacts import JobPaths, OutputPaths
 from job.storage.documents import read_regular
+from job.storage.links import clear_way
 from job.training import checkpoints
 
 
@@ -74,4 +75,5 @@ def make_room(output: OutputPaths, name: str, fingerprint: str, *, fresh: bool) 
         artifacts.set_aside(output, name)
     paths.directory.mkdir(parents=True, exist_ok=True)
     artifacts.clear_temporaries(paths.directory)
+    clear_way(paths.log)
     paths.result.unlink(missing_ok=True)

@@ -27,6 +27,7 @@ from job.results.records import FINISHED, Failure, JobResult, Progress, Report, 
 from job.running.task import Task
 from job.storage import artifacts
 from job.storage.artifacts import OutputPaths
+from job.storage.links import open_to_append
 from job.workers.limits import thread_count
 from job.workers.pool import Worker, worker_pool
 from job.workers.schedule import run_tasks
@@ -47,7 +48,7 @@ class _Recorder:
         self._log.advanced(name, progress)
 
     def lost(self, task: Task, failure: Failure) -> None:
-        with suppress(OSError), task.paths.log.open("a", encoding="utf-8") as log:
+        with suppress(OSError), open_to_append(task.paths.log) as log:
             log.write(f"attempt {task.attempt}: {failure.summary}\n")
         self._log.retried(task.job.name, failure)
 
@@ -93,7 +94,7 @@ class _Recorder:
         except OSError:  # the output directory's fault
             raise
         except Exception as error:
-            with suppress(OSError), task.paths.log.open("a", encoding="utf-8") as log:
+            with suppress(OSError), open_to_append(task.paths.log) as log:
                 traceback.print_exc(file=log)
             return _unfinished(
                 task, Failure(type(error).__name__, str(error), traceback_file=task.paths.log.name), "failed"
@@ -152,10 +153,12 @@ def run_batch(
 
     Raises:
         DependencyError: TensorFlow does not work.
+        OutputError: a job's directory is a symbolic link.
         OSError: the output directory can no longer be written to.
         Stopped: it was asked to stop twice.
     """
     began = datetime.now(timezone.utc)
+    artifacts.refuse_links(output, [p.job.name for p in plan])
     restored = {
         p.job.name: restore_and_record(p.paths, p.result) for p in plan if p.result is not None and not fresh
     }

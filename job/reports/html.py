@@ -27,6 +27,7 @@ from job.reports.section import course, metrics_and_gates, not_measured, other_d
 from job.reports.sparkline import HEIGHT, WIDTH, Sparkline, sparkline
 from job.results.records import UNKNOWN_CHARACTER, FlippedExample, GateOutcome, JobResult, Prediction, Report
 from job.storage.artifacts import OutputPaths
+from job.storage.documents import read_regular
 
 MOST_PICTURE_BYTES = 16 * 2**20
 """Of all drawings that are put into the page; the others are linked to."""
@@ -160,14 +161,24 @@ def _pictures(result: JobResult, directory: Path, room: int) -> tuple[list[Pictu
     left = {artifact.path for artifact in result.artifacts}
     pictures = []
     for file, title in _PICTURES.items():
-        if file in left and (path := directory / file).is_file():
-            text = path.read_text("utf-8")
+        text = _drawing(directory / file) if file in left else ""
+        if text:
             inside = len(text) <= room
             room -= len(text) * inside
             link = f"jobs/{result.name}/{file}"
             source = data_uri(text) if inside else ""
             pictures.append(Picture(title, link, _seen(text), source, file in _WIDE))
     return pictures, room
+
+
+def _drawing(path: Path) -> str:
+    """Return a drawing; empty where it cannot be read or is a link, which could lead anywhere."""
+    if path.parent.is_symlink() or path.is_symlink():
+        return ""
+    try:
+        return read_regular(path).decode("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def _seen(drawing: str) -> str:

@@ -27,6 +27,7 @@ def list_files(job_dir: Path) -> tuple[Artifact, ...]:
         path
         for path in job_dir.rglob("*")
         if path.is_file()
+        and not path.is_symlink()
         and path not in left_out
         and paths.checkpoint not in path.parents
         and not path.name.startswith(TEMPORARY)

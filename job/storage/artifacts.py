@@ -11,13 +11,14 @@ import itertools
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from job.errors import OutputError
 from job.storage.documents import read_json
+from job.storage.links import check_copyable, refuse_link, refuse_linked_folders
 from job.storage.moving import TEMPORARY, clear_leftovers, flush, flush_tree, move_directory, temporary_path
 
 
@@ -168,13 +169,29 @@ def prepare_output(directory: Path) -> OutputPaths:
     """Create the output directory, prove that files can be made in it, and return its paths.
 
     Raises:
-        OutputError: it is a file, cannot be made or cannot be written to.
+        OutputError: it is a file, cannot be made or cannot be written to, or a directory in it is a link.
     """
     paths = OutputPaths(directory)
     # `jobs` too: a run as another user (root in a container) leaves one that this user cannot write to.
+    for folder in (paths.jobs, paths.superseded):
+        refuse_link(folder)
     for folder in (paths.root, paths.jobs):
         _prepare_folder(folder)
     return paths
+
+
+def refuse_links(output: OutputPaths, names: Iterable[str]) -> None:
+    """Check that the directories of jobs, and those in them, are no symbolic links.
+
+    Raises:
+        OutputError: one is.
+    """
+    for folder in (output.jobs, output.superseded):
+        refuse_link(folder)
+    for name in names:
+        job = output.job(name)
+        inner = (job.model.name, job.checkpoint.name, job.tensorboard.name)
+        refuse_linked_folders(job.directory, inner)
 
 
 def _prepare_folder(folder: Path) -> None:
@@ -260,7 +277,10 @@ def adopt(source: OutputPaths, output: OutputPaths, name: str, *, to_compare: bo
 
     Raises:
         OSError: a file cannot be read or written.
+        OutputError: there is a link, a pipe or a device in it.
     """
+    check_copyable(source.job(name).directory)
+    refuse_links(output, [name])
     clear_job_leftovers(output, name)
     temporary = temporary_path(output.jobs / name)
     needed = {source.job(name).result.name, source.job(name).predictions.name}
@@ -296,6 +316,7 @@ def set_aside(output: OutputPaths, name: str) -> Path:
     job = output.job(name)
     if not job.directory.is_dir():
         raise NotADirectoryError(f"{job.directory} is no directory")
+    refuse_links(output, [name])
     stem = f"{name}-{_recorded_fingerprint(job)}"
     output.superseded.mkdir(exist_ok=True)
     for number in itertools.count(1):

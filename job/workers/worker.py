@@ -115,7 +115,7 @@ def _die_with_parent() -> None:
 
 def _redirect(log: Path) -> None:
     """Send what this process and the libraries in it print to the job's log."""
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     os.close(descriptor)
