@@ -13,6 +13,12 @@ PREFIX = "SEQ2SEQ_JOB_"
 OTHERS = frozenset({"SEQ2SEQ_JOB_GIT_COMMIT"})
 """Variables with the prefix that stand for no option."""
 
+_FAMILY = "SEQ2SEQ"
+"""How a name begins whose prefix may be misspelt."""
+
+_ALIKE = 0.9
+"""From this similarity (`difflib`) on it is: `SEQ2SEQ_JOBS_SPEC`, `SEQ2SEQ_OUTPUT_DIR`."""
+
 _SERVICE_LINK = re.compile(
     r"SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?", re.ASCII
 )
@@ -30,7 +36,7 @@ def check_variables(environment: Mapping[str, str], options: Iterable[str]) -> N
         UsageError: one is misspelt or empty; names all of them.
     """
     known = {*options, *OTHERS}
-    given = [name for name in environment if name.upper().startswith(PREFIX)]
+    given = [name for name in environment if _is_meant(name.upper(), known)]
     if "KUBERNETES_SERVICE_HOST" in environment:
         given = [name for name in given if not _is_service_link(name)]
     unknown = [_unknown(name, known) for name in sorted(given) if name not in known]
@@ -41,6 +47,13 @@ def check_variables(environment: Mapping[str, str], options: Iterable[str]) -> N
     ]
     if unknown or empty:
         raise UsageError("\n".join([*unknown, *empty]))
+
+
+def _is_meant(name: str, known: Iterable[str]) -> bool:
+    """Return whether a name has the prefix, or is almost that of an option."""
+    if name.startswith(PREFIX) or not name.startswith(_FAMILY):
+        return name.startswith(PREFIX)
+    return bool(difflib.get_close_matches(name, known, n=1, cutoff=_ALIKE))
 
 
 def _is_service_link(name: str) -> bool:

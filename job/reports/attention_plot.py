@@ -15,7 +15,8 @@ from job.reports.drawing import printable
 
 Sample = Mapping[str, Any]
 """`source` and `predicted`, tokens; `weights`, (predicted, source) in 0..1; where only the first tokens are
-there, how many there were: `source_tokens`, `predicted_tokens`."""
+there, how many there were: `source_tokens`, `predicted_tokens`; `reserved`, which of `predicted` are no
+tokens of the data."""
 
 _LEVELS = 20
 """Shades of the weights: more cannot be told apart."""
@@ -25,6 +26,9 @@ _DARKEST = (8, 48, 107)
 
 _LABEL = 12
 """Characters of a token that stand beside a map."""
+
+_RESERVED = {"font-style": "italic", "fill": "#666"}
+"""Of the label of a reserved symbol, such as the end: a token of the data may be spelled the same."""
 
 _COLUMNS = 5
 
@@ -91,8 +95,11 @@ def _heat_map(group: Element, sample: Sample) -> None:
     _shades(group, sample["weights"])
     frame = {"fill": "none", "stroke": "#888", "width": str(width), "height": str(height)}
     SubElement(group, "rect", frame)
+    reserved = frozenset(sample.get("reserved", ()))
     for row, token in enumerate(predictions):
-        _text(group, token, -4, row * _CELL + 13, anchor="end")
+        label = _text(group, token, -4, row * _CELL + 13, anchor="end")
+        if row in reserved:
+            label.attrib |= _RESERVED
     level = _level(sources)
     for column, token in enumerate(sources):
         middle = column * _CELL + _CELL // 2

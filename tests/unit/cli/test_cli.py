@@ -398,6 +398,8 @@ COMMANDS = [
         ("SEQ2SEQ_JOB_OUTPUTDIR", "x", "did you mean SEQ2SEQ_JOB_OUTPUT_DIR?"),
         ("SEQ2SEQ_JOB_", "x", "is not read by any command; unset it or correct its name"),
         ("SEQ2SEQ_JOB_SPEC_PORT", "1", "did you mean SEQ2SEQ_JOB_SPEC?"),
+        ("SEQ2SEQ_JOBS_SHARD", "1/2", "did you mean SEQ2SEQ_JOB_SHARD?"),
+        ("SEQ2SEQ_OUTPUT_DIR", "x", "did you mean SEQ2SEQ_JOB_OUTPUT_DIR?"),
         ("SEQ2SEQ_JOB_SHARD", "", "SEQ2SEQ_JOB_SHARD is empty; unset it, or give it a value"),
         ("SEQ2SEQ_JOB_ONLY", " ", "SEQ2SEQ_JOB_ONLY is empty; unset it, or give it a value"),
         ("SEQ2SEQ_JOB_GIT_COMMIT", "", "SEQ2SEQ_JOB_GIT_COMMIT is empty; unset it, or give it a value"),
@@ -419,6 +421,12 @@ def test_no_variable_is_ignored(command, here, monkeypatch, arguments, variable,
 def test_a_variable_of_another_command_is_no_mistake(command, here, monkeypatch):
     for name, value in {"N_BEST": "3", "OF": "report", "OUTPUT": "x", "GIT_COMMIT": "abc"}.items():
         monkeypatch.setenv(f"SEQ2SEQ_JOB_{name}", value)
+    assert command("validate")[0] == 0
+
+
+def test_a_variable_of_another_program_is_no_mistake(command, here, monkeypatch):
+    for name in ("SEQ2SEQ_DATA", "SEQ2SEQ_SPEC_VERSION", "SEQ2SEQ_JOBS_PORT", "MY_SEQ2SEQ_JOB_SPEC"):
+        monkeypatch.setenv(name, "x")
     assert command("validate")[0] == 0
 
 

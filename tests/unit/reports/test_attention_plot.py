@@ -56,6 +56,13 @@ def test_a_square_for_each_weight_in_the_shade_of_its_weight():
     }
 
 
+def test_a_reserved_symbol_does_not_look_like_a_token_of_the_data():
+    drawn = attention_svg([sample(["a"], ["<end>", "<end>"], reserved=[1])], [True], title="t")
+    (group,) = maps(drawn)
+    styles = [text.get("font-style") for text in group.iter(f"{SVG}text") if text.text == "<end>"]
+    assert styles == [None, "italic"]
+
+
 def test_is_described_for_screen_readers():
     root = ElementTree.fromstring(
         attention_svg([LOOKED, sample(["a"], ["<end>"])], [True, None], title="a <b>")
