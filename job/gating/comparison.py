@@ -10,6 +10,7 @@ from statistics import NormalDist
 from typing import Any
 
 from job.errors import BaselineError, OutputError
+from job.gating.confidence_intervals import round_up
 from job.gating.flaws import baseline_flaw, candidate_flaw, failure_flaw
 from job.gating.measurements import (
     Pair,
@@ -26,7 +27,7 @@ from job.gating.measurements import (
 )
 from job.gating.power import comparable, too_few
 from job.gating.recorded_batch import RecordedBatch, read_predictions
-from job.gating.statistics import holm, round_up
+from job.gating.significance_tests import holm
 from job.metrics import METRICS, gate_key
 from job.results.records import Change, Comparison, JobComparison, JobResult, MetricComparison
 from job.spec.matrix import UNTESTED

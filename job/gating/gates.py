@@ -17,7 +17,7 @@ from job.errors import (
     SIGINT_EXIT,
     SIGTERM_EXIT,
 )
-from job.gating.statistics import examples_to_settle, near, round_up
+from job.gating.confidence_intervals import examples_needed, round_up, within_sampling_error
 from job.metrics import METRICS, leading_metric
 from job.process.stopping import Request
 from job.results.records import (
@@ -71,9 +71,9 @@ def _outcome(
 
 
 def _advice(share: float, bound: float, count: int) -> str | None:
-    if not near(share, count, bound):
+    if not within_sampling_error(share, count, bound):
         return None
-    needed = examples_to_settle(share, bound)
+    needed = examples_needed(share, bound)
     settled = (
         f"about {round_up(needed):,} test examples would settle it" if needed else "it lies on the bar itself"
     )

@@ -19,14 +19,8 @@ from job.evaluation.scores import (
     power_of_two,
     text_counts,
 )
-from job.gating.statistics import (
-    Evidence,
-    mcnemar,
-    root_mean_square,
-    score_of_counts,
-    total_per_unit,
-    two_proportions,
-)
+from job.gating.bootstrap import root_mean_square, score_of_counts, total_per_unit
+from job.gating.significance_tests import SignificanceResult, mcnemar, two_proportions
 from job.metrics import METRICS
 from job.results.records import FlippedExample, JobResult, MetricComparison, Prediction, SpeedComparison
 from job.spec.schema import GateSpec, recorded_separator
@@ -94,7 +88,7 @@ def _with_unknowns(text: str, data: str) -> bool:
     return re.fullmatch(".".join(parts), data, re.DOTALL) is not None
 
 
-def compare_pairs(pairs: Sequence[Pair], result: JobResult) -> dict[str, Evidence]:
+def compare_pairs(pairs: Sequence[Pair], result: JobResult) -> dict[str, SignificanceResult]:
     """Test a job's metrics over the same examples.
 
     Args:
@@ -132,7 +126,7 @@ def target_splitter(result: JobResult) -> Callable[[str], list[str]] | None:
     return _SPLITTERS.get(separator) if isinstance(separator, str) else None
 
 
-def _compare_edits(pairs: Sequence[Pair], result: JobResult) -> Evidence | None:
+def _compare_edits(pairs: Sequence[Pair], result: JobResult) -> SignificanceResult | None:
     """Compare edit rates; None where one is not defined, or only the problem can split its targets.
 
     Each side counts the references that its own predictions are nearest to, as its result does.
@@ -170,7 +164,7 @@ def _edits_per_token(counts: Floats) -> Floats:
     return rates
 
 
-def _compare_texts(pairs: Sequence[Pair], *, words: bool) -> dict[str, Evidence]:
+def _compare_texts(pairs: Sequence[Pair], *, words: bool) -> dict[str, SignificanceResult]:
     references = [before.targets for before, _ in pairs]
     words = words and bleu_is_defined(references)
     before, now = (
@@ -179,7 +173,7 @@ def _compare_texts(pairs: Sequence[Pair], *, words: bool) -> dict[str, Evidence]
     return {metric: score_of_counts(before[metric], now[metric], BY_COUNTS[metric]) for metric in before}
 
 
-def _compare_numbers(pairs: Sequence[Pair]) -> dict[str, Evidence]:
+def _compare_numbers(pairs: Sequence[Pair]) -> dict[str, SignificanceResult]:
     errors = [[_errors(prediction) for prediction in pair] for pair in pairs]
     unit = power_of_two(np.concatenate([error for pair in errors for error in pair]))
     errors = [[error / unit for error in pair] for pair in errors]  # squares of large ones overflow
@@ -200,7 +194,7 @@ def _errors(prediction: Prediction) -> NDArray[np.float64]:
     return predicted - target
 
 
-def compare_counts(before: JobResult, now: JobResult) -> dict[str, Evidence]:
+def compare_counts(before: JobResult, now: JobResult) -> dict[str, SignificanceResult]:
     """Test the share of right sequences over different examples, from the results alone.
 
     Returns:
@@ -222,7 +216,7 @@ def count_tested(result: JobResult) -> int:
 
 
 def as_comparison(
-    metric: str, evidence: Evidence, gate: GateSpec, examples: int, *, paired: bool
+    metric: str, evidence: SignificanceResult, gate: GateSpec, examples: int, *, paired: bool
 ) -> MetricComparison:
     """Put evidence into the report's form; the p-value is not adjusted yet."""
     return MetricComparison(

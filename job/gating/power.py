@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from job.gating.statistics import all_lost, all_one_way, all_worse, round_up
+from job.gating.bootstrap import bootstrap_minimum
+from job.gating.confidence_intervals import round_up
+from job.gating.significance_tests import fisher_total_loss, sign_test_minimum
 from job.results.records import JobComparison, MetricComparison
 
 _MOST_EXAMPLES = 1_000_000
@@ -35,8 +37,8 @@ def _with_examples(metric: MetricComparison, examples: int, share: float) -> flo
     """Return the smallest p-value of a test of other examples, of which a share was right before."""
     right = round(share * examples)
     if not metric.paired:
-        return all_lost((right, examples), examples)
-    return all_one_way(right) if metric.metric == "sequence_accuracy" else all_worse(examples)
+        return fisher_total_loss((right, examples), examples)
+    return sign_test_minimum(right) if metric.metric == "sequence_accuracy" else bootstrap_minimum(examples)
 
 
 def comparable(jobs: Sequence[JobComparison]) -> tuple[set[int], int]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from job.gating import gates
+from job.gating.confidence_intervals import MAX_SEEDS, MeanInterval, mean_interval, seeds_needed
 from job.gating.plan_file import PlanEntry
-from job.gating.statistics import MOST_SEEDS, Mean, mean_interval, seeds_to_settle
 from job.metrics import METRICS
 from job.results.records import GateOutcome, JobResult, MetricOverSeeds, SeedsSummary
 from job.spec.schema import GateSpec
@@ -76,7 +76,8 @@ def _metrics(names: Sequence[str], finished: Mapping[str, JobResult]) -> Iterato
         values = [result.get(metric) for result in results]
         there = [value for value in values if value is not None]
         if there:
-            yield MetricOverSeeds(metric, tuple(values), **vars(mean_interval(there)))
+            over = mean_interval(there)
+            yield MetricOverSeeds(metric, tuple(values), over.mean, over.deviation, over.low, over.high)
 
 
 def _judge(
@@ -90,10 +91,10 @@ def _judge(
         yield replace(outcome, advice=_advice(mean, bound, len(values)) if mean else None)
 
 
-def _advice(mean: Mean, bound: float, count: int) -> str | None:
+def _advice(mean: MeanInterval, bound: float, count: int) -> str | None:
     """Say, where the mean's interval holds the bar, how many seeds would settle it."""
     if mean.low is None or mean.high is None or not mean.low <= bound <= mean.high:
         return None
-    needed = seeds_to_settle(mean, bound, count)
-    settled = f"about {needed} seeds" if needed else f"not even {MOST_SEEDS} seeds"
+    needed = seeds_needed(mean, bound, count)
+    settled = f"about {needed} seeds" if needed else f"not even {MAX_SEEDS} seeds"
     return f"over {count} seeds chance could have the mean on the other side; {settled} would settle it"

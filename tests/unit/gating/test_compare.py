@@ -13,7 +13,7 @@ from job.errors import BAD_BASELINE, BAD_USAGE, GATE_FAILED, BaselineError, Outp
 from job.gating.comparison import _advice, judge_together, merge_comparisons
 from job.gating.gates import comparison_findings, conclude
 from job.gating.measurements import as_comparison, compare_pairs, paired
-from job.gating.statistics import mcnemar, two_proportions
+from job.gating.significance_tests import mcnemar, two_proportions
 from job.results.records import Comparison, JobComparison, Prediction
 from job.spec.schema import GateSpec
 
@@ -185,7 +185,7 @@ def test_bleu_and_chrf_are_compared_where_a_job_has_them(sides):
     for metric in (bleu, chrf):
         assert (metric.test, metric.change, metric.paired) == ("paired bootstrap", "regression", True)
         assert metric.before - metric.now > metric.min_effect == 0.5
-        assert metric.detail == "of 600 examples 200 count otherwise now"
+        assert metric.detail == "the counts of 200 of 600 examples changed"
 
 
 def test_text_of_characters_is_compared_by_chrf_alone(sides):

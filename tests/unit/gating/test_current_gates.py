@@ -16,7 +16,7 @@ from job.gating.gates import decide
 from job.gating.measurements import as_comparison
 from job.gating.plan_file import PlanEntry, write_entries
 from job.gating.recorded_batch import read_recorded
-from job.gating.statistics import mcnemar
+from job.gating.significance_tests import mcnemar
 from job.reports.build import build_report
 from job.reports.report_files import write_reports
 from job.results.records import Comparison, JobComparison, Report

@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from recording import a_forecast, a_job, leave, right_and_wrong
-from scipy import stats
 
 from job.batch.baseline import compare_recorded
 from job.cli import app as cli
@@ -16,14 +15,7 @@ from job.errors import BAD_BASELINE, GATE_FAILED, OK, BaselineError
 from job.gating.comparison import judge_together, merge_comparisons
 from job.gating.gates import comparison_findings, conclude
 from job.gating.measurements import as_comparison
-from job.gating.statistics import (
-    all_lost,
-    all_worse,
-    bootstrap_p_value,
-    mcnemar,
-    root_mean_square,
-    two_proportions,
-)
+from job.gating.significance_tests import mcnemar, two_proportions
 from job.reports.comparison_tables import against_markdown
 from job.results.records import Comparison, Failure, JobComparison
 from job.spec.schema import GateSpec
@@ -156,32 +148,6 @@ def test_every_form_of_the_comparison_says_it(tmp_path, monkeypatch, capsys):
         assert sentence in out
         assert sentence in err
         assert "not comparable" in out or json.loads(out)["jobs"][0]["verdict"] == "not_comparable"
-
-
-# --- the tests themselves -----------------------------------------------------------------------------------
-
-
-def test_a_bootstrap_of_few_examples_is_no_surer_than_they_can_be():
-    for count in (2, 5, 9):
-        changes = np.linspace(1.0, 1.1, count)
-        assert bootstrap_p_value(changes) == pytest.approx(0.5**count)
-        assert all_worse(count) == 0.5**count
-
-
-@pytest.mark.parametrize(("before", "now"), [((5, 5), 5), ((30, 40), 60), ((1, 9), 3)])
-def test_a_total_loss_of_counts_is_fishers_test_of_it(before, now):
-    table = [[before[0], before[1] - before[0]], [0, now]]
-    assert all_lost(before, now) == pytest.approx(stats.fisher_exact(table, alternative="greater").pvalue)
-
-
-def test_very_many_examples_still_give_a_small_p_value():
-    """A million windows: enough resamples for a p-value far below what is significant."""
-    errors = np.random.default_rng(3).exponential(1.0, 300_000)
-    evidence = root_mean_square(errors, errors * 1.01, len(errors))
-    assert evidence.p_value == pytest.approx(1e-4, rel=0.01)
-    assert evidence.total_loss_p_value == pytest.approx(1e-4, rel=0.01)
-    none = root_mean_square(errors, errors[np.argsort(np.sin(np.arange(len(errors))))], len(errors))
-    assert none.p_value > 0.01
 
 
 # --- numbers that are missing or not finite -----------------------------------------------------------------
