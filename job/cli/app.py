@@ -660,6 +660,15 @@ def trend(
             help="The .html file to write.",
         ),
     ] = Path("trend.html"),
+    fail_on_change: Annotated[
+        bool,
+        typer.Option(
+            "--fail-on-change",
+            envvar="SEQ2SEQ_JOB_FAIL_ON_CHANGE",
+            help="Exit with code 3 if a run is bad (its exit code is not 0), or if a metric changed for the "
+            "worse beyond chance and has not come back.",
+        ),
+    ] = False,
 ) -> None:
     """Show how each metric went over many runs: its noise, its changes, and the first bad run."""
     from job.storage.artifacts import write_text
@@ -667,13 +676,15 @@ def trend(
     from job.trend.trend_lines import print_trend
     from job.trend.trend_page import trend_page
 
-    runs, complaints = read_runs(places)
-    for complaint in complaints:
-        _say(f"warning: {complaint}", err=True)
+    runs, left_out = read_runs(places)
+    for report in left_out:
+        _say(f"warning: {report}", err=True)
     series = all_series(runs)
-    write_text(output, trend_page(runs, series))
-    print_trend(runs, series, _console())
+    write_text(output, trend_page(runs, series, left_out))
+    verdict = print_trend(runs, series, _console(), left_out)
     _say(f"trend: {output}")
+    if fail_on_change:
+        raise typer.Exit(verdict.exit_code)
 
 
 @app.command()

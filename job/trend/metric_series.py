@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from pathlib import Path
 
 from job.errors import InputError
@@ -33,6 +35,30 @@ class Run:
         """What it was made of, where a job says so."""
         commits = (job.environment.get("git_commit") for job in self.report.jobs)
         return next(filter(None, commits), None)
+
+    @property
+    def finished(self) -> datetime:
+        """When the batch ended."""
+        time = datetime.fromisoformat(self.report.finished_at)
+        return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A report that is no run of the trend.
+
+    Args:
+        path: of the report.
+        reason: why, as a clause.
+        duplicate: whether it is of a run that another report is of; else it cannot be read.
+    """
+
+    path: Path
+    reason: str
+    duplicate: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.path}: left out: {self.reason}"
 
 
 @dataclass(frozen=True)
@@ -78,14 +104,15 @@ def least(metric: str, before: float) -> float:
     return min_effect(metric, before, GateSpec.model_fields["min_drop"].default)
 
 
-def read_runs(places: Sequence[str]) -> tuple[list[Run], list[str]]:
+def read_runs(places: Sequence[str]) -> tuple[list[Run], list[LeftOut]]:
     """Read reports and put them into the order in which their batches ended.
 
     Args:
         places: each a `report.json`, a directory that has one or has them somewhere below, or a glob of such.
 
     Returns:
-        the runs, and a sentence for each report that cannot be read.
+        the runs, and the reports that are left out: those that cannot be read, and all but one of several
+        reports of the same run, of which one that says that something is wrong is kept.
 
     Raises:
         InputError: a place has no report, or none can be read.
@@ -97,15 +124,35 @@ def read_runs(places: Sequence[str]) -> tuple[list[Run], list[str]]:
         if not paths:
             raise InputError(f"{place}: expected a report.json, or a directory or glob with some in it")
         found |= {path.resolve(): path for path in paths}
-    runs, complaints = [], []
+    runs, left_out = [], []
     for path in found.values():
         try:
             runs.append(Run(path, Report.from_json(read_regular(path))))
         except (OSError, ValueError) as error:
-            complaints.append(f"{path}: left out: {why(error)}")
+            left_out.append(LeftOut(path, why(error)))
     if not runs:
-        raise InputError("no report can be read\n" + "\n".join(complaints))
-    return sorted(runs, key=lambda run: (run.report.finished_at, str(run.path))), complaints
+        raise InputError("no report can be read\n" + "\n".join(map(str, left_out)))
+    runs, duplicates = _once_each(runs)
+    return sorted(runs, key=lambda run: (run.finished, str(run.path))), [*left_out, *duplicates]
+
+
+def _once_each(runs: Sequence[Run]) -> tuple[list[Run], list[LeftOut]]:
+    kept: dict[Hashable, Run] = {}
+    left_out = []
+    for run in sorted(runs, key=lambda run: (run.report.running, not run.report.exit_code, str(run.path))):
+        same = kept.setdefault(_measured(run.report), run)
+        if same is not run:
+            left_out.append(LeftOut(run.path, f"it is of the same run as {same.path}", duplicate=True))
+    return [*kept.values()], left_out
+
+
+def _measured(report: Report) -> Hashable:
+    """Return what two reports of one run have in common, however its results were judged."""
+    jobs = [
+        (job.name, job.fingerprint, tuple(sorted({**job.metrics, **job.timings}.items())))
+        for job in report.jobs
+    ]
+    return report.started_at, report.finished_at, tuple(sorted(jobs))
 
 
 def _reports(place: Path) -> Iterable[Path]:
@@ -124,7 +171,7 @@ def all_series(runs: Sequence[Run], alpha: float = ALPHA) -> list[Series]:
     measured: dict[str, list[tuple[int, JobResult]]] = {}
     for number, run in reversed([*enumerate(runs)]):
         for job in _results(run.report):
-            if job.metrics and not job.reused:
+            if _counts(job):
                 measured.setdefault(job.name, []).insert(0, (number, job))
     return [
         series for name, results in measured.items() for series in _job_series(name, _same(results), alpha)
@@ -148,8 +195,52 @@ def _results(report: Report) -> Iterator[JobResult]:
 
 def _same(results: Sequence[tuple[int, JobResult]]) -> list[tuple[int, JobResult]]:
     """Return the results of the problem that the last one had; older reports do not name it."""
-    last = results[-1][1].problem_fingerprint
+    last = _last_problem(job for _, job in results)
     return [(number, job) for number, job in results if job.problem_fingerprint in ("", last)]
+
+
+def _last_problem(results: Iterable[JobResult]) -> str:
+    named = [job.problem_fingerprint for job in results if job.problem_fingerprint]
+    return named[-1] if named else ""
+
+
+def dropped(runs: Sequence[Run]) -> dict[str, str]:
+    """Return for each job that some of the runs add nothing to a sentence that counts them, by reason."""
+    held = [{job.name: job for job in run.report.jobs} for run in runs]
+    found = {}
+    for name in dict.fromkeys(name for jobs in reversed(held) for name in jobs):
+        problem = _last_problem(jobs[name] for jobs in held if name in jobs and _counts(jobs[name]))
+        reasons = Counter(
+            reason
+            for run, jobs in zip(runs, held, strict=True)
+            if (reason := _why_dropped(run.report, name, jobs.get(name), problem))
+        )
+        if reasons:
+            told = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
+            found[name] = f"{name}: {sum(reasons.values())} of {len(runs)} runs do not count for it: {told}"
+    return found
+
+
+def _why_dropped(report: Report, name: str, job: JobResult | None, problem: str) -> str:
+    """Return why a run adds nothing to a job's series, empty where it does."""
+    if job is None:
+        return "without a result of it" if name in report.missing else "without this job"
+    if not _counts(job):
+        return "with what was trained before" if job.reused else f"in which it {_FATES[job.status]}"
+    return "" if job.problem_fingerprint in ("", problem) else "of another problem under its name"
+
+
+_FATES = {
+    "passed": "measured nothing",
+    "gate_failed": "measured nothing",
+    "failed": "failed",
+    "interrupted": "was interrupted",
+}
+
+
+def _counts(job: JobResult) -> bool:
+    """Return whether a run measured a job itself."""
+    return bool(job.metrics) and not job.reused
 
 
 def _job_series(name: str, results: Sequence[tuple[int, JobResult]], alpha: float) -> Iterator[Series]:
@@ -185,9 +276,19 @@ def first_bad(series: Iterable[Series]) -> Change | None:
 
 
 def _lasting(series: Series) -> Change | None:
-    """Return the first change for the worse since the last one for the better."""
-    found = None
-    for change in changes(series):
-        if change.worse is not None:
-            found = (found or change) if change.worse else None
-    return found
+    """Return the first change after which a series never came back to a level that it had before.
+
+    Small steps add up: what counts is the distance to that level, not that of one step.
+    """
+    levels = series.levels
+    for now in range(1, len(levels)):
+        after = [level.mean for level in levels[now:]]
+        if any(_all_worse(series.metric, level.mean, after) for level in levels[:now]):
+            return Change(series, levels[now - 1], levels[now], series.runs[levels[now].first], True)
+    return None
+
+
+def _all_worse(metric: str, before: float, after: Sequence[float]) -> bool:
+    """Return whether all values are worse than one of before, by enough to count."""
+    sign = 1 if METRICS[metric].direction == "higher" else -1
+    return all(sign * (before - value) >= least(metric, before) for value in after)

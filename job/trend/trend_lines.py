@@ -4,43 +4,50 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from job.metrics import METRICS
+from job.reports.escaping import terminal
 from job.reports.formatting import plain, quantity
+from job.reports.tables import Cell, Column, print_table
 from job.trend.change_points import band
-from job.trend.metric_series import Run, Series, changes, first_bad, least
+from job.trend.metric_series import LeftOut, Run, Series, changes, dropped, least
+from job.trend.trend_verdict import TrendVerdict, judge_trend, number_of_runs
+from job.trend.unproven import ENOUGH
 
-_ENOUGH = 5
-"""Runs before the last one from which its noise band says something."""
+_STYLES: dict[str, str] = {"good": "bold green", "unproven": "bold yellow", "bad": "bold red"}
 
 
-def print_trend(runs: Sequence[Run], series: Sequence[Series], console: Console) -> None:
-    """Print a row a series, a line for each change, and the first bad run.
+def print_trend(
+    runs: Sequence[Run], series: Sequence[Series], console: Console, left_out: Sequence[LeftOut] = ()
+) -> TrendVerdict:
+    """Print a row a series, a line for each change, which runs do not count, and the verdict; return that.
 
     Args:
         runs: in the order of time.
         series: of them.
-        console: where to; at 80 columns the table still holds every column.
+        console: where to; see `job.reports.tables` for what becomes of the table in a narrow one.
+        left_out: reports that are no runs of it.
     """
-    grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    grid.add_column("job", overflow="fold")
-    grid.add_column("metric")
-    for name in ("runs", "last", "mean", "noise", "since"):
-        grid.add_column(name, justify="right", no_wrap=True)
-    for each in series:
-        level = each.levels[-1]
-        noise = "" if level.high is None else f"± {_brief(each, level.high - level.mean)}"
-        since = f"run {each.runs[level.first] + 1}" if level.first else ""
-        numbers = [_brief(each, each.values[-1]), _brief(each, level.mean), noise, since]
-        grid.add_row(*map(Text, [each.job, plain(each.metric), f"{len(each.values)}", *numbers]))
-    console.print(grid)
+    columns = [Column("job"), Column("metric")]
+    columns += [Column(name, right=True) for name in ("runs", "last", "mean", "noise", "since")]
+    print_table(columns, [_row(each) for each in series], console)
     console.print()
-    for line in [*(told for each in series for told in lines(each, runs)), verdict(runs, series)]:
-        console.print(Text(line), soft_wrap=True)
+    found = judge_trend(runs, series, left_out)
+    changed = (told for each in series for told in lines(each, runs))
+    for line in [*changed, *dropped(runs).values(), *found.details]:
+        console.print(Text(terminal(line)), soft_wrap=True)
+    console.print(Text(terminal(found.headline), style=_STYLES[found.outlook]), soft_wrap=True)
+    return found
+
+
+def _row(series: Series) -> list[Cell]:
+    level = series.levels[-1]
+    noise = "" if level.high is None else f"± {_brief(series, level.high - level.mean)}"
+    since = f"run {series.runs[level.first] + 1}" if level.first else ""
+    numbers = [_brief(series, series.values[-1]), _brief(series, level.mean), noise, since]
+    return [series.job, plain(series.metric), f"{len(series.values)}", *numbers]
 
 
 def lines(series: Series, runs: Sequence[Run]) -> Iterator[str]:
@@ -50,8 +57,8 @@ def lines(series: Series, runs: Sequence[Run]) -> Iterator[str]:
         before, now = (_shown(series, level.mean) for level in (change.before, change.now))
         yield (
             f"{series.job}: {plain(series.metric)} is {way} from run {change.run + 1} of {len(runs)} on: "
-            f"{before} over {_runs(change.before.end - change.before.first)}, then {now} over "
-            f"{_runs(change.now.end - change.now.first)} (p {change.now.p_value:.2g})"
+            f"{before} over {number_of_runs(change.before.end - change.before.first)}, then {now} over "
+            f"{number_of_runs(change.now.end - change.now.first)} (p {change.now.p_value:.2g})"
         )
     if aside := _aside(series):
         low, high = (_shown(series, bound) for bound in aside)
@@ -65,7 +72,7 @@ def _aside(series: Series) -> tuple[float, float] | None:
     """Return the noise band of the runs before the last one, if that is for the worse and out of it."""
     level = series.levels[-1]
     before = series.values[level.first : -1]
-    if len(before) < _ENOUGH:
+    if len(before) < ENOUGH:
         return None
     low, high = band(before)
     last, middle = series.values[-1], sum(before) / len(before)
@@ -75,18 +82,9 @@ def _aside(series: Series) -> tuple[float, float] | None:
     return (low, high) if (last < low if higher_is_better else last > high) else None
 
 
-def verdict(runs: Sequence[Run], series: Sequence[Series]) -> str:
-    """Return which run was the first bad one."""
-    change = first_bad(series)
-    if change is None:
-        return f"no bad run: no metric got worse for good over {_runs(len(runs))}"
-    run = runs[change.run]
-    commit = f", commit {run.commit}" if run.commit else ""
-    last_good = f"; the run before it is {runs[change.run - 1].path}" if change.run else ""
-    return (
-        f"first bad run: {change.run + 1} of {len(runs)}, {run.path}, finished {run.report.finished_at}"
-        f"{commit}: {plain(change.series.metric)} of {change.series.job}{last_good}"
-    )
+def verdict(runs: Sequence[Run], series: Sequence[Series], left_out: Sequence[LeftOut] = ()) -> str:
+    """Return the verdict in one line: which run was the first bad one, if any."""
+    return judge_trend(runs, series, left_out).headline
 
 
 def _shown(series: Series, value: float) -> str:
@@ -98,10 +96,6 @@ def _brief(series: Series, value: float) -> str:
     return _shown(series, value).removesuffix(METRICS[series.metric].unit).rstrip()
 
 
-def _runs(count: int) -> str:
-    return f"{count} run" if count == 1 else f"{count} runs"
-
-
 def title(runs: Sequence[Run]) -> str:
     """Return what the trend is of."""
-    return f"{_runs(len(runs))}, {runs[0].report.finished_at} to {runs[-1].report.finished_at}"
+    return f"{number_of_runs(len(runs))}, {runs[0].report.finished_at} to {runs[-1].report.finished_at}"

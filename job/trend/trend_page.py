@@ -12,25 +12,32 @@ from matplotlib.ticker import MaxNLocator
 from job.reports.drawing import svg
 from job.reports.formatting import plain, quantity
 from job.reports.html import data_uri, template
-from job.trend.metric_series import Change, Run, Series, changes
-from job.trend.trend_lines import lines, title, verdict
+from job.trend.metric_series import Change, LeftOut, Run, Series, changes, dropped
+from job.trend.trend_lines import lines, title
+from job.trend.trend_verdict import judge_trend
 
 _COLUMNS = 3
 _COLOURS = {True: "C3", False: "C2", None: "0.4"}
 """Of a change for the worse, for the better, and of one that is too small to count."""
 
 
-def trend_page(runs: Sequence[Run], series: Sequence[Series]) -> str:
+_SYMBOLS: dict[str, str] = {"good": "✓", "unproven": "?", "bad": "✗"}
+
+
+def trend_page(runs: Sequence[Run], series: Sequence[Series], left_out: Sequence[LeftOut] = ()) -> str:
     """Return the page: one file that needs no network and no script.
 
     Args:
         runs: in the order of time.
         series: of them, those of a job together.
+        left_out: reports that are no runs of it.
     """
     jobs = []
+    uncounted = dropped(runs)
     for name, group in groupby(series, key=lambda each: each.job):
         own = [*group]
         told = [line for each in own for line in lines(each, runs)]
+        told += [line for line in [uncounted.pop(name, None)] if line]
         seen = f"{name}: {len(own)} metrics over {len(runs)} runs. {' '.join(told) or 'No change.'}"
         jobs.append(
             {
@@ -41,9 +48,13 @@ def trend_page(runs: Sequence[Run], series: Sequence[Series]) -> str:
                 "source": data_uri(trend_svg(own, title=name, description=seen)),
             }
         )
+    found = judge_trend(runs, series, left_out)
     return template("trend.html").render(
         title=title(runs),
-        verdict=verdict(runs, series),
+        verdict=found,
+        symbol=_SYMBOLS[found.outlook],
+        uncounted=uncounted.values(),
+        left_out=left_out,
         jobs=jobs,
         runs=runs,
         bad={change.run for each in series for change in changes(each) if change.worse},

@@ -117,6 +117,9 @@ def page(browser, tmp_path_factory):
 def trend(page):
     """The page of a series of runs in which one job got worse."""
     report = Report.from_json((page.parent / "report.json").read_bytes())
+    well = [replace(job, status="passed", gates=()) for job in report.jobs if job.metrics]
+    report = replace(report, jobs=tuple(well), comparison=None, seeds=(), missing=(), exit_code=0)
+    report = replace(report, verdict=replace(report.verdict, exit_code=0, reasons=()))
     runs = []
     for night in range(20):
         accuracy = (0.9 if night < 12 else 0.8) + 0.001 * (night * 7 % 5)

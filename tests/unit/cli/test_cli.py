@@ -93,7 +93,7 @@ OPTIONS = {
     "schema": {"--of"},
     "report": {"DIRECTORIES", "--output-dir", "--baseline", "--update-baseline"},
     "compare": {"BASELINE", "CANDIDATE", "--format"},
-    "trend": {"PLACES", "--output"},
+    "trend": {"PLACES", "--output", "--fail-on-change"},
     "predict": {"MODEL_DIR", "--input", "--n-best"},
     "encode": {"MODEL_DIR", "--input", "--output"},
 }

@@ -92,7 +92,7 @@ def test_a_report_that_cannot_be_read_is_left_out_and_said(nights):
     (root / "night-01" / "report.json").write_text("{")
     runs, complaints = read_runs([str(root)])
     assert len(runs) == 1
-    assert complaints[0].startswith(f"{root / 'night-01' / 'report.json'}: left out: ")
+    assert str(complaints[0]).startswith(f"{root / 'night-01' / 'report.json'}: left out: ")
     (root / "night-02" / "report.json").write_text('{"schema_version": 99}')
     with pytest.raises(InputError, match="no report can be read"):
         read_runs([str(root)])
@@ -175,7 +175,8 @@ def test_a_last_run_out_of_the_band_is_told_before_it_can_be_a_change(nights):
     runs, (series,) = read(nights(*accuracies(*noisy(12, 0.95), 0.80)))
     (line,) = lines(series, runs)
     assert line.startswith("tutorial: sequence accuracy of the last run, 80.00 %, is out of the band")
-    assert verdict(runs, [series]).startswith("no bad run")
+    start = "not proven: sequence accuracy of tutorial may be worse from run 13"
+    assert verdict(runs, [series]).startswith(start)
 
 
 @pytest.mark.parametrize("last", [0.951, 1.0])
