@@ -10,6 +10,7 @@
     ├── ShardError               2   `--shard`, or what a cluster says in its place, makes no sense
     ├── BaselineError            4   the baseline is missing, or is of something else
     ├── DeviceError              1   the job asks for a GPU, and there is none
+    ├── DamagedResultError       1   a recorded result, or a file of it, is not what was written
     ├── ChangedDataError         1   a data file is no longer what it was when the batch was planned
     ├── TrainingError            1   training cannot go on
     │   ├── NonFiniteError       1   the loss or the gradient is no longer a number
@@ -110,6 +111,10 @@ class ShardError(JobError):
 
 class DeviceError(JobError):
     """The job asks for a device that is not there; on another machine it may be."""
+
+
+class DamagedResultError(JobError):
+    """A recorded result cannot be read, or a file of it is not the one that it recorded."""
 
 
 class ChangedDataError(JobError):

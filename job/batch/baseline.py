@@ -10,11 +10,11 @@ from pathlib import Path
 from job.batch.judging import completed, judge_by_plan
 from job.batch.lock import lock_output
 from job.batch.plan import PlannedJob, write_marks
-from job.errors import BaselineError, OutputError
+from job.errors import BaselineError, DamagedResultError, OutputError
 from job.gating import gates
 from job.gating.comparison import Candidate, check_comparable, compare
 from job.gating.plan_file import PlanEntry, read_entries
-from job.gating.recorded_batch import RecordedBatch, read_recorded
+from job.gating.recorded_batch import RecordedBatch, check_files, read_recorded
 from job.gating.seed_summaries import families, summarize
 from job.reports.build import build_report
 from job.reports.report_files import write_reports
@@ -71,7 +71,9 @@ def check_baseline(
     recorded = _read_elsewhere(path, output)
     planned = tuple(p.job.name for p in plan)
     jobs = [(p.job.name, p.problem_fingerprint, p.job.model_dump(mode="json")) for p in chosen]
-    check_comparable(recorded, jobs, planned if sharded else [name for name, *_ in jobs])
+    names = [name for name, *_ in jobs]
+    check_comparable(recorded, jobs, planned if sharded else names)
+    check_files(recorded, names)
     return RunBaseline(recorded, planned)
 
 
@@ -106,6 +108,7 @@ def compare_merged(
     recorded = _read_elsewhere(path, output)
     planned = [entry.name for entry in plan]
     check_comparable(recorded, [], planned)
+    check_files(recorded, planned)
     present = {result.name for result in results}
     missing = [name for name in planned if name not in present]
     return compare(recorded, Candidate(results, output, planned, gates_of(plan), missing))
@@ -128,6 +131,7 @@ def compare_and_judge(baseline: Path, candidate: Path) -> tuple[Comparison, Verd
 
     Raises:
         BaselineError: the baseline is missing, cannot be read, or has none of the candidate's jobs.
+        DamagedResultError: a file of the candidate has changed since it was recorded.
         OutputError: the candidate is missing or cannot be read.
     """
     before = read_recorded(baseline)
@@ -138,6 +142,11 @@ def compare_and_judge(baseline: Path, candidate: Path) -> tuple[Comparison, Verd
     written = _plan_of(now)
     planned = {*now.results, *now.report.missing, *written}
     check_comparable(before, [], planned)
+    check_files(before, now.results)
+    try:
+        check_files(now, now.results, "candidate")
+    except BaselineError as error:
+        raise DamagedResultError(str(error)) from error
     results = [judge_by_plan(_entry(written, result), result) for result in now.report.jobs]
     plan = completed(
         {r.name: _entry(written, r) or PlanEntry(r.name, r.fingerprint) for r in results}, results

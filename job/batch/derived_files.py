@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 import yaml
 
+from job.results.checksums import MISSING, damages
 from job.results.records import Artifact, JobResult
 from job.storage.artifacts import JobPaths, write_text
 
@@ -52,18 +53,21 @@ def essential(result: JobResult, artifact: Artifact) -> bool:
     return not (optional or artifact.path == "spec.yaml" or artifact.path in _PICTURES)
 
 
-def complete(paths: JobPaths, result: JobResult) -> bool:
-    """Return whether a job has every file that it cannot do without; those that are there in their sizes.
+def result_damage(paths: JobPaths, result: JobResult) -> str:
+    """Say which file of a finished job is gone without which it is incomplete, or is not as it was recorded.
 
-    A picture of another size is none: it will be drawn again.
+    A picture that is another is none: it will be drawn again.
+
+    Returns:
+        a clause that names one such file, '' where there is none; it holds `MISSING` if files are gone.
     """
-    for artifact in result.artifacts:
-        size = _size(paths, artifact)
-        if size is None and essential(result, artifact):
-            return False
-        if size not in (None, artifact.bytes) and artifact.path not in _PICTURES:
-            return False
-    return True
+    if not result.finished:
+        return ""
+    found = [*damages(paths.directory, result.artifacts, lambda artifact: not essential(result, artifact))]
+    if not found:
+        return ""
+    first = next((clause for clause in found if clause.endswith(MISSING)), found[0])
+    return first + (f" (and {len(found) - 1} more)" if len(found) > 1 else "")
 
 
 def restore(paths: JobPaths, result: JobResult) -> Restored:
@@ -73,7 +77,7 @@ def restore(paths: JobPaths, result: JobResult) -> Restored:
     picture that is cut off.
 
     Args:
-        paths: of the job, which is `complete`.
+        paths: of the job, which has no `result_damage`.
         result: of the job; `result.json` is left to the caller.
 
     Raises:

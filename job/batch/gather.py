@@ -7,13 +7,15 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from job.batch.derived_files import result_damage
 from job.batch.judging import judge_by_plan
-from job.errors import OutputError
+from job.batch.resume import read_recorded_result
+from job.errors import DamagedResultError, OutputError
 from job.gating.plan_file import PlanEntry, read_entries
 from job.results.records import JobResult
 from job.storage import artifacts
 from job.storage.artifacts import OutputPaths
-from job.storage.documents import read_regular, why
+from job.storage.documents import why
 
 
 def common_plan(sources: Sequence[OutputPaths], given: Sequence[OutputPaths]) -> dict[str, PlanEntry]:
@@ -85,18 +87,19 @@ def _short(fingerprint: str | None) -> str:
 
 
 def read_result(source: OutputPaths, name: str, fingerprint: str) -> JobResult | None:
-    """Return a job's result, None where it has none.
+    """Return a job's result, None where it has none; its files are held against the sums that it recorded.
 
     Raises:
-        OutputError: it cannot be read, or is of another fingerprint than planned.
+        DamagedResultError: it cannot be read, or a file is missing or has changed.
+        OutputError: it is of another fingerprint than planned.
     """
-    path = source.job(name).result
-    try:
-        result = JobResult.from_json(read_regular(path))
-    except FileNotFoundError:
+    paths = source.job(name)
+    path = paths.result
+    result, unreadable = read_recorded_result(paths)
+    if unreadable:
+        raise DamagedResultError(f"{paths.directory}/{unreadable}; run the batch again")
+    if result is None:
         return None
-    except (OSError, ValueError) as error:
-        raise OutputError(f"{path} cannot be read ({why(error)}); train the job again") from error
     if result.name != name:
         raise OutputError(f"{path} is the result of another job, {result.name}; train the job again")
     if result.fingerprint != fingerprint:
@@ -104,13 +107,25 @@ def read_result(source: OutputPaths, name: str, fingerprint: str) -> JobResult |
             f"{path} is of another spec than plan.json (fingerprint {result.fingerprint[:8]}, planned "
             f"{fingerprint[:8]}); train the job again"
         )
+    damage = result_damage(paths, result)
+    if damage:
+        raise DamagedResultError(f"{paths.directory}/{damage}; run the batch again")
     return result
+
+
+def read_whole(source: OutputPaths, name: str, fingerprint: str) -> JobResult | None:
+    """Return a job's result as `read_result` does, None also where it is damaged."""
+    try:
+        return read_result(source, name, fingerprint)
+    except DamagedResultError:
+        return None
 
 
 def gather(plan: Mapping[str, PlanEntry], given: Sequence[OutputPaths], output: OutputPaths) -> None:
     """Bring every job's directory into `output`: of several results the one that got furthest.
 
-    The order of the directories makes no difference. Of several finished results that measured the same, one
+    Results that are damaged count only where a job has no other. The order of the directories makes no
+    difference. Of several finished results that measured the same, one
     that fails its gate (on a time, say) is taken before others, then one by its content.
 
     Args:
@@ -119,7 +134,8 @@ def gather(plan: Mapping[str, PlanEntry], given: Sequence[OutputPaths], output: 
         output: prepared, see `artifacts.prepare_output`.
 
     Raises:
-        OutputError: see `read_result`; or two finished results of a job contradict each other.
+        OutputError: a result is of another fingerprint; or two finished results of a job contradict each
+            other.
         OSError: a file cannot be copied.
     """
     chosen = {name: _choose(entry, given, output) for name, entry in plan.items()}
@@ -130,16 +146,21 @@ def gather(plan: Mapping[str, PlanEntry], given: Sequence[OutputPaths], output: 
 
 def _choose(entry: PlanEntry, given: Sequence[OutputPaths], output: OutputPaths) -> OutputPaths | None:
     """Return where the result of a job is that counts; None where there is none."""
-    held = read_result(output, entry.name, entry.fingerprint)
-    read = {source: read_result(source, entry.name, entry.fingerprint) for source in given}
+    held = read_whole(output, entry.name, entry.fingerprint)
+    read = {source: read_whole(source, entry.name, entry.fingerprint) for source in given}
     found = {source: judge_by_plan(entry, result) for source, result in read.items() if result is not None}
     if not found:
-        return None if held is None else output
+        return output if output.job(entry.name).directory.exists() else _damaged(entry, given)
     _check_agreement(found, entry.name)
     best = min(found, key=lambda source: _rank(found[source]))
     as_held = held is not None and _rank(judge_by_plan(entry, held)) == _rank(found[best])
     further = held is not None and _progress(held) > _progress(found[best])
     return output if as_held or further else best
+
+
+def _damaged(entry: PlanEntry, given: Sequence[OutputPaths]) -> OutputPaths | None:
+    """Return where a damaged result of a job is; it is gathered too, so that a report can tell of it."""
+    return next((source for source in given if source.job(entry.name).result.exists()), None)
 
 
 def _rank(result: JobResult) -> tuple[int, bool, str]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
 from job.batch.baseline import compare_merged, gates_of
-from job.batch.derived_files import complete, restore_and_record
+from job.batch.derived_files import restore_and_record
 from job.batch.gather import common_plan, distinct, gather, read_result
 from job.batch.judging import completed, judge_by_plan
 from job.batch.lock import holder, lock_output
-from job.errors import BAD_USAGE, FAILED
+from job.errors import BAD_USAGE, FAILED, DamagedResultError
 from job.gating import gates
 from job.gating.comparison import merge_comparisons
 from job.gating.plan_file import PlanEntry, write_entries
@@ -31,7 +31,8 @@ def merge_reports(
     """Read the results of a batch, hold them against its plan, and write its reports.
 
     The report is the one that a run of the whole batch would have written: when it began and ended, and
-    which jobs were done before, are taken from the reports of the runs that left the results.
+    which jobs were done before, are taken from the reports of the runs that left the results. Jobs whose
+    result is damaged are missing in it, with the reason.
 
     Args:
         directories: one output directory, or those of several shards.
@@ -40,8 +41,8 @@ def merge_reports(
 
     Raises:
         BaselineError: the baseline is missing or has none of the jobs, or the runs had different ones.
-        OutputError: a directory is not there or holds no plan, two contradict each other, a result file
-            cannot be read, or results would be gathered where a batch is running.
+        OutputError: a directory is not there or holds no plan, two contradict each other, or results would be
+            gathered where a batch is running.
     """
     began = datetime.now(timezone.utc)
     output = OutputPaths(destination or directories[0])
@@ -56,27 +57,37 @@ def merge_reports(
         with lock_output(output.root):
             gather(plan, given, output)
             write_entries(output, plan.values())
-    recorded = [
-        _restored(output.job(name), result)
-        for name, entry in plan.items()
-        if (result := read_result(output, name, entry.fingerprint)) is not None
-    ]
+    recorded, unusable = _read_all(output, plan.values())
     entries = completed(plan, recorded)
     results = [judge_by_plan(plan[result.name], result) for result in recorded]
     against = compare_merged(baseline, output, entries, results) if baseline else None
-    report = _report(entries, results, sources, began, against, holders)
+    report = _report(entries, results, unusable, sources, began, against, holders)
     write_reports(output, report)
     return report
 
 
 def _restored(paths: JobPaths, result: JobResult) -> JobResult:
-    whole = result.finished and complete(paths, result)
-    return restore_and_record(paths, result).result if whole else result
+    """Return a result after its missing files were made again; its files were checked."""
+    return restore_and_record(paths, result).result if result.finished else result
+
+
+def _read_all(output: OutputPaths, plan: Iterable[PlanEntry]) -> tuple[list[JobResult], dict[str, str]]:
+    """Return the results that can be used, and by job name why others cannot."""
+    found, unusable = [], {}
+    for entry in plan:
+        try:
+            result = read_result(output, entry.name, entry.fingerprint)
+        except DamagedResultError as error:
+            unusable[entry.name] = str(error)
+        else:
+            found += [_restored(output.job(entry.name), result)] if result is not None else []
+    return found, unusable
 
 
 def _report(
     plan: Sequence[PlanEntry],
     results: Sequence[JobResult],
+    unusable: Mapping[str, str],
     sources: Iterable[OutputPaths],
     began: datetime,
     against: Comparison | None,
@@ -99,12 +110,13 @@ def _report(
             default=datetime.now(timezone.utc),
         ),
         verdict=gates.decide(
-            [name for name in names if name in present or not holders],
+            [name for name in names if name in present or name in unusable or not holders],
             results,
             comparison=against,
             seeds=seeds,
             may_be_empty=bool(holders),
             besides=[*_running(holders, len(names) - len(present), len(names)), *_never_began(unstarted)],
+            unusable=unusable,
         ),
         missing=[name for name in names if name not in present],
         # A result that no run's report tells of was at any rate not trained now.
@@ -113,6 +125,8 @@ def _report(
         seeds=seeds,
         running=bool(holders),
         unstarted=[*dict.fromkeys(reason for run in unstarted for reason in run.unstarted)],
+        unusable=unusable,
+        set_aside=[*dict.fromkeys(aside for run in told.values() for aside in run.set_aside)],
     )
 
 

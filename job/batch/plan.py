@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
-from job.batch.resume import finished_result, incomplete, interrupted, recorded_result, superseded
+from job.batch.resume import State, standing
 from job.gating.plan_file import PlanEntry, read_entries, write_entries
 from job.results.records import JobResult
 from job.spec.file_locations import Checksums, PlannedData
 from job.spec.matrix import fingerprint, planned_data, problem_fingerprint
 from job.spec.schema import JobSpec, Spec
 from job.storage.artifacts import JobPaths, OutputPaths
-
-State = Literal["done", "to do", "failed before", "interrupted", "changed", "incomplete"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +26,8 @@ class PlannedJob:
         result: the finished result that makes training it again needless, else None.
         state: `done`; `to do`; `failed before` (it will be tried again); `interrupted` (it will go on);
             `changed`: what is there is of another fingerprint, and will be set aside; `incomplete`: it was
-            finished, but files of it are gone that cannot be made again, and it will be set aside.
+            finished, but files of it are gone that cannot be made again, and it will be set aside;
+            `damaged`: it cannot be read, or a file of it has changed since it was recorded: set aside too.
         data: what its data is; the fingerprints are of this.
     """
 
@@ -43,7 +41,10 @@ class PlannedJob:
 
 
 def make_plan(
-    spec: Spec, output: OutputPaths, read: Mapping[str, Checksums] | None = None
+    spec: Spec,
+    output: OutputPaths,
+    read: Mapping[str, Checksums] | None = None,
+    verified: Collection[str] | None = None,
 ) -> tuple[PlannedJob, ...]:
     """Return every job of the spec, in its order; reads the output directory and changes nothing.
 
@@ -52,29 +53,24 @@ def make_plan(
         output: where their results are.
         read: by job name, the checksums of what was read to check its data, see `checksums_of`: fingerprints
             are then of the very bytes that were checked.
+        verified: names of the jobs whose files are held against their recorded sums; None for all.
     """
     directory, read = spec.path.parent, read or {}
-    return tuple(
-        _planned(job, directory, output.job(job.name), planned_data(job, directory, read.get(job.name)))
-        for job in spec.jobs
-    )
+    planned = []
+    for job in spec.jobs:
+        data = planned_data(job, directory, read.get(job.name))
+        verify = verified is None or job.name in verified
+        planned.append(_planned(job, directory, output.job(job.name), data, verify=verify))
+    return tuple(planned)
 
 
-def _planned(job: JobSpec, directory: Path, paths: JobPaths, data: PlannedData) -> PlannedJob:
+def _planned(
+    job: JobSpec, directory: Path, paths: JobPaths, data: PlannedData, *, verify: bool
+) -> PlannedJob:
     mark = fingerprint(job, directory, data)
-    done = finished_result(paths, mark)
-    state: State = "to do"
-    if done is not None:
-        state = "done"
-    elif superseded(paths, mark):
-        state = "changed"
-    elif interrupted(paths, mark):
-        state = "interrupted"
-    elif incomplete(paths, mark):
-        state = "incomplete"
-    elif recorded_result(paths) is not None:
-        state = "failed before"
-    return PlannedJob(job, mark, problem_fingerprint(job, directory, data), paths, done, state, data)
+    found = standing(paths, mark, verify=verify)
+    problem_mark = problem_fingerprint(job, directory, data)
+    return PlannedJob(job, mark, problem_mark, paths, found.result, found.state, data)
 
 
 def entry_of(job: JobSpec, mark: str) -> PlanEntry:

@@ -18,7 +18,7 @@ from rich.text import Text
 from job.batch.eta import Course
 from job.reports.escaping import json_document, terminal
 from job.reports.formatting import headline, leading_metrics, measured, outcome_words, plain
-from job.results.records import Failure, JobResult, Progress, Report
+from job.results.records import Failure, JobResult, Progress, Report, SetAside
 
 LINE_SECONDS = 30.0
 """How often the batch and each running job say how far they are where there is no terminal."""
@@ -26,6 +26,7 @@ LINE_SECONDS = 30.0
 EVENTS: dict[str, tuple[str, ...]] = {
     "begun": ("jobs",),
     "reused": ("job", "note"),
+    "set_aside": ("job", "reason", "place"),
     "started": ("job",),
     "progress": (
         "job",
@@ -74,6 +75,11 @@ class Log:
         self._course.reuse()
         text = f"{name}: already done, not trained again"
         self._say("reused", f"{text}; {note}" if note else text, job=name, note=note)
+
+    def set_aside(self, aside: SetAside) -> None:
+        """What lay in the job's place cannot be used, and was moved."""
+        text = f"{aside.job}: what was there before is now in {aside.place}, because {aside.reason}"
+        self._say("set_aside", text, **vars(aside))
 
     def started(self, name: str) -> None:
         """A worker took the job."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -23,7 +23,7 @@ from job.process.stopping import Request, Stop
 from job.reports.build import build_report
 from job.reports.report_files import write_reports
 from job.results.job_files import list_files
-from job.results.records import FINISHED, Failure, JobResult, Progress, Report, Status
+from job.results.records import FINISHED, Failure, JobResult, Progress, Report, SetAside, Status
 from job.running.task import Task
 from job.storage import artifacts
 from job.storage.artifacts import OutputPaths
@@ -173,8 +173,7 @@ def run_batch(
     for name in done:
         log.reused(name, restored[name].note)
         shutil.rmtree(output.job(name).checkpoint, ignore_errors=True)  # killed just before it was removed
-    for planned in todo:
-        make_room(output, planned.job.name, planned.fingerprint, fresh=fresh)
+    aside = [*_make_room(todo, output, log, fresh=fresh)]
     pool = worker_pool(workers, gpus, first)
     stopped_by = _run(tasks, log, results, stop or Stop(), pool=pool, fail_fast=fail_fast)
     names = [p.job.name for p in plan]
@@ -192,10 +191,22 @@ def run_batch(
         reused=list(done),
         comparison=against,
         seeds=seeds,
+        set_aside=aside,
     )
     write_reports(output, report)
     log.ended(report, output.report)
     return report
+
+
+def _make_room(
+    todo: Sequence[PlannedJob], output: OutputPaths, log: Log, *, fresh: bool
+) -> Iterator[SetAside]:
+    """Get the directories of jobs ready for training; yield what was set aside."""
+    for planned in todo:
+        aside = make_room(output, planned.job.name, planned.fingerprint, fresh=fresh)
+        if aside is not None:
+            log.set_aside(aside)
+            yield aside
 
 
 def _judged_again(planned: PlannedJob, result: JobResult) -> JobResult:

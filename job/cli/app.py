@@ -343,7 +343,8 @@ def _run(asked: _Asked, output_dir: Path, options: dict[str, Any], ending: Endin
         names = _selected([job.name for job in located.spec.jobs], asked.only)
         output = prepare_output(output_dir)
         with lock_output(output.root, f"shard-{part.label}" if part != WHOLE else ALL):
-            plan = make_plan(located.spec, output, read)
+            chosen = part.select([job.name for job in located.spec.jobs if job.name in names])
+            plan = make_plan(located.spec, output, read, () if options["fresh"] else chosen)
             _run_jobs(asked, plan, output, part, names, options, ending)
 
 

@@ -151,6 +151,7 @@ def decide(
     comparison: Comparison | None = None,
     seeds: Sequence[SeedsSummary] = (),
     besides: Iterable[Finding] = (),
+    unusable: Mapping[str, str] | None = None,
 ) -> Verdict:
     """Judge a batch.
 
@@ -162,12 +163,13 @@ def decide(
         comparison: with a baseline, where there is one.
         seeds: of the jobs that have several, with the bars on their means judged.
         besides: what else keeps the batch from success.
+        unusable: by job name, why a result that is there cannot be used.
 
     Returns:
         exit code 0 only when there is at least one result (or none had to be), all planned ones are there,
         all passed, and none is worse than its baseline.
     """
-    found = () if may_be_empty and not planned and not results else findings(planned, results)
+    found = () if may_be_empty and not planned and not results else findings(planned, results, unusable)
     finished = {result.name for result in results if result.finished}
     compared = [job for job in comparison.jobs if job.name in finished] if comparison else []
     means = _mean_findings(seeds)
@@ -175,13 +177,18 @@ def decide(
     return conclude([*besides, *_stop_findings(stopped_by), *found, *means, *against])
 
 
-def findings(planned: Sequence[str], results: Sequence[JobResult]) -> tuple[Finding, ...]:
+def findings(
+    planned: Sequence[str], results: Sequence[JobResult], unusable: Mapping[str, str] | None = None
+) -> tuple[Finding, ...]:
     """Return what is wrong with a batch's results: planned jobs in order, then jobs that were not planned."""
     if not planned and not results:
         return (Finding(FAILED, "no job was run"),)
+    reasons = unusable or {}
     by_name = {result.name: result for result in results}
     names = dict.fromkeys([*planned, *by_name])
-    return tuple(finding for name in names for finding in _job_findings(name, by_name.get(name)))
+    return tuple(
+        finding for name in names for finding in _job_findings(name, by_name.get(name), reasons.get(name))
+    )
 
 
 def gate_findings(results: Iterable[JobResult], seeds: Iterable[SeedsSummary]) -> Iterator[Finding]:
@@ -223,8 +230,10 @@ def _stop_findings(request: Request | None) -> Iterator[Finding]:
         yield Finding(request.exit_code, reason)
 
 
-def _job_findings(name: str, result: JobResult | None) -> Iterator[Finding]:
-    if result is None:
+def _job_findings(name: str, result: JobResult | None, unusable: str | None = None) -> Iterator[Finding]:
+    if result is None and unusable:
+        yield Finding(FAILED, f"job {name} has no result that can be used: {unusable}")
+    elif result is None:
         yield Finding(FAILED, f"job {name} has no result")
     elif result.status == "failed":
         cause = result.error.summary if result.error else "the cause was not recorded"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from job.errors import BaselineError
+from job.results.checksums import damages
 from job.results.records import JobResult, Prediction, Report
 from job.storage.artifacts import OutputPaths
 from job.storage.documents import read_regular, why
@@ -67,6 +69,27 @@ def read_recorded(path: Path, role: str = "baseline") -> RecordedBatch:
             f"({batch.report.unstarted[0]}); run its batch again"
         )
     return batch
+
+
+def check_files(batch: RecordedBatch, names: Iterable[str], role: str = "baseline") -> None:
+    """See that the files that a batch still has of some jobs are those that its results tell of.
+
+    Args:
+        batch: read from disk; a baseline holds no models, so files may be missing.
+        names: of the jobs; those that it does not have are passed over.
+        role: see `read_recorded`.
+
+    Raises:
+        BaselineError: files have changed; a sentence for each.
+    """
+    found = [
+        f"{role} {batch.name}: job {name}: {batch.output.job(name).directory}/{problem}; run its batch again"
+        for name in names
+        if (result := batch.results.get(name)) is not None
+        for problem in damages(batch.output.job(name).directory, result.artifacts, lambda _: True)
+    ]
+    if found:
+        raise BaselineError("\n".join(found))
 
 
 def _absent(path: Path) -> str:

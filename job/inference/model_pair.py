@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 import job.models.seq2seq  # noqa: F401 - Keras must know our layers to load saved ones
 from job.decoding.step import repeat_states
 from job.errors import ModelDirectoryError
+from job.results.checksums import CheckedFiles
 from job.storage.artifacts import replacing
 
 Contexts = dict[str, NDArray[np.float32]]
@@ -73,8 +74,8 @@ def listed(outputs: Any) -> list[Any]:
 
 def read_record(directory: Path) -> dict[str, Any]:
     """Return the content of a model's `vocabulary.json`; arguments and errors as of `load_pair`."""
-    with _explained(_inner(directory)) as inner:
-        record = json.loads((inner / "vocabulary.json").read_text("utf-8"))
+    with _explained(_inner(directory)) as inner, CheckedFiles(inner) as files:
+        record = json.loads(files.check("vocabulary.json").read_text("utf-8"))
         if not isinstance(record, dict):
             raise TypeError("vocabulary.json holds no JSON object")
         return record
@@ -88,13 +89,13 @@ def load_pair(directory: Path, read: Callable[[dict[str, Any]], Any]) -> tuple[A
         read: may raise `ValueError`, `KeyError` or `TypeError`.
 
     Raises:
-        ModelDirectoryError: a file is missing or cannot be read.
+        ModelDirectoryError: a file is missing, cannot be read, or is not the one that the result tells of.
     """
     record = read_record(directory)
-    with _explained(_inner(directory)) as inner:
+    with _explained(_inner(directory)) as inner, CheckedFiles(inner) as files:
         facts = read(record)
         encoder, decoder = (
-            keras.models.load_model(inner / f"{name}.keras", compile=False)
+            keras.models.load_model(files.check(f"{name}.keras"), compile=False)
             for name in ("inference_encoder", "inference_decoder")
         )
     return encoder, decoder, facts

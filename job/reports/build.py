@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 
-from job.results.records import STATUSES, Comparison, JobResult, Report, SeedsSummary, Verdict
+from job.results.records import STATUSES, Comparison, JobResult, Report, SeedsSummary, SetAside, Verdict
 
 
 def build_report(
@@ -21,6 +21,8 @@ def build_report(
     seeds: Sequence[SeedsSummary] = (),
     unstarted: Sequence[str] = (),
     running: bool = False,
+    set_aside: Sequence[SetAside] = (),
+    unusable: Mapping[str, str] | None = None,
 ) -> Report:
     """Put a batch's report together.
 
@@ -34,6 +36,7 @@ def build_report(
         seeds: of the jobs that have several.
         unstarted: why there is no plan of this run, see `Report`.
         running: whether this is not the batch's end.
+        set_aside, unusable: see `Report`.
     """
     jobs = tuple(replace(result, reused=result.reused or result.name in reused) for result in results)
     totals: dict[str, int] = {status: sum(job.status == status for job in jobs) for status in STATUSES}
@@ -50,6 +53,8 @@ def build_report(
         seeds=tuple(seeds),
         unstarted=tuple(unstarted),
         running=running,
+        set_aside=tuple(set_aside),
+        unusable=dict(unusable or {}),
     )
 
 

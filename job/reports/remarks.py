@@ -9,7 +9,9 @@ from job.results.records import GateOutcome, MetricOverSeeds, Report, SeedsSumma
 
 
 def remarks(report: Report) -> Iterator[str]:
-    """Yield a sentence for each metric of a job with seeds, then for each bar that chance could decide."""
+    """Yield a sentence for what was set aside, for metrics over seeds, and for bars near their values."""
+    for aside in report.set_aside:
+        yield f"{aside.job}: what was there before is in {aside.place}, because {aside.reason}"
     for job in report.seeds:
         for metric in job.metrics:
             yield _over_seeds(job, metric)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
+from job.results.checksums import sha256_of
 from job.results.records import Artifact
 from job.storage.artifacts import JobPaths
 from job.storage.moving import TEMPORARY
-
-_CHUNK_BYTES = 1 << 20
 
 
 def list_files(job_dir: Path) -> tuple[Artifact, ...]:
@@ -33,12 +31,4 @@ def list_files(job_dir: Path) -> tuple[Artifact, ...]:
         and not path.name.startswith(TEMPORARY)
     )
     named = sorted((path.relative_to(job_dir).as_posix(), path) for path in files)
-    return tuple(Artifact(name, path.stat().st_size, _sha256(path)) for name, path in named)
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
+    return tuple(Artifact(name, path.stat().st_size, sha256_of(path)) for name, path in named)

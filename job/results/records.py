@@ -589,6 +589,21 @@ class Verdict:
 
 
 @dataclass(frozen=True)
+class SetAside:
+    """What lay in the place of a job and could not be used: it was moved, whole.
+
+    Args:
+        job: the job's name.
+        reason: why, as a clause.
+        place: where it lies now, relative to the output directory.
+    """
+
+    job: str
+    reason: str
+    place: str
+
+
+@dataclass(frozen=True)
 class Report:
     """`report.json`: a batch.
 
@@ -605,6 +620,8 @@ class Report:
         unstarted: why the run ended before it had a plan (a wrong spec, say), in sentences; empty for others.
             Results that are there are of earlier runs then.
         running: whether the batch was still running when the report was written: it is then no verdict.
+        set_aside: what lay in the place of jobs and could not be used.
+        unusable: by the name of a job in `missing`, why the result that is there cannot be used.
     """
 
     started_at: Time
@@ -619,6 +636,8 @@ class Report:
     seeds: tuple[SeedsSummary, ...] = ()
     unstarted: tuple[str, ...] = ()
     running: bool = False
+    set_aside: tuple[SetAside, ...] = ()
+    unusable: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Return the text of `report.json`; ends with a line end."""

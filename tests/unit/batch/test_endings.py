@@ -1,5 +1,6 @@
 """A run that ends before it can report: what is left in the place of the reports of an earlier run."""
 
+import hashlib
 import json
 import os
 import sys
@@ -65,7 +66,7 @@ def green(here):
     write_plan(output, plan)
     results = []
     for planned in plan:
-        artifacts = (Artifact("history.csv", 2, "0" * 64),)
+        artifacts = (Artifact("history.csv", 2, hashlib.sha256(b"x\n").hexdigest()),)
         planned.paths.directory.mkdir()
         planned.paths.history.write_text("x\n")
         spec = planned.job.model_dump(mode="json")

@@ -12,7 +12,7 @@ from sample_jobs import job_result
 from job.batch import progress
 from job.batch.progress import EVENTS, LiveLog, Log, describe, duration
 from job.reports.build import build_report
-from job.results.records import Failure, Progress, Verdict
+from job.results.records import Failure, Progress, SetAside, Verdict
 
 STEP = Progress(step=50, steps=1000, loss=1.23456, token_accuracy=0.5, examples_per_second=12345.6)
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00"
@@ -158,6 +158,7 @@ def test_lines_for_machines_are_json_objects_with_the_listed_keys(clock, tmp_pat
     log, lines = machine_log()
     log.begun(3)
     log.reused("k")
+    log.set_aside(SetAside("j", "it is damaged", "superseded/j-1"))
     log.started("j")
     log.retried("j", Failure("WorkerLost", "killed\nlog"))
     log.started("j")
@@ -171,6 +172,7 @@ def test_lines_for_machines_are_json_objects_with_the_listed_keys(clock, tmp_pat
     assert lines == [
         {"event": "begun", "jobs": 3},
         {"event": "reused", "job": "k", "note": ""},
+        {"event": "set_aside", "job": "j", "reason": "it is damaged", "place": "superseded/j-1"},
         {"event": "started", "job": "j"},
         {"event": "retried", "job": "j", "error": "WorkerLost: killed"},
         {"event": "started", "job": "j"},
