@@ -12,22 +12,18 @@ from typing import Any
 from job.errors import BaselineError, OutputError
 from job.gating.confidence_intervals import round_up
 from job.gating.flaws import baseline_flaw, candidate_flaw, failure_flaw
-from job.gating.measurements import (
-    Pair,
-    as_comparison,
+from job.gating.metric_tests import (
     compare_counts,
     compare_pairs,
-    compare_speeds,
-    count_tested,
-    flipped,
+    count_test_examples,
+    metric_comparison,
     min_effect,
-    other_machine,
-    paired,
-    speed_by_factor,
 )
+from job.gating.paired_examples import Pair, flipped_examples, pair_examples
 from job.gating.power import comparable, too_few
 from job.gating.recorded_batch import RecordedBatch, read_predictions
 from job.gating.significance_tests import holm
+from job.gating.speed_comparison import apply_factor, compare_speeds, environment_difference
 from job.metrics import METRICS, gate_key
 from job.results.records import Change, Comparison, JobComparison, JobResult, MetricComparison
 from job.spec.matrix import UNTESTED
@@ -195,7 +191,7 @@ def _compare_job(baseline: RecordedBatch, now: JobResult, candidate: Candidate) 
         was, found = read_predictions(baseline.output, before), read_predictions(candidate.output, now)
     except BaselineError as error:
         return JobComparison(now.name, "not_comparable", str(error))
-    pairs = paired(was, found) if was and found else []
+    pairs = pair_examples(was, found) if was and found else []
     return _measured(before, now, pairs, candidate.gates[now.name])
 
 
@@ -209,15 +205,15 @@ def _measured(before: JobResult, now: JobResult, pairs: Sequence[Pair], gate: Ga
     if not evidence:
         reason = _WITHOUT_COUNTS if "sequence_accuracy" in before.metrics else _WITHOUT_EXAMPLES
         return JobComparison(now.name, "not_comparable", reason)
-    examples = len(pairs) or min(count_tested(result) for result in (before, now))
-    lost, won = ([*flipped(pairs, lost=side)] for side in (True, False))
-    elsewhere = other_machine(before, now)
+    examples = len(pairs) or min(count_test_examples(result) for result in (before, now))
+    lost, won = ([*flipped_examples(pairs, lost=side)] for side in (True, False))
+    elsewhere = environment_difference(before, now)
     return JobComparison(
         name=now.name,
         verdict="unchanged",
         reason="",
         metrics=tuple(
-            as_comparison(metric, found, gate, examples, paired=bool(pairs))
+            metric_comparison(metric, found, gate, examples, paired=bool(pairs))
             for metric, found in evidence.items()
         ),
         lost=tuple(lost[:SHOWN]),
@@ -379,6 +375,6 @@ def _by_gate(job: JobComparison, gate: GateSpec | None) -> JobComparison:
             replace(m, alpha=gate.alpha, min_effect=min_effect(m.metric, m.before, gate.min_drop))
             for m in job.metrics
         ),
-        speed=tuple(speed_by_factor(speed, gate.speed_factor) for speed in job.speed),
+        speed=tuple(apply_factor(speed, gate.speed_factor) for speed in job.speed),
         speed_fails=gate.speed == "fail",
     )

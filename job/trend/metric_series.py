@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from job.errors import InputError
-from job.gating.measurements import min_effect
+from job.gating.metric_tests import min_effect
 from job.metrics import METRICS
 from job.results.records import JobResult, Report
 from job.spec.schema import GateSpec

@@ -12,7 +12,8 @@ from job.batch.baseline import compare_recorded
 from job.errors import BAD_BASELINE, BAD_USAGE, GATE_FAILED, BaselineError, OutputError
 from job.gating.comparison import _advice, judge_together, merge_comparisons
 from job.gating.gates import comparison_findings, conclude
-from job.gating.measurements import as_comparison, compare_pairs, paired
+from job.gating.metric_tests import compare_pairs, metric_comparison
+from job.gating.paired_examples import pair_examples
 from job.gating.significance_tests import mcnemar, two_proportions
 from job.results.records import Comparison, JobComparison, Prediction
 from job.spec.schema import GateSpec
@@ -100,7 +101,7 @@ def test_a_drop_that_is_large_but_may_be_chance_is_none_and_says_what_would_sett
 def test_as_many_examples_as_the_advice_says_would_be_significant():
     """A change as large, in as many more examples, by the same test."""
     gate = GateSpec()
-    metric = as_comparison("sequence_accuracy", evidence(9000, 60, 40), gate, 9100, paired=True)
+    metric = metric_comparison("sequence_accuracy", evidence(9000, 60, 40), gate, 9100, paired=True)
     needed = int(_advice(metric, metric.p_value).split()[-2].replace(",", ""))
     times = needed / 9100
     assert evidence(0, round(60 * times), round(40 * times)).p_value <= gate.alpha
@@ -210,7 +211,7 @@ def test_bleu_is_compared_where_it_is_defined_alone(sides, words):
 
 def edit_rates(before, now, **fields):
     """Compare two sides of some predictions: both edit rates, None where they are not compared."""
-    found = compare_pairs(paired(before, now), a_job("a", now, **fields)).get("edit_rate")
+    found = compare_pairs(pair_examples(before, now), a_job("a", now, **fields)).get("edit_rate")
     return found and (found.before, found.now)
 
 
@@ -281,7 +282,7 @@ def test_an_unknown_token_is_one_error_and_never_right():
 )
 def test_examples_of_earlier_results_have_the_unknown_tokens_that_the_data_has(earlier, now, same):
     old, new = Prediction("0", *earlier, "q", False), Prediction("0", *now, "q", False)
-    assert paired([old], [new]) == paired([new], [old]) == ([(new, new)] if same else [])
+    assert pair_examples([old], [new]) == pair_examples([new], [old]) == ([(new, new)] if same else [])
 
 
 # --- numbers ------------------------------------------------------------------------------------------------
@@ -454,7 +455,7 @@ def test_speeds_of_other_machines_or_versions_are_not_compared(sides, change, re
 
 
 def measured(name, found, gate=None, paired=True):
-    metric = as_comparison("sequence_accuracy", found, gate or GateSpec(), 10_000, paired=paired)
+    metric = metric_comparison("sequence_accuracy", found, gate or GateSpec(), 10_000, paired=paired)
     return JobComparison(name, "unchanged", "", metrics=(metric,))
 
 

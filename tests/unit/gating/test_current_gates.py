@@ -13,7 +13,7 @@ from job.batch.plan import PlannedJob
 from job.errors import GATE_FAILED, OK
 from job.gating.comparison import judge_together, merge_comparisons
 from job.gating.gates import decide
-from job.gating.measurements import as_comparison
+from job.gating.metric_tests import metric_comparison
 from job.gating.plan_file import PlanEntry, write_entries
 from job.gating.recorded_batch import read_recorded
 from job.gating.significance_tests import mcnemar
@@ -85,7 +85,7 @@ def test_report_judges_the_comparison_that_a_run_made_by_the_plan_of_now(sides, 
 def test_whether_there_are_enough_examples_is_judged_by_the_plan_too(then, now, verdict):
     same = mcnemar(np.full(20, True), np.full(20, True))
     rules = [GateSpec(alpha=alpha) for alpha in (then, now)]
-    metrics = (as_comparison("sequence_accuracy", same, rules[0], 20, paired=True),)
+    metrics = (metric_comparison("sequence_accuracy", same, rules[0], 20, paired=True),)
     part = Comparison("b", "2026-07-01", None, judge_together([JobComparison("a", "unchanged", "", metrics)]))
     assert part.jobs[0].verdict != verdict
     merged = merge_comparisons({"a": part}, {"a": rules[1]})

@@ -14,7 +14,7 @@ from job.cli import app as cli
 from job.errors import BAD_BASELINE, GATE_FAILED, OK, BaselineError
 from job.gating.comparison import judge_together, merge_comparisons
 from job.gating.gates import comparison_findings, conclude
-from job.gating.measurements import as_comparison
+from job.gating.metric_tests import metric_comparison
 from job.gating.significance_tests import mcnemar, two_proportions
 from job.reports.comparison_tables import against_markdown
 from job.results.records import Comparison, Failure, JobComparison
@@ -95,14 +95,14 @@ def test_forecasts_of_a_few_windows_are_not_comparable(tmp_path):
 
 def test_few_right_answers_of_many_are_as_few(tmp_path):
     """Where accuracy alone is compared: as of a plugin's problem, whose tokens nobody else knows."""
-    metric = as_comparison("sequence_accuracy", found(3, 20), GateSpec(), 20, paired=True)
+    metric = metric_comparison("sequence_accuracy", found(3, 20), GateSpec(), 20, paired=True)
     (job,) = judge_together([JobComparison("a", "unchanged", "", metrics=(metric,))])
     assert job.verdict == "not_comparable"
     assert "at least 4" in job.reason  # 7 right ones are needed, at a share of 3 in 20
 
 
 def test_a_baseline_that_got_nothing_right_has_nothing_to_lose():
-    metric = as_comparison("sequence_accuracy", found(0, 20), GateSpec(), 20, paired=True)
+    metric = metric_comparison("sequence_accuracy", found(0, 20), GateSpec(), 20, paired=True)
     (job,) = judge_together([JobComparison("a", "unchanged", "", metrics=(metric,))])
     assert job.verdict == "unchanged"
 
@@ -113,7 +113,7 @@ def found(right, count):
 
 
 def test_parts_of_a_batch_that_were_compared_apart_may_be_too_small_together():
-    metric = as_comparison("sequence_accuracy", found(7, 7), GateSpec(), 7, paired=True)
+    metric = metric_comparison("sequence_accuracy", found(7, 7), GateSpec(), 7, paired=True)
     parts = {
         name: Comparison(
             "b", "2026-07-01", None, judge_together([JobComparison(name, "unchanged", "", (metric,))])
@@ -126,7 +126,7 @@ def test_parts_of_a_batch_that_were_compared_apart_may_be_too_small_together():
 
 
 def test_a_record_without_the_p_value_of_a_total_loss_goes_by_its_examples():
-    metric = as_comparison("sequence_accuracy", found(1, 1), GateSpec(), 1, paired=True)
+    metric = metric_comparison("sequence_accuracy", found(1, 1), GateSpec(), 1, paired=True)
     (job,) = judge_together(
         [JobComparison("a", "unchanged", "", (replace(metric, total_loss_p_value=None),))]
     )
