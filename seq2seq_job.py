@@ -15,6 +15,9 @@ def main() -> None:
 
     del sys.path[0]
     leave_working_directory()
+    from job.process.early_signals import leave_on_signals
+
+    leave_on_signals()
     from job.cli.app import main as run
 
     run()

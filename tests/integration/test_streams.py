@@ -198,6 +198,30 @@ def test_under_nohup_a_batch_goes_on(endless):
 
 
 @pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129), (signal.SIGUSR1, 143)],
+)
+@pytest.mark.parametrize("ignored", [False, True])
+def test_a_signal_while_the_command_is_imported_ends_it_with_a_sentence(tmp_path, number, code, ignored):
+    script = (
+        "import os, signal, job.process.early_signals as early\n"
+        f"signal.signal({int(number)}, signal.SIG_IGN if {ignored} else signal.getsignal({int(number)}))\n"
+        f"early.leave_on_signals()\nos.kill(os.getpid(), {int(number)})\nimport job.cli.app\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(job.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    said = "" if ignored else f"error: stopped by {number.name}\n"
+    assert (done.returncode, done.stdout, done.stderr) == (0 if ignored else code, "", said)
+
+
+@pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)]
 )
 @pytest.mark.parametrize("command", ["predict", "encode"])
