@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import hashlib
+import io
 import re
 import stat
 import zlib
@@ -17,6 +18,16 @@ from job.problems.base import Problem
 
 MOST_ERRORS = 20
 """Bad lines named one by one for a file; the rest are counted."""
+
+
+MAX_BYTES = 4 << 30
+"""Largest size of a file; it is held in memory, and its examples take several times as much."""
+
+MAX_UNPACKED_BYTES = 1 << 30
+"""Largest size of a `.gz` once it is unpacked. A few megabytes can unpack to more than any memory holds."""
+
+_LARGEST_RATIO = 1032
+"""How many times larger than the packed data the unpacked can be (DEFLATE, RFC 1951)."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +95,8 @@ def _read(path: Path) -> bytes:
             raise DataError("the file is a directory; name a file inside it", file=path)
         if not stat.S_ISREG(mode):
             raise DataError("the file is a device or a pipe; name a regular file", file=path)
+        if path.stat().st_size > MAX_BYTES:
+            raise DataError(f"the file is larger than {MAX_BYTES:,} bytes; give a part of it", file=path)
         return path.read_bytes()
     except FileNotFoundError:
         raise DataError(
@@ -99,6 +112,8 @@ def _read(path: Path) -> bytes:
 
 def _unpacked(data: bytes, path: Path) -> bytes:
     try:
+        if len(data) * _LARGEST_RATIO > MAX_UNPACKED_BYTES:  # else it is not worth to unpack it twice
+            _check_unpacked(data, path)
         return gzip.decompress(data)
     except (EOFError, OSError, zlib.error) as error:
         raise DataError(
@@ -106,3 +121,17 @@ def _unpacked(data: bytes, path: Path) -> bytes:
             "rename it if it is not compressed",
             file=path,
         ) from None
+
+
+def _check_unpacked(data: bytes, path: Path) -> None:
+    """Unpack a part at a time, keeping none, and refuse what would be too large."""
+    size = 0
+    with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+        while part := file.read(1 << 20):
+            size += len(part)
+            if size > MAX_UNPACKED_BYTES:
+                raise DataError(
+                    f"the file unpacks to more than {MAX_UNPACKED_BYTES:,} bytes; give a part of it, or "
+                    "unpack it yourself if it is right",
+                    file=path,
+                )

@@ -42,12 +42,17 @@ Combination = dict[str, Node]
 """Dotted key -> the value that it is to have."""
 
 
-def expand(entry: Node, room: int = MAX_JOBS) -> tuple[list[Node], list[Complaint]]:
+MAX_TRIALS = 20_000_000
+"""Most pairs of a combination and an entry of `include` or `exclude`, each of which is tried on the other."""
+
+
+def expand(entry: Node, room: int = MAX_JOBS, each: int = 1) -> tuple[list[Node], list[Complaint]]:
     """Apply the matrix of a job.
 
     Args:
         entry: the job, its defaults applied; it may have the key `matrix`.
         room: how many jobs it may become.
+        each: how many jobs each combination of the matrix becomes: one for each of its seeds.
 
     Returns:
         The jobs, without `matrix`, and what is wrong with it; no jobs where anything is. There is a job for
@@ -57,18 +62,26 @@ def expand(entry: Node, room: int = MAX_JOBS) -> tuple[list[Node], list[Complain
     matrix = entry.entries.get("matrix")
     base = without_matrix(entry)
     if matrix is None:
-        return [base], []
+        too_many = [] if each <= room else [_too_many(entry.entries["seeds"], each)]
+        return ([], too_many) if too_many else ([base], [])
     read, complaints = _read(matrix)
     if read is None:
         return [], complaints
-    if read.size > room:
-        return [], [matrix.complaint(f"makes {read.size:,} jobs; a spec has at most {MAX_JOBS:,} in all")]
+    if read.size * each > room:
+        how = f" ({read.size:,} combinations, each with {each:,} seeds)" if each > 1 else ""
+        return [], [_too_many(matrix, read.size * each, how)]
+    if read.size * (len(read.include) + len(read.exclude)) > MAX_TRIALS:
+        return [], [matrix.complaint("has too many entries of include and exclude for its combinations")]
     named = _named_combinations(read)
     if not named:
         return [], [matrix.complaint("leaves no combination: exclude takes them all")]
     jobs = [_apply(base, suffix, combination) for suffix, combination in named]
     too_long = _check_lengths(matrix, jobs)
     return ([], too_long) if too_long else (jobs, [])
+
+
+def _too_many(node: Node, count: int, how: str = "") -> Complaint:
+    return node.complaint(f"makes {count:,} jobs{how}; a spec has at most {MAX_JOBS:,} in all")
 
 
 def without_matrix(entry: Node) -> Node:

@@ -6,6 +6,7 @@ defaults and matrix are applied before it is built (see `matrix`).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -706,7 +707,7 @@ class JobSpec(_Section):
     @field_validator("seeds")
     @classmethod
     def _each_seed_once(cls, seeds: list[int]) -> list[int]:
-        twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
+        twice = sorted(seed for seed, count in Counter(seeds).items() if count > 1)
         if twice:
             raise ValueError(f"{', '.join(map(str, twice))} would be trained twice; name each seed once")
         return seeds

@@ -7,6 +7,12 @@ from dataclasses import replace
 from job.spec.yaml_tree import Node, join
 
 
+def count_runs(entry: Node) -> int:
+    """Return how many jobs a job is with its seeds, before anything is made of them."""
+    seeds = entry.entries.get("seeds")
+    return max(1, len(seeds.items)) if seeds else 1
+
+
 def by_seed(entry: Node) -> list[Node]:
     """Return a job once a seed, named NAME-seed-SEED; as it is where it has no seeds, or not what seeds can
     be, which the check of its values complains about."""

@@ -16,6 +16,7 @@ from typing import Any, NoReturn, TypeAlias
 import yaml
 
 from job.errors import Complaint, SpecError
+from job.storage.documents import open_waiting, why
 
 MAX_BYTES = 1 << 20
 MAX_VALUES = 100_000
@@ -24,6 +25,7 @@ MAX_NUMBER = 100
 """Most characters of a number: far above any bound of the schema, far below what costs time to read."""
 
 _SHOWN = 60
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 Scalar: TypeAlias = str | int | float | bool | None
 
@@ -133,14 +135,14 @@ def _fatal(file: str, message: str, line: int = 0) -> SpecError:
 
 def _read_text(path: Path) -> str:
     try:
-        with path.open("rb") as file:
+        with open_waiting(path) as file:
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise _fatal(str(path), "there is no such file") from None
     except IsADirectoryError:
         raise _fatal(str(path), "is a directory; expected a file") from None
-    except OSError as error:
-        raise _fatal(str(path), f"cannot be read: {error.strerror or error}") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise _fatal(str(path), f"cannot be read: {why(error)}") from None
     if len(data) > MAX_BYTES:
         raise _fatal(str(path), f"is larger than {MAX_BYTES:,} bytes; a spec is a short text")
     try:
@@ -153,6 +155,16 @@ def _read_text(path: Path) -> str:
 
 class _Composer(yaml.SafeLoader):
     """Gives a tag to those nodes alone that have one in the text."""
+
+    composed = 0
+
+    def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:
+        """Compose a node, unless there are too many: composing takes far longer than reading the text."""
+        self.composed += 1
+        if self.composed > MAX_VALUES:
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(None, None, f"it has more than {MAX_VALUES:,} values", mark)
+        return super().compose_node(parent, index)
 
     def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:
         return ""
@@ -168,6 +180,8 @@ def _compose(text: str, file: str) -> yaml.Node | None:
         mark = error.problem_mark or error.context_mark
         line = mark.line if mark else 0
         raise _fatal(file, _syntax_message(error, text, line), line + 1) from None
+    except (ValueError, OverflowError):  # an escape or a version whose number is none that Python has
+        raise _fatal(file, "is not valid YAML: it holds an escape that is no character") from None
     except RecursionError:
         raise _fatal(file, f"is nested more than {MAX_DEPTH} levels deep") from None
 
@@ -226,6 +240,8 @@ class _Builder:
 
     def _scalar(self, node: yaml.ScalarNode, key: str, line: int, depth: int) -> Node:
         text = node.value
+        if _SURROGATE.search(text):
+            return self._broken(key, line, "holds half of a surrogate pair, which is no text")
         if node.style is not None:
             return Node(text, self.file, line, key, text)
         convert = next((convert for pattern, convert in _PLAIN if pattern.fullmatch(text)), str)

@@ -52,6 +52,23 @@ def open_regular(path: Path) -> IO[bytes]:
         raise
 
 
+def open_waiting(path: Path) -> IO[bytes]:
+    """Open a file for reading, a pipe too; one that nobody writes to is empty instead of waited for.
+
+    Raises:
+        OSError: it cannot be opened, or is a directory.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise IsADirectoryError(errno.EISDIR, "it is a directory, not a file", str(path))
+        os.set_blocking(descriptor, True)
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
 def read_regular(path: Path, limit: int = MAX_BYTES) -> bytes:
     """Return the content of a regular file.
 
