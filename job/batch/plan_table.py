@@ -22,7 +22,7 @@ def print_plan(plan: Sequence[PlannedJob], problems: Mapping[str, Problem], cons
     """
     columns = [Column("job"), Column("problem")]
     columns += [Column(name, right=True) for name in ("classes", "units", "examples", "parameters")]
-    columns += [Column("finger\nprint"), Column("state")]
+    columns += [Column("finger\u00ad\nprint"), Column("state")]
     print_table(columns, [_row(planned, problems[planned.job.name]) for planned in plan], console)
 
 

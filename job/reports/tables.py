@@ -29,7 +29,7 @@ class Column:
     """A column of a table.
 
     Args:
-        title: above it; line ends divide it into several lines.
+        title: above it; line ends divide it into several lines, a soft hyphen before one a word.
         right: whether it is aligned at its right side, as numbers are.
     """
 
@@ -39,7 +39,12 @@ class Column:
     @property
     def titles(self) -> list[str]:
         """The lines of the title."""
-        return self.title.split("\n")
+        return self.title.replace("\u00ad", "").split("\n")
+
+    @property
+    def name(self) -> str:
+        """The title on one line."""
+        return self.title.replace("\u00ad\n", "").replace("\n", " ")
 
 
 def print_table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], console: Console) -> None:
@@ -111,7 +116,7 @@ class _Grid:
 
 def _stacked(names: Column, rows: Sequence[Sequence[Text]], grid: _Grid, rule: str) -> list[Text]:
     """Return the lines of a table with a line for each name, and the row's other cells below it."""
-    lines = [Text(" ".join(names.titles), style="bold"), *(Text(_INDENT) + line for line in grid.head(rule))]
+    lines = [Text(names.name, style="bold"), *(Text(_INDENT) + line for line in grid.head(rule))]
     for name, line in zip_longest(_new_names(rows), grid.lines()):
         lines += [name] if name is not None else []
         lines.append(Text(_INDENT) + line)
@@ -120,7 +125,7 @@ def _stacked(names: Column, rows: Sequence[Sequence[Text]], grid: _Grid, rule: s
 
 def _listed(columns: Sequence[Column], rows: Sequence[Sequence[Text]]) -> list[Text]:
     """Return the lines of a table with a line for each cell, after its title."""
-    titles = [" ".join(column.titles) for column in columns[1:]]
+    titles = [column.name for column in columns[1:]]
     width = max(map(cell_len, titles), default=0)
     lines = []
     for name, row in zip(_new_names(rows), rows, strict=True):

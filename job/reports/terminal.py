@@ -46,7 +46,7 @@ def print_summary(report: Report, console: Console) -> None:
         console.print(Text(f"  - {terminal(remark)}"), soft_wrap=True)
     if report.comparison:
         print_against(report.comparison, console)
-    console.print(Text(f"\n{counts(report)}"), soft_wrap=True)
+    console.print(Text(f"\n{counts(report)}"))
     console.print(Text(headline(report), style=_OUTLOOKS[outlook(report)]), soft_wrap=True)
     for reason in report.verdict.reasons:
         line = Text(f"  - {terminal(reason)}")

@@ -60,6 +60,12 @@ def test_each_value_has_a_line_where_there_is_hardly_any():
     ]
 
 
+def test_a_word_that_two_lines_of_a_title_share_is_one_word():
+    columns = [Column("job"), Column("finger\u00ad\nprint")]
+    assert printed(columns, [["a", "1"]], 80).split()[:3] == ["finger", "job", "print"]
+    assert printed(columns, [["a" * 20, "1234"]], 5).splitlines()[1] == "  fingerprint  1234"
+
+
 def test_rows_of_one_job_stand_under_its_name_once():
     rows = [["a", "x", "1"], ["", "y", "2"], ["b" * 50, "x", "3"], ["b" * 50, "y", "4"]]
     text = printed([Column("job"), Column("metric"), Column("value")], rows, 40)
