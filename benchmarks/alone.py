@@ -11,8 +11,8 @@ from pathlib import Path
 
 from job.running.run_job import run_job
 from job.running.task import Task
+from job.spec.fingerprints import fingerprint
 from job.spec.loading import load_spec
-from job.spec.matrix import fingerprint
 from job.storage.artifacts import prepare_output
 
 

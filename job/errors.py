@@ -131,11 +131,6 @@ class ChangedDataError(JobError):
             "batch again to train on what is there now"
         )
 
-    @classmethod
-    def of(cls, what: str, planned: str, found: str) -> ChangedDataError:
-        """Return the error for something whose SHA-256 is another than planned."""
-        return cls(what, f"has changed (SHA-256 {planned[:8]} then, {found[:8]} now)")
-
 
 class TrainingError(JobError):
     """Training cannot go on."""

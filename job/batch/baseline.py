@@ -19,7 +19,7 @@ from job.gating.seed_summaries import families, summarize
 from job.reports.build import build_report
 from job.reports.report_files import write_reports
 from job.results.records import Comparison, JobResult, Report, Verdict
-from job.spec.schema import GateSpec
+from job.spec.gate_section import GateSpec
 from job.storage import artifacts
 from job.storage.artifacts import OutputPaths, prepare_output
 

@@ -16,6 +16,7 @@ from job.results.records import JobResult
 from job.storage import artifacts
 from job.storage.artifacts import OutputPaths
 from job.storage.documents import why
+from job.storage.file_names import short_fingerprint
 
 
 def common_plan(sources: Sequence[OutputPaths], given: Sequence[OutputPaths]) -> dict[str, PlanEntry]:
@@ -83,7 +84,7 @@ def _plan(source: OutputPaths) -> dict[str, PlanEntry] | None:
 
 
 def _short(fingerprint: str | None) -> str:
-    return fingerprint[:8] if fingerprint else "none"
+    return short_fingerprint(fingerprint) if fingerprint else "none"
 
 
 def read_result(source: OutputPaths, name: str, fingerprint: str) -> JobResult | None:
@@ -104,8 +105,8 @@ def read_result(source: OutputPaths, name: str, fingerprint: str) -> JobResult |
         raise OutputError(f"{path} is the result of another job, {result.name}; train the job again")
     if result.fingerprint != fingerprint:
         raise OutputError(
-            f"{path} is of another spec than plan.json (fingerprint {result.fingerprint[:8]}, planned "
-            f"{fingerprint[:8]}); train the job again"
+            f"{path} is of another spec than plan.json (fingerprint {_short(result.fingerprint)}, planned "
+            f"{_short(fingerprint)}); train the job again"
         )
     damage = result_damage(paths, result)
     if damage:

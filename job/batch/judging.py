@@ -9,8 +9,8 @@ from job.gating import gates
 from job.gating.comparison import recorded_gate
 from job.gating.plan_file import PlanEntry
 from job.results.records import JobResult
-from job.spec.schema import GateSpec
-from job.spec.seed_expansion import run_name
+from job.spec.gate_section import GateSpec
+from job.spec.seed_expansion import base_name
 
 
 def judge_by_plan(entry: PlanEntry | None, result: JobResult) -> JobResult:
@@ -41,9 +41,9 @@ def completed(plan: Mapping[str, PlanEntry], results: Iterable[JobResult]) -> li
 def _completed(entry: PlanEntry, result: JobResult | None) -> PlanEntry:
     if entry.gate is not None or result is None:
         return entry
-    seeds, ending = _recorded_seeds(result), run_name("", result.seed)
-    of_family = result.seed in seeds and result.name.endswith(ending)
-    family = result.name.removesuffix(ending) if of_family else None
+    seeds, base = _recorded_seeds(result), base_name(result.name, result.seed)
+    of_family = result.seed in seeds and base != result.name
+    family = base if of_family else None
     gate = recorded_gate(result) or GateSpec()
     return replace(entry, gate=gate, family=family, seed=result.seed, seeds=seeds if of_family else ())
 

@@ -10,7 +10,7 @@ from job.batch.resume import State, standing
 from job.gating.plan_file import PlanEntry, read_entries, write_entries
 from job.results.records import JobResult
 from job.spec.file_locations import Checksums, PlannedData
-from job.spec.matrix import fingerprint, planned_data, problem_fingerprint
+from job.spec.fingerprints import fingerprint, planned_data, problem_fingerprint
 from job.spec.schema import JobSpec, Spec
 from job.storage.artifacts import JobPaths, OutputPaths
 

@@ -10,6 +10,7 @@ from job.batch.plan import PlannedJob
 from job.models.parameter_count import count_parameters
 from job.problems.base import Problem, widths
 from job.reports.tables import Column, print_table
+from job.storage.file_names import short_fingerprint
 
 
 def print_plan(plan: Sequence[PlannedJob], problems: Mapping[str, Problem], console: Console) -> None:
@@ -36,6 +37,6 @@ def _row(planned: PlannedJob, problem: Problem) -> list[str]:
         f"{model.layers} x {model.units}" if model.layers > 1 else str(model.units),
         f"{examples:,}" if job.training.epochs == 1 else f"{job.training.epochs} x {examples:,}",
         f"{count_parameters(model, *sizes, numbers=problem.target_kind == 'numbers'):,}",
-        planned.fingerprint[:8],
+        short_fingerprint(planned.fingerprint),
         planned.state,
     ]

@@ -11,6 +11,7 @@ from job.results.records import JobResult, SetAside
 from job.storage import artifacts
 from job.storage.artifacts import JobPaths, OutputPaths
 from job.storage.documents import read_regular, why
+from job.storage.file_names import short_fingerprint
 from job.storage.links import clear_way
 from job.training import checkpoints
 
@@ -57,13 +58,14 @@ def standing(paths: JobPaths, fingerprint: str, *, verify: bool = True) -> Stand
 
 def _without_result(paths: JobPaths, fingerprint: str) -> Standing:
     marks = checkpoints.marks(paths.checkpoint)
-    if fingerprint[:8] in marks:
+    if short_fingerprint(fingerprint) in marks:
         return Standing("interrupted")
     return Standing("changed", reason=_other(min(marks), fingerprint)) if marks else Standing("to do")
 
 
 def _other(found: str, fingerprint: str) -> str:
-    return f"it is of another spec, data or version (fingerprint {found[:8]}, now {fingerprint[:8]})"
+    found, fingerprint = short_fingerprint(found), short_fingerprint(fingerprint)
+    return f"it is of another spec, data or version (fingerprint {found}, now {fingerprint})"
 
 
 def finished_result(paths: JobPaths, fingerprint: str) -> JobResult | None:

@@ -26,8 +26,8 @@ from job.gating.significance_tests import holm
 from job.gating.speed_comparison import apply_factor, compare_speeds, environment_difference
 from job.metrics import METRICS, gate_key
 from job.results.records import Change, Comparison, JobComparison, JobResult, MetricComparison
-from job.spec.matrix import UNTESTED
-from job.spec.schema import GateSpec
+from job.spec.fingerprints import EXTENT_KEYS
+from job.spec.gate_section import GateSpec
 from job.storage.artifacts import OutputPaths
 
 SHOWN = 20
@@ -112,7 +112,7 @@ def mismatch(before: JobResult, problem_fingerprint: str, spec: Mapping[str, Any
 
 
 def _first_difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    for section, unless in (("problem", {}), ("evaluation", UNTESTED)):
+    for section, unless in (("problem", {}), ("evaluation", EXTENT_KEYS)):
         was, found = before.get(section, {}), now.get(section, {})
         for key in {**was, **found}:
             if key not in unless and was.get(key) != found.get(key):

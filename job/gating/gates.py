@@ -30,7 +30,7 @@ from job.results.records import (
     Status,
     Verdict,
 )
-from job.spec.schema import GateSpec
+from job.spec.gate_section import GateSpec
 
 PRECEDENCE = (SIGTERM_EXIT, SIGINT_EXIT, SIGHUP_EXIT, BAD_USAGE, FAILED, BAD_BASELINE, GATE_FAILED)
 """Exit codes other than 0; where several apply, the first one here is the batch's."""

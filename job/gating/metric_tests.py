@@ -22,7 +22,8 @@ from job.gating.paired_examples import Pair
 from job.gating.significance_tests import SignificanceResult, mcnemar, two_proportions
 from job.metrics import METRICS
 from job.results.records import JobResult, MetricComparison, Prediction
-from job.spec.schema import GateSpec, recorded_separator
+from job.spec.gate_section import GateSpec
+from job.spec.problem_sections import recorded_separator
 
 _SPLITTERS: dict[str, Callable[[str], list[str]]] = {"": list, " ": str.split}
 """Function that splits text into tokens, by the separator that joined them."""

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from job.results.records import SCHEMA_VERSION, validated
 from job.results.sections import JobName
-from job.spec.schema import GateSpec
+from job.spec.gate_section import GateSpec
 from job.storage import artifacts
 from job.storage.artifacts import OutputPaths
 from job.storage.documents import DocumentError, read_json

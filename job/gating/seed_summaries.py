@@ -11,7 +11,7 @@ from job.gating.confidence_intervals import MAX_SEEDS, MeanInterval, mean_interv
 from job.gating.plan_file import PlanEntry
 from job.metrics import METRICS
 from job.results.records import GateOutcome, JobResult, MetricOverSeeds, SeedsSummary
-from job.spec.schema import GateSpec
+from job.spec.gate_section import GateSpec
 from job.spec.seed_expansion import run_name
 
 

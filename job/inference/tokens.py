@@ -18,7 +18,7 @@ from job.errors import InputError
 from job.inference.model_pair import Contexts, ModelPair, load_pair, write_contexts
 from job.problems.base import Ids
 from job.problems.vocabulary import PAD, Vocabulary, pad
-from job.spec.schema import EvaluationSpec
+from job.spec.evaluation_section import EvaluationSpec
 
 ROWS = 1024
 """Rows decoded at once; a smaller batch is filled up. One shape means one trace, and the same arithmetic for

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from job.models.recurrent import Kernel
-from job.spec.schema import ModelSpec
+from job.spec.model_section import ModelSpec
 
 
 def choose_kernel(spec: ModelSpec, *, gpu: bool) -> Kernel:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from job.spec.schema import ModelSpec
+from job.spec.model_section import ModelSpec
 
 
 def count_parameters(spec: ModelSpec, source_size: int, target_size: int, *, numbers: bool = False) -> int:

@@ -15,7 +15,7 @@ from keras import ops
 
 from job.models.attention import AttentionDecoder
 from job.models.recurrent import FusedGRU, FusedLSTM, Kernel
-from job.spec.schema import ModelSpec
+from job.spec.model_section import ModelSpec
 
 PAD = 0
 """The id that pads rows on the right; where lengths vary, the encoder stops before it."""

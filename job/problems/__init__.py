@@ -13,7 +13,7 @@ from job.problems.plugin import build_plugin
 from job.problems.text_pairs import TextPairs
 from job.problems.time_series import TimeSeries
 from job.spec.file_locations import PlannedData
-from job.spec.schema import ProblemSpec
+from job.spec.problem_sections import ProblemSpec
 
 __all__ = ["Problem", "build_problem"]
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from job.problems.base import Ids
 from job.problems.generated import GeneratedProblem
 from job.problems.vocabulary import END, PAD, Vocabulary
-from job.spec.schema import AdditionSpec
+from job.spec.problem_sections import AdditionSpec
 
 _POWERS = 10 ** np.arange(19, dtype=np.int64)
 

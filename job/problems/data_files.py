@@ -15,6 +15,7 @@ from pathlib import Path
 
 from job.errors import ChangedDataError, DataError
 from job.problems.base import Problem
+from job.spec.file_locations import changed_data
 
 MOST_ERRORS = 20
 """Bad lines named one by one for a file; the rest are counted."""
@@ -62,7 +63,7 @@ def read_data(path: Path, planned: str | None = None) -> DataFile:
         raise ChangedDataError(str(path), f"can no longer be read ({error.message})") from error
     found = hashlib.sha256(data).hexdigest()
     if planned is not None and found != planned:
-        raise ChangedDataError.of(str(path), planned, found)
+        raise changed_data(str(path), planned, found)
     if path.suffix == ".gz":
         data = _unpacked(data, path)
     if not data.strip():

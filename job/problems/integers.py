@@ -10,7 +10,7 @@ import numpy as np
 from job.problems.base import Ids
 from job.problems.generated import GeneratedProblem
 from job.problems.vocabulary import Vocabulary
-from job.spec.schema import CopySpec, ReversedPrefixSpec, ReverseSpec, SortSpec
+from job.spec.problem_sections import CopySpec, ReversedPrefixSpec, ReverseSpec, SortSpec
 
 
 class IntegerProblem(GeneratedProblem):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, get_args
 
-from job.spec.schema import Normalization
+from job.spec.text_pairs_section import Normalization
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from job.errors import DataError, DataErrors
 from job.problems.data_files import MOST_ERRORS, DataFile, read_data
 from job.problems.normalization import AS_WRITTEN, TextReading
 from job.spec.file_locations import locate
-from job.spec.schema import PairFiles, TextPairsSpec
+from job.spec.text_pairs_section import PairFiles, TextPairsSpec
 
 _NO_PAIR = "the file holds no pair, only blank lines and comments; fill it or name another"
 

@@ -17,8 +17,8 @@ from job.problems.base import Examples, Ids, TokenProblem
 from job.problems.data_files import checksums_of
 from job.problems.vocabulary import PAD, Vocabulary
 from job.spec import entry_points as plugins
-from job.spec.file_locations import PlannedData
-from job.spec.schema import PluginSpec
+from job.spec.file_locations import PlannedData, changed_data
+from job.spec.problem_sections import PluginSpec
 
 Factory: TypeAlias = Callable[[Mapping[str, Any], int, Path], TokenProblem]
 """What an entry point names: called with the spec's `options`, the seed and the directory of the spec.
@@ -88,12 +88,12 @@ def _check_unchanged(name: str, problem: TokenProblem, planned: PlannedData) -> 
     """Raise `ChangedDataError` where a file that was read, or the package, is not the planned one."""
     for file, found in checksums_of(problem).items():
         if planned.files.get(file, found) != found:
-            raise ChangedDataError.of(file, planned.files[file], found)
+            raise changed_data(file, planned.files[file], found)
     found_package = plugins.identity(name)
     for key, was in planned.plugin.items():
         if found_package[key] != was:
             what = f"the package of problem {name!r} ({found_package['distribution']})"
-            raise ChangedDataError.of(what, was, found_package[key])
+            raise changed_data(what, was, found_package[key])
 
 
 def _bug(error: Exception, entry: EntryPoint) -> DataError:

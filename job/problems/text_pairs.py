@@ -20,8 +20,9 @@ from job.problems.normalization import TextReading
 from job.problems.parallel_text import Pair, Pairs, read_pairs, text_reading
 from job.problems.ragged_rows import Rows
 from job.problems.vocabulary import END, UNKNOWN, Vocabulary
+from job.spec.base_section import Separator
 from job.spec.file_locations import PlannedData
-from job.spec.schema import SEPARATORS, Separator, SplitSpec, TextPairsSpec
+from job.spec.text_pairs_section import SEPARATORS, SplitSpec, TextPairsSpec
 
 POOL_BATCHES = 64
 """How many batches' pairs are sorted by length together: enough for little padding, few enough that

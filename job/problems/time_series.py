@@ -15,7 +15,7 @@ from job.problems.data_files import MOST_ERRORS
 from job.problems.generated import Stream, generator
 from job.problems.windows import LARGEST, Floats, Series, Values, fit_scaling, magnitudes, read_as
 from job.spec.file_locations import PlannedData, locate
-from job.spec.schema import TimeSeriesSpec
+from job.spec.time_series_section import TimeSeriesSpec
 
 EXTRA_DECIMALS = 3
 """Digits that a forecast is written with beyond those of the data."""

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from job.errors import ModelDirectoryError
 from job.results.records import Artifact, JobResult
 from job.storage.documents import read_regular, why
+from job.storage.file_names import short_fingerprint
 
 _CHUNK_BYTES = 1 << 20
 _DERIVED_SUFFIX, _DERIVED_FOLDER = ".svg", "tensorboard"
@@ -72,7 +73,8 @@ def _damage(directory: Path, artifact: Artifact) -> str:
     except (OSError, ValueError) as error:
         return f"cannot be read ({why(error)})"
     if found != artifact.sha256:
-        return f"has changed since it was recorded (SHA-256 {artifact.sha256[:8]} then, {found[:8]} now)"
+        then, now = short_fingerprint(artifact.sha256), short_fingerprint(found)
+        return f"has changed since it was recorded (SHA-256 {then} then, {now} now)"
     return ""
 
 

@@ -42,7 +42,8 @@ from job.running.task import Task
 from job.running.tensorboard_events import write_events
 from job.spec import entry_points as plugins
 from job.spec.other_sizes import resized
-from job.spec.schema import JobSpec, PluginSpec
+from job.spec.problem_sections import PluginSpec
+from job.spec.schema import JobSpec
 from job.storage import artifacts
 from job.training.checkpoints import Checkpoints
 from job.training.fit import Fitted, fit

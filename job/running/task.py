@@ -16,7 +16,7 @@ class Task:
 
     Args:
         job: the resolved spec.
-        fingerprint: of the job, see `job.spec.matrix.fingerprint`.
+        fingerprint: of the job, see `job.spec.fingerprints.fingerprint`.
         directory: where the spec lies; data files are looked up from there.
         paths: where the files go.
         commit: of the user's repository, for the record.
@@ -24,7 +24,7 @@ class Task:
         tensorboard: write an event file.
         threads: how many operations may run at once in a worker whose first task it is; results do not
             depend on it.
-        problem_fingerprint: see `job.spec.matrix.problem_fingerprint`.
+        problem_fingerprint: see `job.spec.fingerprints.problem_fingerprint`.
         data: what its data was when `fingerprint` was made; None where whatever there is will do.
     """
 

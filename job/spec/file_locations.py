@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from job.errors import DataError
+from job.errors import ChangedDataError, DataError
+from job.storage.file_names import short_fingerprint
 
 PACKAGE_PREFIX = "package:"
 
@@ -76,3 +77,15 @@ def checksum(path: Path) -> str:
     if time.time() - max(facts.st_mtime, facts.st_ctime) > _SETTLED_SECONDS:
         _known[state] = digest.hexdigest()
     return digest.hexdigest()
+
+
+def changed_data(what: str, planned: str, found: str) -> ChangedDataError:
+    """Return the error for a file or a package whose SHA-256 is not the planned one.
+
+    Args:
+        what: the file, or the package of a problem.
+        planned: SHA-256 in hex when the batch was planned.
+        found: SHA-256 in hex at present.
+    """
+    planned, found = short_fingerprint(planned), short_fingerprint(found)
+    return ChangedDataError(what, f"has changed (SHA-256 {planned} then, {found} now)")

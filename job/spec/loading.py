@@ -14,7 +14,7 @@ from job.spec.complaints import check, explain
 from job.spec.matrix import MAX_JOBS, expand, without_matrix
 from job.spec.other_sizes import check_also
 from job.spec.schema import JobSpec, Spec
-from job.spec.seed_expansion import by_seed, count_runs
+from job.spec.seed_expansion import count_runs, expand_seeds
 from job.spec.spec_file import SECTIONS, SpecFile
 from job.spec.yaml_tree import Node, read_tree
 
@@ -108,7 +108,7 @@ def _expand_all(root: Node) -> tuple[list[Node], list[Complaint]]:
             break
         entry = _with_defaults(written, root)
         expanded, wrong = expand(entry, MAX_JOBS - len(trees), count_runs(entry))
-        trees += [run for job in expanded for run in by_seed(job)]
+        trees += [run for job in expanded for run in expand_seeds(job)]
         complaints += wrong
         if "seeds" in entry.entries and "matrix" in entry.entries:
             complaints += _two_lists_of_seeds(entry.entries["matrix"])

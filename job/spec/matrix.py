@@ -1,11 +1,10 @@
-"""A job's matrix -> the jobs that it stands for; and the fingerprint of a job.
+"""Expansion of a job's `matrix` into jobs.
 
 `include` and `exclude` mean what they mean in GitHub Actions ("Running variations of jobs in a workflow").
 """
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
 import math
@@ -13,18 +12,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import cache
-from pathlib import Path
-from typing import Any
 
-from job import __version__
 from job.errors import Complaint
-from job.process.environment import installed
-from job.spec import entry_points as plugins
-from job.spec import file_locations as files
 from job.spec.complaints import nearest
-from job.spec.file_locations import Checksums, PlannedData
-from job.spec.schema import OPERATIONAL, JobSpec, PluginSpec
 from job.spec.spec_file import FREE, matrix_keys
 from job.spec.yaml_tree import Node, join, shorten
 
@@ -32,8 +22,6 @@ MAX_JOBS = 10_000
 """Most jobs of a spec."""
 MAX_NAME = 100
 """Most characters of a job's name."""
-UNTESTED = {"examples": True, "validation_examples": True, "also": True}
-"""Keys of `evaluation` that do not change what is measured on an example."""
 
 _LISTS = ("include", "exclude")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]|\.$")
@@ -247,81 +235,3 @@ def _with_value(tree: Node, path: list[str], value: Node) -> Node:
         inside = tree.entries.get(head) or Node({}, value.file, value.line, join(tree.key, head))
         value = _with_value(inside, rest, value)
     return replace(tree, value={**tree.entries, head: value})
-
-
-# --- fingerprint -------------------------------------------------------------------------------------------
-
-
-def planned_data(job: JobSpec, directory: Path, read: Checksums | None = None) -> PlannedData:
-    """Return what a job's data is now.
-
-    Args:
-        job: the resolved job.
-        directory: where the spec lies.
-        read: checksums of files that were read already; others of the spec's are read for theirs.
-
-    Raises:
-        DataError: a data file, or the problem, is in a package that is not installed.
-        OSError: a data file cannot be read.
-    """
-    found = dict(read or {})
-    for name in job.problem.data_files:
-        if name not in found:
-            found[name] = files.checksum(files.locate(name, directory))
-    plugin = plugins.identity(job.problem.name) if isinstance(job.problem, PluginSpec) else {}
-    return PlannedData(found, plugin)
-
-
-def fingerprint(job: JobSpec, directory: Path, data: PlannedData | None = None) -> str:
-    """Return the SHA-256, in hex, of everything that decides a job's result.
-
-    That is its resolved spec but for `OPERATIONAL`, the content of its data files, the versions of this
-    package, TensorFlow, Keras and NumPy and, for a problem of the user's own, that of its package. Nothing is
-    imported to find them.
-
-    Args:
-        job: the resolved job.
-        directory: where the spec lies.
-        data: see `planned_data`, which is asked where it is not given.
-
-    Raises:
-        DataError: a data file, or the problem, is in a package that is not installed.
-        OSError: a data file cannot be read.
-    """
-    data = data or planned_data(job, directory)
-    facts = {
-        "spec": job.model_dump(mode="json", exclude=OPERATIONAL),
-        "files": dict(data.files),
-        "versions": _versions(),
-    }
-    if isinstance(job.problem, PluginSpec):
-        facts["plugin"] = dict(data.plugin)
-    return _digest(facts)
-
-
-def problem_fingerprint(job: JobSpec, directory: Path, data: PlannedData | None = None) -> str:
-    """Return the SHA-256, in hex, of what is learned and how it is tested, whatever model learns it.
-
-    Results that share it can be compared. That is the problem, the content of its data files, and how targets
-    are searched for; not how many test examples there are, which a comparison allows for. Arguments and
-    errors as of `fingerprint`.
-    """
-    data = data or planned_data(job, directory)
-    facts = {
-        "problem": job.problem.model_dump(mode="json"),
-        "evaluation": job.evaluation.model_dump(mode="json", exclude=UNTESTED),
-        "files": dict(data.files),
-    }
-    return _digest(facts)
-
-
-def _digest(facts: dict[str, Any]) -> str:
-    canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-@cache
-def _versions() -> dict[str, str]:
-    # NumPy too: its generators make the data.
-    names = ("tensorflow", "keras", "numpy")
-    return {"seq2seq-job": __version__, **{name: installed(name) or "missing" for name in names}}

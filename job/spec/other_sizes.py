@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from job.errors import Complaint
 from job.spec.complaints import check, nearest
-from job.spec.schema import JobSpec, PluginSpec, ProblemSpec
+from job.spec.problem_sections import PluginSpec, ProblemSpec
+from job.spec.schema import JobSpec
 from job.spec.yaml_tree import Node
 
 

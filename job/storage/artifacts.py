@@ -18,6 +18,7 @@ from pathlib import Path
 
 from job.errors import OutputError
 from job.storage.documents import read_json
+from job.storage.file_names import short_fingerprint
 from job.storage.links import check_copyable, refuse_link, refuse_linked_folders
 from job.storage.moving import TEMPORARY, clear_leftovers, flush, flush_tree, move_directory, temporary_path
 
@@ -301,7 +302,7 @@ def adopt(source: OutputPaths, output: OutputPaths, name: str, *, to_compare: bo
 
 
 def set_aside(output: OutputPaths, name: str) -> Path:
-    """Move a job's directory to `superseded/<name>-<fingerprint[:8]>[-N]`; deletes and overwrites nothing.
+    """Move a job's directory to `superseded/<name>-<short fingerprint>[-N]`; deletes and overwrites nothing.
 
     Both places may lie on different file systems.
 
@@ -337,6 +338,6 @@ def _recorded_fingerprint(job: JobPaths) -> str:
     # Results of any schema version are moved, so only this one key is asked for.
     try:
         fingerprint = read_json(job.result)["fingerprint"]
-        return fingerprint[:8] if re.fullmatch("[0-9a-f]{8,64}", fingerprint) else "unfinished"
+        return short_fingerprint(fingerprint) if re.fullmatch("[0-9a-f]{8,64}", fingerprint) else "unfinished"
     except (OSError, ValueError, LookupError, TypeError):
         return "unfinished"

@@ -22,6 +22,11 @@ def check_job_name(name: str) -> str:
     return name
 
 
+def short_fingerprint(digest: str) -> str:
+    """Return the first 8 characters of a fingerprint or checksum, for file names and messages."""
+    return digest[:8]
+
+
 def check_inner_path(path: str) -> str:
     """Return the path of a file, if it leads into the directory that it starts from.
 

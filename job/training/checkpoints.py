@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from job.storage import artifacts
+from job.storage.file_names import short_fingerprint
 
 KEPT = 2
 """Should the last one turn out torn, there is one before it."""
@@ -83,7 +84,7 @@ class Checkpoints:
         }
         text = np.frombuffer(json.dumps(header).encode(), np.uint8)
         content = {_HEADER: text, **checkpoint.arrays}
-        name = f"{self._fingerprint[:8]}-{checkpoint.step:010d}.npz"
+        name = f"{short_fingerprint(self._fingerprint)}-{checkpoint.step:010d}.npz"
         with artifacts.replacing(self._directory / name) as temporary, temporary.open("wb") as file:
             arrays: dict[str, Any] = {**content, _CHECKSUM: _digest(content)}
             np.savez(file, **arrays)
@@ -106,12 +107,12 @@ class Checkpoints:
                     yield checkpoint
 
     def _paths(self) -> list[Path]:
-        return sorted(self._directory.glob(f"{self._fingerprint[:8]}-*.npz"), reverse=True)
+        return sorted(self._directory.glob(f"{short_fingerprint(self._fingerprint)}-*.npz"), reverse=True)
 
 
 def marks(directory: Path) -> frozenset[str]:
     """Return the first eight digits of the fingerprints of which there are checkpoints, whole or not."""
-    return frozenset(path.name[:8] for path in directory.glob("[0-9a-f]*-*.npz"))
+    return frozenset(path.name.partition("-")[0] for path in directory.glob("[0-9a-f]*-*.npz"))
 
 
 def _read(path: Path, fingerprint: str) -> Checkpoint | None:

@@ -24,7 +24,7 @@ from job.errors import NonFiniteError
 from job.problems.base import Examples, Problem, Windows
 from job.process.stopping import Stop, Stopped
 from job.results.records import Progress
-from job.spec.schema import OptimizerSpec, TrainingSpec
+from job.spec.training_section import OptimizerSpec, TrainingSpec
 from job.training import replicas as distribution
 from job.training.checkpoints import Checkpoints
 from job.training.objectives import objective

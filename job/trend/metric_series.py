@@ -13,7 +13,7 @@ from job.errors import InputError
 from job.gating.metric_tests import min_effect
 from job.metrics import METRICS
 from job.results.records import JobResult, Report
-from job.spec.schema import GateSpec
+from job.spec.gate_section import GateSpec
 from job.storage.documents import read_regular, why
 from job.trend.change_points import ALPHA, Level, levels
 

@@ -1,7 +1,8 @@
 """Jobs and results of them, as short as they can be written."""
 
 from job.results.records import JobResult
-from job.spec.schema import CopySpec, JobSpec
+from job.spec.problem_sections import CopySpec
+from job.spec.schema import JobSpec
 
 
 def job_spec(name, **sections):

@@ -12,15 +12,11 @@ import tensorflow as tf
 from job.process.stopping import Request, Stop, Stopped
 from job.running.run_job import run_job
 from job.running.task import Task
-from job.spec.schema import (
-    AdditionSpec,
-    CopySpec,
-    EvaluationSpec,
-    JobSpec,
-    ModelSpec,
-    OptimizerSpec,
-    TrainingSpec,
-)
+from job.spec.evaluation_section import EvaluationSpec
+from job.spec.model_section import ModelSpec
+from job.spec.problem_sections import AdditionSpec, CopySpec
+from job.spec.schema import JobSpec
+from job.spec.training_section import OptimizerSpec, TrainingSpec
 from job.storage.artifacts import JobPaths
 
 # The last batch has one row: less than there are devices.

@@ -7,7 +7,11 @@ import pytest
 
 from job.results.records import JobResult
 from job.running.task import Task
-from job.spec.schema import AdditionSpec, EvaluationSpec, JobSpec, ModelSpec, OptimizerSpec, TrainingSpec
+from job.spec.evaluation_section import EvaluationSpec
+from job.spec.model_section import ModelSpec
+from job.spec.problem_sections import AdditionSpec
+from job.spec.schema import JobSpec
+from job.spec.training_section import OptimizerSpec, TrainingSpec
 from job.storage.artifacts import JobPaths
 from job.workers.pool import VARIABLES
 

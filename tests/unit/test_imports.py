@@ -93,7 +93,7 @@ def test_the_reader_sees_imports_wherever_they_stand():
         "job.running.task",
         "job.workers.messages",
     } <= ours("job.workers.worker")
-    assert "job.spec.file_locations" in ours("job.spec.matrix")
+    assert "job.spec.file_locations" in ours("job.spec.fingerprints")
     assert "job" in ours("job.process.environment")
     assert len(TREES) > 30
 

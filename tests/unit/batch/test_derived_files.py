@@ -15,7 +15,8 @@ from job.batch.run import run_batch
 from job.reports.plots import write_plots
 from job.results.job_files import list_files
 from job.results.records import Prediction
-from job.spec.schema import CopySpec, JobSpec, Spec
+from job.spec.problem_sections import CopySpec
+from job.spec.schema import JobSpec, Spec
 
 MARK = "a" * 64
 CONTEXTS = {

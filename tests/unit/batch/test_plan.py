@@ -9,8 +9,10 @@ from job.batch.plan import make_plan, read_plan, write_plan
 from job.batch.plan_table import print_plan
 from job.models.parameter_count import count_parameters
 from job.problems import build_problem
-from job.spec.matrix import fingerprint
-from job.spec.schema import ModelSpec, Spec, TrainingSpec
+from job.spec.fingerprints import fingerprint
+from job.spec.model_section import ModelSpec
+from job.spec.schema import Spec
+from job.spec.training_section import TrainingSpec
 from job.storage.artifacts import OutputPaths
 
 

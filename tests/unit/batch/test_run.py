@@ -16,7 +16,8 @@ from job.batch.run import run_batch
 from job.process import stopping
 from job.process.stopping import Stop, Stopped
 from job.results.records import JobResult, Report
-from job.spec.schema import GateSpec, Spec
+from job.spec.gate_section import GateSpec
+from job.spec.schema import Spec
 from job.storage import artifacts
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from job.evaluation.context_projection import LABELS, contexts, principal_components
-from job.spec.schema import ProblemSpec
+from job.spec.problem_sections import ProblemSpec
 
 
 def drawn(count, size, seed=0):

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from job.evaluation import scores as metrics
 from job.reports.formatting import quantity
-from job.spec.schema import GateSpec, JobSpec
+from job.spec.gate_section import GateSpec
+from job.spec.schema import JobSpec
 
 WORDS = ["I_JUMP", "I_RUN", "I_LOOK", "I_WALK", "I_TURN_LEFT"]
 

@@ -16,7 +16,7 @@ from job.gating.metric_tests import compare_pairs, metric_comparison
 from job.gating.paired_examples import pair_examples
 from job.gating.significance_tests import mcnemar, two_proportions
 from job.results.records import Comparison, JobComparison, Prediction
-from job.spec.schema import GateSpec
+from job.spec.gate_section import GateSpec
 
 
 @pytest.fixture

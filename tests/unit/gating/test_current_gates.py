@@ -20,7 +20,9 @@ from job.gating.significance_tests import mcnemar
 from job.reports.build import build_report
 from job.reports.report_files import write_reports
 from job.results.records import Comparison, JobComparison, Report
-from job.spec.schema import CopySpec, GateSpec, JobSpec
+from job.spec.gate_section import GateSpec
+from job.spec.problem_sections import CopySpec
+from job.spec.schema import JobSpec
 from job.storage.artifacts import OutputPaths
 
 STRICT, LENIENT = {"min_drop": 0.005}, {"min_drop": 0.2}

@@ -26,7 +26,7 @@ from job.gating.gates import (
 )
 from job.process.stopping import Request
 from job.results.records import Failure, GateOutcome, JobResult, Verdict
-from job.spec.schema import GateSpec
+from job.spec.gate_section import GateSpec
 
 NAN, INF = float("nan"), float("inf")
 

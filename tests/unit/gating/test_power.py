@@ -18,7 +18,7 @@ from job.gating.metric_tests import metric_comparison
 from job.gating.significance_tests import mcnemar, two_proportions
 from job.reports.comparison_tables import against_markdown
 from job.results.records import Comparison, Failure, JobComparison
-from job.spec.schema import GateSpec
+from job.spec.gate_section import GateSpec
 
 
 def compared(tmp_path, before, now):

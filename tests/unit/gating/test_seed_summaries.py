@@ -17,7 +17,8 @@ from job.gating.plan_file import PlanEntry
 from job.gating.seed_summaries import SeedFamily, families, summarize
 from job.process.stopping import Stop
 from job.results.records import Report
-from job.spec.schema import GateSpec, Spec
+from job.spec.gate_section import GateSpec
+from job.spec.schema import Spec
 
 RUNS = ["a-seed-1", "a-seed-2", "a-seed-3"]
 

@@ -10,7 +10,7 @@ from job.evaluation.context_projection import principal_components
 from job.inference.tokens import ModelFacts, TrainedModel, encode, load_model
 from job.models.seq2seq import build_models
 from job.problems.vocabulary import Vocabulary, pad
-from job.spec.schema import ModelSpec
+from job.spec.model_section import ModelSpec
 
 SUMS = Vocabulary.learn("0123456789+", "", closed=True)
 FACTS = ModelFacts(SUMS, SUMS, fixed_length=False, source_length=None, max_target_length=4)

@@ -23,7 +23,10 @@ from job.problems.base import Windows
 from job.problems.windows import Series
 from job.running.run_job import run_job
 from job.running.task import Task
-from job.spec.schema import JobSpec, ModelSpec, OptimizerSpec, TimeSeriesSpec, TrainingSpec
+from job.spec.model_section import ModelSpec
+from job.spec.schema import JobSpec
+from job.spec.time_series_section import TimeSeriesSpec
+from job.spec.training_section import OptimizerSpec, TrainingSpec
 from job.storage.artifacts import JobPaths
 
 PLAIN = Series(

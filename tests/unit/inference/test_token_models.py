@@ -27,7 +27,7 @@ from job.inference.tokens import (
 from job.models.seq2seq import build_models
 from job.problems.normalization import TextReading
 from job.problems.vocabulary import Vocabulary, pad
-from job.spec.schema import ModelSpec
+from job.spec.model_section import ModelSpec
 
 SUMS = Vocabulary.learn("0123456789+", "", closed=True)
 WORDS = Vocabulary.learn(["the", "cat", "sat"], " ")

@@ -4,7 +4,7 @@ import pytest
 from job.models.kernels import choose_kernel
 from job.models.recurrent import FusedGRU, FusedLSTM
 from job.models.seq2seq import build_training_model
-from job.spec.schema import ModelSpec
+from job.spec.model_section import ModelSpec
 
 CASES = [
     # what the model has besides the defaults; on a CPU; on a GPU

@@ -19,7 +19,7 @@ from keras import ops
 
 from job.models.attention import AttentionDecoder
 from job.models.seq2seq import Reverse, build_models
-from job.spec.schema import ModelSpec
+from job.spec.model_section import ModelSpec
 
 SIZE, START, UNITS = 7, 1, 3
 SOURCES = np.array([[3, 4, 5, 6], [2, 0, 0, 0], [6, 1, 2, 0]], np.int32)

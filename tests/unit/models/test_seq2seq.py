@@ -13,7 +13,7 @@ from oracle.seq2seq import EncoderDecoder
 
 from job.models.parameter_count import count_parameters
 from job.models.seq2seq import Models, Reverse, build_models, build_training_model
-from job.spec.schema import ModelSpec
+from job.spec.model_section import ModelSpec
 
 SIZE = 7  # of both vocabularies, or they could not have one embedding
 SOURCES = [[3, 4, 5, 6], [2], [6, 1]]

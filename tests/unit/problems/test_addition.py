@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from job.problems import build_problem
-from job.spec.schema import AdditionSpec
+from job.spec.problem_sections import AdditionSpec
 
 
 def problem_of(digits=3, seed=7):

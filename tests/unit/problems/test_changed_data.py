@@ -12,8 +12,11 @@ from job.errors import FAILED, ChangedDataError
 from job.problems import build_problem
 from job.problems.data_files import checksums_of, read_data
 from job.spec.file_locations import PlannedData, checksum
-from job.spec.matrix import fingerprint, planned_data, problem_fingerprint
-from job.spec.schema import JobSpec, PairFiles, PluginSpec, SplitSpec, TextPairsSpec, TimeSeriesSpec
+from job.spec.fingerprints import fingerprint, planned_data, problem_fingerprint
+from job.spec.problem_sections import PluginSpec
+from job.spec.schema import JobSpec
+from job.spec.text_pairs_section import PairFiles, SplitSpec, TextPairsSpec
+from job.spec.time_series_section import TimeSeriesSpec
 
 EVEN = SplitSpec(validation=0.2, test=0.2)
 PAIRS = "".join(f"{word} a\tb {word}\n" for word in "abcdefghijklmnopqrstuvwxyz")
@@ -23,7 +26,7 @@ PROBLEM = """
     import hashlib
 
     from job.problems.integers import Copy
-    from job.spec.schema import CopySpec
+    from job.spec.problem_sections import CopySpec
 
     class Described(Copy):
         def describe(self):
@@ -204,6 +207,6 @@ def test_generated_problems_have_no_data_that_could_change():
 
 
 def _generated():
-    from job.spec.schema import CopySpec
+    from job.spec.problem_sections import CopySpec
 
     return JobSpec(name="copy", problem=CopySpec(kind="copy", source_length=2, cardinality=6))

@@ -7,7 +7,7 @@ import pytest
 
 from job.errors import DataError
 from job.problems import build_problem
-from job.spec.schema import CopySpec, ReversedPrefixSpec, ReverseSpec, SortSpec
+from job.spec.problem_sections import CopySpec, ReversedPrefixSpec, ReverseSpec, SortSpec
 
 SPECS = {
     "reversed_prefix": ReversedPrefixSpec(

@@ -8,7 +8,8 @@ import pytest
 from job.problems import build_problem, overlap
 from job.problems.overlap import count_seen
 from job.problems.vocabulary import Vocabulary
-from job.spec.schema import AdditionSpec, CopySpec, PairFiles, SortSpec, TextPairsSpec
+from job.spec.problem_sections import AdditionSpec, CopySpec, SortSpec
+from job.spec.text_pairs_section import PairFiles, TextPairsSpec
 
 
 def trained_sources(problem, epochs, batch_size, examples):

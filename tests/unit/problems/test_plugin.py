@@ -14,14 +14,14 @@ from job.problems.integers import Copy
 from job.problems.plugin import BrokenPromiseError, check_problem
 from job.problems.vocabulary import Vocabulary
 from job.spec.loading import load_located
-from job.spec.schema import AdditionSpec, CopySpec, PluginSpec
+from job.spec.problem_sections import AdditionSpec, CopySpec, PluginSpec
 
 numbers = itertools.count()
 
 COPY = """
     from job.errors import DataError, DataErrors
     from job.problems.integers import Copy
-    from job.spec.schema import CopySpec
+    from job.spec.problem_sections import CopySpec
 
     def build(options, seed, directory):
         return Copy(CopySpec(kind="copy", source_length=options["length"], cardinality=9), seed)

@@ -5,7 +5,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from job import problems
-from job.spec.schema import ProblemSpec, recorded_separator
+from job.spec.problem_sections import ProblemSpec, recorded_separator
 
 
 def kinds():

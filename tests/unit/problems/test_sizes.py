@@ -8,7 +8,8 @@ from pydantic import TypeAdapter
 
 from job.problems import build_problem
 from job.spec.other_sizes import resized
-from job.spec.schema import PairFiles, PluginSpec, ProblemSpec, TextPairsSpec
+from job.spec.problem_sections import PluginSpec, ProblemSpec
+from job.spec.text_pairs_section import PairFiles, TextPairsSpec
 
 PROBLEMS = TypeAdapter(ProblemSpec)
 

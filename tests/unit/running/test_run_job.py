@@ -15,7 +15,11 @@ from job.running import run_job as module
 from job.running.result_checks import check_contexts, check_result
 from job.running.run_job import history_columns, run_job, speed_ranges
 from job.running.task import Task
-from job.spec.schema import CopySpec, EvaluationSpec, JobSpec, ModelSpec, TrainingSpec
+from job.spec.evaluation_section import EvaluationSpec
+from job.spec.model_section import ModelSpec
+from job.spec.problem_sections import CopySpec
+from job.spec.schema import JobSpec
+from job.spec.training_section import TrainingSpec
 from job.storage.artifacts import JobPaths
 from job.training.state import HistoryRow
 

@@ -365,7 +365,7 @@ VALUES: dict[str, tuple[str, Expected]] = {
     ),
     "parallel files in unequal numbers": (
         with_problem("{kind: text_pairs, data: {source_file: [a, b],\n    target_file: c}}"),
-        [(5, "jobs[0].problem.data.target_file", "names 1 of the files that belong to the 2 of source_file")],
+        [(5, "jobs[0].problem.data.target_file", "lists 1 files, but source_file lists 2")],
     ),
     "one vocabulary of two kinds of tokens": (
         with_problem("{kind: text_pairs, data: {file: a}, source_tokens: words, shared_vocabulary: true}"),

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from job.spec.loading import load_located, load_spec
-from job.spec.schema import EarlyStoppingSpec
+from job.spec.training_section import EarlyStoppingSpec
 
 DESIGN_EXAMPLE = """\
 version: 1
@@ -122,7 +122,7 @@ def test_reading_a_spec_imports_nothing_heavy(tmp_path: Path) -> None:
     program = (
         "import sys, pathlib\n"
         "from job.spec.loading import load_spec\n"
-        "from job.spec.matrix import fingerprint\n"
+        "from job.spec.fingerprints import fingerprint\n"
         f"job = load_spec(pathlib.Path({str(path)!r})).jobs[0]\n"
         "fingerprint(job, pathlib.Path('.'))\n"
         "print(*{name.partition('.')[0] for name in sys.modules})\n"

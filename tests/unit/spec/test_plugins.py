@@ -11,8 +11,8 @@ from jsonschema import Draft202012Validator
 
 from job.errors import DataError
 from job.spec import entry_points as plugins
+from job.spec.fingerprints import fingerprint
 from job.spec.loading import load_spec
-from job.spec.matrix import fingerprint
 from job.spec.schema import JobSpec
 from job.spec.spec_file import json_schema
 

@@ -3,8 +3,8 @@
 import pytest
 
 from job.errors import SpecError
+from job.spec.fingerprints import fingerprint
 from job.spec.loading import load_spec
-from job.spec.matrix import fingerprint
 
 JOB = "  - name: a\n    problem: {kind: copy, source_length: 2, cardinality: 6}\n"
 

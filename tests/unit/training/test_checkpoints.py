@@ -11,7 +11,9 @@ import tensorflow as tf
 from job.models.seq2seq import build_training_model
 from job.problems.integers import Copy
 from job.process.stopping import Stop, Stopped
-from job.spec.schema import CopySpec, EarlyStoppingSpec, ModelSpec, OptimizerSpec, TrainingSpec
+from job.spec.model_section import ModelSpec
+from job.spec.problem_sections import CopySpec
+from job.spec.training_section import EarlyStoppingSpec, OptimizerSpec, TrainingSpec
 from job.training import checkpoints
 from job.training import fit as training
 from job.training.checkpoints import KEPT, Checkpoint, Checkpoints, marks

@@ -15,7 +15,9 @@ from job.models.seq2seq import build_training_model
 from job.problems.addition import Addition
 from job.problems.base import Examples
 from job.problems.integers import Copy
-from job.spec.schema import AdditionSpec, CopySpec, EarlyStoppingSpec, ModelSpec, OptimizerSpec, TrainingSpec
+from job.spec.model_section import ModelSpec
+from job.spec.problem_sections import AdditionSpec, CopySpec
+from job.spec.training_section import EarlyStoppingSpec, OptimizerSpec, TrainingSpec
 from job.training import fit as training
 from job.training.fit import Adam, compile_loop, fit, learning_rate
 from job.training.objectives import masked_loss, shifted

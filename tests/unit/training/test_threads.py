@@ -16,7 +16,9 @@ import keras
 import tensorflow as tf
 from job.models.seq2seq import build_training_model
 from job.problems.integers import Copy
-from job.spec.schema import CopySpec, ModelSpec, TrainingSpec
+from job.spec.model_section import ModelSpec
+from job.spec.problem_sections import CopySpec
+from job.spec.training_section import TrainingSpec
 from job.training.fit import compile_loop, fit
 assert tf.config.threading.get_inter_op_parallelism_threads() == int(sys.argv[1])
 keras.utils.set_random_seed(1)

@@ -1,0 +1,65 @@
+"""The base classes of all sections of a job, and the types that several sections share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from job.metrics import Family
+from job.storage.local_paths import is_address, refusal
+
+Separator = Literal["", " "]
+"""The text between two tokens: nothing between characters, a space between all others."""
+
+
+class Section(BaseModel):
+    """A frozen section of a job that refuses unknown keys and converts no types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class ProblemSection(Section):
+    """The `problem` section of one kind of problem; what other parts ask of every kind."""
+
+    @property
+    def families(self) -> tuple[Family, ...]:
+        """The families of metrics that the problem has."""
+        return ("tokens", "timing")
+
+    @property
+    def data_files(self) -> tuple[str, ...]:
+        """The names of all data files, as written in the spec."""
+        return ()
+
+    @property
+    def validates(self) -> bool:
+        """Whether there are validation examples, which early stopping needs."""
+        return True
+
+    @property
+    def sizes(self) -> tuple[str, ...]:
+        """The keys of sizes that `evaluation.also` may change for a trained model."""
+        return ()
+
+    @property
+    def target_separator(self) -> Separator | None:
+        """The separator of a target's tokens; None if only the problem's package knows it."""
+        return None
+
+
+def _on_this_machine(name: str) -> str:
+    if is_address(name):
+        raise ValueError(refusal(name))
+    return name
+
+
+FileName = Annotated[
+    str,
+    AfterValidator(_on_this_machine),
+    Field(
+        min_length=1,
+        max_length=4096,
+        description="Path relative to the spec, or `package:NAME/PATH` for a file of an installed package.",
+    ),
+]
