@@ -668,7 +668,7 @@ def test_permission_refused_by_the_system(tmp_path: Path, monkeypatch: pytest.Mo
     def refuse(*args: object, **kwargs: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     assert complaints_of(tmp_path / "jobs.yaml") == [(0, "", "cannot be read: Permission denied")]
 
 
