@@ -11,8 +11,9 @@ from job.batch.judging import completed, judge_by_plan
 from job.batch.lock import lock_output
 from job.batch.plan import PlannedJob, write_marks
 from job.errors import BaselineError, DamagedResultError, OutputError
-from job.gating import gates
-from job.gating.comparison import Candidate, check_comparable, compare
+from job.gating import batch_verdict
+from job.gating.comparability import PlannedComparison, check_comparable
+from job.gating.comparison import Candidate, compare
 from job.gating.plan_file import PlanEntry, read_entries
 from job.gating.recorded_batch import RecordedBatch, check_files, read_recorded
 from job.gating.seed_summaries import families, summarize
@@ -45,7 +46,10 @@ class RunBaseline:
         rules = {planned.job.name: planned.job.gate for planned in plan}
         present = {result.name for result in results}
         missing = [name for name in rules if name not in present]
-        return compare(self.recorded, Candidate(results, output, self.planned, rules, missing))
+        candidate = Candidate(
+            results=results, output=output, planned=self.planned, gates=rules, missing=missing
+        )
+        return compare(self.recorded, candidate)
 
 
 def check_baseline(
@@ -70,8 +74,13 @@ def check_baseline(
     """
     recorded = _read_elsewhere(path, output)
     planned = tuple(p.job.name for p in plan)
-    jobs = [(p.job.name, p.problem_fingerprint, p.job.model_dump(mode="json")) for p in chosen]
-    names = [name for name, *_ in jobs]
+    jobs = [
+        PlannedComparison(
+            name=p.job.name, problem_fingerprint=p.problem_fingerprint, spec=p.job.model_dump(mode="json")
+        )
+        for p in chosen
+    ]
+    names = [job.name for job in jobs]
     check_comparable(recorded, jobs, planned if sharded else names)
     check_files(recorded, names)
     return RunBaseline(recorded, planned)
@@ -111,7 +120,10 @@ def compare_merged(
     check_files(recorded, planned)
     present = {result.name for result in results}
     missing = [name for name in planned if name not in present]
-    return compare(recorded, Candidate(results, output, planned, gates_of(plan), missing))
+    candidate = Candidate(
+        results=results, output=output, planned=planned, gates=gates_of(plan), missing=missing
+    )
+    return compare(recorded, candidate)
 
 
 def gates_of(plan: Sequence[PlanEntry]) -> dict[str, GateSpec]:
@@ -151,9 +163,16 @@ def compare_and_judge(baseline: Path, candidate: Path) -> tuple[Comparison, Verd
     plan = completed(
         {r.name: _entry(written, r) or PlanEntry(r.name, r.fingerprint) for r in results}, results
     )
-    found = compare(before, Candidate(results, now.output, planned, gates_of(plan), now.report.missing))
-    failed = gates.gate_findings(results, summarize(results, families(plan)))
-    return found, gates.conclude([*gates.comparison_findings(found.jobs), *failed])
+    candidate_batch = Candidate(
+        results=results,
+        output=now.output,
+        planned=planned,
+        gates=gates_of(plan),
+        missing=now.report.missing,
+    )
+    found = compare(before, candidate_batch)
+    failed = batch_verdict.gate_findings(results, summarize(results, families(plan)))
+    return found, batch_verdict.conclude([*batch_verdict.comparison_findings(found.jobs), *failed])
 
 
 def _plan_of(batch: RecordedBatch) -> dict[str, PlanEntry]:
@@ -198,7 +217,7 @@ def update_baseline(path: Path, output: OutputPaths, report: Report, planned: Se
         [replace(job, reused=False) for job in jobs],
         started_at=datetime.fromisoformat(report.started_at),
         finished_at=datetime.fromisoformat(report.finished_at),
-        verdict=gates.decide([job.name for job in jobs], jobs),
+        verdict=batch_verdict.decide([job.name for job in jobs], jobs),
     )
     if not path.is_dir():
         artifacts.write_text(path, updated.to_json())

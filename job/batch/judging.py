@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from job.gating import gates
-from job.gating.comparison import recorded_gate
+from job.gating.gates import recorded_gate
 from job.gating.plan_file import PlanEntry
 from job.results.records import JobResult
 from job.spec.gate_section import GateSpec

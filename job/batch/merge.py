@@ -14,8 +14,8 @@ from job.batch.gather import common_plan, distinct, gather, read_result
 from job.batch.judging import completed, judge_by_plan
 from job.batch.lock import holder, lock_output
 from job.errors import BAD_USAGE, FAILED, DamagedResultError
-from job.gating import gates
-from job.gating.comparison import merge_comparisons
+from job.gating import batch_verdict
+from job.gating.merged_comparisons import merge_comparisons
 from job.gating.plan_file import PlanEntry, write_entries
 from job.gating.seed_summaries import families, summarize
 from job.reports.build import build_report
@@ -109,7 +109,7 @@ def _report(
             [_time(run.finished_at) for run in (*told.values(), *unstarted)],
             default=datetime.now(timezone.utc),
         ),
-        verdict=gates.decide(
+        verdict=batch_verdict.decide(
             [name for name in names if name in present or name in unusable or not holders],
             results,
             comparison=against,
@@ -130,12 +130,12 @@ def _report(
     )
 
 
-def _running(holders: Sequence[str], waiting: int, count: int) -> Iterator[gates.Finding]:
+def _running(holders: Sequence[str], waiting: int, count: int) -> Iterator[batch_verdict.Finding]:
     if holders:
         who = "; ".join(dict.fromkeys(holders))
         left = f"{waiting:,} of {count:,} jobs have no result yet" if waiting else "every job has a result"
         reason = f"the batch is still running ({who}): {left}, and this is not its verdict"
-        yield gates.Finding(FAILED, reason)
+        yield batch_verdict.Finding(FAILED, reason)
 
 
 def _unstarted(results: Sequence[JobResult], runs: Sequence[Report]) -> list[Report]:
@@ -149,12 +149,12 @@ def _unstarted(results: Sequence[JobResult], runs: Sequence[Report]) -> list[Rep
     ]
 
 
-def _never_began(unstarted: Iterable[Report]) -> Iterator[gates.Finding]:
+def _never_began(unstarted: Iterable[Report]) -> Iterator[batch_verdict.Finding]:
     told = {reason: run.exit_code for run in unstarted for reason in run.unstarted}
     for reason, code in told.items():
-        exit_code = code if code in gates.PRECEDENCE else BAD_USAGE
+        exit_code = code if code in batch_verdict.PRECEDENCE else BAD_USAGE
         sentence = f"the last run did not start, so the results are of earlier ones: {reason}"
-        yield gates.Finding(exit_code, sentence)
+        yield batch_verdict.Finding(exit_code, sentence)
 
 
 def _runs(sources: Iterable[OutputPaths]) -> list[Report]:

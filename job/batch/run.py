@@ -16,7 +16,7 @@ from job.batch.derived_files import restore_and_record
 from job.batch.plan import PlannedJob, entry_of
 from job.batch.progress import Log
 from job.batch.resume import make_room
-from job.gating import gates
+from job.gating import batch_verdict, gates
 from job.gating.seed_summaries import families, summarize
 from job.process import environment
 from job.process.stopping import Request, Stop
@@ -184,7 +184,7 @@ def run_batch(
         found,
         started_at=began,
         finished_at=datetime.now(timezone.utc),
-        verdict=gates.decide(
+        verdict=batch_verdict.decide(
             names, found, stopped_by=stopped_by, may_be_empty=may_be_empty, comparison=against, seeds=seeds
         ),
         missing=[name for name in names if name not in results],

@@ -3,37 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from job.errors import (
-    BAD_BASELINE,
-    BAD_USAGE,
-    FAILED,
-    GATE_FAILED,
-    OK,
-    SIGHUP_EXIT,
-    SIGINT_EXIT,
-    SIGTERM_EXIT,
-)
+from job.errors import OutputError
 from job.gating.confidence_intervals import examples_needed, round_up, within_sampling_error
-from job.metrics import METRICS, leading_metric
-from job.process.stopping import Request
-from job.results.records import (
-    FINISHED,
-    Comparison,
-    GateOutcome,
-    JobComparison,
-    JobResult,
-    SeedsSummary,
-    Status,
-    Verdict,
-)
+from job.metrics import METRICS, gate_key
+from job.results.records import FINISHED, GateOutcome, JobResult, Status
 from job.spec.gate_section import GateSpec
-
-PRECEDENCE = (SIGTERM_EXIT, SIGINT_EXIT, SIGHUP_EXIT, BAD_USAGE, FAILED, BAD_BASELINE, GATE_FAILED)
-"""Exit codes other than 0; where several apply, the first one here is the batch's."""
 
 
 def judge(
@@ -129,132 +107,23 @@ def status(outcomes: Iterable[GateOutcome]) -> Status:
     return "passed" if all(outcome.passed for outcome in outcomes) else "gate_failed"
 
 
-@dataclass(frozen=True)
-class Finding:
-    """Something that keeps a batch from success.
-
-    Args:
-        exit_code: the code that it calls for, one of `PRECEDENCE`.
-        reason: one plain sentence.
-    """
-
-    exit_code: int
-    reason: str
-
-
-def decide(
-    planned: Sequence[str],
-    results: Sequence[JobResult],
-    *,
-    stopped_by: Request | None = None,
-    may_be_empty: bool = False,
-    comparison: Comparison | None = None,
-    seeds: Sequence[SeedsSummary] = (),
-    besides: Iterable[Finding] = (),
-    unusable: Mapping[str, str] | None = None,
-) -> Verdict:
-    """Judge a batch.
-
-    Args:
-        planned: names of the jobs that must have a result, in order.
-        results: the results that there are; one that was not planned is judged like the others.
-        stopped_by: why the batch was ended before its jobs were.
-        may_be_empty: nothing planned is nothing wrong: one of more shards than there are jobs.
-        comparison: with a baseline, where there is one.
-        seeds: of the jobs that have several, with the bars on their means judged.
-        besides: what else keeps the batch from success.
-        unusable: by job name, why a result that is there cannot be used.
+def recorded_gate(result: JobResult) -> GateSpec | None:
+    """Return the gate that a job was judged by when it was run, as far as its result records it.
 
     Returns:
-        exit code 0 only when there is at least one result (or none had to be), all planned ones are there,
-        all passed, and none is worse than its baseline.
+        None where neither the spec in it nor the outcomes tell, but the status is that of a failed gate.
+
+    Raises:
+        OutputError: what is recorded is no gate.
     """
-    found = () if may_be_empty and not planned and not results else findings(planned, results, unusable)
-    finished = {result.name for result in results if result.finished}
-    compared = [job for job in comparison.jobs if job.name in finished] if comparison else []
-    means = _mean_findings(seeds)
-    against = comparison_findings(compared)
-    return conclude([*besides, *_stop_findings(stopped_by), *found, *means, *against])
-
-
-def findings(
-    planned: Sequence[str], results: Sequence[JobResult], unusable: Mapping[str, str] | None = None
-) -> tuple[Finding, ...]:
-    """Return what is wrong with a batch's results: planned jobs in order, then jobs that were not planned."""
-    if not planned and not results:
-        return (Finding(FAILED, "no job was run"),)
-    reasons = unusable or {}
-    by_name = {result.name: result for result in results}
-    names = dict.fromkeys([*planned, *by_name])
-    return tuple(
-        finding for name in names for finding in _job_findings(name, by_name.get(name), reasons.get(name))
-    )
-
-
-def gate_findings(results: Iterable[JobResult], seeds: Iterable[SeedsSummary]) -> Iterator[Finding]:
-    """Yield the gates that finished jobs failed, and those on the means over seeds."""
-    for result in results:
-        if result.status in FINISHED:
-            found = _job_findings(result.name, result)
-            yield from (finding for finding in found if finding.exit_code == GATE_FAILED)
-    yield from _mean_findings(seeds)
-
-
-def _mean_findings(seeds: Iterable[SeedsSummary]) -> Iterator[Finding]:
-    for job in seeds:
-        missed = [outcome.shortfall for outcome in job.gates if not outcome.passed]
-        if missed:
-            over = f"the mean of {len(job.seeds)} seeds"
-            yield Finding(GATE_FAILED, f"job {job.name} failed its gate on {over}: {'; '.join(missed)}")
-
-
-def comparison_findings(jobs: Iterable[JobComparison]) -> Iterator[Finding]:
-    """Yield what is wrong with jobs held against a baseline: they are worse, or cannot be compared."""
-    for job in jobs:
-        if job.verdict == "regression":
-            yield Finding(GATE_FAILED, f"job {job.name} is worse than its baseline: {job.reason}")
-        elif job.verdict == "not_comparable":
-            yield Finding(BAD_BASELINE, f"job {job.name} cannot be compared: {job.reason}")
-
-
-def conclude(findings: Iterable[Finding]) -> Verdict:
-    """Turn findings into the verdict: the most urgent exit code, and the reasons, most urgent first."""
-    ordered = sorted(findings, key=lambda finding: PRECEDENCE.index(finding.exit_code))
-    exit_code = ordered[0].exit_code if ordered else OK
-    return Verdict(exit_code, tuple(finding.reason for finding in ordered))
-
-
-def _stop_findings(request: Request | None) -> Iterator[Finding]:
-    if request is not None:
-        reason = f"the batch was stopped by {request.cause}; run the same command again to go on"
-        yield Finding(request.exit_code, reason)
-
-
-def _job_findings(name: str, result: JobResult | None, unusable: str | None = None) -> Iterator[Finding]:
-    if result is None and unusable:
-        yield Finding(FAILED, f"job {name} has no result that can be used: {unusable}")
-    elif result is None:
-        yield Finding(FAILED, f"job {name} has no result")
-    elif result.status == "failed":
-        cause = result.error.summary if result.error else "the cause was not recorded"
-        yield Finding(FAILED, f"job {name} failed: {cause}")
-    elif result.status == "interrupted":
-        yield Finding(FAILED, f"job {name} was interrupted before it finished")
-    elif lacking := _lacking(result):
-        yield Finding(FAILED, f"job {name} failed: it has no {lacking} that is a finite number")
-    else:
-        missed = [outcome.shortfall for outcome in result.gates if not outcome.passed]
-        # Either sign is enough: a result file that contradicts itself must not pass.
-        if missed or result.status == "gate_failed":
-            cause = "; ".join(missed) or "which one was not recorded"
-            yield Finding(GATE_FAILED, f"job {name} failed its gate: {cause}")
-
-
-def _lacking(result: JobResult) -> str:
-    """Return the leading metric of a finished job that does not have it; empty where it does."""
-    problem = result.spec.get("problem")
-    kind = problem.get("kind") if isinstance(problem, dict) else None
-    if kind is None:  # a result that does not say what it is of
-        return ""
-    leading = leading_metric(kind)
-    return "" if math.isfinite(result.metrics.get(leading, math.nan)) else leading
+    try:
+        if "gate" not in result.spec and result.gates:
+            return GateSpec.model_validate({gate_key(gate.metric): gate.bound for gate in result.gates})
+        if "gate" in result.spec or result.status != "gate_failed":
+            return GateSpec.model_validate(result.spec.get("gate", {}))
+    except (KeyError, ValueError) as error:
+        raise OutputError(
+            f"the result of job {result.name} records a gate that cannot be read "
+            f"({str(error).splitlines()[0]}); run its batch again"
+        ) from error
+    return None

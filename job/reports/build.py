@@ -29,7 +29,7 @@ def build_report(
     Args:
         results: in the plan's order.
         started_at, finished_at: aware; written in UTC, to the second.
-        verdict: see `job.gates.decide`.
+        verdict: see `job.gating.batch_verdict.decide`.
         missing: names of planned jobs without a result, in the plan's order.
         reused: names of the jobs that were done before this run; they are marked so.
         comparison: with a baseline, where there is one.

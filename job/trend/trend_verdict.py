@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from job.errors import GATE_FAILED, OK, SIGHUP_EXIT, SIGINT_EXIT, SIGTERM_EXIT
-from job.gating.gates import decide
+from job.gating.batch_verdict import decide
 from job.reports.formatting import plain, quantity
 from job.results.records import JobResult, Report
 from job.trend.metric_series import Change, LeftOut, Run, Series, first_bad

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from job.gating.gates import decide
+from job.gating.batch_verdict import decide
 from job.reports.html import html_page
 from job.results.records import (
     Comparison,

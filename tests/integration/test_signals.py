@@ -65,7 +65,7 @@ def test_sigterm_saves_the_state_of_what_runs_and_ends_the_batch_soon(command, t
     assert time.monotonic() - began < 10
     assert code == 143
     assert "Traceback" not in said
-    assert "run the same command again to go on" in said
+    assert "run the same command again to resume it" in said
     report = read(output / "report.json")
     assert (report["exit_code"], report["totals"]["interrupted"], report["missing"]) == (143, 2, [])
     assert [(job["name"], job["status"]) for job in report["jobs"]] == [

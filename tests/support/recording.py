@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import replace
 from datetime import datetime, timezone
 
-from job.gating import gates
+from job.gating import batch_verdict
 from job.reports.build import build_report
 from job.reports.report_files import write_reports
 from job.results.records import Artifact, JobResult, Prediction
@@ -79,7 +79,7 @@ def leave(root, jobs, *, plan=(), missing=(), hour=2):
         results,
         started_at=moment,
         finished_at=moment,
-        verdict=gates.decide(names, results),
+        verdict=batch_verdict.decide(names, results),
         missing=missing,
     )
     write_reports(output, report)

@@ -18,7 +18,7 @@ from job.batch.resume import make_room
 from job.batch.run import run_batch
 from job.cli import app as cli
 from job.errors import BAD_BASELINE, BAD_USAGE, FAILED
-from job.gating import gates
+from job.gating import batch_verdict
 from job.reports.build import build_report
 from job.reports.report_files import write_reports
 from job.results.job_files import list_files
@@ -88,7 +88,7 @@ def batch(output):
         }
         results.append(leave_job(output, planned.job.name, planned.fingerprint, **accuracy, **given))
     moment = datetime(2026, 7, 1, tzinfo=timezone.utc)
-    verdict = gates.decide([result.name for result in results], results)
+    verdict = batch_verdict.decide([result.name for result in results], results)
     write_reports(output, build_report(results, started_at=moment, finished_at=moment, verdict=verdict))
     return lambda **options: make_plan(spec, output, **options)
 

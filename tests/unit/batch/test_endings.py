@@ -13,7 +13,7 @@ import pytest
 from job.batch.lock import lock_output
 from job.batch.plan import make_plan, write_plan
 from job.cli import app as cli
-from job.gating import gates
+from job.gating import batch_verdict, gates
 from job.process.stopping import Request, Stopped
 from job.reports.build import build_report
 from job.reports.report_files import write_reports
@@ -80,7 +80,7 @@ def green(here):
 
 
 def leave(output, results, moment):
-    verdict = gates.decide([result.name for result in results], results)
+    verdict = batch_verdict.decide([result.name for result in results], results)
     write_reports(output, build_report(results, started_at=moment, finished_at=moment, verdict=verdict))
 
 

@@ -14,7 +14,7 @@ from job.batch.lock import lock_output
 from job.batch.merge import merge_reports
 from job.batch.plan import write_marks
 from job.errors import BAD_USAGE, OutputError
-from job.gating import gates
+from job.gating import batch_verdict
 from job.reports.build import build_report
 from job.reports.report_files import write_reports
 from job.results.records import GateOutcome, Report
@@ -54,7 +54,7 @@ def leave(tmp_path):
             results,
             started_at=at(began),
             finished_at=at(ended),
-            verdict=gates.decide([result.name for result in results], results),
+            verdict=batch_verdict.decide([result.name for result in results], results),
             reused=reused,
         )
         write_reports(replace(output, shard=shard), report)

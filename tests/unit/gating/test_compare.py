@@ -10,8 +10,9 @@ from scipy import stats
 
 from job.batch.baseline import compare_recorded
 from job.errors import BAD_BASELINE, BAD_USAGE, GATE_FAILED, BaselineError, OutputError
-from job.gating.comparison import _advice, judge_together, merge_comparisons
-from job.gating.gates import comparison_findings, conclude
+from job.gating.batch_verdict import comparison_findings, conclude
+from job.gating.comparison_verdicts import examples_advice, judge_together
+from job.gating.merged_comparisons import merge_comparisons
 from job.gating.metric_tests import compare_pairs, metric_comparison
 from job.gating.paired_examples import pair_examples
 from job.gating.significance_tests import mcnemar, two_proportions
@@ -102,7 +103,7 @@ def test_as_many_examples_as_the_advice_says_would_be_significant():
     """A change as large, in as many more examples, by the same test."""
     gate = GateSpec()
     metric = metric_comparison("sequence_accuracy", evidence(9000, 60, 40), gate, 9100, paired=True)
-    needed = int(_advice(metric, metric.p_value).split()[-2].replace(",", ""))
+    needed = int(examples_advice(metric, metric.p_value).split()[-2].replace(",", ""))
     times = needed / 9100
     assert evidence(0, round(60 * times), round(40 * times)).p_value <= gate.alpha
     assert evidence(0, round(45 * times), round(30 * times)).p_value > gate.alpha
@@ -489,7 +490,7 @@ def test_a_part_that_was_not_compared_does_not_pass_silently():
     part = Comparison("b", "2026-07-01", None, judge_together([measured("one", evidence(100, 1, 1))]))
     merged = merge_comparisons({"one": part, "two": None})
     assert verdicts(merged) == {"one": "unchanged", "two": "not_comparable"}
-    with pytest.raises(BaselineError, match="held against different baselines"):
+    with pytest.raises(BaselineError, match="compared with different baselines"):
         merge_comparisons({"one": part, "two": replace(part, baseline_finished_at="2026-07-02")})
 
 

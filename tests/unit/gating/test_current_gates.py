@@ -11,8 +11,9 @@ from job.batch.baseline import RunBaseline, compare_and_judge
 from job.batch.merge import merge_reports
 from job.batch.plan import PlannedJob
 from job.errors import GATE_FAILED, OK
-from job.gating.comparison import judge_together, merge_comparisons
-from job.gating.gates import decide
+from job.gating.batch_verdict import decide
+from job.gating.comparison_verdicts import judge_together
+from job.gating.merged_comparisons import merge_comparisons
 from job.gating.metric_tests import metric_comparison
 from job.gating.plan_file import PlanEntry, write_entries
 from job.gating.recorded_batch import read_recorded

@@ -12,8 +12,9 @@ from recording import a_forecast, a_job, leave, right_and_wrong
 from job.batch.baseline import compare_recorded
 from job.cli import app as cli
 from job.errors import BAD_BASELINE, GATE_FAILED, OK, BaselineError
-from job.gating.comparison import judge_together, merge_comparisons
-from job.gating.gates import comparison_findings, conclude
+from job.gating.batch_verdict import comparison_findings, conclude
+from job.gating.comparison_verdicts import judge_together
+from job.gating.merged_comparisons import merge_comparisons
 from job.gating.metric_tests import metric_comparison
 from job.gating.significance_tests import mcnemar, two_proportions
 from job.reports.comparison_tables import against_markdown

@@ -12,7 +12,7 @@ from job.batch.plan import make_plan, write_plan
 from job.batch.progress import Log
 from job.batch.run import run_batch
 from job.errors import GATE_FAILED, OK
-from job.gating.gates import decide
+from job.gating.batch_verdict import decide
 from job.gating.plan_file import PlanEntry
 from job.gating.seed_summaries import SeedFamily, families, summarize
 from job.process.stopping import Stop

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sample_results import BROKEN, SHORT, STOPPED, TUTORIAL
 
-from job.gating.gates import decide
+from job.gating.batch_verdict import decide
 from job.reports.build import build_report
 from job.results.records import JobResult, Report
 

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from job.errors import InputError
-from job.gating.gates import decide
+from job.gating.batch_verdict import decide
 from job.reports.build import build_report
 from job.results.records import JobResult, MetricOverSeeds, SeedsSummary
 from job.trend.metric_series import all_series, changes, first_bad, least, read_runs
