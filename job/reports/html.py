@@ -177,7 +177,7 @@ def _drawing(path: Path) -> str:
         return ""
     try:
         return read_regular(path).decode("utf-8")
-    except (OSError, UnicodeDecodeError):
+    except (OSError, ValueError):
         return ""
 
 
