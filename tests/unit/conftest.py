@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 
 import pytest
+from worker_fixtures import make_task, output, stand_in  # noqa: F401 - fixtures
 
 from job.results.records import JobResult
 from job.running.task import Task

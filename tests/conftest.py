@@ -1,0 +1,31 @@
+"""Markers by suite, so that a part of the tests can be chosen: `pytest -m fast`."""
+
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+
+FAST = ("spec", "problems", "results", "storage", "gating", "trend", "reports")
+"""The suites of `tests/unit` that load no TensorFlow and train nothing."""
+
+
+def suite_of(path):
+    """Return the marker of a test file: `fast`, `tensorflow`, or the name of its directory below tests/."""
+    first, *rest = path.relative_to(TESTS).parts
+    if first != "unit":
+        return first
+    return "fast" if len(rest) > 1 and rest[0] in FAST else "tensorflow"
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        item.add_marker(getattr(pytest.mark, suite_of(item.path)))
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Do not even import what `-m fast` leaves out: TensorFlow takes seconds."""
+    is_test = collection_path.suffix == ".py" and collection_path.name.startswith("test_")
+    if config.option.markexpr == "fast" and is_test and suite_of(collection_path) != "fast":
+        return True
+    return None
