@@ -16,7 +16,7 @@ from job.gating.comparability import PlannedComparison, check_comparable
 from job.gating.comparison import Candidate, compare
 from job.gating.plan_file import PlanEntry, read_entries
 from job.gating.recorded_batch import RecordedBatch, check_files, read_recorded
-from job.gating.seed_summaries import families, summarize
+from job.gating.seed_summaries import seed_families, summarize_seeds
 from job.reports.build import build_report
 from job.reports.report_files import write_reports
 from job.results.records import Comparison, JobResult, Report, Verdict
@@ -171,7 +171,7 @@ def compare_and_judge(baseline: Path, candidate: Path) -> tuple[Comparison, Verd
         missing=now.report.missing,
     )
     found = compare(before, candidate_batch)
-    failed = batch_verdict.gate_findings(results, summarize(results, families(plan)))
+    failed = batch_verdict.gate_findings(results, summarize_seeds(results, seed_families(plan)))
     return found, batch_verdict.conclude([*batch_verdict.comparison_findings(found.jobs), *failed])
 
 

@@ -17,7 +17,7 @@ from job.errors import BAD_USAGE, FAILED, DamagedResultError
 from job.gating import batch_verdict
 from job.gating.merged_comparisons import merge_comparisons
 from job.gating.plan_file import PlanEntry, write_entries
-from job.gating.seed_summaries import families, summarize
+from job.gating.seed_summaries import seed_families, summarize_seeds
 from job.reports.build import build_report
 from job.reports.report_files import write_reports
 from job.results.records import Comparison, JobResult, Report
@@ -100,7 +100,7 @@ def _report(
         parts = {r.name: told[r.name].comparison if r.name in told else None for r in results}
         against = merge_comparisons(parts, gates_of(plan))
     present = {result.name for result in results}
-    seeds = summarize(results, families(plan))
+    seeds = summarize_seeds(results, seed_families(plan))
     unstarted = _unstarted(results, runs)
     return build_report(
         results,

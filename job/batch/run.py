@@ -17,7 +17,7 @@ from job.batch.plan import PlannedJob, entry_of
 from job.batch.progress import Log
 from job.batch.resume import make_room
 from job.gating import batch_verdict, gates
-from job.gating.seed_summaries import families, summarize
+from job.gating.seed_summaries import seed_families, summarize_seeds
 from job.process import environment
 from job.process.stopping import Request, Stop
 from job.reports.build import build_report
@@ -178,7 +178,7 @@ def run_batch(
     stopped_by = _run(tasks, log, results, stop or Stop(), pool=pool, fail_fast=fail_fast)
     names = [p.job.name for p in plan]
     found = [results[name] for name in names if name in results]
-    seeds = summarize(found, families([entry_of(p.job, p.fingerprint) for p in plan]))
+    seeds = summarize_seeds(found, seed_families([entry_of(p.job, p.fingerprint) for p in plan]))
     against = baseline.compare(found, output, plan) if baseline and not stopped_by else None
     report = build_report(
         found,

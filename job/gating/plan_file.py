@@ -1,4 +1,4 @@
-"""`plan.json`: the jobs that an output directory was last run with, and the gates that judge them."""
+"""Read and write `plan.json`: the jobs of the last run in an output directory, and their gates."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class PlanEntry:
     """One job of a plan.
 
     Args:
-        name: the job's.
+        name: of the job.
         fingerprint: of the job as planned.
-        gate: what its result and its comparison with a baseline are judged by; None in the plan of an earlier
-            version, which leaves that to the spec recorded in the result.
-        family: the name in the spec of a job with `seeds`, of which this job is one run; None for other jobs.
-        seed: of this job; None in the plan of an earlier version.
+        gate: that judges its result and its comparison with a baseline; None in a plan of an earlier version,
+            for which the gate recorded in the result applies.
+        family: name in the spec of the job with `seeds` of which this job is one run; None for other jobs.
+        seed: of this job; None in a plan of an earlier version.
         seeds: all seeds of the family, in the spec's order; empty for other jobs.
     """
 
@@ -46,13 +46,17 @@ class _PlanFile:
     schema_version: int = SCHEMA_VERSION
 
 
-@cache
+@cache  # built on first use: it takes time that commands which read no plan need not spend
 def _reader() -> TypeAdapter[_PlanFile]:
     return TypeAdapter(_PlanFile)
 
 
 def write_entries(output: OutputPaths, entries: Iterable[PlanEntry]) -> None:
-    """Write `plan.json`; raises `OSError` with the old file in place."""
+    """Write `plan.json`, replacing an older one.
+
+    Raises:
+        OSError: it cannot be written; an older file is unchanged.
+    """
     jobs = [_record(entry) for entry in entries]
     text = json.dumps({"schema_version": SCHEMA_VERSION, "jobs": jobs}, indent=2, allow_nan=False)
     artifacts.write_text(output.plan, text + "\n")
@@ -69,7 +73,7 @@ def read_entries(path: Path) -> dict[str, PlanEntry]:
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: it is no plan.
+        ValueError: it is not a plan.
     """
     try:
         plan = validated(_reader(), read_json(path))
@@ -77,5 +81,5 @@ def read_entries(path: Path) -> dict[str, PlanEntry]:
         raise DocumentError(f"{path} is not a plan of seq2seq-job: {error}") from error
     entries = {entry.name: entry for entry in plan.jobs}
     if len(entries) < len(plan.jobs):
-        raise DocumentError(f"{path} is not a plan of seq2seq-job: a job is there twice")
+        raise DocumentError(f"{path} is not a plan of seq2seq-job: a job is listed twice")
     return entries

@@ -1,4 +1,4 @@
-"""What a batch left: its `report.json` and, where it lies in an output directory, its predictions."""
+"""Read an earlier batch: its `report.json` and, from an output directory, the predictions of its jobs."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class RecordedBatch:
     """A batch read from disk.
 
     Args:
-        name: where it lies, as the user named it.
-        output: the directory that its `report.json` lies in.
-        report: what it says.
+        name: its path as the user wrote it.
+        output: the directory that contains its `report.json`.
+        report: content of that file.
     """
 
     name: str
@@ -36,20 +36,21 @@ class RecordedBatch:
 
     @property
     def commit(self) -> str | None:
-        """The commit that its jobs were run at; None where it is not known, or not the same for all."""
+        """The Git commit that the jobs were run from; None if unknown or not the same for all jobs."""
         commits = {result.environment.get("git_commit") for result in self.report.jobs}
         return commits.pop() if len(commits) == 1 else None
 
 
 def read_recorded(path: Path, role: str = "baseline") -> RecordedBatch:
-    """Read an output directory, or a `report.json` alone.
+    """Read the batch of an output directory, or of a `report.json` alone.
 
     Args:
-        path: of either.
-        role: what the batch is for whoever reads an error.
+        path: the directory or the file.
+        role: how errors call the batch: `baseline` or `candidate`.
 
     Raises:
-        BaselineError: it is not there, cannot be read, or was written by another version's schema.
+        BaselineError: it does not exist, cannot be read, has another schema version, or its last run did not
+            start.
     """
     output = OutputPaths(path if path.is_dir() else path.parent)
     file = output.report if path.is_dir() else path
@@ -61,7 +62,7 @@ def read_recorded(path: Path, role: str = "baseline") -> RecordedBatch:
         raise BaselineError(f"{role} {file} cannot be read: {why(error)}") from error
     except ValueError as error:
         raise BaselineError(
-            f"{role} {file} is no report that this version reads ({why(error)}); run its batch again"
+            f"{role} {file} is not a report that this version reads ({why(error)}); run its batch again"
         ) from error
     if batch.report.unstarted:
         raise BaselineError(
@@ -72,11 +73,11 @@ def read_recorded(path: Path, role: str = "baseline") -> RecordedBatch:
 
 
 def check_files(batch: RecordedBatch, names: Iterable[str], role: str = "baseline") -> None:
-    """See that the files that a batch still has of some jobs are those that its results tell of.
+    """Check that the files of some jobs of a batch are unchanged since their results were written.
 
     Args:
-        batch: read from disk; a baseline holds no models, so files may be missing.
-        names: of the jobs; those that it does not have are passed over.
+        batch: read from disk. Files may be missing: a baseline has no models.
+        names: of the jobs; names that the batch does not have are ignored.
         role: see `read_recorded`.
 
     Raises:
@@ -93,17 +94,18 @@ def check_files(batch: RecordedBatch, names: Iterable[str], role: str = "baselin
 
 
 def _absent(path: Path) -> str:
+    """Return what is missing at a path without a report, and what was expected, as a clause."""
     if path.is_dir() and OutputPaths(path).reports:
-        return f"holds reports of shards alone; merge them with: seq2seq-job report {path}"
+        return f"holds only the reports of shards; merge them with: seq2seq-job report {path}"
     found = "holds no report.json" if path.is_dir() else "is not there"
     return f"{found}; expected a report.json or an output directory, such as --output-dir of an earlier run"
 
 
 def read_predictions(output: OutputPaths, result: JobResult) -> tuple[Prediction, ...] | None:
-    """Return the predictions of a job, None where there is no file of them.
+    """Return the predictions of a job, in the order of its test set; None if it has no file of them.
 
     Raises:
-        BaselineError: the file is not the one that the result tells of, or cannot be read.
+        BaselineError: the file is not the one whose checksum the result records, or cannot be read.
     """
     path = output.job(result.name).predictions
     try:
@@ -112,10 +114,10 @@ def read_predictions(output: OutputPaths, result: JobResult) -> tuple[Prediction
         return None
     except OSError as error:
         raise BaselineError(f"{path} cannot be read: {why(error)}") from error
-    told = {artifact.path: artifact.sha256 for artifact in result.artifacts}
-    if told.get(path.name) != hashlib.sha256(content).hexdigest():
-        raise BaselineError(f"{path} is not the file that the result of job {result.name} tells of")
+    checksums = {artifact.path: artifact.sha256 for artifact in result.artifacts}
+    if checksums.get(path.name) != hashlib.sha256(content).hexdigest():
+        raise BaselineError(f"{path} is not the file that the result of job {result.name} lists")
     try:
         return tuple(map(Prediction.from_line, content.splitlines()))
     except ValueError as error:
-        raise BaselineError(f"{path} holds a line that is no prediction: {why(error)}") from error
+        raise BaselineError(f"{path} has a line that is not a prediction: {why(error)}") from error

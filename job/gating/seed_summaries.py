@@ -1,10 +1,9 @@
-"""The runs of a job with `seeds` -> what they come to together."""
+"""Summarize the runs of a job with `seeds`: mean of each metric over the seeds, and gates on the means."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from job.gating import gates
 from job.gating.confidence_intervals import MAX_SEEDS, MeanInterval, mean_interval, seeds_needed
@@ -17,10 +16,10 @@ from job.spec.seed_expansion import run_name
 
 @dataclass(frozen=True)
 class SeedFamily:
-    """A job with `seeds`.
+    """A job with `seeds`, which is run once for each of them.
 
     Args:
-        name: in the spec.
+        name: of the job in the spec.
         runs: seed -> name of its run, in the spec's order.
         gate: of the job.
     """
@@ -30,8 +29,8 @@ class SeedFamily:
     gate: GateSpec
 
 
-def families(entries: Iterable[PlanEntry]) -> tuple[SeedFamily, ...]:
-    """Return the jobs with `seeds` of a plan, in its order; a plan may hold only some of a job's runs."""
+def seed_families(entries: Iterable[PlanEntry]) -> tuple[SeedFamily, ...]:
+    """Return the jobs with `seeds` of a plan, in its order, even if it has only some of a job's runs."""
     found: dict[str, SeedFamily] = {}
     for entry in entries:
         if entry.family is not None and entry.gate is not None:
@@ -40,12 +39,15 @@ def families(entries: Iterable[PlanEntry]) -> tuple[SeedFamily, ...]:
     return tuple(found.values())
 
 
-def summarize(results: Sequence[JobResult], families: Iterable[SeedFamily]) -> tuple[SeedsSummary, ...]:
-    """Put the runs of each job with seeds together; a job of whose runs none is finished has no summary.
+def summarize_seeds(results: Sequence[JobResult], families: Iterable[SeedFamily]) -> tuple[SeedsSummary, ...]:
+    """Summarize the runs of each job with `seeds`.
 
     Args:
         results: of a batch.
-        families: see `families`.
+        families: see `seed_families`.
+
+    Returns:
+        a summary for each job that has a finished run. Gates on the mean are applied once all are finished.
     """
     finished = {result.name: result for result in results if result.finished}
     return tuple(
@@ -56,8 +58,9 @@ def summarize(results: Sequence[JobResult], families: Iterable[SeedFamily]) -> t
 def _summary(family: SeedFamily, finished: Mapping[str, JobResult]) -> SeedsSummary:
     names = tuple(family.runs.values())
     absent = tuple(run for run in names if run not in finished)
-    measured = [{**finished[run].timings, **finished[run].metrics} for run in names if run in finished]
-    reasons = {k: v for run in names if run in finished for k, v in finished[run].not_measured.items()}
+    present = [finished[run] for run in names if run in finished]
+    measured = [{**result.timings, **result.metrics} for result in present]
+    reasons = {metric: reason for result in present for metric, reason in result.not_measured.items()}
     on_mean = family.gate.seeds == "mean" and not absent
     return SeedsSummary(
         name=family.name,
@@ -66,35 +69,42 @@ def _summary(family: SeedFamily, finished: Mapping[str, JobResult]) -> SeedsSumm
         absent=absent,
         gate_on=family.gate.seeds,
         metrics=tuple(_metrics(names, finished)),
-        gates=tuple(_judge(family.gate.thresholds(), measured, reasons)) if on_mean else (),
+        gates=tuple(_judge_means(family.gate.thresholds(), measured, reasons)) if on_mean else (),
     )
 
 
 def _metrics(names: Sequence[str], finished: Mapping[str, JobResult]) -> Iterator[MetricOverSeeds]:
-    results: list[dict[str, Any]] = [finished[run].metrics if run in finished else {} for run in names]
+    """Yield each metric over the seeds, known metrics in the order of `METRICS` first."""
+    results: list[dict[str, float]] = [finished[run].metrics if run in finished else {} for run in names]
     for metric in dict.fromkeys([*METRICS, *(name for result in results for name in result)]):
         values = [result.get(metric) for result in results]
-        there = [value for value in values if value is not None]
-        if there:
-            over = mean_interval(there)
+        present = [value for value in values if value is not None]
+        if present:
+            over = mean_interval(present)
             yield MetricOverSeeds(metric, tuple(values), over.mean, over.deviation, over.low, over.high)
 
 
-def _judge(
-    bars: Mapping[str, float], measured: Sequence[Mapping[str, float]], reasons: Mapping[str, str]
+def _judge_means(
+    thresholds: Mapping[str, float], measured: Sequence[Mapping[str, float]], reasons: Mapping[str, str]
 ) -> Iterator[GateOutcome]:
-    """Hold means over the seeds against bars; one that a seed does not have has not cleared its bar."""
-    for metric, bound in bars.items():
+    """Yield the outcome of each gate on a mean; it is failed if a seed lacks the metric.
+
+    Args:
+        thresholds: metric -> threshold.
+        measured: metric -> value, for each seed.
+        reasons: metric -> why it was not measured.
+    """
+    for metric, threshold in thresholds.items():
         values = [run[metric] for run in measured if metric in run]
         mean = mean_interval(values) if len(values) == len(measured) else None
-        (outcome,) = gates.judge({metric: mean.mean} if mean else {}, {metric: bound}, reasons=reasons)
-        yield replace(outcome, advice=_advice(mean, bound, len(values)) if mean else None)
+        (outcome,) = gates.judge({metric: mean.mean} if mean else {}, {metric: threshold}, reasons=reasons)
+        yield replace(outcome, advice=_advice(mean, threshold, len(values)) if mean else None)
 
 
-def _advice(mean: MeanInterval, bound: float, count: int) -> str | None:
-    """Say, where the mean's interval holds the bar, how many seeds would settle it."""
-    if mean.low is None or mean.high is None or not mean.low <= bound <= mean.high:
+def _advice(mean: MeanInterval, threshold: float, count: int) -> str | None:
+    """Return how many seeds would decide about a mean whose interval contains the threshold, as a clause."""
+    if not mean.contains(threshold):
         return None
-    needed = seeds_needed(mean, bound, count)
-    settled = f"about {needed} seeds" if needed else f"not even {MAX_SEEDS} seeds"
-    return f"over {count} seeds chance could have the mean on the other side; {settled} would settle it"
+    needed = seeds_needed(mean, threshold, count)
+    enough = f"about {needed} seeds" if needed else f"not even {MAX_SEEDS} seeds"
+    return f"within sampling error over {count} seeds; {enough} would decide it"

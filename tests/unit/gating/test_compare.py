@@ -379,7 +379,7 @@ def test_a_baseline_of_other_jobs_alone_is_an_error(sides):
     ("content", "reason"),
     [
         (None, "is not there; expected a report.json or an output directory"),
-        ("{", "is no report that this version reads"),
+        ("{", "is not a report that this version reads"),
         ('{"schema_version": 0}', "schema_version is 0, this program reads 1"),
     ],
 )

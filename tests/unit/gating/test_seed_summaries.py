@@ -1,4 +1,4 @@
-"""The runs of a job with several seeds, together: mean, deviation, interval, and bars on the mean."""
+"""The runs of a job with several seeds, together: mean, deviation, interval, and gates on the mean."""
 
 import math
 
@@ -14,7 +14,7 @@ from job.batch.run import run_batch
 from job.errors import GATE_FAILED, OK
 from job.gating.batch_verdict import decide
 from job.gating.plan_file import PlanEntry
-from job.gating.seed_summaries import SeedFamily, families, summarize
+from job.gating.seed_summaries import SeedFamily, seed_families, summarize_seeds
 from job.process.stopping import Stop
 from job.results.records import Report
 from job.spec.gate_section import GateSpec
@@ -36,7 +36,7 @@ def family(gate=None):
 
 
 def test_mean_deviation_and_interval_are_over_the_seeds():
-    (found,) = summarize(runs(0.97, 0.98, 0.99), family())
+    (found,) = summarize_seeds(runs(0.97, 0.98, 0.99), family())
     assert (found.name, found.seeds, found.jobs, found.absent) == ("a", (1, 2, 3), tuple(RUNS), ())
     (metric,) = found.metrics
     assert metric.values == (0.97, 0.98, 0.99)
@@ -51,9 +51,9 @@ MEAN = {"seeds": "mean", "min_sequence_accuracy": 0.98}
 
 
 @pytest.mark.parametrize(("accuracies", "code"), [([0.97, 0.98, 1.0], OK), ([0.97, 0.97, 0.99], GATE_FAILED)])
-def test_a_bar_on_the_mean_is_for_the_mean_to_clear(accuracies, code):
+def test_a_gate_on_the_mean_judges_the_mean(accuracies, code):
     results = runs(*accuracies, gate=MEAN)
-    found = summarize(results, family(MEAN))
+    found = summarize_seeds(results, family(MEAN))
     (outcome,) = found[0].gates
     assert outcome.value == pytest.approx(sum(accuracies) / 3)
     verdict = decide(RUNS, results, seeds=found)
@@ -64,19 +64,17 @@ def test_a_bar_on_the_mean_is_for_the_mean_to_clear(accuracies, code):
         )
 
 
-def test_a_mean_near_its_bar_says_how_many_seeds_would_settle_it():
-    (outcome,) = summarize(runs(0.97, 0.98, 1.0), family(MEAN))[0].gates
-    assert outcome.advice == (
-        "over 3 seeds chance could have the mean on the other side; about 84 seeds would settle it"
-    )
-    (outcome,) = summarize(runs(0.9, 0.9, 0.9), family(MEAN))[0].gates
+def test_a_mean_within_sampling_error_of_its_threshold_says_how_many_seeds_are_needed():
+    (outcome,) = summarize_seeds(runs(0.97, 0.98, 1.0), family(MEAN))[0].gates
+    assert outcome.advice == ("within sampling error over 3 seeds; about 84 seeds would decide it")
+    (outcome,) = summarize_seeds(runs(0.9, 0.9, 0.9), family(MEAN))[0].gates
     assert outcome.advice is None
 
 
-def test_a_bar_on_a_mean_that_one_seed_has_no_value_for_is_not_cleared():
+def test_a_gate_on_the_mean_of_a_metric_that_one_seed_lacks_is_failed():
     results = [*runs(0.99, 0.99), job_result(RUNS[2], seed=3, spec={"seeds": [1, 2, 3]})]
     results = [job_result(r.name, seed=r.seed, spec={"gate": MEAN}, metrics=r.metrics) for r in results]
-    (found,) = summarize(results, family(MEAN))
+    (found,) = summarize_seeds(results, family(MEAN))
     assert found.metrics[0].values == (0.99, 0.99, None)
     assert [(outcome.value, outcome.passed) for outcome in found.gates] == [(None, False)]
 
@@ -84,31 +82,31 @@ def test_a_bar_on_a_mean_that_one_seed_has_no_value_for_is_not_cleared():
 def test_a_bar_on_the_mean_of_a_metric_that_is_not_defined_says_why_it_is_not():
     gate = {"seeds": "mean", "min_bleu": 0.0}
     results = runs(0.9, 0.9, 0.9, gate=gate, data={"not_measured": {"bleu": "no target has four tokens"}})
-    verdict = decide(RUNS, results, seeds=summarize(results, family(gate)))
+    verdict = decide(RUNS, results, seeds=summarize_seeds(results, family(gate)))
     assert verdict.exit_code == GATE_FAILED
     assert "bleu was not measured" in verdict.reasons[0]
     assert "no target has four tokens" in verdict.reasons[0]
 
 
-def test_without_one_of_the_runs_no_mean_is_judged():
+def test_a_gate_on_the_mean_waits_for_all_runs():
     failed = job_result(RUNS[2], "failed", seed=3, spec={"seeds": [1, 2, 3]})
     for results in (runs(0.1, 0.1, gate=MEAN), [*runs(0.1, 0.1, gate=MEAN), failed]):
-        (found,) = summarize(results, family(MEAN))
+        (found,) = summarize_seeds(results, family(MEAN))
         assert (found.absent, found.gates) == (("a-seed-3",), ())
     assert decide(RUNS, runs(0.1, 0.1, gate=MEAN), seeds=(found,)).reasons == ("job a-seed-3 has no result",)
-    assert summarize([failed], family(MEAN)) == ()
+    assert summarize_seeds([failed], family(MEAN)) == ()
 
 
-def test_families_come_from_the_plan_and_not_from_names():
+def test_the_runs_of_a_job_are_found_by_the_plan_and_not_by_their_names():
     of_a = [PlanEntry(name, "f" * 64, GateSpec(), "a", n, (1, 2, 3)) for n, name in enumerate(RUNS, 1)]
     others = [PlanEntry(name, "f" * 64, GateSpec()) for name in ("a", "a-seed-9", "ab-seed-1")]
-    assert families([*of_a, *others]) == tuple(family())
+    assert seed_families([*of_a, *others]) == tuple(family())
 
 
 def test_in_the_plan_of_an_earlier_version_the_results_say_which_runs_belong_together():
     plan = {name: PlanEntry(name, "f" * 64) for name in [*RUNS, "a-seed-9"]}
     results = [*runs(0.1, 0.2, gate=MEAN), job_result("a-seed-9", seed=9)]
-    assert families(completed(plan, results)) == tuple(family(MEAN))
+    assert seed_families(completed(plan, results)) == tuple(family(MEAN))
 
 
 @pytest.fixture
@@ -125,9 +123,9 @@ def batch(output, stand_in):
     return run
 
 
-@pytest.mark.parametrize(("bound", "code"), [(0.5, 0), (0.6, 3)])
-def test_a_batch_judges_the_mean_once_and_its_report_survives_merging(batch, output, bound, code):
-    report = batch(GateSpec(seeds="mean", min_sequence_accuracy=bound))
+@pytest.mark.parametrize(("threshold", "code"), [(0.5, 0), (0.6, 3)])
+def test_a_batch_judges_the_mean_once_and_its_report_survives_merging(batch, output, threshold, code):
+    report = batch(GateSpec(seeds="mean", min_sequence_accuracy=threshold))
     assert report.exit_code == code
     assert [job.status for job in report.jobs] == ["passed"] * 3
     assert len(report.verdict.reasons) == (1 if code else 0)
@@ -135,7 +133,7 @@ def test_a_batch_judges_the_mean_once_and_its_report_survives_merging(batch, out
     assert merge_reports([output.root]) == report == Report.from_json(output.report.read_bytes())
 
 
-def test_every_seed_must_clear_a_bar_that_is_not_on_the_mean(batch):
+def test_every_seed_must_pass_a_gate_that_is_not_on_the_mean(batch):
     report = batch(GateSpec(min_sequence_accuracy=0.6))
     assert [job.status for job in report.jobs] == ["gate_failed"] * 3
     assert report.seeds[0].gates == ()
