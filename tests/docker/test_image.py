@@ -45,7 +45,7 @@ def workspace():
 
 
 def as_caller(workspace):
-    """The options of `docker run` that the README gives, in the strictest form."""
+    """The options of `docker run` that docs/containers.md gives, in the strictest form."""
     user = f"--user={CALLER[0]}:{CALLER[1]}"
     return [user, f"--volume={workspace}:/workspace", *HARDENED]
 
@@ -105,9 +105,9 @@ def test_help_is_there_at_once(podman, image):
     assert min(seconds) < 1.5
 
 
-def test_the_readmes_commands(podman, image, workspace):
+def test_the_documented_commands(podman, image, workspace):
     """As they stand there, with a `docker` that is podman, the caller being root."""
-    text = (ROOT / "README.md").read_text("utf-8")
+    text = (ROOT / "docs" / "containers.md").read_text("utf-8")
     commands = re.findall("^docker run .*$", text, re.MULTILINE)
     assert len(commands) == 2
     program = workspace / "bin" / "docker"

@@ -1,4 +1,4 @@
-"""Every command of the README is run, as it stands there, over a smaller jobs.yaml."""
+"""Every command of README.md and docs/ is run, exactly as written, over a smaller jobs.yaml."""
 
 import os
 import re
@@ -12,8 +12,16 @@ import yaml
 import job
 
 ROOT = Path(__file__).parents[2]
-BLOCKS = re.findall(r"^```sh\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
-COMMANDS = [line for block in BLOCKS for line in block.splitlines()]
+PAGES = ["README.md", "docs/running.md", "docs/using-a-model.md", "docs/nightly-ci.md", "docs/containers.md"]
+"""In the order in which a user would follow them. Other pages with commands have tests of their own."""
+
+
+def commands_of(page):
+    blocks = re.findall(r"^```sh\n(.*?)^```$", (ROOT / page).read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    return [line for block in blocks for line in block.splitlines()]
+
+
+COMMANDS = [line for page in PAGES for line in dict.fromkeys(commands_of(page))]
 
 BY_CI = {"make run-jobs", "make test"}
 """These set up the very environment that this test runs in; `.ci/run` runs them."""
@@ -23,7 +31,7 @@ BY_CONTAINER_TESTS = ("make image", "docker run ")
 
 
 def small(jobs):
-    """Return jobs.yaml's content with the sizes of a quick look, and no bars."""
+    """Return jobs.yaml's content with the sizes of a quick look, and no gates."""
     jobs["defaults"]["training"] |= {"examples": 256}
     jobs["defaults"]["evaluation"] |= {"examples": 50}
     for entry in jobs["jobs"]:
@@ -51,7 +59,13 @@ def test_the_readme_has_the_commands_that_a_user_needs_first():
     assert {"validate", "plan", "schema", "report", "predict", "encode"} <= set(" ".join(COMMANDS).split())
 
 
-def test_every_command_does_what_the_readme_has_it_do(checkout):
+def test_every_page_with_commands_is_run_by_a_test():
+    pages = [path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md")]
+    others = {"docs/custom_problems.md", "docs/clusters.md"}
+    assert {page for page in pages if commands_of(page)} <= {*PAGES, *others}
+
+
+def test_every_command_does_what_the_documents_have_it_do(checkout):
     variables = {name: value for name, value in os.environ.items() if not name.startswith("SEQ2SEQ_JOB_")}
     variables["PATH"] = f"{checkout / 'bin'}{os.pathsep}{variables['PATH']}"
     variables["PYTHONPATH"] = str(Path(job.__file__).parents[1])
@@ -71,6 +85,15 @@ def test_every_command_does_what_the_readme_has_it_do(checkout):
     assert (checkout / "contexts.npz").is_file()
     assert (checkout / "jobs.schema.json").read_text("utf-8").startswith("{")
     assert len(list((checkout / "output" / "jobs").iterdir())) == 7
+
+
+def test_the_spec_of_the_readme_is_valid(checkout, tmp_path):
+    (spec,) = re.findall(r"^```yaml\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.M | re.S)
+    (tmp_path / "jobs.yaml").write_text(spec, "utf-8")
+    (tmp_path / "pairs.tsv").write_text("".join(f"{n}\tnumber {n % 7}\n" for n in range(500)), "utf-8")
+    command = [checkout / "bin" / "seq2seq-job", "validate"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "5 jobs, OK\n"), done.stderr
 
 
 def test_every_table_of_exit_codes_in_the_readme_is_the_codes_of_the_program():

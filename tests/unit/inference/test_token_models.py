@@ -198,9 +198,9 @@ for source in sources:
 """
 
 
-def test_the_readmes_loop_decodes_without_this_package(trained_job, evaluated, tmp_path):
-    readme = Path(inference.__file__).parents[2] / "README.md"
-    (block,) = re.findall(r"^```python\n(.*?)^```$", readme.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+def test_the_documented_loop_decodes_without_this_package(trained_job, evaluated, tmp_path):
+    page = Path(__file__).parents[3] / "docs" / "using-a-model.md"
+    (block,) = re.findall(r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
     assert "output/jobs/tutorial/model" in block
     block = block.replace('"output/jobs/tutorial/model"', "folder_of_the_test")
     (tmp_path / "alone.py").write_text(ALONE.format(block=block), "utf-8")
