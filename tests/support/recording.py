@@ -50,6 +50,11 @@ def a_job(name, predictions=(), **fields):
     return JobResult(name=name, **given)
 
 
+def a_run(name, predictions, **fields):
+    """A result and the predictions that it was measured on."""
+    return a_job(name, predictions, **fields), predictions
+
+
 def leave(root, jobs, *, plan=(), missing=(), hour=2):
     """Write an output directory.
 

@@ -95,7 +95,7 @@ def test_one_bad_job_decides_and_says_why_once(bad, exit_code, reason):
     assert verdict.reasons[0].startswith(reason)
 
 
-def test_a_job_that_missed_two_gates_is_one_sentence():
+def test_a_job_that_failed_two_gates_is_one_sentence():
     gates = (GateOutcome("sequence_accuracy", 0.9, 0.85, False), GateOutcome("edit_rate", 0.1, None, False))
     assert decide(["x"], [result("x", "gate_failed", gates=gates)]).reasons == (
         "job x failed its gate: sequence_accuracy is 0.85, below its bar of 0.9; "

@@ -97,7 +97,7 @@ def ratio(sums):
     return sums[..., 0] / sums[..., 1]
 
 
-def test_a_mean_put_as_a_score_of_counts_has_the_same_p_value():
+def test_a_mean_written_as_a_score_of_counts_has_the_same_p_value():
     rng = np.random.default_rng(9)
     before = np.stack([rng.normal(10, 1, 500), np.ones(500)], axis=1)
     now = before + np.stack([rng.normal(0.05, 0.5, 500), np.zeros(500)], axis=1)

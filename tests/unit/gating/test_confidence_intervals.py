@@ -18,7 +18,7 @@ from job.gating.confidence_intervals import (
 
 
 @pytest.mark.parametrize("values", [[0.9, 0.95], [1.0, 2.0, 4.0, 8.0], [0.5, 0.5, 0.5]])
-def test_the_interval_of_a_mean_is_that_of_statsmodels(values):
+def test_the_interval_of_a_mean_agrees_with_statsmodels(values):
     found, reference = mean_interval(values), DescrStatsW(values, ddof=1)
     assert found.mean == pytest.approx(reference.mean)
     assert found.deviation == pytest.approx(reference.std)

@@ -64,7 +64,7 @@ def test_compare_and_report_with_a_baseline_judge_by_the_plan(sides, trained, pl
 
 
 @pytest.mark.parametrize(("then", "planned", "code"), [(LENIENT, STRICT, 3), (STRICT, LENIENT, 0)])
-def test_report_judges_the_comparison_that_a_run_made_by_the_plan_of_now(sides, then, planned, code):
+def test_report_judges_the_comparison_of_a_run_by_the_current_plan(sides, then, planned, code):
     before, now = sides({}, planned)
     output = OutputPaths(now)
     job = JobSpec(

@@ -79,7 +79,7 @@ def test_a_gate_on_the_mean_of_a_metric_that_one_seed_lacks_is_failed():
     assert [(outcome.value, outcome.passed) for outcome in found.gates] == [(None, False)]
 
 
-def test_a_bar_on_the_mean_of_a_metric_that_is_not_defined_says_why_it_is_not():
+def test_a_gate_on_the_mean_of_an_undefined_metric_says_why_it_is_undefined():
     gate = {"seeds": "mean", "min_bleu": 0.0}
     results = runs(0.9, 0.9, 0.9, gate=gate, data={"not_measured": {"bleu": "no target has four tokens"}})
     verdict = decide(RUNS, results, seeds=summarize_seeds(results, family(gate)))

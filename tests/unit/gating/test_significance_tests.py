@@ -22,7 +22,7 @@ TABLES = [*itertools.product([0, 1, 990], [0, 1, 3, 40], [0, 2, 3, 17], [0, 10])
 
 
 @pytest.mark.parametrize(("both", "lost", "won", "neither"), [table for table in TABLES if sum(table)])
-def test_mcnemar_is_that_of_scipy_and_statsmodels(both, lost, won, neither):
+def test_mcnemar_agrees_with_scipy_and_statsmodels(both, lost, won, neither):
     found = mcnemar(*answers(both, lost, won, neither))
     if lost == won:
         assert found.p_value == 1.0
@@ -44,7 +44,7 @@ def test_mcnemar_is_exact_where_counts_are_small():
 
 @pytest.mark.parametrize("before", [(0, 10), (5, 10), (10, 10), (990, 1000)])
 @pytest.mark.parametrize("now", [(0, 7), (3, 10), (10, 10), (960, 1000), (9700, 10_000)])
-def test_two_proportions_are_those_of_the_hypergeometric_distribution(before, now):
+def test_two_proportions_agree_with_the_hypergeometric_distribution(before, now):
     found = two_proportions(before, now)
     right, count = before[0] + now[0], before[1] + now[1]
     law = stats.hypergeom(count, right, now[1])
@@ -64,6 +64,6 @@ def test_the_p_value_of_a_total_loss_is_that_of_fishers_test(before, now):
 
 
 @pytest.mark.parametrize("p_values", [[0.01], [0.04, 0.01, 0.03], [0.5, 0.5, 0.001, 1.0], [0.0, 0.02, 0.02]])
-def test_holm_is_that_of_statsmodels(p_values):
+def test_holm_agrees_with_statsmodels(p_values):
     assert holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1])
     assert holm([]) == []
