@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass
 from pathlib import Path
 
+from job.batch.baseline_update import end_update
 from job.batch.judging import completed, judge_by_plan
-from job.batch.lock import lock_output
-from job.batch.plan import PlannedJob, write_marks
+from job.batch.plan import PlannedJob
 from job.errors import BaselineError, DamagedResultError, OutputError
 from job.gating import batch_verdict
 from job.gating.comparability import PlannedComparison, check_comparable
@@ -17,12 +16,9 @@ from job.gating.comparison import Candidate, compare
 from job.gating.plan_file import PlanEntry, read_entries
 from job.gating.recorded_batch import RecordedBatch, check_files, read_recorded
 from job.gating.seed_summaries import seed_families, summarize_seeds
-from job.reports.build import build_report
-from job.reports.report_files import write_reports
-from job.results.records import Comparison, JobResult, Report, Verdict
+from job.results.records import Comparison, JobResult, Verdict
 from job.spec.gate_section import GateSpec
-from job.storage import artifacts
-from job.storage.artifacts import OutputPaths, prepare_output
+from job.storage.artifacts import OutputPaths
 
 # --- of a run -----------------------------------------------------------------------------------------------
 
@@ -94,6 +90,7 @@ def _read_elsewhere(path: Path, output: OutputPaths) -> RecordedBatch:
             f"baseline {path} lies in the output directory, where this batch puts its own results; copy it "
             "elsewhere, or choose another directory with --output-dir"
         )
+    end_update(path)
     return read_recorded(path)
 
 
@@ -146,6 +143,8 @@ def compare_and_judge(baseline: Path, candidate: Path) -> tuple[Comparison, Verd
         DamagedResultError: a file of the candidate has changed since it was recorded.
         OutputError: the candidate is missing or cannot be read.
     """
+    for path in (baseline, candidate):
+        end_update(path)
     before = read_recorded(baseline)
     try:
         now = read_recorded(candidate, "candidate")
@@ -187,44 +186,3 @@ def _entry(plan: Mapping[str, PlanEntry], result: JobResult) -> PlanEntry | None
     """Return a job's entry, unless it is of another training than the result."""
     entry = plan.get(result.name)
     return entry if entry is not None and entry.fingerprint == result.fingerprint else None
-
-
-# --- the next baseline --------------------------------------------------------------------------------------
-
-
-def update_baseline(path: Path, output: OutputPaths, report: Report, planned: Sequence[str]) -> None:
-    """Put the results of a batch in the place of its baseline's.
-
-    Results of jobs that are planned but were not run stay; those of jobs that are planned no more go. What a
-    directory held of a job is set aside, and only what a comparison needs is copied: no models.
-
-    Args:
-        path: the baseline, an output directory or a `report.json`.
-        output: where the batch left its files.
-        report: the batch's; nothing is wrong with it.
-        planned: names of all jobs of the spec, in order.
-
-    Raises:
-        BaselineError: it can no longer be read.
-        OutputError: somebody else writes to it.
-        OSError: a file cannot be written.
-    """
-    before = read_recorded(path)
-    found = {result.name: result for result in report.jobs}
-    kept = {**before.results, **found}
-    jobs = [kept[name] for name in planned if name in kept]
-    updated = build_report(
-        [replace(job, reused=False) for job in jobs],
-        started_at=datetime.fromisoformat(report.started_at),
-        finished_at=datetime.fromisoformat(report.finished_at),
-        verdict=batch_verdict.decide([job.name for job in jobs], jobs),
-    )
-    if not path.is_dir():
-        artifacts.write_text(path, updated.to_json())
-        return
-    baseline = prepare_output(path)
-    with lock_output(baseline.root):
-        for name in found:
-            artifacts.adopt(output, baseline, name, to_compare=True)
-        write_marks(baseline, {job.name: job.fingerprint for job in jobs})
-        write_reports(baseline, updated)  # its report.json last: until then the old one tells of other files

@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from job.batch.baseline import compare_merged, gates_of
+from job.batch.baseline_update import end_update
 from job.batch.derived_files import restore_and_record
 from job.batch.gather import common_plan, distinct, gather, read_result
 from job.batch.judging import completed, judge_by_plan
@@ -48,6 +49,8 @@ def merge_reports(
     output = OutputPaths(destination or directories[0])
     given = distinct(directories)
     sources = distinct([*([output.root] if output.plan.exists() else []), *directories])
+    for source in sources:
+        end_update(source.root)
     plan = common_plan(sources, given)
     holders = [who for source in sources if (who := holder(source.root))]
     prepare_output(output.root)

@@ -338,11 +338,13 @@ def _run(asked: _Asked, output_dir: Path, options: dict[str, Any], ending: Endin
         from job.storage.artifacts import (
             prepare_output,  # it loads pydantic: not before the worker has started
         )
+        from job.storage.staged_update import complete_update
 
         located, read = _load_to_run(asked.spec)
         names = _selected([job.name for job in located.spec.jobs], asked.only)
         output = prepare_output(output_dir)
         with lock_output(output.root, f"shard-{part.label}" if part != WHOLE else ALL):
+            complete_update(output)
             chosen = part.select([job.name for job in located.spec.jobs if job.name in names])
             plan = make_plan(located.spec, output, read, () if options["fresh"] else chosen)
             _run_jobs(asked, plan, output, part, names, options, ending)
@@ -456,7 +458,7 @@ def _update(
     if report.exit_code:
         _say(f"baseline {baseline} is not updated: the exit code is {report.exit_code}", err=True)
         return
-    from job.batch.baseline import update_baseline
+    from job.batch.baseline_update import update_baseline
 
     update_baseline(baseline, output, report, planned)
     _say(f"baseline updated: {baseline}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from job.results.checksums import damages
 from job.results.records import JobResult, Prediction, Report
 from job.storage.artifacts import OutputPaths
 from job.storage.documents import read_regular, why
+from job.storage.staged_update import places_of_job, read_current
 
 
 @dataclass(frozen=True)
@@ -52,10 +53,12 @@ def read_recorded(path: Path, role: str = "baseline") -> RecordedBatch:
         BaselineError: it does not exist, cannot be read, has another schema version, or its last run did not
             start.
     """
-    output = OutputPaths(path if path.is_dir() else path.parent)
-    file = output.report if path.is_dir() else path
+    home = home_of(path)
+    output = OutputPaths(home or path.parent)
+    file = output.report if home else path
     try:
-        batch = RecordedBatch(str(path), output, Report.from_json(read_regular(file)))
+        content = read_current(output, file) if home else read_regular(file)
+        batch = RecordedBatch(str(path), output, Report.from_json(content))
     except FileNotFoundError:
         raise BaselineError(f"{role} {path} {_absent(path)}") from None
     except OSError as error:
@@ -72,6 +75,17 @@ def read_recorded(path: Path, role: str = "baseline") -> RecordedBatch:
     return batch
 
 
+def home_of(path: Path) -> Path | None:
+    """Return the output directory that a batch on disk is; None for a `report.json` alone.
+
+    A `report.json` with the jobs that it tells of beside it is its output directory.
+    """
+    if path.is_dir():
+        return path
+    output = OutputPaths(path.parent)
+    return path.parent if path.name == output.report.name and output.jobs.is_dir() else None
+
+
 def check_files(batch: RecordedBatch, names: Iterable[str], role: str = "baseline") -> None:
     """Check that the files of some jobs of a batch are unchanged since their results were written.
 
@@ -84,13 +98,28 @@ def check_files(batch: RecordedBatch, names: Iterable[str], role: str = "baselin
         BaselineError: files have changed; a sentence for each.
     """
     found = [
-        f"{role} {batch.name}: job {name}: {batch.output.job(name).directory}/{problem}; run its batch again"
+        f"{role} {batch.name}: job {name}: {problem}; run its batch again"
         for name in names
         if (result := batch.results.get(name)) is not None
-        for problem in damages(batch.output.job(name).directory, result.artifacts, lambda _: True)
+        for problem in _damages(batch.output, result)
     ]
     if found:
         raise BaselineError("\n".join(found))
+
+
+def _damages(output: OutputPaths, result: JobResult) -> Iterator[str]:
+    """Yield a clause for each file of a job that is there, and that is nowhere as it was recorded."""
+    for artifact in result.artifacts:
+        found = [
+            (place, [*damages(place, [artifact], lambda _: True)])
+            for place in places_of_job(output, result.name)
+            if (place / artifact.path).exists()
+        ]
+        if found and all(problems for _, problems in found):
+            place, problems = next(
+                (each for each in found if output.superseded not in each[0].parents), found[0]
+            )
+            yield f"{place}/{problems[0]}"
 
 
 def _absent(path: Path) -> str:
@@ -107,17 +136,32 @@ def read_predictions(output: OutputPaths, result: JobResult) -> tuple[Prediction
     Raises:
         BaselineError: the file is not the one whose checksum the result records, or cannot be read.
     """
-    path = output.job(result.name).predictions
-    try:
-        content = read_regular(path)
-    except FileNotFoundError:
+    content = _recorded_predictions(output, result)
+    if content is None:
         return None
-    except OSError as error:
-        raise BaselineError(f"{path} cannot be read: {why(error)}") from error
-    checksums = {artifact.path: artifact.sha256 for artifact in result.artifacts}
-    if checksums.get(path.name) != hashlib.sha256(content).hexdigest():
-        raise BaselineError(f"{path} is not the file that the result of job {result.name} lists")
     try:
         return tuple(map(Prediction.from_line, content.splitlines()))
     except ValueError as error:
+        path = output.job(result.name).predictions
         raise BaselineError(f"{path} has a line that is not a prediction: {why(error)}") from error
+
+
+def _recorded_predictions(output: OutputPaths, result: JobResult) -> bytes | None:
+    """Return the `predictions.jsonl` whose checksum a result records, wherever an update left it."""
+    name = output.job(result.name).predictions.name
+    recorded = {artifact.path: artifact.sha256 for artifact in result.artifacts}.get(name)
+    other: Path | None = None
+    for place in places_of_job(output, result.name):
+        try:
+            content = read_regular(place / name)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise BaselineError(f"{place / name} cannot be read: {why(error)}") from error
+        if hashlib.sha256(content).hexdigest() == recorded:
+            return content
+        if output.superseded not in place.parents:
+            other = other or place / name
+    if other is None:
+        return None
+    raise BaselineError(f"{other} is not the file that the result of job {result.name} lists")

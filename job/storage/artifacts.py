@@ -266,7 +266,7 @@ def clear_job_leftovers(output: OutputPaths, name: str) -> None:
         clear_leftovers(folder, name)
 
 
-def adopt(source: OutputPaths, output: OutputPaths, name: str, *, to_compare: bool = False) -> None:
+def adopt(source: OutputPaths, output: OutputPaths, name: str) -> None:
     """Copy a job's directory from another output directory, as a whole or not at all.
 
     One that is in its place is set aside.
@@ -274,7 +274,6 @@ def adopt(source: OutputPaths, output: OutputPaths, name: str, *, to_compare: bo
     Args:
         source, output: from where, and where to; `output.jobs` is there.
         name: the job's.
-        to_compare: copy only what a baseline needs, its result and its predictions.
 
     Raises:
         OSError: a file cannot be read or written.
@@ -284,10 +283,9 @@ def adopt(source: OutputPaths, output: OutputPaths, name: str, *, to_compare: bo
     refuse_links(output, [name])
     clear_job_leftovers(output, name)
     temporary = temporary_path(output.jobs / name)
-    needed = {source.job(name).result.name, source.job(name).predictions.name}
 
     def left_out(_: str, names: list[str]) -> set[str]:
-        return {n for n in names if n.startswith(TEMPORARY) or (to_compare and n not in needed)}
+        return {n for n in names if n.startswith(TEMPORARY)}
 
     try:
         shutil.copytree(source.job(name).directory, temporary, ignore=left_out)

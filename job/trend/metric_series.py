@@ -15,6 +15,7 @@ from job.metrics import METRICS
 from job.results.records import JobResult, Report
 from job.spec.gate_section import GateSpec
 from job.storage.documents import read_regular, why
+from job.storage.staged_update import STAGED
 from job.trend.change_points import ALPHA, Level, levels
 
 
@@ -159,7 +160,10 @@ def _reports(place: Path) -> Iterable[Path]:
     if place.is_file():
         return [place]
     own = place / "report.json"
-    return [own] if own.is_file() else place.rglob("report.json")
+    if own.is_file():
+        return [own]
+    found = place.rglob("report.json")  # not those of an update that was cut off
+    return [path for path in found if STAGED not in path.parts]
 
 
 def all_series(runs: Sequence[Run], alpha: float = ALPHA) -> list[Series]:

@@ -1,11 +1,23 @@
-"""The results of a batch in the place of its baseline's."""
+"""The results of a batch in the place of its baseline's: all or none, whenever it is stopped."""
 
+import os
+import shutil
+import subprocess
+from contextlib import suppress
+
+import pytest
 from recording import a_job, leave, right_and_wrong
+from stepping import fail_at_every_step, kill_at_every_step
 
-from job.batch.baseline import compare_recorded, update_baseline
-from job.batch.plan import read_plan
+from job.batch.baseline import compare_recorded
+from job.batch.baseline_update import update_baseline
+from job.batch.lock import lock_output
+from job.batch.plan import read_plan, write_marks
+from job.errors import DamagedResultError
+from job.gating.recorded_batch import read_predictions, read_recorded
 from job.results.records import Report
 from job.storage.artifacts import OutputPaths
+from job.storage.staged_update import STAGED
 
 WAS, NOW = right_and_wrong(100, [1, 2]), right_and_wrong(100, [])
 
@@ -50,3 +62,134 @@ def test_a_report_alone_is_replaced_alone(tmp_path):
     update_baseline(kept, output, report, ["a", "b", "d"])
     assert accuracies(Report.from_json(kept.read_bytes())) == EXPECTED
     assert sorted(path.name for path in tmp_path.iterdir()) == ["before", "kept.json", "now"]
+
+
+PLANNED = ["a", "b", "d"]
+OLD = {"a": (0.98, 2), "b": (0.98, 2), "c": (0.98, 2)}
+NEW = {"a": (0.98, 2), "b": (1.0, 0), "d": (1.0, 0)}
+
+
+def content(path):
+    """What a comparison reads of a baseline: each job's accuracy, and how many predictions are wrong."""
+    recorded = read_recorded(path)
+    found = {}
+    for name, result in recorded.results.items():
+        predictions = read_predictions(recorded.output, result)
+        wrong = sum(not prediction.correct for prediction in predictions)
+        found[name] = (result.metrics["sequence_accuracy"], wrong)
+    return found
+
+
+def places(path):
+    """What lies in the places of a baseline's files, for programs that know no updates."""
+    report = Report.from_json((path / "report.json").read_bytes())
+    for job in report.jobs:
+        assert (path / "jobs" / job.name / "result.json").read_text() == job.to_json()
+    return accuracies(report)
+
+
+@pytest.fixture
+def update(tmp_path):
+    """A function that makes a baseline and a batch anew, and one that updates the one by the other."""
+    now = leave(tmp_path / "now", [(a_job(name, NOW, fingerprint="e" * 64), NOW) for name in "bd"], hour=5)
+    report, path = Report.from_json((now / "report.json").read_bytes()), tmp_path / "before"
+
+    def prepare():
+        shutil.rmtree(path, ignore_errors=True)
+        leave(path, [(a_job(name, WAS), WAS) for name in "abc"])
+        write_marks(OutputPaths(path), dict.fromkeys("abc", "f" * 64))
+
+    return path, prepare, lambda: update_baseline(path, OutputPaths(now), report, PLANNED)
+
+
+def check_and_end(path, act, number):
+    """Check that a baseline is old or new, for a reader that changes nothing and for one that may."""
+    with lock_output(path):  # a reader that must not end the update
+        found = content(path)
+    assert found in (OLD, NEW), number
+    compared = {job.name for job in compare_recorded(path, path).jobs if job.verdict == "unchanged"}
+    assert compared == set(found), number
+    assert not (path / STAGED).exists()
+    assert content(path) == found
+    assert places(path) == {name: accuracy for name, (accuracy, _) in found.items()}
+    assert read_plan(path / "plan.json").keys() == found.keys()
+    act()
+    assert content(path) == NEW
+    left = [each.name for each in path.rglob(".tmp-*") if not each.name.endswith("-probe")]
+    assert left == [], number
+    return found
+
+
+def test_a_baseline_is_old_or_new_whenever_the_update_is_killed(update):
+    path, prepare, act = update
+    found = [check_and_end(path, act, number) for number in kill_at_every_step(prepare, act)]
+    assert found == sorted(found, key=lambda each: each == NEW), "once it is new it stays new"
+    assert {len(set(map(str, found)))} == {2}
+
+
+@pytest.mark.parametrize("for_good", [False, True])
+def test_a_baseline_is_old_or_new_whenever_the_disk_is_full(update, for_good):
+    path, prepare, act = update
+    found = [check_and_end(path, act, n) for n in fail_at_every_step(prepare, act, for_good=for_good)]
+    assert OLD in found
+    assert NEW in found
+
+
+def test_an_update_on_a_small_disk_leaves_the_old_baseline(update, tmp_path):
+    path, prepare, act = update
+    small = tmp_path / "small"
+    small.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", small]
+    if os.getuid() or not shutil.which("mount") or subprocess.run(command, check=False).returncode:
+        pytest.skip("only root may mount")
+    try:
+        prepare()
+        shutil.copytree(path, small / "baseline")
+        shutil.rmtree(path)
+        path.symlink_to(small / "baseline")
+        filler = small / "filler"
+        with suppress(OSError), filler.open("wb", buffering=0) as file:
+            while True:
+                file.write(b"x" * 4096)
+        os.truncate(filler, filler.stat().st_size - 6 * 4096)  # enough to begin the update
+        with pytest.raises(OSError, match="No space left"):
+            act()
+        assert content(path) == OLD
+        assert places(path) == {name: accuracy for name, (accuracy, _) in OLD.items()}
+        filler.unlink()
+        act()
+        assert content(path) == NEW
+    finally:
+        subprocess.run(["umount", small], check=True)
+
+
+def test_who_read_the_report_before_an_update_finds_its_predictions_after_it(update):
+    path, prepare, act = update
+    prepare()
+    before = read_recorded(path)
+    act()
+    wrong = {
+        name: sum(not p.correct for p in read_predictions(before.output, result))
+        for name, result in before.results.items()
+    }
+    assert wrong == {"a": 2, "b": 2, "c": 2}
+
+
+def test_a_report_beside_its_jobs_is_updated_with_them(update):
+    path, prepare, _ = update
+    prepare()
+    now = path.parent / "now"
+    report = Report.from_json((now / "report.json").read_bytes())
+    update_baseline(path / "report.json", OutputPaths(now), report, PLANNED)
+    assert content(path) == content(path / "report.json") == NEW
+
+
+def test_predictions_that_are_not_the_recorded_ones_are_not_taken_over(update):
+    path, prepare, act = update
+    prepare()
+    predictions = path.parent / "now/jobs/d/predictions.jsonl"
+    predictions.write_bytes(predictions.read_bytes().replace(b"1 2 3", b"1 2 4", 1))
+    with pytest.raises(DamagedResultError, match=r"jobs/d/predictions\.jsonl has changed"):
+        act()
+    assert content(path) == OLD
+    assert not [*path.rglob(".tmp-*")]

@@ -1,0 +1,102 @@
+"""The results of a batch in the place of its baseline's: all of them or none, whenever the process stops."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from job.batch.lock import lock_output
+from job.batch.plan import write_marks
+from job.errors import DamagedResultError, OutputError
+from job.gating import batch_verdict
+from job.gating.recorded_batch import home_of, read_recorded
+from job.reports.build import build_report
+from job.reports.report_files import write_reports
+from job.results.records import JobResult, Report
+from job.storage import artifacts
+from job.storage.artifacts import OutputPaths, prepare_output, refuse_links
+from job.storage.documents import read_regular, why
+from job.storage.staged_update import STAGED, complete_update, updating
+
+
+def update_baseline(path: Path, output: OutputPaths, report: Report, planned: Sequence[str]) -> None:
+    """Put the results of a batch in the place of its baseline's.
+
+    Results of jobs that are planned but were not run stay; those of jobs that are planned no more go. What a
+    directory held of a job is set aside, and only what a comparison needs is copied: no models.
+
+    Args:
+        path: the baseline, an output directory or a `report.json`.
+        output: where the batch left its files.
+        report: the batch's; nothing is wrong with it.
+        planned: names of all jobs of the spec, in order.
+
+    Raises:
+        BaselineError: it can no longer be read.
+        DamagedResultError: predictions of the batch are not those that it recorded.
+        OutputError: somebody else writes to it.
+        OSError: a file cannot be written. After any of these the baseline is as it was.
+    """
+    root = home_of(path)
+    if root is None:
+        artifacts.write_text(path, _updated(path, report, planned).to_json())
+        return
+    baseline = prepare_output(root)
+    with lock_output(baseline.root):
+        complete_update(baseline)
+        updated = _updated(path, report, planned)
+        refuse_links(baseline, [result.name for result in report.jobs])
+        with updating(baseline) as new:
+            for result in report.jobs:
+                _copy(output, new, result)
+            write_marks(new, {job.name: job.fingerprint for job in updated.jobs})
+            write_reports(new, updated)
+        with suppress(OSError):  # it counts already, and the next one to hold the directory ends it
+            complete_update(baseline)
+
+
+def _updated(path: Path, report: Report, planned: Sequence[str]) -> Report:
+    """Return the report of the next baseline."""
+    kept = {**read_recorded(path).results, **{result.name: result for result in report.jobs}}
+    jobs = [kept[name] for name in planned if name in kept]
+    return build_report(
+        [replace(job, reused=False) for job in jobs],
+        started_at=datetime.fromisoformat(report.started_at),
+        finished_at=datetime.fromisoformat(report.finished_at),
+        verdict=batch_verdict.decide([job.name for job in jobs], jobs),
+    )
+
+
+def _copy(output: OutputPaths, new: OutputPaths, result: JobResult) -> None:
+    """Write what a comparison needs of a job: its result, and its predictions as it recorded them."""
+    source, target = output.job(result.name), new.job(result.name)
+    target.directory.mkdir()
+    artifacts.write_text(target.result, result.to_json())
+    recorded = {artifact.path: artifact.sha256 for artifact in result.artifacts}.get(source.predictions.name)
+    if recorded is None:
+        return
+    try:
+        content = read_regular(source.predictions)
+    except OSError as error:
+        raise DamagedResultError(f"{source.predictions} cannot be read ({why(error)})") from error
+    if hashlib.sha256(content).hexdigest() != recorded:
+        raise DamagedResultError(
+            f"{source.predictions} has changed since it was recorded; run the batch again"
+        )
+    artifacts.write_bytes(target.predictions, content)
+
+
+def end_update(path: Path) -> None:
+    """End an update of a baseline that was cut off, if this process may; else it is read as it is.
+
+    Args:
+        path: the baseline, as the user named it.
+    """
+    root = home_of(path)
+    if root is not None and (root / STAGED).is_dir():
+        with suppress(OSError, OutputError), lock_output(root):
+            complete_update(OutputPaths(root))
