@@ -10,7 +10,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from job.batch.plan import PlannedJob
     from job.batch.progress import Log
     from job.batch.shard import Shard
+    from job.inference.input_lines import Chunk
     from job.inference.loading import Usable
     from job.problems.base import Problem
     from job.results.records import Report
@@ -707,11 +708,17 @@ def predict(
     """Read one source a line, write one target a line; searches as the job's evaluation did."""
     if was_closed(1):
         raise UsageError("standard output is closed, and predictions go there; redirect it to a file")
-    with _lines(input) as lines, (stop := Stop()).listening():
+    with _input(input) as chunks, (stop := Stop()).listening():
         model = _load_model(model_dir)
-        for line in model.predict_lines(lines, input, n_best):
-            with stop.noting():  # a line is written whole
-                print(line)
+        for chunk in chunks:
+            for line in model.predict_lines(chunk.lines, input, n_best, chunk.first):
+                with stop.noting():  # a line is written whole
+                    sys.stdout.buffer.write(f"{line}\n".encode())  # UTF-8 whatever the locale is
+                stop.check()
+                if output_error():
+                    break
+            with stop.noting():
+                sys.stdout.buffer.flush()  # somebody may wait for it before writing the next line
             stop.check()
             if output_error():
                 break
@@ -734,9 +741,10 @@ def encode(
     input: InputOption = "-",
 ) -> None:
     """Write the context vector of each source: the encoder's last states, .npz."""
-    with _lines(input) as lines, (stop := Stop()).listening():
+    with _input(input) as chunks, (stop := Stop()).listening():
         model = _load_model(model_dir)
         stop.check()
+        lines = (line for chunk in chunks for line in chunk.lines)
         count = model.encode_lines(lines, input, output)
     _say(f"{count} sources: {output}", err=True)
 
@@ -778,13 +786,17 @@ def _without_chatter() -> Iterator[None]:
         os.close(kept)
 
 
-def _lines(name: str) -> Any:
-    if name == "-":
-        if was_closed(0):
-            text = "-: standard input is closed; give a file, or connect standard input"
-            raise typer.BadParameter(text, param_hint="--input")
-        return nullcontext(sys.stdin)
-    try:
-        return open(name, encoding="utf-8")
-    except OSError as error:
-        raise typer.BadParameter(f"{name}: {error.strerror}", param_hint="--input") from error
+@contextmanager
+def _input(name: str) -> Iterator[Iterator[Chunk]]:
+    """Open the input of `predict` or `encode` for the block; see `inference.input_lines`."""
+    from job.inference.input_lines import open_source, read_chunks
+
+    if name == "-" and was_closed(0):
+        text = "-: standard input is closed; give a file, or connect standard input"
+        raise typer.BadParameter(text, param_hint="--input")
+    with ExitStack() as opened:
+        try:
+            source = opened.enter_context(open_source(name))
+        except OSError as error:
+            raise typer.BadParameter(f"{name}: {error.strerror or error}", param_hint="--input") from error
+        yield read_chunks(source, name)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from job.evaluation import scores as metrics
 from job.evaluation.error_analysis import analyse
+from job.inference.length_batches import group_by_width, lengths_of
 from job.problems.base import Examples, Ids, TokenProblem
 from job.problems.vocabulary import PAD, Vocabulary
 from job.results.records import Evaluation, Prediction
@@ -27,7 +28,7 @@ SAMPLES = 10
 """Predictions that a report shows, and whose attention is kept."""
 
 PART = 1024
-"""Sequences whose decoding is timed at once: as many as are decoded at once."""
+"""Sequences whose decoding is timed at once: as many short ones are decoded at once."""
 
 ATTENDED = 30
 """Tokens of either side whose attention is kept, the first ones: no picture shows more."""
@@ -63,7 +64,7 @@ def evaluate(
     began = time.perf_counter()
     decode(test.source[:1])
     compile_seconds = time.perf_counter() - began
-    predicted, seconds = _in_parts(decode, test.source)
+    predicted, seconds, speeds = _in_parts(decode, test.source)
     predictions = _predictions(problem, test, predicted)
     scores = _scores(problem, test, predicted, predictions)
     if not seen.all():
@@ -79,7 +80,7 @@ def evaluate(
         source_space=problem.source_space,
         compile_seconds=compile_seconds,
         decode_seconds=sum(seconds),
-        decode_speeds=tuple(PART / s for s in seconds[: len(test) // PART]),
+        decode_speeds=tuple(speeds),
         signatures=text.signatures if text else {},
         analysis=analyse(predictions, source.split, target.split),
         attention=_attention(attention, problem, test, predicted, predictions) if attention else (),
@@ -88,13 +89,20 @@ def evaluate(
     )
 
 
-def _in_parts(decode: Decode, source: Ids) -> tuple[Ids, list[float]]:
-    """Return what is decoded, and the seconds that each part of it took."""
-    parts, marks = [], [time.perf_counter()]
-    for first in range(0, len(source), PART):
-        parts.append(decode(source[first : first + PART]))
+def _in_parts(decode: Decode, source: Ids) -> tuple[Ids, list[float], list[float]]:
+    """Return what is decoded, the seconds that it took, part by part, and the speed of each full part.
+
+    A part has sources of like length, which are decoded together.
+    """
+    groups = [chosen for _, chosen in group_by_width(lengths_of(source))]
+    parts = [chosen[first : first + PART] for chosen in groups for first in range(0, len(chosen), PART)]
+    found, marks = [], [time.perf_counter()]
+    for part in parts:
+        found.append(decode(source[part]))
         marks.append(time.perf_counter())
-    return np.concatenate(parts), [end - begin for begin, end in pairwise(marks)]
+    seconds = [end - begin for begin, end in pairwise(marks)]
+    speeds = [PART / s for part, s in zip(parts, seconds, strict=True) if len(part) == PART]
+    return np.concatenate(found)[np.argsort(np.concatenate(parts))], seconds, speeds
 
 
 def evaluate_at(

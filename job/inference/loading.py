@@ -15,10 +15,13 @@ from job.inference.tokens import load_model
 class Usable(Protocol):
     """What every trained model can do. `name` is the input's, for errors; a bad line is an `InputError`."""
 
-    def predict_lines(self, lines: Iterable[str], name: str, n_best: int | None) -> Iterator[str]:
+    def predict_lines(
+        self, lines: Iterable[str], name: str, n_best: int | None, first: int = 1
+    ) -> Iterator[str]:
         """Yield a target for each source, in order; an empty line for an empty line.
 
-        With `n_best` yield so many lines for each source: its number from 1, score and target, by tabs.
+        With `n_best` yield so many lines for each source: its number, score and target, by tabs. `first` is
+        the number of the first of the lines. What precedes a bad line is yielded before its error.
         """
 
     def encode_lines(self, lines: Iterable[str], name: str, output: Path) -> int:

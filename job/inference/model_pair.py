@@ -4,11 +4,12 @@ source."""
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import keras
 import numpy as np
@@ -17,9 +18,11 @@ from numpy.typing import NDArray
 
 import job.models.seq2seq  # noqa: F401 - Keras must know our layers to load saved ones
 from job.decoding.step import repeat_states
-from job.errors import ModelDirectoryError
+from job.errors import InputError, ModelDirectoryError
 from job.results.checksums import CheckedFiles
 from job.storage.artifacts import replacing
+
+T = TypeVar("T")
 
 Contexts = dict[str, NDArray[np.float32]]
 """The encoder's last states by name (`h1`, `c1`, `h2`, ...), each (n, H)."""
@@ -62,9 +65,39 @@ class ModelPair:
 
         def contexts(batches: Batches) -> Contexts:
             parts = [[x.numpy()[:n] for x in compiled(batch)[: len(names)]] for batch, n in batches]
-            return {name: np.concatenate([part[i] for part in parts]) for i, name in enumerate(names)}
+            return joined([dict(zip(names, part, strict=True)) for part in parts])
 
         return contexts
+
+
+def joined(parts: Sequence[Contexts]) -> Contexts:
+    """Return the contexts of all sources of some parts; nothing where there are no parts."""
+    return {name: np.concatenate([part[name] for part in parts]) for name in (parts[0] if parts else ())}
+
+
+def in_chunks(items: Iterable[T], most: int, most_tokens: float = math.inf) -> Iterator[list[T]]:
+    """Yield at most so many sources at a time, in order, and all that precede an `InputError` before it.
+
+    Args:
+        items: sources, as lists of tokens where `most_tokens` is given.
+        most: sources of a chunk.
+        most_tokens: of a chunk, about: it ends with the source that reaches them.
+    """
+    chunk: list[T] = []
+    tokens = 0
+    try:
+        for item in items:
+            chunk.append(item)
+            tokens += len(item) if isinstance(item, list) else 0
+            if len(chunk) >= most or tokens >= most_tokens:
+                yield chunk
+                chunk, tokens = [], 0
+    except InputError:
+        if chunk:
+            yield chunk
+        raise
+    if chunk:
+        yield chunk
 
 
 def listed(outputs: Any) -> list[Any]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,15 @@ import tensorflow as tf
 
 from job.decoding.rollout import rollout
 from job.errors import InputError
-from job.inference.model_pair import Contexts, ModelPair, load_pair, write_contexts
+from job.inference.model_pair import (
+    Batches,
+    Contexts,
+    ModelPair,
+    in_chunks,
+    joined,
+    load_pair,
+    write_contexts,
+)
 from job.problems import csv_columns as columns
 from job.problems.windows import LARGEST, Floats, Series, Values
 
@@ -65,9 +73,15 @@ class Forecaster(ModelPair):
 
     def contexts(self, history: Values) -> Contexts:
         """Return the context of each source, (n, S, F) float64 in the data's own unit, n > 0."""
-        return self.compile_contexts(self._signature)(_batches(self.series.sources(history)))
+        return self._compiled_contexts(_batches(self.series.sources(history)))
 
-    def predict_lines(self, lines: Iterable[str], name: str, n_best: int | None = None) -> Iterator[str]:
+    @cached_property
+    def _compiled_contexts(self) -> Callable[[Batches], Contexts]:
+        return self.compile_contexts(self._signature)
+
+    def predict_lines(
+        self, lines: Iterable[str], name: str, n_best: int | None = None, first: int = 1
+    ) -> Iterator[str]:
         """Yield forecasts for lines of numbers; see `job.inference.loading.Usable` and `read_histories`.
 
         Raises:
@@ -75,10 +89,10 @@ class Forecaster(ModelPair):
         """
         if n_best is not None:
             raise InputError("--n-best: a model of numbers has one forecast for a source; leave it out")
-        histories = enumerate(read_histories(lines, self.series, name), 1)
-        while chunk := list(islice(histories, ROWS)):
-            found = iter(self.forecast(self._stacked(history for _, history in chunk)))
-            for number, history in chunk:
+        numbers = count(first)
+        for chunk in in_chunks(read_histories(lines, self.series, name, first), ROWS):
+            found = iter(self.forecast(self._stacked(chunk)))
+            for history, number in zip(chunk, numbers, strict=False):  # in this order: none is lost
                 yield "" if history is None else self._written(next(found), f"{name}:{number}")
 
     def _written(self, forecast: Values, place: str) -> str:
@@ -90,9 +104,13 @@ class Forecaster(ModelPair):
 
     def encode_lines(self, lines: Iterable[str], name: str, output: Path) -> int:
         """Write the contexts of lines of numbers; see `job.inference.loading.Usable`."""
-        histories = [*read_histories(lines, self.series, name)]
-        ids = [i for i, history in enumerate(histories) if history is not None]
-        write_contexts(output, ids, self.contexts(self._stacked(histories)) if ids else {})
+        ids, first = list[int](), 0
+        parts = list[Contexts]()
+        for chunk in in_chunks(read_histories(lines, self.series, name), ROWS):
+            full = [first + i for i, history in enumerate(chunk) if history is not None]
+            parts += [self.contexts(self._stacked(chunk))] if full else []
+            ids, first = ids + full, first + len(chunk)
+        write_contexts(output, ids, joined(parts))
         return len(ids)
 
     def _stacked(self, histories: Iterable[Values | None]) -> Values:
@@ -113,7 +131,9 @@ def _batches(sources: Floats) -> Iterator[tuple[Floats, int]]:
         yield np.concatenate([part, np.repeat(part[:1], ROWS - len(part), axis=0)]), len(part)
 
 
-def read_histories(lines: Iterable[str], series: Series, name: str) -> Iterator[Values | None]:
+def read_histories(
+    lines: Iterable[str], series: Series, name: str, first: int = 1
+) -> Iterator[Values | None]:
     """Yield the source of each line, (S, F) float64; None for an empty line.
 
     Args:
@@ -121,13 +141,14 @@ def read_histories(lines: Iterable[str], series: Series, name: str) -> Iterator[
             the order of `series.columns`, then the second's.
         series: the model's.
         name: of the input, for errors.
+        first: the number of the first line, for errors.
 
     Raises:
         InputError: something that is no finite number, a number that is too large, or more or fewer numbers
             than the model reads.
     """
     rows, width = series.source_length, len(series.columns)
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(lines, first):
         words = line.split()
         if not words:
             yield None
@@ -151,10 +172,7 @@ def read_histories(lines: Iterable[str], series: Series, name: str) -> Iterator[
 
 
 def _number(word: str, place: str) -> float:
-    try:
-        value = float(word)
-    except ValueError:
-        value = math.nan
+    value = float(word) if columns.is_written_as_number(word) else math.nan
     if not math.isfinite(value):
         raise InputError(f"{place}: {word!r} is not a number that the model can read")
     if abs(value) > columns.LARGEST:

@@ -1,13 +1,18 @@
-"""A trained model at work: ids in, ids out, one compiled function. Also what `predict` and `encode` load."""
+"""A trained model at work: ids in, ids out, one compiled function. Also what `predict` and `encode` load.
+
+Sources are computed in the batches of `length_batches`: a prediction does not depend on what else is
+predicted, so `predict` gives the very predictions of the evaluation.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
@@ -15,14 +20,20 @@ from numpy.typing import NDArray
 from job.decoding.beam import IMPOSSIBLE, beam_search
 from job.decoding.greedy import greedy
 from job.errors import InputError
-from job.inference.model_pair import Contexts, ModelPair, load_pair, write_contexts
+from job.inference.length_batches import LengthBatch, flat_rows, plan_batches
+from job.inference.model_pair import Contexts, ModelPair, in_chunks, joined, load_pair, write_contexts
 from job.problems.base import Ids
-from job.problems.vocabulary import PAD, Vocabulary, pad
+from job.problems.vocabulary import PAD, Vocabulary
 from job.spec.evaluation_section import EvaluationSpec
 
-ROWS = 1024
-"""Rows decoded at once; a smaller batch is filled up. One shape means one trace, and the same arithmetic for
-a row whatever its neighbours are, so that `predict` gives the very predictions of the evaluation."""
+MOST_SOURCES = 16_384
+"""Sources that are searched for together, fewer where several hypotheses of each are asked for."""
+
+MOST_TOKENS = 1 << 22
+"""Tokens of such sources, about: the one that reaches them is the last."""
+
+LONGEST_SOURCE = 32_768
+"""Tokens of the longest line that is read; where more than four hypotheses are kept, in proportion fewer."""
 
 LEAST_SCORE = -1e7
 """A score below it is no target's: the greatest length penalty leaves more than this of `IMPOSSIBLE`."""
@@ -83,6 +94,13 @@ class ModelFacts:
         )
 
 
+Sources = Ids | Sequence[Sequence[int]]
+"""Sources (n, S) int32, padded on the right, or the ids of each."""
+
+Found = tuple[Ids, NDArray[np.float32]]
+"""Hypotheses (n, K, T) int32, 0 after the end of each, and their scores (n, K)."""
+
+
 @dataclass(frozen=True)
 class TrainedModel(ModelPair):
     """The two inference models and what one must know to use them."""
@@ -96,41 +114,77 @@ class TrainedModel(ModelPair):
         return replace(self, facts=replace(self.facts, search=wide))
 
     @cached_property
+    def _wider(self) -> dict[int, TrainedModel]:
+        """Models with beam search by how many targets were asked for: each is compiled once."""
+        return {}
+
+    @cached_property
     def decode(self) -> Callable[[Ids], Ids]:
         """A function from sources (n, S) to the best targets found, (n, `facts.columns`), int32."""
         search = self.compile_search()
         return lambda sources: search(sources)[0][:, 0]
 
-    def compile_search(self) -> Callable[[Ids], tuple[Ids, NDArray[np.float32]]]:
-        """Return a function from sources (n, S) int32 to hypotheses (n, K, `facts.columns`) int32 and scores.
+    def compile_search(self) -> Callable[[Sources], Found]:
+        """Return a function from sources to hypotheses (n, K, `facts.columns`) int32 and scores (n, K).
 
-        Best first. K is the beam's width; greedy search finds one, whose score is NaN.
+        Best first. K is the beam's width; greedy search finds one, whose score is NaN. Sources are an array
+        (n, S) int32, or a list of ids each.
         """
-        kind = self._beam if self.facts.search.decoder == "beam" else self._greedy
-        compiled = tf.function(_in_parts(kind), [tf.TensorSpec([ROWS, None], tf.int32)], autograph=False)
-        width = self.facts.search.beam_width if self.facts.search.decoder == "beam" else 1
+        width = self.beam_width
 
-        def search(sources: Ids) -> tuple[Ids, NDArray[np.float32]]:
-            parts = [(compiled(part), n) for part, n in _batches(sources)]
-            ids = [found[0].numpy()[:n] for found, n in parts]
-            scores = [found[1].numpy()[:n] for found, n in parts]
-            nothing = np.zeros((0, width, self.facts.columns), np.int32), np.zeros((0, width), np.float32)
-            return (np.concatenate(ids), np.concatenate(scores)) if parts else nothing
+        def search(sources: Sources) -> Found:
+            ids = np.zeros((len(sources), width, self.facts.columns), np.int32)
+            scores = np.zeros((len(sources), width), np.float32)
+            for chosen, found in self.search_batches(sources):
+                ids[chosen], scores[chosen] = found
+            return ids, scores
 
         return search
+
+    @cached_property
+    def search_batches(self) -> Callable[[Sources], Iterator[tuple[NDArray[np.intp], Found]]]:
+        """A function that yields the numbers of some sources and what was found for them, batch by batch;
+        see `compile_search`.
+        """
+        kind = self._beam if self.facts.search.decoder == "beam" else self._greedy
+        compiled = tf.function(_in_parts(kind), [tf.TensorSpec([None, None], tf.int32)], autograph=False)
+
+        def batches(sources: Sources) -> Iterator[tuple[NDArray[np.intp], Found]]:
+            for batch, given in self._batches(sources, self.beam_width):
+                ids, scores = (found.numpy()[: len(batch.chosen)] for found in compiled(given))
+                yield batch.chosen, (ids, scores)
+
+        return batches
+
+    @property
+    def beam_width(self) -> int:
+        """How many hypotheses a search finds for each source."""
+        return self.facts.search.beam_width if self.facts.search.decoder == "beam" else 1
+
+    def _batches(self, sources: Sources, beam: int = 1) -> Iterator[tuple[LengthBatch, Ids]]:
+        exact = self.facts.fixed_length
+        rows = flat_rows(sources, exact=exact)
+        for batch in plan_batches(rows.lengths, beam=beam, depth=self._depth, exact=exact):
+            yield batch, batch.of(rows)
+
+    @cached_property
+    def _depth(self) -> int:
+        """Width of the vector that a source's token enters the encoder as, where it is a one-hot vector."""
+        embeds = any(isinstance(layer, keras.layers.Embedding) for layer in self.encoder.layers)
+        return 1 if embeds else len(self.facts.source)
 
     def _greedy(self, source: Any) -> tuple[Any, Any]:
         step, states = self._step_function(source, 1)
         found = greedy(
             step,
             states,
-            rows=source.shape[0],
+            rows=tf.shape(source)[0],
             start=self.facts.target.start,
             end=self.facts.target.end,
             max_length=self.facts.columns,
             limits=self._limits(source),
         )
-        return found[:, None], tf.fill([source.shape[0], 1], float("nan"))
+        return found[:, None], tf.fill([tf.shape(source)[0], 1], float("nan"))
 
     def _beam(self, source: Any) -> tuple[Any, Any]:
         width = self.facts.search.beam_width
@@ -148,7 +202,7 @@ class TrainedModel(ModelPair):
 
     def _limits(self, source: Any) -> Any:
         """Return the most symbols of each row, (n,) int32."""
-        most = tf.fill([source.shape[0]], self.facts.columns)
+        most = tf.fill([tf.shape(source)[0]], self.facts.columns)
         factor = self.facts.search.max_length_factor
         if factor is None or self.facts.fixed_length:
             return most
@@ -190,20 +244,30 @@ class TrainedModel(ModelPair):
         return np.stack(weights, axis=1)
 
     @cached_property
-    def states(self) -> Callable[[Ids], Contexts]:
-        """A function from sources, (n, S) int32 with n > 0, to the context of each."""
-        contexts = self.compile_contexts(tf.TensorSpec([ROWS, None], tf.int32))
-        return lambda sources: contexts(_batches(sources))
+    def states(self) -> Callable[[Sources], Contexts]:
+        """A function from sources, n > 0 of them, to the context of each."""
+        contexts = self.compile_contexts(tf.TensorSpec([None, None], tf.int32))
 
-    def predict_lines(self, lines: Iterable[str], name: str, n_best: int | None = None) -> Iterator[str]:
+        def states(sources: Sources) -> Contexts:
+            batches = [*self._batches(sources)]
+            found = contexts((given, len(batch.chosen)) for batch, given in batches)
+            order = np.argsort(np.concatenate([batch.chosen for batch, _ in batches]))
+            return {name: state[order] for name, state in found.items()}
+
+        return states
+
+    def predict_lines(
+        self, lines: Iterable[str], name: str, n_best: int | None = None, first: int = 1
+    ) -> Iterator[str]:
         """Yield targets for lines of text; see `job.inference.loading.Usable`."""
-        sources = read_sources(lines, self.facts, name)
-        if n_best is None:
-            yield from predict(self, sources)
-            return
-        for number, found in enumerate(predict_best(self.with_beam(n_best), sources, n_best), 1):
+        model = self
+        if n_best is not None:
+            model = self._wider[n_best] = self._wider.get(n_best) or self.with_beam(n_best)
+        longest = min(LONGEST_SOURCE, LONGEST_SOURCE * 4 // model.beam_width)
+        sources = read_sources(lines, self.facts, name, first, longest)
+        for number, found in enumerate(predict_best(model, sources, n_best or 1), first):
             for score, target in found:
-                yield f"{number}\t{score:.6f}\t{target}"
+                yield target if n_best is None else f"{number}\t{score:.6f}\t{target}"
 
     def encode_lines(self, lines: Iterable[str], name: str, output: Path) -> int:
         """Write the contexts of lines of text; see `job.inference.loading.Usable`."""
@@ -221,20 +285,12 @@ def _in_parts(search: Callable[[Any], tuple[Any, Any]]) -> Callable[[Any], tuple
     traced = tf.function(search, autograph=False)  # once for both
 
     def halves(source: Any) -> tuple[Any, Any]:
-        found = [traced(half) for half in (source[: ROWS // 2], source[ROWS // 2 :])]
+        middle = tf.shape(source)[0] // 2
+        found = [traced(half) for half in (source[:middle], source[middle:])]
         ids, scores = (tf.concat(side, axis=0) for side in zip(*found, strict=True))
         return ids, scores
 
     return halves
-
-
-def _batches(sources: Ids) -> Iterator[tuple[Ids, int]]:
-    """Yield `ROWS` sources at a time, and how many of them are real: the last batch repeats its first row."""
-    for first in range(0, len(sources), ROWS):
-        part = sources[first : first + ROWS]
-        longest = max(1, int((part != PAD).sum(axis=1).max()))
-        fill = np.repeat(part[:1], ROWS - len(part), axis=0)
-        yield np.concatenate([part, fill])[:, :longest], len(part)
 
 
 def load_model(directory: Path) -> TrainedModel:
@@ -246,18 +302,23 @@ def load_model(directory: Path) -> TrainedModel:
     return TrainedModel(*load_pair(directory, ModelFacts.from_json))
 
 
-def read_sources(lines: Iterable[str], facts: ModelFacts, name: str) -> Iterator[list[int]]:
+def read_sources(
+    lines: Iterable[str], facts: ModelFacts, name: str, first: int = 1, longest: int = LONGEST_SOURCE
+) -> Iterator[list[int]]:
     """Yield the ids of one source a line; an empty line gives an empty source.
 
     Args:
         lines: text, with or without line ends.
         facts: the model's.
         name: of the input, for errors.
+        first: the number of the first line, for errors.
+        longest: most tokens of a line.
 
     Raises:
-        InputError: a token that the vocabulary does not have, or a length that the model was not made for.
+        InputError: a token that the vocabulary does not have, or a length that the model was not made for,
+            or one that would take too much memory.
     """
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(lines, first):
         tokens = facts.source.read(line)
         try:
             ids = facts.source.encode(tokens)
@@ -270,6 +331,10 @@ def read_sources(lines: Iterable[str], facts: ModelFacts, name: str) -> Iterator
             raise InputError(
                 f"{name}:{number}: {len(ids)} tokens, but this model reads exactly {facts.source_length}"
             )
+        if len(ids) > longest:
+            raise InputError(
+                f"{name}:{number}: {len(ids):,} tokens, but a line may have {longest:,} at most; split it"
+            )
         yield ids
 
 
@@ -279,7 +344,7 @@ def _shown(vocabulary: Vocabulary) -> str:
 
 
 def predict(model: TrainedModel, sources: Iterable[list[int]]) -> Iterator[str]:
-    """Yield one target a source, in order, reading `ROWS` sources at a time; an empty source gives ''."""
+    """Yield one target a source, in order, reading `MOST_SOURCES` at a time; an empty source gives ''."""
     for hypotheses in predict_best(model, sources, 1):
         yield hypotheses[0][1]
 
@@ -290,18 +355,20 @@ def predict_best(
     """Yield the `count` best targets of each source with their scores, best first; an empty source gives ''.
 
     There are fewer where the model can write fewer. Scores are those of `decoding.beam`; NaN where the search
-    is greedy.
+    is greedy. If reading the sources raises an `InputError`, those before it are predicted first.
     """
-    search = model.compile_search()
-    for chunk in _chunks(sources):
-        full = [ids for ids in chunk if ids]
-        found = iter(zip(*search(pad(full)), strict=True)) if full else iter(())
-        for ids in chunk:
-            if not ids:
-                yield [(0.0, "")]
-                continue
-            hypotheses = [(float(s), t) for t, s in zip(*next(found), strict=True) if not s < LEAST_SCORE]
-            yield [(s, model.facts.target.decode(t)) for s, t in hypotheses[:count]]
+    decode = model.facts.target.decode
+    most = max(1, MOST_SOURCES * 4 // max(4, model.beam_width))
+    for chunk in in_chunks(sources, most, MOST_TOKENS):
+        found: list[list[tuple[float, str]]] = [[(0.0, "")] for _ in chunk]
+        full = np.flatnonzero([len(ids) for ids in chunk])
+        for chosen, (ids, scores) in model.search_batches([chunk[i] for i in full]) if len(full) else ():
+            for i, targets, of_targets in zip(full[chosen], ids, scores, strict=True):
+                best = [
+                    (float(s), t) for t, s in zip(targets, of_targets, strict=True) if not s < LEAST_SCORE
+                ]
+                found[i] = [(s, decode(t)) for s, t in best[:count]]
+        yield from found
 
 
 def encode(model: TrainedModel, sources: Iterable[list[int]], output: Path) -> int:
@@ -310,18 +377,11 @@ def encode(model: TrainedModel, sources: Iterable[list[int]], output: Path) -> i
     The file holds `ids` (n,) int64, the 0-based line of each source that is not empty, and one array
     (n, H) float32 for each state of each layer, by name: `h1`, `c1`, `h2`, ... .
     """
-    numbered = [(i, ids) for i, ids in enumerate(sources) if ids]
-    states = model.states(pad([ids for _, ids in numbered])) if numbered else {}
-    write_contexts(output, [i for i, _ in numbered], states)
-    return len(numbered)
-
-
-def _chunks(sources: Iterable[list[int]]) -> Iterator[list[list[int]]]:
-    chunk: list[list[int]] = []
-    for ids in sources:
-        chunk.append(ids)
-        if len(chunk) == ROWS:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
+    lines, parts, first = list[int](), list[Contexts](), 0
+    for chunk in in_chunks(sources, MOST_SOURCES, MOST_TOKENS):
+        full = [ids for ids in chunk if ids]
+        lines += [first + i for i, ids in enumerate(chunk) if ids]
+        parts += [model.states(full)] if full else []
+        first += len(chunk)
+    write_contexts(output, lines, joined(parts))
+    return len(lines)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from job.errors import DataError, DataErrors
 from job.problems.data_files import MOST_ERRORS, DataFile, read_data
+from job.problems.text_lines import BadLineError, TextLines, decode_line
 from job.spec.complaints import nearest
 
 _NUMBER = re.compile(
@@ -103,21 +104,33 @@ def _open(path: Path, key: str, planned: str | None) -> DataFile:
 
 def _rows(content: bytes, path: Path, key: str) -> Iterator[tuple[int, list[str]]]:
     """Yield each row and its 1-based line, the names first; blank lines at the end are passed over."""
-    try:
-        text = content.decode()
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        message = f"the line is not UTF-8 (byte 0x{error.object[error.start]:02x}); save the file as UTF-8"
-        raise DataErrors([DataError(message, file=path, line=line, key=key)]) from None
-    reader = csv.reader(text.rstrip().splitlines(keepends=True), strict=True)
+    reader = csv.reader(_decoded(content, path, key), strict=True)
     line = 0
     try:
         for row in reader:
             yield line + 1, row
             line = reader.line_num
     except csv.Error as error:
-        message = f"the line is no CSV ({error})"
+        why = "a carriage return without a line feed" if "new-line" in str(error) else str(error)
+        message = (
+            f"the line is no CSV ({why}); expected cells with commas between, and line ends \\n or \\r\\n"
+        )
         raise DataErrors([DataError(message, file=path, line=reader.line_num, key=key)]) from None
+
+
+def _decoded(content: bytes, path: Path, key: str) -> list[str]:
+    """Return the lines of a file with their ends, without blank ones at the end."""
+    lines, errors = [], []
+    for number, line in enumerate(TextLines.of(content.rstrip(b" \t\r\n")).lines, 1):
+        try:
+            lines.append(decode_line(line) + "\n")
+        except BadLineError as error:
+            errors.append(DataError(str(error), file=path, line=number, key=key))
+    if errors:
+        rest = f"{len(errors) - MOST_ERRORS:,} more lines of this file cannot be used"
+        more = [DataError(rest, file=path, key=key)] if len(errors) > MOST_ERRORS else []
+        raise DataErrors([*errors[:MOST_ERRORS], *more])
+    return lines
 
 
 def _check_header(header: Sequence[str], names: Mapping[str, str], path: Path) -> Iterator[DataError]:
@@ -158,7 +171,12 @@ def _bad_rows(
 
 
 def _is_number(cell: str) -> bool:
-    return _NUMBER.fullmatch(cell) is not None and math.isfinite(float(cell))
+    return is_written_as_number(cell) and math.isfinite(float(cell))
+
+
+def is_written_as_number(text: str) -> bool:
+    """Return whether a text is a number as a cell may have it: of ASCII digits, without separators."""
+    return _NUMBER.fullmatch(text) is not None
 
 
 def _is_large(cell: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -11,6 +11,7 @@ from typing import TypeVar
 from job.errors import DataError, DataErrors
 from job.problems.data_files import MOST_ERRORS, DataFile, read_data
 from job.problems.normalization import AS_WRITTEN, TextReading
+from job.problems.text_lines import BadLineError, TextLines, decode_line, not_utf8
 from job.spec.file_locations import locate
 from job.spec.text_pairs_section import PairFiles, TextPairsSpec
 
@@ -24,10 +25,6 @@ _IN_OUT = re.compile(r"\s*IN:(.*?)\sOUT:(.*)", re.DOTALL)
 
 # word(2) F AH0 N # comment
 _PRONUNCIATION = re.compile(r"\s*(?!;;;)(\S+?)(?:\(\d+\))?\s+([A-Z]+[0-2]?(?:\s+[A-Z]+[0-2]?)*)\s*(?:#.*)?")
-
-
-class _BadLineError(ValueError):
-    """A line cannot be read; the text says why and what was expected."""
 
 
 @dataclass(frozen=True)
@@ -66,18 +63,14 @@ class _Complaints:
     def read(self, line: bytes, number: int, reader: Callable[[str], T]) -> T | None:
         """Return what a reader makes of a line, None when it cannot be read."""
         try:
-            return reader(line.decode())
-        except (UnicodeDecodeError, _BadLineError) as error:
-            self.refuse(error, line, number)
+            return reader(decode_line(line))
+        except BadLineError as error:
+            self.refuse(error, number)
         return None
 
-    def refuse(self, error: ValueError, line: bytes, number: int) -> None:
+    def refuse(self, error: UnicodeDecodeError | BadLineError, number: int) -> None:
         """Say why a line cannot be read."""
-        message = str(error)
-        if isinstance(error, UnicodeDecodeError):
-            place = f"byte 0x{line[error.start]:02x} at byte {error.start + 1} of the line"
-            message = f"the line is not UTF-8 ({place}); save the file as UTF-8"
-        self.add(message, number)
+        self.add(str(not_utf8(error) if isinstance(error, UnicodeDecodeError) else error), number)
 
     def all(self) -> list[DataError]:
         if not self.others:
@@ -108,7 +101,7 @@ def read_pairs(
     """
     keys = [f"{key}.{name}" for name in files.keyed]
     paths, opened = _open_all(files.names, keys, directory, planned or {})
-    contents = [_lines(file) for file in opened]
+    contents = [TextLines.of(file.content) for file in opened]
     complaints = [_Complaints(*place) for place in zip(paths, keys, strict=True)]
     if files.file is not None:
         pairs = list(_from_files(contents, complaints, spec))
@@ -143,36 +136,33 @@ def _open_all(
     return paths, files
 
 
-def _lines(file: DataFile) -> list[bytes]:
-    return file.content.removesuffix(b"\n").split(b"\n")
-
-
 def _from_files(
-    contents: Sequence[list[bytes]], complaints: Sequence[_Complaints], spec: TextPairsSpec
+    contents: Sequence[TextLines], complaints: Sequence[_Complaints], spec: TextPairsSpec
 ) -> Iterator[Pair]:
     reader = _FORMATS[spec.format](_tidier(spec, spec.source_tokens), _tidier(spec, spec.target_tokens))
-    for lines, of_file in zip(contents, complaints, strict=True):
-        pairs = list(_from_one_file(lines, of_file, reader))
+    for content, of_file in zip(contents, complaints, strict=True):
+        pairs = list(_from_one_file(content, of_file, reader))
         if not pairs and not of_file.first:
             of_file.add(_NO_PAIR)
         yield from pairs
 
 
 def _from_one_file(
-    lines: Iterable[bytes], complaints: _Complaints, reader: Callable[[str], Pair | None]
+    content: TextLines, complaints: _Complaints, reader: Callable[[str], Pair | None]
 ) -> Iterator[Pair]:
-    for number, line in enumerate(lines, 1):
+    decode = content.decode
+    for number, line in enumerate(content.lines, 1):
         try:  # not by `_Complaints.read`: a call a line is felt on a big file
-            pair = reader(line.decode())
-        except (UnicodeDecodeError, _BadLineError) as error:
-            complaints.refuse(error, line, number)
+            pair = reader(decode(line))
+        except (UnicodeDecodeError, BadLineError) as error:
+            complaints.refuse(error, number)
         else:
             if pair is not None:
                 yield pair
 
 
 def _from_parallel_files(
-    contents: Sequence[list[bytes]], complaints: Sequence[_Complaints], spec: TextPairsSpec
+    contents: Sequence[TextLines], complaints: Sequence[_Complaints], spec: TextPairsSpec
 ) -> Iterator[Pair]:
     """Read files in the order of `PairFiles.keyed`: those of the sources, then as many of the targets."""
     count = len(contents) // 2
@@ -181,9 +171,10 @@ def _from_parallel_files(
 
 
 def _from_two_files(
-    contents: Sequence[list[bytes]], complaints: Sequence[_Complaints], spec: TextPairsSpec
+    contents: Sequence[TextLines], complaints: Sequence[_Complaints], spec: TextPairsSpec
 ) -> Iterator[Pair]:
-    (sources, targets), (of_source, of_target) = contents, complaints
+    sources, targets = (content.lines for content in contents)
+    of_source, of_target = complaints
     if len(sources) != len(targets):
         of_target.add(
             f"the file has {len(targets):,} lines, but {of_source.file} has {len(sources):,}; "
@@ -229,7 +220,7 @@ def _tsv(source: Callable[[str], str], target: Callable[[str], str]) -> Callable
         if len(columns) == 1 and not line.strip():
             return None
         if len(columns) != 2:
-            raise _BadLineError(f"expected two columns, source TAB target, but found {len(columns)}")
+            raise BadLineError(f"expected two columns, source TAB target, but found {len(columns)}")
         return _filled(source(columns[0]), target(columns[1]), "source TAB target, text on both sides")
 
     return read
@@ -243,9 +234,9 @@ def _in_out(source: Callable[[str], str], target: Callable[[str], str]) -> Calla
         if entry is None:
             if not line.strip():
                 return None
-            raise _BadLineError(f"expected {expected}")
+            raise BadLineError(f"expected {expected}")
         if re.search(r"\sOUT:", entry[2]):
-            raise _BadLineError(f"OUT: stands twice; expected {expected}")
+            raise BadLineError(f"OUT: stands twice; expected {expected}")
         return _filled(source(entry[1]), target(entry[2]), expected)
 
     return read
@@ -254,7 +245,7 @@ def _in_out(source: Callable[[str], str], target: Callable[[str], str]) -> Calla
 def _filled(source: str, target: str, expected: str) -> Pair:
     if source and target:
         return source, target
-    raise _BadLineError(f"the {'target' if source else 'source'} is empty; expected {expected}")
+    raise BadLineError(f"the {'target' if source else 'source'} is empty; expected {expected}")
 
 
 def _cmudict(source: Callable[[str], str], target: Callable[[str], str]) -> Callable[[str], Pair | None]:
@@ -267,7 +258,7 @@ def _cmudict(source: Callable[[str], str], target: Callable[[str], str]) -> Call
             return source(word), target(phonemes.replace("0", "").replace("1", "").replace("2", ""))
         if not line.strip() or line.lstrip().startswith(";;;"):
             return None
-        raise _BadLineError("expected a word and its phonemes, like `fox F AA1 K S`")
+        raise BadLineError("expected a word and its phonemes, like `fox F AA1 K S`")
 
     return read
 

@@ -7,7 +7,7 @@ import pytest
 from job.evaluation import token_evaluation as evaluation
 from job.evaluation.scores import text_scores
 from job.evaluation.token_evaluation import evaluate
-from job.inference import tokens as inference
+from job.inference import length_batches
 from job.problems.base import Examples
 from job.problems.vocabulary import END, Vocabulary, pad
 from job.results.records import Prediction
@@ -299,7 +299,7 @@ def test_a_row_is_right_with_the_right_prefix_given_exactly_when_greedy_decoding
 
 
 def test_decoding_is_timed_by_its_full_parts(monkeypatch):
-    assert evaluation.PART == inference.ROWS
+    assert evaluation.PART == length_batches.ROWS
     monkeypatch.setattr(evaluation, "PART", 3)
     rows = {row.tobytes(): PREDICTED[i] for i, row in enumerate(TEST.source)}
     found = evaluate(

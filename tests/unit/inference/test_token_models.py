@@ -13,6 +13,7 @@ import pytest
 from oracle.seq2seq import EncoderDecoder
 
 from job.errors import InputError, ModelDirectoryError
+from job.inference import length_batches
 from job.inference import tokens as inference
 from job.inference.tokens import (
     ModelFacts,
@@ -140,7 +141,7 @@ def test_the_states_of_a_source_do_not_depend_on_its_batch(model, evaluated):
 
 
 def test_many_batches_give_what_one_gives(model, evaluated, monkeypatch):
-    monkeypatch.setattr(inference, "ROWS", 64)
+    monkeypatch.setattr(inference, "MOST_SOURCES", 64)
     expected = [line["predicted"] for line in evaluated]
     assert list(predict(model, sources_of(evaluated))) == expected
     with_gaps = [ids for source in sources_of(evaluated) for ids in (source, [])]
@@ -148,7 +149,7 @@ def test_many_batches_give_what_one_gives(model, evaluated, monkeypatch):
 
 
 def test_sources_are_read_as_they_are_needed(model, evaluated, monkeypatch):
-    monkeypatch.setattr(inference, "ROWS", 2)
+    monkeypatch.setattr(inference, "MOST_SOURCES", 2)
     read = []
 
     def endless():
@@ -367,7 +368,7 @@ def tiny_model(bias=0.0, **keys):
 @pytest.fixture
 def endless(monkeypatch):
     """A model that writes on and on."""
-    monkeypatch.setattr(inference, "ROWS", 3)
+    monkeypatch.setattr(length_batches, "ROWS", 4)
     return tiny_model(bias=-100.0).trained
 
 
@@ -378,7 +379,7 @@ def of_a_kind(request):
 
 @pytest.fixture
 def tiny(of_a_kind, monkeypatch):
-    monkeypatch.setattr(inference, "ROWS", len(SOURCES))
+    monkeypatch.setattr(length_batches, "ROWS", len(SOURCES))
     return of_a_kind
 
 

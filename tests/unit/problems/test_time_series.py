@@ -372,7 +372,7 @@ BAD = {
     "blank line between": ("t,y\n1,2\n\n3,4\n", {}, [(3, "", "blank in the middle")]),
     "lines counted though a cell has two": ('t,y\n"a\nb",2\n1,x\n', {}, [(4, "", "y is 'x'")]),
     "open quotes": ('t,y\n1,2\n"3,4\n', {}, [(3, "file", "no CSV (unexpected end of data)")]),
-    "not UTF-8": (b"t,y\n1,2\n\xff,3\n", {}, [(3, "file", "not UTF-8 (byte 0xff)")]),
+    "not UTF-8": (b"t,y\n1,2\n\xff,3\n", {}, [(3, "file", "not UTF-8 (byte 0xff at byte 1 of the line)")]),
     "no logarithm": (
         "t,y\n1,2\n2,0\n3,-1\n",
         {"logarithm": True},

@@ -1,0 +1,170 @@
+"""Lines for a model to read, as they arrive from a file, a pipe or a terminal.
+
+They are read as training data is (see `problems.text_lines`), in chunks: as many lines as are there, so that
+a program that writes a line and waits gets its answer, and no more than fit into memory.
+"""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import io
+import select
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from job.errors import InputError
+from job.problems.text_lines import BadLineError, decode_line
+
+MOST_LINES = 16_384
+"""Lines of a chunk: enough for whole batches of sources of every length."""
+
+MOST_BYTES = 4 << 20
+"""Bytes of a chunk, about: it ends with the line that reaches them."""
+
+LONGEST_LINE = 1 << 20
+"""Bytes of the longest line that is read."""
+
+PAUSE_SECONDS = 0.01
+"""If nothing arrives for so long, what has arrived is read; a program that writes a file writes on sooner."""
+
+BLOCK = 1 << 16
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Lines that follow each other, at least one.
+
+    Args:
+        first: the number of the first of them in the input, from 1.
+        lines: their text, without line ends.
+    """
+
+    first: int
+    lines: list[str]
+
+
+@dataclass(frozen=True)
+class ByteSource:
+    """Where bytes come from.
+
+    Args:
+        read: returns the next bytes, waiting for one at least; nothing at the end.
+        ready: whether `read` would not have to wait for long.
+    """
+
+    read: Callable[[], bytes]
+    ready: Callable[[], bool]
+
+
+@contextmanager
+def open_source(name: str) -> Iterator[ByteSource]:
+    """Open the input of that name for the block.
+
+    Args:
+        name: a path, which is unpacked if it ends in `.gz`, or `-` for standard input.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    if name == "-":
+        yield _standard_input()
+    elif Path(name).suffix == ".gz":
+        with gzip.open(name) as packed:
+            yield ByteSource(lambda: packed.read1(BLOCK), lambda: True)
+    else:
+        with open(name, "rb", buffering=0) as file:
+            yield _waiting(file)
+
+
+def _standard_input() -> ByteSource:
+    stream: IO[bytes] = getattr(sys.stdin, "buffer", None) or io.BytesIO(sys.stdin.read().encode())
+    raw = getattr(stream, "raw", stream)
+    try:
+        raw.fileno()
+    except OSError:  # no file of the operating system's: a caller's own stream
+        return ByteSource(lambda: stream.read(BLOCK), lambda: True)
+    return _waiting(raw)
+
+
+def _waiting(file: IO[bytes]) -> ByteSource:
+    """Return a source over an unbuffered file, which may be a pipe or a terminal."""
+
+    def ready(seconds: float | None = PAUSE_SECONDS) -> bool:
+        return bool(select.select([file], [], [], seconds)[0])
+
+    def read() -> bytes:
+        while (block := file.read(BLOCK)) is None:  # a reader before us asked for no waiting
+            ready(None)
+        return block
+
+    return ByteSource(read, ready)
+
+
+def read_chunks(source: ByteSource, name: str) -> Iterator[Chunk]:
+    """Yield the lines of an input; those before a line that cannot be read are yielded before the error.
+
+    Args:
+        source: of the bytes.
+        name: of the input, for errors.
+
+    Raises:
+        InputError: the input cannot be read, a line of it is no text, or one is longer than `LONGEST_LINE`.
+    """
+    first, size, lines, error = 1, 0, list[str](), None
+    for line in _split(source, name):
+        if line is not None and not isinstance(line, InputError):
+            try:
+                lines.append(decode_line(line))
+            except BadLineError as bad:
+                error = InputError(f"{name}:{first + len(lines)}: {bad}")
+                break
+            size += len(line)
+        elif line is not None:
+            error = line
+            break
+        if lines and (line is None or len(lines) >= MOST_LINES or size >= MOST_BYTES):
+            yield Chunk(first, lines)
+            first, size, lines = first + len(lines), 0, []
+    if lines:
+        yield Chunk(first, lines)
+    if error is not None:
+        raise error
+
+
+def _split(source: ByteSource, name: str) -> Iterator[bytes | InputError | None]:
+    """Yield each line, None where no more has arrived, and, as the last, why no more can be read."""
+    rest, number, at_start = b"", 1, True
+    while True:
+        try:
+            block = source.read()
+        except (EOFError, OSError, zlib.error) as error:
+            yield InputError(f"{name}:{number}: the input cannot be read from here on ({error})")
+            return
+        data = rest + block
+        if at_start and (len(data) >= len(codecs.BOM_UTF8) or b"\n" in data):
+            data, at_start = data.removeprefix(codecs.BOM_UTF8), False
+        *lines, rest = data.split(b"\n")
+        if not block and rest:
+            lines.append(rest)
+        for line in lines:
+            if len(line) > LONGEST_LINE:
+                break
+            yield line.removesuffix(b"\r")
+            number += 1
+        else:
+            if len(rest) <= LONGEST_LINE and block:
+                if not source.ready():
+                    yield None
+                continue
+            if not block:
+                return
+        yield InputError(
+            f"{name}:{number}: the line is longer than {LONGEST_LINE:,} bytes; split it into several"
+        )
+        return
