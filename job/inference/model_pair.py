@@ -3,8 +3,8 @@ source."""
 
 from __future__ import annotations
 
-import json
 import math
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,8 +19,12 @@ from numpy.typing import NDArray
 import job.models.seq2seq  # noqa: F401 - Keras must know our layers to load saved ones
 from job.decoding.step import repeat_states
 from job.errors import InputError, ModelDirectoryError
+from job.inference.model_files import load_model_file
 from job.results.checksums import CheckedFiles
 from job.storage.artifacts import replacing
+from job.storage.documents import read_json, why
+
+Usable = TypeVar("Usable", bound="ModelPair")
 
 T = TypeVar("T")
 
@@ -50,6 +54,22 @@ class ModelPair:
         count = sum(name.startswith("state_") for name in inputs)
         fed = [tf.zeros_like(encoded[0])] * (count - len(encoded))
         return (*encoded, *fed), repeat_states(memory, width) if width > 1 else memory
+
+    def check(self) -> None:
+        """Try out one step, so that models and vocabularies of different jobs are noticed as they are loaded.
+
+        Raises:
+            Exception: they do not fit together.
+        """
+        raise NotImplementedError
+
+    def check_step(self, source: Any, symbol: Any, width: int) -> None:
+        """Encode a source, (1, S, ...), and take one step, whose output must have that width."""
+        states, memory = self.begin(source)
+        output, *rest = listed(self.decoder([symbol, *states, *memory], training=False))
+        shapes = [state.shape for state in states], [state.shape for state in rest[: len(states)]]
+        if output.shape != (1, 1, width) or shapes[0] != shapes[1]:
+            raise ValueError("the encoder, the decoder and the vocabulary are not of one model")
 
     def compile_contexts(self, signature: Any) -> Callable[[Batches], Contexts]:
         """Return a function from batches, at least one, to the context of every source.
@@ -108,18 +128,19 @@ def listed(outputs: Any) -> list[Any]:
 def read_record(directory: Path) -> dict[str, Any]:
     """Return the content of a model's `vocabulary.json`; arguments and errors as of `load_pair`."""
     with _explained(_inner(directory)) as inner, CheckedFiles(inner) as files:
-        record = json.loads(files.check("vocabulary.json").read_text("utf-8"))
+        record = read_json(files.check("vocabulary.json"))
         if not isinstance(record, dict):
             raise TypeError("vocabulary.json holds no JSON object")
         return record
 
 
-def load_pair(directory: Path, read: Callable[[dict[str, Any]], Any]) -> tuple[Any, Any, Any]:
-    """Load what a job saved: the encoder, the decoder, and what `read` makes of `vocabulary.json`.
+def load_pair(directory: Path, read: Callable[[dict[str, Any]], Any], build: Callable[..., Usable]) -> Usable:
+    """Load what a job saved: what `build` makes of the encoder, the decoder and what `vocabulary.json` says.
 
     Args:
         directory: the job's, or its `model/` directory.
-        read: may raise `ValueError`, `KeyError` or `TypeError`.
+        read: of the content of `vocabulary.json`; may raise any exception.
+        build: of encoder, decoder and what was read; what it returns is tried out by its method `check`.
 
     Raises:
         ModelDirectoryError: a file is missing, cannot be read, or is not the one that the result tells of.
@@ -128,10 +149,14 @@ def load_pair(directory: Path, read: Callable[[dict[str, Any]], Any]) -> tuple[A
     with _explained(_inner(directory)) as inner, CheckedFiles(inner) as files:
         facts = read(record)
         encoder, decoder = (
-            keras.models.load_model(files.check(f"{name}.keras"), compile=False)
+            load_model_file(files.check(f"{name}.keras"))
             for name in ("inference_encoder", "inference_decoder")
         )
-    return encoder, decoder, facts
+        model = build(encoder, decoder, facts)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Keras's on a source of one token
+            model.check()
+    return model
 
 
 def _inner(directory: Path) -> Path:
@@ -143,9 +168,12 @@ def _explained(directory: Path) -> Iterator[Path]:
     """Say of whatever goes wrong that the directory holds no trained model."""
     try:
         yield directory
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except ModelDirectoryError:
+        raise
+    except Exception as error:  # of a damaged file Keras, HDF5 and TensorFlow raise almost anything
+        reason = f"{type(error).__name__}: {why(error)[:300]}"
         raise ModelDirectoryError(
-            f"{directory}: not a trained model ({type(error).__name__}: {error}); expected the model/ "
+            f"{directory}: not a trained model ({reason}); expected the model/ "
             "directory of a finished job, with inference_encoder.keras, inference_decoder.keras and "
             "vocabulary.json"
         ) from error

@@ -45,6 +45,11 @@ class Forecaster(ModelPair):
         """Return the content of `vocabulary.json`."""
         return {"target_kind": "numbers", "series": self.series.to_json()}
 
+    def check(self) -> None:
+        """Try out a source of zeros; see `ModelPair.check`."""
+        _, steps, columns = self._signature.shape
+        self.check_step(tf.zeros([1, steps, columns]), tf.zeros([1, 1, 1]), 1)
+
     @cached_property
     def forecast(self) -> Forecast:
         """The function that forecasts."""
@@ -121,7 +126,7 @@ class Forecaster(ModelPair):
 
 def load_forecaster(directory: Path) -> Forecaster:
     """Load what a job saved; arguments and errors as of `job.inference.loading.load`."""
-    return Forecaster(*load_pair(directory, lambda record: Series.from_json(record["series"])))
+    return load_pair(directory, lambda record: Series.from_json(record["series"]), Forecaster)
 
 
 def _batches(sources: Floats) -> Iterator[tuple[Floats, int]]:

@@ -16,6 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from job.decoding.beam import IMPOSSIBLE, beam_search
 from job.decoding.greedy import greedy
@@ -24,6 +25,7 @@ from job.inference.length_batches import LengthBatch, flat_rows, plan_batches
 from job.inference.model_pair import Contexts, ModelPair, in_chunks, joined, load_pair, write_contexts
 from job.problems.base import Ids
 from job.problems.vocabulary import PAD, Vocabulary
+from job.results.records import validated
 from job.spec.evaluation_section import EvaluationSpec
 
 MOST_SOURCES = 16_384
@@ -34,6 +36,9 @@ MOST_TOKENS = 1 << 22
 
 LONGEST_SOURCE = 32_768
 """Tokens of the longest line that is read; where more than four hypotheses are kept, in proportion fewer."""
+
+MAX_LENGTH = 100_000
+"""Longest target that a model may be said to write; every row is decoded in an array of that length."""
 
 LEAST_SCORE = -1e7
 """A score below it is no target's: the greatest length penalty leaves more than this of `IMPOSSIBLE`."""
@@ -82,9 +87,24 @@ class ModelFacts:
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> ModelFacts:
-        """Read what `to_json` gave."""
+        """Read what `to_json` gave.
+
+        Raises:
+            Exception: `record` is something else.
+        """
         sides = {side: Vocabulary.from_json(record[side]) for side in ("source", "target")}
-        return cls(**{**record, **sides, "search": Search(**record["search"])})
+        search = Search.from_spec(validated(TypeAdapter(EvaluationSpec), record["search"]))
+        facts = cls(**{**record, **sides, "search": search})
+        facts.check()
+        return facts
+
+    def check(self) -> None:
+        """Raise `ValueError` where a length is none."""
+        lengths = [self.max_target_length, *([] if self.source_length is None else [self.source_length])]
+        if not all(type(length) is int and 1 <= length <= MAX_LENGTH for length in lengths):
+            raise ValueError(f"lengths must be whole numbers from 1 to {MAX_LENGTH:,}, found {lengths}")
+        if type(self.fixed_length) is not bool or (self.fixed_length and self.source_length is None):
+            raise ValueError("fixed_length must be true or false, and true only beside a source_length")
 
     @property
     def columns(self) -> int:
@@ -106,6 +126,13 @@ class TrainedModel(ModelPair):
     """The two inference models and what one must know to use them."""
 
     facts: ModelFacts
+
+    def check(self) -> None:
+        """Try out the last token of each vocabulary; see `ModelPair.check`."""
+        length = self.facts.source_length or 2
+        source = tf.fill([1, length], tf.constant(len(self.facts.source) - 1, tf.int32))
+        symbol = tf.constant([[len(self.facts.target) - 1]], tf.int32)
+        self.check_step(source, symbol, len(self.facts.target))
 
     def with_beam(self, width: int) -> TrainedModel:
         """Return the model with beam search, at least as wide."""
@@ -299,7 +326,7 @@ def load_model(directory: Path) -> TrainedModel:
     Raises:
         ModelDirectoryError: a file is missing or cannot be read.
     """
-    return TrainedModel(*load_pair(directory, ModelFacts.from_json))
+    return load_pair(directory, ModelFacts.from_json, TrainedModel)
 
 
 def read_sources(

@@ -21,6 +21,10 @@ LARGEST = 1e16
 """Largest magnitude of a number that a model reads or predicts: sums of squares stay far within float32."""
 
 
+LONGEST = 1_000_000
+"""Most rows of a source or a target that are believed of a saved model."""
+
+
 @dataclass(frozen=True)
 class Series:
     """All that must be known of a series to use a model of it, besides the weights.
@@ -117,14 +121,28 @@ class Series:
         try:
             lists = {key: tuple(record[key]) for key in ("columns", "centers", "scales")}
             series = cls(**{**record, **lists})
+            if not _has_types(series):
+                raise ValueError("a value is of another type")
             numbers = [*map(float, series.centers), *map(float, series.scales)]
             lengths = (series.source_length - series.differencing, series.target_length)
             whole = 0 < len(series.columns) == len(series.scales) == len(series.centers) and min(lengths) > 0
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"not a series: {error}") from None
         if not whole or not all(map(math.isfinite, numbers)) or min(series.scales) <= 0:
             raise ValueError("not a series: columns, lengths, centers and scales do not fit together")
         return series
+
+
+def _has_types(series: Series) -> bool:
+    """Return whether the values of a series that was read are of the types that it says."""
+    whole = (series.source_length, series.target_length, series.differencing, series.decimals)
+    return (
+        all(type(number) is int and 0 <= number <= LONGEST for number in whole)
+        and series.differencing <= 1
+        and type(series.logarithm) is bool
+        and all(isinstance(text, str) for text in (series.unit, *series.columns))
+        and all(type(number) in (int, float) for number in (*series.centers, *series.scales))
+    )
 
 
 def read_as(history: Values, logarithm: bool, differencing: int) -> Values:

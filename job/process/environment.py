@@ -18,8 +18,12 @@ from typing import Any
 import job
 from job.errors import DependencyError
 
-REQUIRED = {"tensorflow": (2, 20), "keras": (3, 10)}
+REQUIRED = {"tensorflow": (2, 20), "keras": (3, 12, 4)}
 """Oldest versions that work; `pyproject.toml` asks for the same."""
+
+UNSAFE = {"keras": ((3, 13), (3, 15, 1))}
+"""Newer versions that are refused all the same, from the first up to the one before the second: they lack
+fixes of 3.12.4, so that a hostile model file may run its own code."""
 
 _KERAS_CHOICES = {
     "floatx": ("float32", "float16", "float64"),
@@ -57,6 +61,13 @@ def installed(package: str) -> str | None:
     return None
 
 
+def _numbers(version: str) -> tuple[int, ...]:
+    """Return the first three numbers of a version: (2, 21, 0) of `2.21.0rc1` and of `2.21`."""
+    release = re.match(r"\d+(?:\.\d+)*", version)
+    numbers = [int(part) for part in release[0].split(".")] if release else []
+    return tuple([*numbers, 0, 0, 0][:3])
+
+
 def check_versions() -> None:
     """Check that TensorFlow and Keras are there and new enough, without importing them.
 
@@ -69,9 +80,17 @@ def check_versions() -> None:
         version = installed(package)
         if version is None:
             raise DependencyError(f"{package} is not installed; {remedy}")
-        if tuple(map(int, re.findall(r"\d+", version)[:2])) < oldest:
+        found = _numbers(version)
+        if found < oldest:
             raise DependencyError(
                 f"{package} {version} is too old, {wanted} is the oldest that works; {remedy}"
+            )
+        first, fixed = UNSAFE.get(package, ((0,), (0,)))
+        if first <= found < fixed:
+            safe = ".".join(map(str, fixed))
+            raise DependencyError(
+                f"{package} {version} may run code of a hostile model file, {safe} does not; "
+                f'run: pip install --upgrade "{package}>={safe}"'
             )
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
     if backend != "tensorflow":

@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 from importlib import metadata
@@ -40,7 +41,15 @@ def refusal(check):
 
 @pytest.mark.parametrize(
     "given",
-    [{}, {"tensorflow": "2.20.0"}, {"keras": "3.10"}, {"tensorflow": "3.0"}, {"tensorflow": "2.21.0rc1"}],
+    [
+        {},
+        {"tensorflow": "2.20.0"},
+        {"keras": "3.12.4"},
+        {"keras": "3.15.1"},
+        {"keras": "4.0"},
+        {"tensorflow": "3.0"},
+        {"tensorflow": "2.21.0rc1"},
+    ],
 )
 def test_versions_that_are_new_enough_pass(versions, given):
     versions(**given)
@@ -51,7 +60,7 @@ def test_versions_that_are_new_enough_pass(versions, given):
     ("given", "sentence"),
     [
         ({"tensorflow": None}, 'tensorflow is not installed; run: pip install --upgrade "tensorflow>=2.20"'),
-        ({"keras": None}, 'keras is not installed; run: pip install --upgrade "keras>=3.10"'),
+        ({"keras": None}, 'keras is not installed; run: pip install --upgrade "keras>=3.12.4"'),
         (
             {"tensorflow": "2.19.1"},
             "tensorflow 2.19.1 is too old, 2.20 is the oldest that works; "
@@ -64,18 +73,28 @@ def test_versions_that_are_new_enough_pass(versions, given):
         ),
         (
             {"keras": "2.15.0"},
-            "keras 2.15.0 is too old, 3.10 is the oldest that works; "
-            'run: pip install --upgrade "keras>=3.10"',
+            "keras 2.15.0 is too old, 3.12.4 is the oldest that works; "
+            'run: pip install --upgrade "keras>=3.12.4"',
         ),
         (
             {"keras": "3.9.2"},
-            'keras 3.9.2 is too old, 3.10 is the oldest that works; run: pip install --upgrade "keras>=3.10"',
+            "keras 3.9.2 is too old, 3.12.4 is the oldest that works; "
+            'run: pip install --upgrade "keras>=3.12.4"',
         ),
     ],
 )
 def test_a_missing_or_old_package_is_refused_with_what_to_do(versions, given, sentence):
     versions(**given)
     assert refusal(environment.check_versions) == sentence
+
+
+@pytest.mark.parametrize("version", ["3.13.0", "3.13.2", "3.14.1", "3.15.0"])
+def test_a_keras_that_a_hostile_model_file_can_abuse_is_refused(versions, version):
+    versions(keras=version)
+    assert refusal(environment.check_versions) == (
+        f"keras {version} may run code of a hostile model file, 3.15.1 does not; "
+        'run: pip install --upgrade "keras>=3.15.1"'
+    )
 
 
 @pytest.mark.parametrize("backend", ["jax", "torch", ""])
@@ -160,7 +179,7 @@ def test_what_keras_computes_depends_on_no_file_and_no_variable(tmp_path):
 def test_the_oldest_versions_are_those_that_the_package_asks_for():
     project = (Path(__file__).parents[3] / "pyproject.toml").read_text("utf-8")
     for name, oldest in environment.REQUIRED.items():
-        assert f'"{name}>={".".join(map(str, oldest))}"' in project
+        assert re.search(rf'"{name}>={re.escape(".".join(map(str, oldest)))}["!,]', project)
 
 
 def test_installed_finds_any_build_of_tensorflow(monkeypatch):
