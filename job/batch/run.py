@@ -24,6 +24,7 @@ from job.reports.build import build_report
 from job.reports.report_files import write_reports
 from job.results.job_files import list_files
 from job.results.records import FINISHED, Failure, JobResult, Progress, Report, SetAside, Status
+from job.results.trained_job import TrainedJob
 from job.running.task import Task
 from job.storage import artifacts
 from job.storage.artifacts import OutputPaths
@@ -52,7 +53,7 @@ class _Recorder:
             log.write(f"attempt {task.attempt}: {failure.summary}\n")
         self._log.retried(task.job.name, failure)
 
-    def finished(self, task: Task, outcome: JobResult | Failure) -> JobResult:
+    def finished(self, task: Task, outcome: TrainedJob | Failure) -> JobResult:
         result = self.record(task, outcome)
         del self.running[task.job.name]
         self._log.finished(result)
@@ -72,7 +73,7 @@ class _Recorder:
     def tick(self) -> None:
         self._log.tick()
 
-    def record(self, task: Task, outcome: JobResult | Failure) -> JobResult:
+    def record(self, task: Task, outcome: TrainedJob | Failure) -> JobResult:
         """Judge an outcome and write `result.json`, after all other files; nothing is left to go on from."""
         result = self._judged(task, outcome)
         artifacts.write_text(task.paths.result, result.to_json())
@@ -80,16 +81,16 @@ class _Recorder:
             shutil.rmtree(task.paths.checkpoint, ignore_errors=True)
         return result
 
-    def _judged(self, task: Task, outcome: JobResult | Failure) -> JobResult:
+    def _judged(self, task: Task, outcome: TrainedJob | Failure) -> JobResult:
         """Return what is to be recorded; whatever is wrong with an outcome fails its job, not the batch."""
         if isinstance(outcome, Failure):
             return _unfinished(task, outcome, "failed")
         try:
             from job.reports.plots import write_plots  # loaded by `_run`, while the workers loaded TensorFlow
 
-            write_plots(task.paths, outcome)
-            measured = replace(outcome, artifacts=list_files(task.paths.directory))
-            result = gates.judged(measured, task.job.gate, task.job.seeds)
+            result = gates.judge_trained(outcome, task.job.gate, task.job.seeds)
+            write_plots(task.paths, result)
+            result = replace(result, artifacts=list_files(task.paths.directory))
             result.to_json()
         except OSError:  # the output directory's fault
             raise

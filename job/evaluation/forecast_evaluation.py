@@ -7,10 +7,11 @@ import time
 import numpy as np
 
 from job.evaluation import scores as metrics
+from job.evaluation.outcome import Evaluation
 from job.inference.numbers import Forecaster
 from job.problems.base import Windows
 from job.problems.windows import Series, Values
-from job.results.records import Evaluation, Prediction
+from job.results.records import Prediction
 
 
 def persistence(history: Values, length: int) -> Values:

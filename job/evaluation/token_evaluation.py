@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from job.evaluation import scores as metrics
 from job.evaluation.error_analysis import analyse
+from job.evaluation.outcome import Evaluation, TokenFacts
 from job.inference.length_batches import group_by_width, lengths_of
 from job.problems.base import Examples, Ids, TokenProblem
 from job.problems.vocabulary import PAD, Vocabulary
-from job.results.records import Evaluation, Prediction
+from job.results.data_facts import Separators, TokenCounts
+from job.results.records import Prediction
 
 Decode = Callable[[Ids], Ids]
 """Sources (n, S) int32 -> targets (n, T) int32, 0 after a row's end."""
@@ -202,29 +204,32 @@ def _references(vocabulary: Vocabulary, test: Examples, i: int) -> tuple[tuple[s
     return (vocabulary.decode_readable(ids),), vocabulary.unknown not in vocabulary.written(ids)
 
 
-def token_facts(problem: TokenProblem, test: Examples, predicted: Ids) -> dict[str, Any]:
-    """Return what a result's `data` says of the tokens of a test.
+def token_facts(problem: TokenProblem, test: Examples, predicted: Ids) -> TokenFacts:
+    """Return facts about the tokens of a test set.
 
-    Returns:
-        `separators`: what joins the tokens of each side in a text, by which others split it again; a side is
-        not there where its vocabulary splits texts in a way of its own. Where a vocabulary can lack tokens,
-        `test_tokens` and `unknown_tokens`: how many there are in `source`, `target` (all reference targets)
-        and `predicted`.
+    A side without its separator has a vocabulary that splits texts by code of its own. Counts are left out if
+    no token can be unknown.
+
+    Args:
+        problem: the source of the examples.
+        test: the test set, n examples.
+        predicted: predicted ids, (n, length) int32.
     """
     source, target = problem.source_vocabulary, problem.target_vocabulary
     sides = {"source": source, "target": target}
-    separators = {name: side.separator for name, side in sides.items() if _joined_by_separator(side)}
-    facts: dict[str, Any] = {"separators": separators}
+    separators = Separators(
+        **{name: side.separator for name, side in sides.items() if _joined_by_separator(side)}
+    )
     if source.unknown is None and target.unknown is None:
-        return facts
-    counts = {
-        "source": _count_ids(source, test.source),
-        "target": _count_targets(target, test),
-        "predicted": _count_ids(target, predicted),
-    }
-    facts["test_tokens"] = {side: tokens for side, (tokens, _) in counts.items()}
-    facts["unknown_tokens"] = {side: unknown for side, (_, unknown) in counts.items()}
-    return facts
+        return TokenFacts(separators=separators)
+    sources, unknown_sources = _count_ids(source, test.source)
+    targets, unknown_targets = _count_targets(target, test)
+    outputs, unknown_outputs = _count_ids(target, predicted)
+    return TokenFacts(
+        separators=separators,
+        test_tokens=TokenCounts(source=sources, target=targets, predicted=outputs),
+        unknown_tokens=TokenCounts(source=unknown_sources, target=unknown_targets, predicted=unknown_outputs),
+    )
 
 
 def _count_ids(vocabulary: Vocabulary, rows: Ids) -> tuple[int, int]:

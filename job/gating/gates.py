@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from job.errors import OutputError
 from job.gating.confidence_intervals import examples_needed, round_up, within_sampling_error
 from job.metrics import METRICS, gate_key
+from job.results.data_facts import DataFacts
 from job.results.records import FINISHED, GateOutcome, JobResult, Status
+from job.results.trained_job import TrainedJob
 from job.spec.gate_section import GateSpec
 
 
@@ -58,12 +59,46 @@ def _advice(share: float, bound: float, count: int) -> str | None:
     return f"of {count:,} examples chance could have it on the other side; {settled}"
 
 
-def share_counts(data: Mapping[str, Any]) -> dict[str, int]:
-    """Return of how many examples each metric is a share that is one; `data` is a result's."""
-    tested, seen = data.get("test_examples"), data.get("seen_in_training")
+def share_counts(data: DataFacts) -> dict[str, int]:
+    """Return metric -> number of test examples of which it is a share, for the metrics that are shares."""
+    tested, seen = data.test_examples, data.seen_in_training
     if tested is None or seen is None:  # numbers have no shares
         return {}
     return {"sequence_accuracy": tested, "unseen_sequence_accuracy": tested - seen}
+
+
+def judge_trained(trained: TrainedJob, gate: GateSpec, seeds: Sequence[int] = ()) -> JobResult:
+    """Judge a trained job by its gates.
+
+    Args:
+        trained: the job.
+        gate, seeds: see `judged`.
+
+    Returns:
+        the job's result, its status `passed` or `gate_failed`; without artifacts.
+    """
+    result = JobResult(
+        name=trained.name,
+        status="passed",
+        fingerprint=trained.fingerprint,
+        seed=trained.seed,
+        spec=trained.spec,
+        metrics=trained.metrics,
+        data=trained.data,
+        timings=trained.timings,
+        peak_rss_bytes=trained.peak_rss_bytes,
+        parameters=trained.parameters,
+        history=trained.history,
+        samples=trained.samples,
+        analysis=trained.analysis,
+        also=trained.also,
+        attention=trained.attention,
+        environment=trained.environment,
+        attempts=trained.attempts,
+        problem_fingerprint=trained.problem_fingerprint,
+        speed_ranges=trained.speed_ranges,
+    )
+    return judged(result, gate, seeds)
 
 
 def judged(result: JobResult, gate: GateSpec, seeds: Sequence[int] = ()) -> JobResult:

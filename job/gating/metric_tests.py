@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -60,12 +60,8 @@ def target_splitter(result: JobResult) -> Callable[[str], list[str]] | None:
     Returns:
         None if only the problem itself can split its targets; its predictions then record their `edits`.
     """
-    recorded = result.data.get("separators")
-    separator = (
-        recorded.get("target")
-        if isinstance(recorded, Mapping)
-        else recorded_separator(result.spec.get("problem", {}))
-    )
+    recorded = result.data.separators
+    separator = recorded.target if recorded else recorded_separator(result.spec.get("problem", {}))
     return _SPLITTERS.get(separator) if isinstance(separator, str) else None
 
 
@@ -170,8 +166,7 @@ def compare_counts(before: JobResult, now: JobResult) -> dict[str, SignificanceR
 
 def count_test_examples(result: JobResult) -> int:
     """Return the number of test examples of a job; 0 if its result does not record it."""
-    count = result.data.get("test_examples")
-    return count if isinstance(count, int) and count > 0 else 0
+    return result.data.test_examples or 0
 
 
 def metric_comparison(

@@ -149,8 +149,10 @@ def check_problem(problem: TokenProblem) -> None:
     _promise(same, "a batch is another when it is asked for again")
     for split in ("validation", "test"):
         _check_examples(f"the {split} split", problem, problem.examples(split, 2))
+    described = problem.describe()
+    _promise(isinstance(described, dict), f"describe() must return a dict, not {type(described).__name__}")
     try:
-        json.dumps(problem.describe(), allow_nan=False)
+        json.dumps(described, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise BrokenPromiseError(f"describe() must give JSON values: {error}") from None
 

@@ -41,7 +41,7 @@ def _other_sizes(result: JobResult) -> Iterator[str]:
     if not result.also:
         return
     names = metrics_elsewhere(result)
-    trained = ("as trained", result.data.get("test_examples"), result.metrics)
+    trained = ("as trained", result.data.test_examples, result.metrics)
     others = [(_sizes(other["sizes"]), other["examples"], other["metrics"]) for other in result.also]
     rows = [
         [

@@ -20,14 +20,8 @@ from job.reports.formatting import (
     quantity,
 )
 from job.reports.markup import table
+from job.results.data_facts import DataFacts, TokenCounts
 from job.results.records import Failure, GateOutcome, JobResult, Prediction
-
-# keys of a result's `data` that are put into sentences
-_TRAINED = {"train_examples", "epochs", "steps", "stopped_early", "best_epoch"}
-_RESUMED = {"resumed_from_step"}
-_TESTED = {"test_examples", "seen_in_training", "source_space"}
-_TOKENS = {"test_tokens", "unknown_tokens"}
-_RECORDED = {"signatures", "not_measured", "separators"}
 
 
 def section(result: JobResult) -> str:
@@ -92,17 +86,17 @@ def _data(result: JobResult) -> Iterator[str]:
 def course(result: JobResult) -> Iterator[str]:
     """Yield a sentence on each part of what was done, without markup."""
     data = result.data
-    if data.keys() >= _TRAINED:
+    if None not in (data.train_examples, data.epochs, data.steps, data.stopped_early):
         yield _training(data)
-    if data.keys() >= _TESTED:
-        yield _overlap(data["test_examples"], data["seen_in_training"], data["source_space"])
-    elif "rmse" in result.metrics and "test_examples" in data:
+    if data.test_examples is not None and data.seen_in_training is not None:
+        yield _overlap(data.test_examples, data.seen_in_training, data.source_space)
+    elif data.test_examples is not None and "rmse" in result.metrics:
         yield (
-            f"Evaluated on {data['test_examples']:,} windows, walking forward: each value is forecast from "
+            f"Evaluated on {data.test_examples:,} windows, walking forward: each value is forecast from "
             "what truly came before."
         )
-    if data.keys() >= _TOKENS:
-        yield _unknown(data["test_tokens"], data["unknown_tokens"])
+    if data.test_tokens is not None and data.unknown_tokens is not None:
+        yield _unknown(data.test_tokens, data.unknown_tokens)
 
 
 def not_measured(result: JobResult) -> Iterator[str]:
@@ -112,19 +106,18 @@ def not_measured(result: JobResult) -> Iterator[str]:
 
 
 def other_data(result: JobResult) -> dict[str, Any]:
-    """Return what a result says of its data that neither a sentence nor its spec says."""
-    problem, said = result.spec.get("problem", {}), _TRAINED | _RESUMED | _TESTED | _TOKENS | _RECORDED
-    return {k: v for k, v in result.data.items() if k not in said and problem.get(k) != v}
+    """Return the entries of the problem's description that its spec does not have."""
+    problem = result.spec.get("problem", {})
+    return {k: v for k, v in result.data.problem.items() if problem.get(k) != v}
 
 
-def _training(data: Mapping[str, Any]) -> str:
-    early = ", stopped early" if data["stopped_early"] else ""
-    best = f"; the weights are those of epoch {data['best_epoch']}" if data["best_epoch"] else ""
-    epochs = "1 epoch" if data["epochs"] == 1 else f"{data['epochs']:,} epochs"
-    went_on = data.get("resumed_from_step")
-    return (
-        f"Trained on {data['train_examples']:,} examples in {epochs}, {data['steps']:,} steps{early}{best}."
-        + (f" It was cut off, and went on from step {went_on:,}." if went_on else "")
+def _training(data: DataFacts) -> str:
+    early = ", stopped early" if data.stopped_early else ""
+    best = f"; the weights are those of epoch {data.best_epoch}" if data.best_epoch else ""
+    epochs = "1 epoch" if data.epochs == 1 else f"{data.epochs:,} epochs"
+    went_on = data.resumed_from_step
+    return f"Trained on {data.train_examples:,} examples in {epochs}, {data.steps:,} steps{early}{best}." + (
+        f" It was cut off, and went on from step {went_on:,}." if went_on else ""
     )
 
 
@@ -144,10 +137,13 @@ def _overlap(tested: int, seen: int, space: int | None) -> str:
     )
 
 
-def _unknown(tokens: Mapping[str, int], unknown: Mapping[str, int]) -> str:
+def _unknown(tokens: TokenCounts, unknown: TokenCounts) -> str:
     """Say how many tokens of each side the vocabularies lack."""
     sides = {"source": "source", "target": "reference target", "predicted": "predicted"}
-    counts = (f"{unknown[side]:,} of {tokens[side]:,} {name} tokens" for side, name in sides.items())
+    counts = (
+        f"{getattr(unknown, side):,} of {getattr(tokens, side):,} {name} tokens"
+        for side, name in sides.items()
+    )
     return f"Unknown to the vocabulary: {', '.join(counts)}."
 
 
@@ -171,7 +167,7 @@ def _metrics(result: JobResult) -> Iterator[str]:
                 shown(result, name, value, absent="not measured"),
                 bar(outcome) if outcome else "",
                 "" if outcome is None else "cleared" if outcome.passed else "**missed**",
-                _meaning(name, result.data.get("signatures", {})),
+                _meaning(name, result.data.signatures),
             ]
         )
     if rows:

@@ -11,11 +11,11 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
+from job.results.data_facts import DataFacts, DataSection
 from job.results.finite_numbers import nonfinite_places
 from job.results.sections import (
     AnalysisSection,
     AttentionSection,
-    DataSection,
     ElsewhereSection,
     EnvironmentSection,
     History,
@@ -162,44 +162,6 @@ def _prediction_reader() -> TypeAdapter[Prediction]:
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """A test set decoded and scored.
-
-    Args:
-        metrics: name (see `job.metrics`) -> value; one that is not defined for this test is not there.
-        predictions: one an example, in the test set's order.
-        seen_in_training: how many test sources also stood in training; None where sources are numbers.
-        source_space: how many different sources the problem has; None when it is not known.
-        compile_seconds: the first decoding, tracing included.
-        decode_seconds: decoding the whole set once compiled.
-        decode_speeds: sequences a second of each full part of it.
-        signatures: metric -> how it was made, where a library says so.
-        analysis: where the model is right and wrong, see `job.evaluation.error_analysis`.
-        also: the same model at other sizes: `sizes`, `examples`, `metrics` of each.
-        attention: of each sample, the tokens of the source and of what was predicted (the first of them, and
-            how many there are), and the weights of the former for each of the latter.
-        contexts: the context vectors of test sources on a plane, see `job.evaluation.context_projection`.
-        not_measured: metric -> why it is not defined for this test, as a clause.
-        tokens: of token sequences, facts for a result's `data`, see `job.evaluation.token_facts`.
-    """
-
-    metrics: dict[str, float]
-    predictions: tuple[Prediction, ...]
-    seen_in_training: int | None
-    source_space: int | None
-    compile_seconds: float
-    decode_seconds: float
-    signatures: dict[str, str] = field(default_factory=dict)
-    analysis: dict[str, Any] = field(default_factory=dict)
-    also: tuple[dict[str, Any], ...] = ()
-    attention: tuple[dict[str, Any], ...] = ()
-    contexts: dict[str, Any] = field(default_factory=dict)
-    decode_speeds: tuple[float, ...] = ()
-    not_measured: dict[str, str] = field(default_factory=dict)
-    tokens: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class Artifact:
     """A file that a job left.
 
@@ -327,7 +289,7 @@ class JobResult:
     schema_version: int = SCHEMA_VERSION
     metrics: Measured = field(default_factory=dict)
     gates: tuple[GateOutcome, ...] = ()
-    data: DataSection = field(default_factory=dict)
+    data: DataSection = field(default_factory=DataFacts)
     timings: Measured = field(default_factory=dict)
     peak_rss_bytes: int = 0
     parameters: int = 0
@@ -360,13 +322,15 @@ class JobResult:
     @property
     def not_measured(self) -> dict[str, str]:
         """The metrics that are not defined for the job's test, and why, as clauses."""
-        recorded = self.data.get("not_measured")
-        told = recorded.items() if isinstance(recorded, dict) else ()
-        return {name: reason for name, reason in told if isinstance(reason, str)}
+        return self.data.not_measured
+
+    def to_record(self) -> dict[str, Any]:
+        """Return the JSON object of the result in a `report.json`."""
+        return {**asdict(self), "data": self.data.to_record()}
 
     def to_json(self) -> str:
         """Return the text of `result.json`; ends with a line end."""
-        record = asdict(self)
+        record = self.to_record()
         del record["reused"]
         return json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -641,7 +605,8 @@ class Report:
 
     def to_json(self) -> str:
         """Return the text of `report.json`; ends with a line end."""
-        return json.dumps(asdict(self), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        record = {**asdict(replace(self, jobs=())), "jobs": [job.to_record() for job in self.jobs]}
+        return json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Report:

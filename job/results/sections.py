@@ -1,6 +1,6 @@
 """What readers rely on in the open parts of a result, checked where a result is read.
 
-`spec`, `data`, `analysis`, `also`, `attention` and `environment` are mappings without a class of their own:
+`spec`, `analysis`, `also`, `attention` and `environment` are mappings without a class of their own:
 problems and versions add keys to them. The keys that reports, gates and comparisons use have a form, which a
 file from elsewhere may not have.
 """
@@ -30,23 +30,6 @@ class _Spec:
     evaluation: Keys = field(default_factory=dict)
     gate: Keys = field(default_factory=dict)
     seeds: list[int] = field(default_factory=list)
-
-
-@dataclass
-class _Data:
-    train_examples: Count = 0
-    epochs: Count = 0
-    steps: Count = 0
-    best_epoch: Count | None = None
-    resumed_from_step: Count | None = None
-    test_examples: Count = 0
-    seen_in_training: Count = 0
-    source_space: Count | None = None
-    signatures: dict[str, str] = field(default_factory=dict)
-    not_measured: dict[str, str] = field(default_factory=dict)
-    separators: dict[str, str | None] = field(default_factory=dict)
-    test_tokens: dict[str, Count] = field(default_factory=dict)
-    unknown_tokens: dict[str, Count] = field(default_factory=dict)
 
 
 @dataclass
@@ -130,7 +113,6 @@ def _of(form: Any) -> AfterValidator:
 JobName = Annotated[str, AfterValidator(check_job_name)]
 InnerPath = Annotated[str, AfterValidator(check_inner_path)]
 SpecSection = Annotated[dict[str, Any], _of(_Spec)]
-DataSection = Annotated[dict[str, Any], _of(_Data)]
 AnalysisSection = Annotated[dict[str, Any], _of(_Analysis)]
 ElsewhereSection = Annotated[dict[str, Any], _of(_Elsewhere)]
 AttentionSection = Annotated[dict[str, Any], _of(_Attention)]

@@ -1,7 +1,7 @@
-"""What is compiled for a job, and used again for the next one of the same shape.
+"""A cache of compiled models: a job whose model is compiled like the one before uses it again.
 
-Compiling takes as long as hundreds of a small model's steps. Jobs that differ by their seed, say, need it
-once: what a compiled function computes depends on the values of variables alone, and those are set anew.
+Compilation takes as long as hundreds of steps of a small model. Jobs that differ in their seed only need it
+once: compiled functions depend on the values of variables only, and these are set anew.
 """
 
 from __future__ import annotations
@@ -18,97 +18,131 @@ from job.inference.tokens import ModelFacts, Search, TrainedModel
 from job.models.recurrent import Kernel
 from job.models.seq2seq import Models, build_models, build_training_model
 from job.problems.base import Problem, TokenProblem, widths
+from job.spec.model_section import ModelSpec
 from job.spec.schema import JobSpec
 from job.training.fit import Loop, compile_loop
 from job.training.replicas import strategy_for
 
 
 @dataclass(frozen=True)
-class Compiled:
+class CompiledModel:
     """A job's models and the functions compiled from them.
 
     Args:
-        strategy: in whose scope training runs.
-        loop: training, and the model that it trains.
-        models: what is saved; they take over the trained weights.
-        trained: the same models at work.
+        strategy: the scope of training.
+        loop: the training loop with the model that it trains.
+        models: the models to save; they receive the trained weights.
+        trained: the inference models of `models`.
     """
 
     strategy: tf.distribute.Strategy
     loop: Loop
     models: Models
     trained: TrainedModel | Forecaster
-    _longer: dict[int, TrainedModel] = field(default_factory=dict)
+    _decoders: dict[int, TrainedModel] = field(default_factory=dict)
 
-    def writing(self, columns: int) -> TrainedModel:
-        """Return the model at work on targets of other lengths: of tokens, at most so many."""
+    def decoder_for(self, max_target_length: int) -> TrainedModel:
+        """Return the token model with a decoder that stops after `max_target_length` tokens."""
         assert isinstance(self.trained, TrainedModel)
-        facts = replace(self.trained.facts, max_target_length=columns)
-        return self._longer.setdefault(columns, replace(self.trained, facts=facts))
+        facts = replace(self.trained.facts, max_target_length=max_target_length)
+        return self._decoders.setdefault(max_target_length, replace(self.trained, facts=facts))
 
 
-class Workbench:
-    """Compiles what jobs need, and keeps what the last one needed."""
+class ModelCache:
+    """Compiles models and keeps the last one."""
 
     def __init__(self) -> None:
-        self._kept: tuple[str, Compiled] | None = None
+        self._last: tuple[str, CompiledModel] | None = None
 
-    def prepare(self, problem: Problem, job: JobSpec, kernel: Kernel) -> Compiled:
-        """Return a job's models with first weights.
+    def prepare(self, problem: Problem, job: JobSpec, kernel: Kernel) -> CompiledModel:
+        """Return a job's model with new initial weights, compiled now or for the job before.
 
-        Keras draws those, and what dropout goes by, from Python's `random`.
+        Keras draws the weights and the seeds of dropout from Python's `random`.
+
+        Args:
+            problem: the source of its examples.
+            job: its spec.
+            kernel: the recurrent kernel of training.
         """
-        shape = _shape(problem, job, kernel)
-        if self._kept and self._kept[0] != shape:
-            self._kept = None
-            keras.utils.clear_session()  # names begin anew; models are full of cycles, which it collects
-        strategy, sizes = strategy_for(job.training.distribution), _sizes(problem, job)
+        key = _cache_key(problem, job, kernel)
+        if self._last and self._last[0] != key:
+            self._last = None
+            keras.utils.clear_session()  # resets layer names, and collects models, which are full of cycles
+        strategy, sizes = strategy_for(job.training.distribution), _model_sizes(problem, job)
         with strategy.scope():
-            model = build_training_model(**sizes, kernel=kernel)
-            if self._kept:
-                self._kept[1].loop.begin_with(model)
-                return self._kept[1]
+            model = sizes.training_model(kernel)
+            if self._last:
+                self._last[1].loop.begin_with(model)
+                return self._last[1]
             loop = compile_loop(model, problem, job.training)
-        models = build_models(**sizes)
-        compiled = Compiled(strategy, loop, models, _at_work(models, problem, job))
-        self._kept = shape, compiled
+        models = sizes.models()
+        compiled = CompiledModel(strategy, loop, models, _inference(models, problem, job))
+        self._last = key, compiled
         return compiled
 
 
-def _sizes(problem: Problem, job: JobSpec) -> dict[str, Any]:
-    """Return what the functions that build models are told."""
+@dataclass(frozen=True, kw_only=True)
+class _ModelSizes:
+    """The arguments of the functions that build models, see `job.models.seq2seq.build_models`."""
+
+    spec: ModelSpec
+    source_size: int
+    target_size: int
+    masked: bool
+    numbers: bool
+
+    def training_model(self, kernel: Kernel) -> keras.Model:
+        """Build the model to train."""
+        return build_training_model(
+            self.spec,
+            self.source_size,
+            self.target_size,
+            masked=self.masked,
+            kernel=kernel,
+            numbers=self.numbers,
+        )
+
+    def models(self) -> Models:
+        """Build the models to save."""
+        return build_models(
+            self.spec, self.source_size, self.target_size, masked=self.masked, numbers=self.numbers
+        )
+
+
+def _model_sizes(problem: Problem, job: JobSpec) -> _ModelSizes:
     source_size, target_size = widths(problem)
-    return {
-        "spec": job.model,
-        "source_size": source_size,
-        "target_size": target_size,
-        "masked": not problem.fixed_length,
-        "numbers": problem.target_kind == "numbers",
-    }
+    return _ModelSizes(
+        spec=job.model,
+        source_size=source_size,
+        target_size=target_size,
+        masked=not problem.fixed_length,
+        numbers=problem.target_kind == "numbers",
+    )
 
 
-def _shape(problem: Problem, job: JobSpec, kernel: Kernel) -> str:
-    """Return all that makes a difference to what is compiled."""
+def _cache_key(problem: Problem, job: JobSpec, kernel: Kernel) -> str:
+    """Return everything on which compiled functions depend, as JSON."""
     lengths = [side.shape[1:] for side in problem.batch(0, 0, 1, 1)] if problem.fixed_length else None
     specs = [part.model_dump(mode="json") for part in (job.model, job.training, job.evaluation)]
     examples = problem.examples_per_epoch(job.training.examples)
-    return json.dumps([kernel, widths(problem), lengths, examples, specs, _record(problem, job)])
+    return json.dumps([kernel, widths(problem), lengths, examples, specs, _model_record(problem, job)])
 
 
-def _record(problem: Problem, job: JobSpec) -> dict[str, Any]:
+def _model_record(problem: Problem, job: JobSpec) -> dict[str, Any]:
     if problem.target_kind == "numbers":
         return problem.series.to_json()
-    return _facts(problem, job).to_json()
+    return _model_facts(problem, job).to_json()
 
 
-def _at_work(models: Models, problem: Problem, job: JobSpec) -> TrainedModel | Forecaster:
-    inference = models.inference_encoder, models.inference_decoder
+def _inference(models: Models, problem: Problem, job: JobSpec) -> TrainedModel | Forecaster:
+    """Return the inference models with a decoder, or with a rollout for numbers."""
+    encoder, decoder = models.inference_encoder, models.inference_decoder
     if problem.target_kind == "numbers":
-        return Forecaster(*inference, problem.series)
-    return TrainedModel(*inference, _facts(problem, job))
+        return Forecaster(encoder, decoder, problem.series)
+    return TrainedModel(encoder, decoder, _model_facts(problem, job))
 
 
-def _facts(problem: TokenProblem, job: JobSpec) -> ModelFacts:
+def _model_facts(problem: TokenProblem, job: JobSpec) -> ModelFacts:
     fixed = problem.fixed_length
     return ModelFacts(
         source=problem.source_vocabulary,

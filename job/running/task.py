@@ -1,4 +1,4 @@
-"""What a worker is given to do."""
+"""The task that a worker process receives: a job and the place of its files."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from job.storage.artifacts import JobPaths
 
 @dataclass(frozen=True)
 class Task:
-    """A job and where it is done.
+    """A job to run.
 
     Args:
         job: the resolved spec.
-        fingerprint: of the job, see `job.spec.fingerprints.fingerprint`.
-        directory: where the spec lies; data files are looked up from there.
-        paths: where the files go.
-        commit: of the user's repository, for the record.
-        attempt: the how-manieth this is, from 1; more than one where a worker was lost.
-        tensorboard: write an event file.
-        threads: how many operations may run at once in a worker whose first task it is; results do not
-            depend on it.
+        fingerprint: the job's fingerprint, see `job.spec.fingerprints.fingerprint`.
+        directory: the spec directory; names of data files are relative to it.
+        paths: the files of the job directory.
+        commit: git commit of the user's repository, for the record.
+        attempt: attempt number, from 1; larger if a worker process was lost.
+        tensorboard: whether to write a TensorBoard event file.
+        threads: number of operations that TensorFlow may run at once; takes effect with the first task of a
+            worker and does not affect results.
         problem_fingerprint: see `job.spec.fingerprints.problem_fingerprint`.
-        data: what its data was when `fingerprint` was made; None where whatever there is will do.
+        data: checksums of the data when the batch was planned; None to accept any data.
     """
 
     job: JobSpec

@@ -1,4 +1,4 @@
-"""Training history -> an event file for TensorBoard, with what TensorFlow itself brings."""
+"""Training history -> a TensorBoard event file, written with TensorFlow alone."""
 
 from __future__ import annotations
 
@@ -19,25 +19,26 @@ TAGS = {
     "learning_rate": "learning_rate",
     "gradient_norm": "gradient_norm",
 }
-"""Column of `history.csv` -> tag. TensorBoard puts tags with the same beginning side by side."""
+"""Column of `history.csv` -> tag; TensorBoard groups tags by the part before the slash."""
 
 
 def write_events(history: Sequence[Mapping[str, float | None]], directory: Path, *, began_at: float) -> Path:
-    """Write a history as scalars; the same history gives the same bytes.
+    """Write a history as TensorBoard scalars; the same history gives the same bytes.
 
     Args:
         history: rows as in `history.csv`; values that are None are left out.
-        directory: of the event file; made if it is not there. `tensorboard --logdir` finds it from above.
-        began_at: Unix time that the rows' `seconds` count from.
+        directory: directory of the event file, made if it does not exist; `tensorboard --logdir` also
+            finds it from a parent directory.
+        began_at: Unix time at which the rows' `seconds` start.
 
     Returns:
-        the file.
+        path of the event file.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    path = directory / "events.out.tfevents.0.seq2seq-job"  # TensorBoard goes by the words before the number
+    path = directory / "events.out.tfevents.0.seq2seq-job"  # TensorBoard looks for `tfevents`
     with artifacts.replacing(path) as temporary, tf.io.TFRecordWriter(str(temporary)) as writer:
         header = tf.compat.v1.Event(wall_time=began_at, file_version="brain.Event:2")
         writer.write(header.SerializeToString())

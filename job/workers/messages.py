@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from job.results.records import Failure, JobResult, Progress
+from job.results.records import Failure, Progress
+from job.results.trained_job import TrainedJob
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,14 @@ class Advanced:
 
 @dataclass(frozen=True)
 class Finished:
-    """A job came to a result; its gates are not judged yet. `resident_bytes` is what the process holds."""
+    """A job is trained and evaluated.
 
-    result: JobResult
+    Args:
+        trained: the job.
+        resident_bytes: resident memory of the worker process.
+    """
+
+    trained: TrainedJob
     resident_bytes: int
 
 

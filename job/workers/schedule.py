@@ -21,6 +21,7 @@ from typing import Protocol
 from job.errors import DependencyError
 from job.process.stopping import Stop
 from job.results.records import QUOTED, Failure, JobResult, Progress
+from job.results.trained_job import TrainedJob
 from job.running.task import Task
 from job.workers.limits import MAX_RESIDENT_BYTES
 from job.workers.messages import Advanced, Broken, Failed, Finished, Interrupted, Ready
@@ -54,8 +55,8 @@ class Watcher(Protocol):
     def lost(self, task: Task, failure: Failure) -> None:
         """The job's worker vanished; it will be tried again."""
 
-    def finished(self, task: Task, outcome: JobResult | Failure) -> JobResult:
-        """The job came to an end; returns what is to be recorded."""
+    def finished(self, task: Task, outcome: TrainedJob | Failure) -> JobResult:
+        """Record a trained or failed job; return its result."""
 
     def tick(self) -> None:
         """Called at least every `POLL_SECONDS`."""
@@ -146,15 +147,15 @@ class _Schedule:
             match _receive(worker, self.watcher):
                 case _Vanished(failure):
                     self.retry(worker, failure)
-                case Finished(result, resident_bytes):
-                    self.settle(worker, result, spent=resident_bytes > MAX_RESIDENT_BYTES)
+                case Finished(trained, resident_bytes):
+                    self.settle(worker, trained, spent=resident_bytes > MAX_RESIDENT_BYTES)
                 case Failed(failure):  # what it left in its process is not to be trusted
                     self.settle(worker, failure, spent=True)
                 case Ready():
                     worker.ready = True
                     _set_deadline(worker)
 
-    def settle(self, worker: Worker, outcome: JobResult | Failure, *, spent: bool) -> None:
+    def settle(self, worker: Worker, outcome: TrainedJob | Failure, *, spent: bool) -> None:
         """Record how a job ended; its worker is at the next one meanwhile."""
         task, worker.task, worker.spent = worker.task, None, spent
         assert task is not None

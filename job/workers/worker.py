@@ -22,7 +22,8 @@ from job.errors import DataError, DataErrors, DependencyError, JobError
 from job.process import environment
 from job.process.standard_streams import secure_streams
 from job.process.stopping import Stop, Stopped
-from job.results.records import Failure, JobResult
+from job.results.records import Failure
+from job.results.trained_job import TrainedJob
 from job.running.task import Task
 from job.workers.messages import Advanced, Broken, Failed, Finished, Interrupted, Ready
 
@@ -47,10 +48,10 @@ def main(connection: Connection) -> None:
         except DependencyError as error:
             _tell(connection, Broken(str(error)))
             return
-        from job.running.model_cache import Workbench
+        from job.running.model_cache import ModelCache
         from job.running.run_job import run_job
 
-        run = partial(run_job, workbench=Workbench())
+        run = partial(run_job, cache=ModelCache())
         _tell(connection, Ready())
         while task is not None:
             message = _do(task, run, connection)
@@ -70,14 +71,14 @@ def serve(descriptor: int) -> NoReturn:
 
 
 def _do(
-    task: Task, run_job: Callable[..., JobResult], connection: Connection
+    task: Task, run_job: Callable[..., TrainedJob], connection: Connection
 ) -> Finished | Failed | Interrupted:
     stop = Stop(insistent=False)  # a cluster signals every process, and so does the parent
     try:
         _redirect(task.paths.log)
         with stop.listening():
-            result = run_job(task, lambda progress: _tell(connection, Advanced(progress)), stop)
-        return Finished(result, _resident_bytes())
+            trained = run_job(task, lambda progress: _tell(connection, Advanced(progress)), stop)
+        return Finished(trained, _resident_bytes())
     except Stopped as stopped:
         return Interrupted(stopped.request.cause)
     except _ParentGone:

@@ -68,7 +68,7 @@ def train(output, names):
         paths = JobPaths(output / name)
         paths.directory.mkdir()
         result = run_job(Task(job_spec(name), "f" * 64, paths.directory, paths, commit=None))
-        assert result.data["steps"] == STEPS
+        assert result.data.steps == STEPS
 
 
 def predict_again(output, names):

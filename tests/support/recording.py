@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from job.gating import batch_verdict
 from job.reports.build import build_report
 from job.reports.report_files import write_reports
+from job.results.data_facts import DataFacts
 from job.results.records import Artifact, JobResult, Prediction
 from job.storage.artifacts import prepare_output
 
@@ -43,7 +44,7 @@ def a_job(name, predictions=(), **fields):
         "seed": 7,
         "spec": spec,
         "metrics": accuracy,
-        "data": {"test_examples": len(predictions)},
+        "data": DataFacts(test_examples=len(predictions)),
         "environment": MACHINE,
         **fields,
     }

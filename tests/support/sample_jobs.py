@@ -1,6 +1,8 @@
 """Jobs and results of them, as short as they can be written."""
 
+from job.results.data_facts import DataFacts
 from job.results.records import JobResult
+from job.results.trained_job import TrainedJob
 from job.spec.problem_sections import CopySpec
 from job.spec.schema import JobSpec
 
@@ -13,3 +15,27 @@ def job_spec(name, **sections):
 def job_result(name, status="passed", **fields):
     given = {"name": name, "status": status, "fingerprint": "f" * 64, "seed": 7, "spec": {}, **fields}
     return JobResult(**given)
+
+
+def trained_job(name, **fields):
+    given = {
+        "fingerprint": "f" * 64,
+        "problem_fingerprint": "",
+        "seed": 7,
+        "spec": {},
+        "metrics": {},
+        "data": DataFacts(),
+        "timings": {},
+        "speed_ranges": {},
+        "peak_rss_bytes": 0,
+        "parameters": 0,
+        "history": {},
+        "samples": (),
+        "analysis": {},
+        "also": (),
+        "attention": (),
+        "environment": {},
+        "attempts": 1,
+        **fields,
+    }
+    return TrainedJob(name=name, **given)

@@ -1,5 +1,6 @@
 """Results of one job of every kind."""
 
+from job.results.data_facts import DataFacts
 from job.results.records import Artifact, Failure, GateOutcome, JobResult, Prediction
 
 TUTORIAL = JobResult(
@@ -23,18 +24,17 @@ TUTORIAL = JobResult(
         GateOutcome("sequence_accuracy", 0.99, 0.999975, True),
         GateOutcome("train_seconds", 60.0, 8.831, True),
     ),
-    data={
-        "train_examples": 100_000,
-        "epochs": 1,
-        "steps": 782,
-        "stopped_early": False,
-        "best_epoch": None,
-        "test_examples": 10_000,
-        "seen_in_training": 3,
-        "source_space": 15_625_000_000,
-        "source_length": 6,
-        "vocabulary": 51,
-    },
+    data=DataFacts(
+        train_examples=100_000,
+        epochs=1,
+        steps=782,
+        stopped_early=False,
+        best_epoch=None,
+        test_examples=10_000,
+        seen_in_training=3,
+        source_space=15_625_000_000,
+        problem={"source_length": 6, "vocabulary": 51},
+    ),
     timings={"train_seconds": 8.831, "total_seconds": 14.25, "decoded_sequences_per_second": 31234.5},
     peak_rss_bytes=700 * 2**20,
     parameters=157_747,
@@ -108,18 +108,18 @@ SHORT = JobResult(
         GateOutcome("unseen_sequence_accuracy", 0.5, None, False),
         GateOutcome("edit_rate", 0.1, 0.005, True),
     ),
-    data={
-        "train_examples": 3000,
-        "epochs": 3,
-        "steps": 24,
-        "stopped_early": True,
-        "best_epoch": 2,
-        "test_examples": 100,
-        "seen_in_training": 97,
-        "source_space": 121,
-        "signatures": {"chrf": "nrefs:2|case:mixed"},
-        "left_out": 0,
-    },
+    data=DataFacts(
+        train_examples=3000,
+        epochs=3,
+        steps=24,
+        stopped_early=True,
+        best_epoch=2,
+        test_examples=100,
+        seen_in_training=97,
+        source_space=121,
+        signatures={"chrf": "nrefs:2|case:mixed"},
+        problem={"left_out": 0},
+    ),
     timings={"train_seconds": 1.5, "total_seconds": 5.0},
     parameters=70_000,
     samples=(Prediction("0", "1+2", "3", "", False), Prediction("1", "a", "x", "y", True, ("x", "y"))),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from job.gating.gates import judge_trained
 from job.process.stopping import Request, Stop, Stopped
 from job.running.run_job import run_job
 from job.running.task import Task
@@ -64,7 +65,7 @@ def task(root, name, distribution, folder):
 
 
 def leave(task, **options):
-    result = run_job(task, **options)
+    result = judge_trained(run_job(task, **options), task.job.gate)
     task.paths.result.write_text(result.to_json())
     return result
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import pytest
 from worker_fixtures import make_task, output, stand_in  # noqa: F401 - fixtures
 
-from job.results.records import JobResult
+from job.gating.gates import judge_trained
+from job.results.trained_job import TrainedJob
 from job.running.task import Task
 from job.spec.evaluation_section import EvaluationSpec
 from job.spec.model_section import ModelSpec
@@ -20,15 +21,19 @@ os.environ.update(VARIABLES)
 
 
 @dataclass(frozen=True)
-class TrainedJob:
+class RunJob:
     """A job that was run in this process; it gets some of its 300 test examples right and others wrong."""
 
     task: Task
-    result: JobResult
+    result: TrainedJob
 
     @property
     def paths(self):
         return self.task.paths
+
+    @property
+    def judged(self):
+        return judge_trained(self.result, self.task.job.gate)
 
 
 @pytest.fixture(scope="session")
@@ -50,4 +55,4 @@ def trained_job(tmp_path_factory):
     paths = JobPaths(tmp_path_factory.mktemp("trained") / "sums")
     paths.directory.mkdir()
     task = Task(job=job, fingerprint="f" * 64, directory=paths.directory, paths=paths, commit=None)
-    return TrainedJob(task, run_job(task))
+    return RunJob(task, run_job(task))

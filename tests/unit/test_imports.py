@@ -50,7 +50,6 @@ FREE_OF_TENSORFLOW = {
     "job.evaluation.error_analysis",
     "job.models.parameter_count",
     "job.running.task",
-    "job.running.device",
     "job.training.checkpoints",
 }
 """Modules of those parts that the parent process needs."""

@@ -21,6 +21,7 @@ from job.errors import BAD_BASELINE, BAD_USAGE, FAILED
 from job.gating import batch_verdict
 from job.reports.build import build_report
 from job.reports.report_files import write_reports
+from job.results.data_facts import DataFacts
 from job.results.job_files import list_files
 from job.results.records import JobResult, Report
 from job.spec.schema import Spec
@@ -79,7 +80,7 @@ def batch(output):
     spec = Spec(path=output.root / "jobs.yaml", jobs=(job_spec("fine-1"), job_spec("fine-2")))
     plan = make_plan(spec, output)
     write_plan(output, plan)
-    accuracy = {"metrics": {"sequence_accuracy": 0.5}, "data": {"test_examples": 1}}
+    accuracy = {"metrics": {"sequence_accuracy": 0.5}, "data": DataFacts(test_examples=1)}
     results = []
     for planned in plan:
         given = {
@@ -289,7 +290,7 @@ def model(trained_job, tmp_path):
     directory = tmp_path / "copy" / "sums"
     shutil.copytree(trained_job.paths.directory, directory)
     (directory / "result.json").write_text(
-        replace(trained_job.result, artifacts=list_files(directory)).to_json()
+        replace(trained_job.judged, artifacts=list_files(directory)).to_json()
     )
     return directory
 

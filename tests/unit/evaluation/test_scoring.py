@@ -7,6 +7,7 @@ import sacrebleu
 import tensorflow as tf
 
 from job.inference.tokens import load_model
+from job.results.data_facts import TokenCounts
 from job.running.run_job import run_job
 from job.running.task import Task
 from job.spec.schema import JobSpec
@@ -64,9 +65,9 @@ def test_the_scores_are_those_of_the_data_where_a_token_is_unknown(trained):
     assert result.metrics["bleu"] < 60
     assert result.metrics["chrf"] == pytest.approx(sacrebleu.corpus_chrf(predicted, [references]).score)
     assert result.metrics["sequence_accuracy"] == 0
-    assert result.data["test_tokens"]["source"] == 6
-    assert result.data["unknown_tokens"] == {"source": 2, "target": 5, "predicted": 0}
-    assert result.data["seen_in_training"] == 0
+    assert result.data.test_tokens.source == 6
+    assert result.data.unknown_tokens == TokenCounts(source=2, target=5, predicted=0)
+    assert result.data.seen_in_training == 0
     assert [row["length"] for row in result.analysis["by_source_length"]] == [1, 5]
     assert all(accuracy < 1 for accuracy in result.history["val_token_accuracy"] if accuracy is not None)
     assert set(result.history["val_sequence_accuracy"]) <= {None, 0.0}
@@ -80,8 +81,8 @@ def test_tokens_spelled_like_reserved_symbols_are_learned_recorded_and_predicted
     assert all(line["correct"] for line in lines)
     assert not any("unknown" in line for line in lines)
     assert result.metrics["sequence_accuracy"] == result.metrics["token_accuracy"] == 1
-    assert result.data["unknown_tokens"] == {"source": 0, "target": 0, "predicted": 0}
-    assert result.data["seen_in_training"] == 4
+    assert result.data.unknown_tokens == TokenCounts(source=0, target=0, predicted=0)
+    assert result.data.seen_in_training == 4
     model = load_model(paths.model)
     assert [*model.predict_lines([source for source, _ in pairs], "input")] == [target for _, target in pairs]
 
@@ -91,6 +92,6 @@ def test_there_is_no_bleu_of_targets_below_four_tokens_and_the_result_says_why(t
     assert result.metrics["sequence_accuracy"] == 1
     assert result.metrics["chrf"] == 100
     assert "bleu" not in result.metrics
-    assert "bleu" not in result.data["signatures"]
-    assert "four tokens" in result.data["not_measured"]["bleu"]
-    assert "occurs in the training data" in result.data["not_measured"]["unseen_sequence_accuracy"]
+    assert "bleu" not in result.data.signatures
+    assert "four tokens" in result.data.not_measured["bleu"]
+    assert "occurs in the training data" in result.data.not_measured["unseen_sequence_accuracy"]

@@ -5,11 +5,13 @@ import numpy as np
 import pytest
 
 from job.evaluation import token_evaluation as evaluation
+from job.evaluation.outcome import TokenFacts
 from job.evaluation.scores import text_scores
 from job.evaluation.token_evaluation import evaluate
 from job.inference import length_batches
 from job.problems.base import Examples
 from job.problems.vocabulary import END, Vocabulary, pad
+from job.results.data_facts import Separators, TokenCounts
 from job.results.records import Prediction
 
 LETTERS = Vocabulary.learn("abc", "")
@@ -184,7 +186,7 @@ def test_edits_are_recorded_where_only_the_problem_can_split_a_target():
     found = evaluate(decode, problem, test, np.array([False] * 2))
     assert [prediction.edits for prediction in found.predictions] == [(1, 3), (2, 2)]
     assert found.metrics["edit_rate"] == 3 / 5
-    assert found.tokens["separators"] == {"source": ""}
+    assert found.tokens.separators == Separators(source="")
     lines = [prediction.to_line() for prediction in found.predictions]
     assert tuple(map(Prediction.from_line, lines)) == found.predictions
     assert all(p.edits is None for p in evaluated(PREDICTED, TEST, [False] * 4).predictions)
@@ -200,11 +202,11 @@ def test_where_a_problem_does_not_give_the_text_of_an_unknown_token_nothing_is_e
 
 def test_unknown_tokens_are_counted_on_each_side():
     found = evaluated(targets("one", "one two six"), UNSEEN, [False] * 2)
-    assert found.tokens == {
-        "separators": {"source": "", "target": " "},
-        "test_tokens": {"source": 4, "target": 4, "predicted": 4},
-        "unknown_tokens": {"source": 2, "target": 3, "predicted": 1},
-    }
+    assert found.tokens == TokenFacts(
+        separators=Separators(source="", target=" "),
+        test_tokens=TokenCounts(source=4, target=4, predicted=4),
+        unknown_tokens=TokenCounts(source=2, target=3, predicted=1),
+    )
 
 
 def test_attention_stands_beside_the_tokens_of_the_data():

@@ -12,6 +12,7 @@ from job.batch.baseline import compare_recorded
 from job.errors import BAD_BASELINE, GATE_FAILED, OK, BaselineError
 from job.gating.batch_verdict import comparison_findings, conclude
 from job.reports.comparison_tables import against_markdown
+from job.results.data_facts import DataFacts
 from job.results.records import Failure
 
 MANY = right_and_wrong(100, [1])
@@ -90,7 +91,9 @@ def test_a_job_that_failed_on_a_number_is_a_regression(tmp_path):
 
 
 def test_counts_that_are_not_known_are_not_comparable(tmp_path):
-    (job,), code = compared(tmp_path, [(a_job("a", MANY), None)], [(a_job("a", MANY, data={}), None)])
+    (job,), code = compared(
+        tmp_path, [(a_job("a", MANY), None)], [(a_job("a", MANY, data=DataFacts()), None)]
+    )
     assert (job.verdict, code) == ("not_comparable", BAD_BASELINE)
 
 

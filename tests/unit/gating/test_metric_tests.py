@@ -9,6 +9,7 @@ from recording import a_forecast, a_job, a_run
 
 from job.gating.metric_tests import compare_pairs
 from job.gating.paired_examples import pair_examples
+from job.results.data_facts import DataFacts, Separators
 from job.results.records import Prediction
 
 TEXT = {"spec": {"problem": {"kind": "text_pairs", "target_tokens": "words"}}}
@@ -62,7 +63,7 @@ def edit_rates(before, now, **fields):
 
 
 def joined(separator):
-    return {**PLUGIN, "data": {"separators": {"source": "", "target": separator}}}
+    return {**PLUGIN, "data": DataFacts(separators=Separators(source="", target=separator))}
 
 
 PLUGIN = {"spec": {"problem": {"kind": "plugin", "name": "roman"}}}
@@ -101,7 +102,7 @@ def test_edit_rates_use_the_nearest_reference_of_each_side():
 
 def test_edits_that_only_the_problem_could_count_are_compared_as_it_counted_them():
     before, now = ([Prediction("0", "5", "a-b", "a-x", False, edits=edits)] for edits in ((1, 2), (2, 2)))
-    nothing = {**PLUGIN, "data": {"separators": {"source": " "}}}
+    nothing = {**PLUGIN, "data": DataFacts(separators=Separators(source=" "))}
     assert edit_rates(before, now, **nothing) == (1 / 2, 2 / 2)
     assert edit_rates([replace(before[0], edits=None)], now, **nothing) is None
 

@@ -16,6 +16,7 @@ from job.gating.batch_verdict import decide
 from job.gating.plan_file import PlanEntry
 from job.gating.seed_summaries import SeedFamily, seed_families, summarize_seeds
 from job.process.stopping import Stop
+from job.results.data_facts import DataFacts
 from job.results.records import Report
 from job.spec.gate_section import GateSpec
 from job.spec.schema import Spec
@@ -81,7 +82,9 @@ def test_a_gate_on_the_mean_of_a_metric_that_one_seed_lacks_is_failed():
 
 def test_a_gate_on_the_mean_of_an_undefined_metric_says_why_it_is_undefined():
     gate = {"seeds": "mean", "min_bleu": 0.0}
-    results = runs(0.9, 0.9, 0.9, gate=gate, data={"not_measured": {"bleu": "no target has four tokens"}})
+    results = runs(
+        0.9, 0.9, 0.9, gate=gate, data=DataFacts(not_measured={"bleu": "no target has four tokens"})
+    )
     verdict = decide(RUNS, results, seeds=summarize_seeds(results, family(gate)))
     assert verdict.exit_code == GATE_FAILED
     assert "bleu was not measured" in verdict.reasons[0]

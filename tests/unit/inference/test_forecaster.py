@@ -209,9 +209,9 @@ def test_the_history_has_losses_and_no_accuracies(sine):
 
 def test_the_result_says_what_was_tested_and_not_what_was_seen(sine):
     data = sine[1].data
-    assert data["test_examples"] == 40
-    assert data["rows"] == {"train": 100, "validation": 20, "test": 40}
-    assert not {"seen_in_training", "source_space", "vocabulary"} & data.keys()
+    assert data.test_examples == 40
+    assert data.problem["rows"] == {"train": 100, "validation": 20, "test": 40}
+    assert not {"seen_in_training", "source_space", "vocabulary"} & data.to_record().keys()
 
 
 def test_the_plan_counts_the_weights_right(sine):

@@ -295,6 +295,10 @@ BROKEN = {
     "references too many": (with_texts(references=(("3",),) * 3), "has 3 references for 2 examples"),
     "no reference": (with_texts(references=(("3",), ())), "has an example without a reference target"),
     "description": (with_attribute("describe", lambda: {"n": np.int64(3)}), "must give JSON values"),
+    "description that is a text": (
+        with_attribute("describe", lambda: "a text"),
+        "must return a dict, not str",
+    ),
     "description of no number": (with_attribute("describe", lambda: {"n": float("nan")}), "must give JSON"),
 }
 

@@ -51,7 +51,7 @@ def hostile(make_report):
         metrics={**TUTORIAL.metrics, HOSTILE: 0.5},
         timings={**TUTORIAL.timings, HOSTILE: 1.0},
         samples=(Prediction(HOSTILE, HOSTILE, HOSTILE, HOSTILE + "x", False),),
-        data={**TUTORIAL.data, HOSTILE: HOSTILE, "not_measured": {HOSTILE: HOSTILE}},
+        data=replace(TUTORIAL.data, problem={HOSTILE: HOSTILE}, not_measured={HOSTILE: HOSTILE}),
         spec={"problem": {"kind": HOSTILE, HOSTILE: [HOSTILE]}},
         environment={HOSTILE: {HOSTILE: [HOSTILE]}, "git_commit": HOSTILE},
         analysis={

@@ -12,6 +12,7 @@ from sample_results import BROKEN, SHORT, STOPPED, TUTORIAL
 
 from job.reports.cutting import size
 from job.reports.markdown import MOST_BYTES, markdown
+from job.results.data_facts import DataFacts, Separators, TokenCounts
 from job.results.records import Failure, Prediction
 
 
@@ -27,7 +28,7 @@ def hostile():
         samples=tuple(Prediction(str(i), text, text, text, True) for i, text in enumerate(NASTY)),
         error=Failure("E", "```\n| x |\n<script>alert(1)</script>", "t.txt"),
         spec={"problem": {"file": "<script>|`"}},
-        data={"<i>": "|`<i>", "signatures": {"chrf": "<i>|`"}},
+        data=DataFacts(signatures={"chrf": "<i>|`"}, problem={"<i>": "|`<i>"}),
         metrics={"chrf": 1.0},
         also=({"sizes": {"<i>|`": 3}, "examples": 1, "metrics": {"chrf": 1.0}},),
         analysis={
@@ -71,7 +72,7 @@ def test_every_job_has_a_row_and_every_result_a_section(mixed):
     ],
 )
 def test_says_how_much_of_the_test_was_trained_on(make_report, data, expected):
-    text = markdown(make_report(replace(TUTORIAL, data=data)))
+    text = markdown(make_report(replace(TUTORIAL, data=DataFacts(**data))))
     assert expected in text
     assert ("different sources" in text) == (data["source_space"] is not None)
 
@@ -93,7 +94,7 @@ def test_a_job_that_was_stopped_says_by_what_and_has_not_failed(make_report):
 
 def test_a_job_that_was_cut_off_and_went_on_says_from_where(make_report):
     def text(step):
-        return markdown(make_report(replace(SHORT, data={**SHORT.data, "resumed_from_step": step})))
+        return markdown(make_report(replace(SHORT, data=replace(SHORT.data, resumed_from_step=step))))
 
     assert " It was cut off, and went on from step 1,234." in text(1234)
     assert text(1234).replace(" It was cut off, and went on from step 1,234.", "") == text(None)
@@ -111,13 +112,14 @@ def test_other_facts_about_the_data_are_listed_but_none_twice(make_report):
 
 
 def test_says_how_many_tokens_are_unknown_and_why_a_metric_is_not_there(make_report):
-    data = {
-        "separators": {"source": "", "target": " "},
-        "test_tokens": {"source": 1200, "target": 90, "predicted": 80},
-        "unknown_tokens": {"source": 3, "target": 1, "predicted": 0},
-        "not_measured": {"bleu": "no test example is <long> enough"},
-    }
-    text = markdown(make_report(replace(TUTORIAL, data={**TUTORIAL.data, **data})))
+    data = replace(
+        TUTORIAL.data,
+        separators=Separators(source="", target=" "),
+        test_tokens=TokenCounts(source=1200, target=90, predicted=80),
+        unknown_tokens=TokenCounts(source=3, target=1, predicted=0),
+        not_measured={"bleu": "no test example is <long> enough"},
+    )
+    text = markdown(make_report(replace(TUTORIAL, data=data)))
     counts = "3 of 1,200 source tokens, 1 of 90 reference target tokens, 0 of 80 predicted tokens."
     assert f"Unknown to the vocabulary: {counts}" in text
     assert "No bleu: no test example is <long> enough." in rendered(text).text

@@ -12,6 +12,7 @@ from job.reports import formatting as wording
 from job.reports.junit import junit_xml
 from job.reports.markdown import markdown
 from job.reports.terminal import print_summary
+from job.results.data_facts import DataFacts
 from job.results.records import Artifact, GateOutcome, JobResult, Prediction
 
 SALES = JobResult(
@@ -22,7 +23,7 @@ SALES = JobResult(
     spec={"problem": {"kind": "time_series", "column": "y", "unit": "1,000 _l_"}},
     metrics={"rmse": 68.2345, "mae": 50.0, "persistence_mae": 115.333, "persistence_rmse": 1136.7613},
     gates=(GateOutcome("rmse", 60.0, 68.2345, False),),
-    data={"test_examples": 12, "rows": {"train": 24, "validation": 0, "test": 12}},
+    data=DataFacts(test_examples=12, problem={"rows": {"train": 24, "validation": 0, "test": 12}}),
     samples=(Prediction("0", "266.0 145.9", "183.1", "190.25", None),),
     artifacts=(Artifact("curves.svg", 1, "0" * 64),),
 )

@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 
+from job.results.data_facts import DataFacts
 from job.results.records import (
     SCHEMA_VERSION,
     Artifact,
@@ -29,7 +30,7 @@ RESULT = JobResult(
     spec={"name": "tutorial", "problem": {"kind": "copy", "source_length": 3}, "list": [1, None, True, "é"]},
     metrics={"sequence_accuracy": 0.1 + 0.2, "edit_rate": 1e-300},
     gates=(GateOutcome("sequence_accuracy", 0.99, 0.3, False), GateOutcome("edit_rate", 0.1, None, False)),
-    data={"source_space": 10**40, "seen_in_training": 3},
+    data=DataFacts(source_space=10**40, seen_in_training=3, problem={"files": {"a": "0"}}),
     timings={"train_seconds": 8.25},
     peak_rss_bytes=2**40,
     parameters=157_747,

@@ -5,7 +5,7 @@ import pytest
 from job.inference.numbers import Forecaster
 from job.inference.tokens import TrainedModel
 from job.problems import build_problem
-from job.running.model_cache import Workbench
+from job.running.model_cache import ModelCache
 from job.running.run_job import run_job
 from job.running.task import Task
 from job.spec.schema import JobSpec
@@ -45,11 +45,11 @@ SERIES = {
 def run(tmp_path):
     (tmp_path / "series.csv").write_text("y\n" + "".join(f"{n * n % 17}\n" for n in range(60)))
 
-    def run(workbench, job, seed):
+    def run(cache, job, seed):
         spec = JobSpec.model_validate({"name": "job", "seed": seed, **job})
         paths = JobPaths(tmp_path / f"{len([*tmp_path.iterdir()])}")
         paths.directory.mkdir()
-        result = run_job(Task(spec, "f" * 64, tmp_path, paths, None), workbench=workbench)
+        result = run_job(Task(spec, "f" * 64, tmp_path, paths, None), cache=cache)
         history = [line.rpartition(",")[0] for line in paths.history.read_text().splitlines()]
         return result.metrics, history, result.also, paths.predictions.read_bytes()
 
@@ -81,12 +81,12 @@ def compilations(monkeypatch):
 def test_a_second_job_of_one_shape_is_compiled_no_more_and_gives_the_bits_of_a_first(
     run, compilations, job, functions
 ):
-    bench = Workbench()
-    other = run(bench, job, 8)
+    cache = ModelCache()
+    other = run(cache, job, 8)
     assert sorted(compilations) == sorted(functions)
-    second = run(bench, job, 7)
+    second = run(cache, job, 7)
     assert sorted(compilations) == sorted(functions)
-    assert second == run(Workbench(), job, 7)
+    assert second == run(ModelCache(), job, 7)
     assert second != other
 
 
@@ -104,14 +104,14 @@ def test_a_second_job_of_one_shape_is_compiled_no_more_and_gives_the_bits_of_a_f
     ],
 )
 def test_only_what_makes_a_difference_to_it_is_compiled_anew(tmp_path, change, same):
-    bench = Workbench()
+    cache = ModelCache()
     jobs = [JobSpec.model_validate({"name": "job", **COPY, **changed}) for changed in ({}, change)]
     problems = [build_problem(job.problem, job.seed, tmp_path) for job in jobs]
-    first, second = (bench.prepare(*each, "fused") for each in zip(problems, jobs, strict=True))
+    first, second = (cache.prepare(*each, "fused") for each in zip(problems, jobs, strict=True))
     assert (second is first) is same
 
 
 def test_another_kernel_is_compiled_for_itself(tmp_path):
-    bench, job = Workbench(), JobSpec.model_validate({"name": "job", **COPY})
+    cache, job = ModelCache(), JobSpec.model_validate({"name": "job", **COPY})
     problem = build_problem(job.problem, job.seed, tmp_path)
-    assert bench.prepare(problem, job, "keras") is not bench.prepare(problem, job, "fused")
+    assert cache.prepare(problem, job, "keras") is not cache.prepare(problem, job, "fused")

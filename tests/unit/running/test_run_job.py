@@ -9,11 +9,11 @@ import pytest
 import tensorflow as tf
 
 from job.errors import DeviceError, ResultError
+from job.problems.integers import Copy
 from job.process.stopping import Stop, Stopped
-from job.results.records import JobResult
+from job.running import evaluators
 from job.running import run_job as module
-from job.running.result_checks import check_contexts, check_result
-from job.running.run_job import history_columns, run_job, speed_ranges
+from job.running.run_job import run_job
 from job.running.task import Task
 from job.spec.evaluation_section import EvaluationSpec
 from job.spec.model_section import ModelSpec
@@ -21,7 +21,6 @@ from job.spec.problem_sections import CopySpec
 from job.spec.schema import JobSpec
 from job.spec.training_section import TrainingSpec
 from job.storage.artifacts import JobPaths
-from job.training.state import HistoryRow
 
 ACCURACIES = ("loss", "token_accuracy", "sequence_accuracy")
 
@@ -56,7 +55,7 @@ def bits(task, result):
     """What a job came to, times and how it came there apart."""
     predictions = task.paths.predictions.read_bytes()
     history = [line.rpartition(",")[0] for line in task.paths.history.read_text().splitlines()]
-    data = {key: value for key, value in result.data.items() if key != "resumed_from_step"}
+    data = replace(result.data, resumed_from_step=None)
     return result.metrics, data, result.samples, predictions, history
 
 
@@ -70,7 +69,7 @@ def test_what_the_process_did_before_makes_no_difference(make_task):
 def test_stopped_while_it_decodes_a_job_goes_on_after_its_training(make_task, monkeypatch):
     whole = make_task("whole")
     expected = run_job(whole)
-    task, real = make_task("cut", attempt=2), module.evaluate
+    task, real = make_task("cut", attempt=2), evaluators.evaluate
 
     def interrupted(*arguments, **options):
         os.kill(os.getpid(), signal.SIGTERM)
@@ -78,18 +77,18 @@ def test_stopped_while_it_decodes_a_job_goes_on_after_its_training(make_task, mo
 
     stop = Stop()
     with monkeypatch.context() as patch, stop.listening():
-        patch.setattr(module, "evaluate", interrupted)
+        patch.setattr(evaluators, "evaluate", interrupted)
         with pytest.raises(Stopped):
             run_job(task, stop=stop)
     assert not task.paths.predictions.exists()
-    assert expected.data["resumed_from_step"] is None
+    assert expected.data.resumed_from_step is None
     steps = []
     result = run_job(task, lambda progress: steps.append(progress.step))
     assert steps == []
-    assert result.data["resumed_from_step"] == result.data["steps"] == 8
+    assert result.data.resumed_from_step == result.data.steps == 8
     assert (expected.attempts, result.attempts) == (1, 2)
     assert bits(task, result) == bits(whole, expected)
-    assert not {"history.csv", "predictions.jsonl"} - {artifact.path for artifact in result.artifacts}
+    assert task.paths.history.exists()
     assert result.timings["fit_seconds"] >= result.timings["train_seconds"]
 
 
@@ -121,12 +120,26 @@ def test_a_result_keeps_what_its_curves_are_drawn_from(make_task):
     assert isinstance(history["val_loss"][-1], float)
 
 
-def test_numbers_that_json_does_not_have_and_columns_without_any_are_left_out_of_the_history():
-    row = HistoryRow(
-        step=1_234_567, epoch=1, examples=2, loss=2 / 3, learning_rate=1, gradient_norm=1, seconds=1
-    )
-    worse = replace(row, step=1_234_568, loss=float("inf"))
-    assert history_columns((row, worse)) == {"step": [1_234_567, 1_234_568], "loss": [0.666667, None]}
+# --- the problem's description ------------------------------------------------------------------------------
+
+
+def test_a_description_has_its_own_key_and_replaces_no_fact(make_task, monkeypatch):
+    described = {"test_examples": "lots", "seen_in_training": "all", "signatures": "none", "sizes": {1: [2]}}
+    monkeypatch.setattr(Copy, "describe", lambda self: described)
+    data = run_job(make_task("described")).data
+    assert data.problem == {**described, "sizes": {"1": [2]}}
+    assert (data.test_examples, data.signatures) == (20, {})
+    record = data.to_record()
+    assert record["test_examples"] == 20
+    assert record["seen_in_training"] == data.seen_in_training
+    assert record["sizes"] == {"1": [2]}
+
+
+@pytest.mark.parametrize("described", ["a text", ["a list"], {"array": np.float32(1)}])
+def test_a_description_that_is_no_mapping_of_json_values_fails_the_job(make_task, monkeypatch, described):
+    monkeypatch.setattr(Copy, "describe", lambda self: described)
+    with pytest.raises(ResultError, match=r"^the problem's describe\(\) must return "):
+        run_job(make_task("described"))
 
 
 # --- numbers that are not finite ----------------------------------------------------------------------------
@@ -134,9 +147,9 @@ def test_numbers_that_json_does_not_have_and_columns_without_any_are_left_out_of
 
 def spoil(monkeypatch, **fields):
     """Have the evaluation come to something else than it did."""
-    real = module.evaluate
+    real = evaluators.evaluate
     monkeypatch.setattr(
-        module, "evaluate", lambda *args, **options: replace(real(*args, **options), **fields)
+        evaluators, "evaluate", lambda *args, **options: replace(real(*args, **options), **fields)
     )
 
 
@@ -166,7 +179,7 @@ def test_a_number_that_is_missing_or_not_finite_fails_the_job_and_is_named(
 
 def test_a_metric_at_other_sizes_that_is_not_finite_fails_the_job(make_task, monkeypatch):
     elsewhere = {"sizes": {"source_length": 3}, "examples": 1, "metrics": {"edit_rate": math.nan}}
-    monkeypatch.setattr(module, "evaluate_at", lambda *arguments: elsewhere)
+    monkeypatch.setattr(evaluators, "evaluate_at", lambda *arguments: elsewhere)
     task = make_task("elsewhere")
     evaluation = task.job.evaluation.model_copy(update={"also": [{"source_length": 3}]})
     task = replace(task, job=task.job.model_copy(update={"evaluation": evaluation}))
@@ -187,60 +200,3 @@ def test_a_weight_that_is_not_finite_fails_the_job(make_task, monkeypatch):
         ResultError, match=r"^a weight of the model is not a finite number after training: lower"
     ):
         run_job(make_task("weights"))
-
-
-def test_a_context_that_is_not_finite_fails_the_job():
-    with pytest.raises(ResultError, match=r"^the context vector of a test source is not finite: lower"):
-        check_contexts({"h1": np.array([[0.0, 1.0]]), "c1": np.array([[math.inf, 1.0]])})
-
-
-@pytest.mark.parametrize(
-    ("described", "sentence"),
-    [
-        ({"noise": math.nan}, "data.noise is not a finite number after training: the problem's describe() "),
-        ({"noise": object()}, "the result cannot be written as JSON: "),
-        ({"noise": np.float32(1)}, "the result cannot be written as JSON: "),
-    ],
-)
-def test_what_a_problem_describes_fails_the_job_where_json_cannot_hold_it(described, sentence):
-    result = JobResult(
-        name="own",
-        status="passed",
-        fingerprint="f" * 64,
-        seed=1,
-        spec={"problem": {"kind": "plugin"}},
-        metrics={"sequence_accuracy": 1.0},
-        data=described,
-    )
-    with pytest.raises(ResultError) as caught:
-        check_result(result)
-    assert str(caught.value).startswith(sentence)
-
-
-# --- how fast training was in its parts ---------------------------------------------------------------------
-
-
-def rows(*times_and_examples):
-    return [
-        HistoryRow(step=i, epoch=1, examples=n, loss=1.0, learning_rate=0.1, gradient_norm=1.0, seconds=t)
-        for i, (t, n) in enumerate(times_and_examples)
-    ]
-
-
-def test_the_range_of_speeds_leaves_out_compilation_and_the_odd_row():
-    times = [(3.0 + i, 100 + 100 * i) for i in range(11)]
-    assert speed_ranges(rows(*times), ()) == {"train_examples_per_second": (100.0, 100.0)}
-    pause = [*times, (50.0, 1200)]
-    assert speed_ranges(rows(*pause), ()) == {"train_examples_per_second": (100.0, 100.0)}
-    assert speed_ranges(rows(*times[:8]), [1.0] * 7) == {}
-
-
-def test_the_range_of_decoding_speeds_is_of_most_of_its_parts():
-    speeds = [100.0, 1000.0, *[500.0] * 7]
-    assert speed_ranges((), speeds) == {"decoded_sequences_per_second": (420.0, 600.0)}
-    assert speed_ranges((), [*[500.0] * 11, 1.0]) == {"decoded_sequences_per_second": (500.0, 500.0)}
-
-
-def test_rows_of_one_time_count_as_one():
-    halves = [row for i in range(11) for row in [(3.0 + i, 50 + 100 * i), (3.0 + i, 100 + 100 * i)]]
-    assert speed_ranges(rows(*halves), ()) == {"train_examples_per_second": (100.0, 100.0)}

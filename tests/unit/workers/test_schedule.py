@@ -8,6 +8,7 @@ import pytest
 from sample_jobs import job_result
 
 from job.errors import DependencyError, NonFiniteError
+from job.gating.gates import judge_trained
 from job.process.stopping import Stop
 from job.results.records import Failure
 from job.workers import schedule
@@ -36,7 +37,7 @@ class Watched:
         self.outcomes[task.job.name] = outcome
         if isinstance(outcome, Failure):
             return job_result(task.job.name, "failed", error=outcome, attempts=task.attempt)
-        return outcome
+        return judge_trained(outcome, task.job.gate)
 
     def tick(self):
         self.ticks += 1

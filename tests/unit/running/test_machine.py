@@ -1,7 +1,7 @@
 import pytest
 
 from job.errors import FAILED, DeviceError
-from job.running.device import check_device
+from job.running.machine import check_device
 
 
 @pytest.mark.parametrize(("asked", "gpu"), [("auto", False), ("auto", True), ("gpu", True)])

@@ -1,0 +1,100 @@
+"""The record of a trained and evaluated job, put together from what its stages returned."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from job.errors import ResultError
+from job.evaluation.outcome import Evaluation
+from job.evaluation.token_evaluation import SAMPLES
+from job.problems.base import Problem
+from job.results.data_facts import DataFacts
+from job.results.trained_job import TrainedJob
+from job.running.history_files import history_columns
+from job.running.machine import environment_record, peak_rss_bytes
+from job.running.task import Task
+from job.running.timings import StageClock, job_timings, speed_ranges
+from job.training.fit import Fitted
+
+MAX_SOURCE_SPACE = 10**18
+"""Largest `source_space` that is recorded: JSON readers do not accept every integer."""
+
+
+def trained_job(
+    task: Task,
+    problem: Problem,
+    fitted: Fitted,
+    evaluation: Evaluation,
+    *,
+    clock: StageClock,
+    kernel: str,
+    parameters: int,
+) -> TrainedJob:
+    """Return the record of a job whose stages have ended.
+
+    Args:
+        task: the job.
+        problem: the source of its examples.
+        fitted: the outcome of training.
+        evaluation: the outcome of the test.
+        clock: the time of its stages.
+        kernel: name of the recurrent kernel that training used.
+        parameters: number of weights of the model.
+
+    Raises:
+        ResultError: the problem's description is not a mapping of JSON values.
+    """
+    return TrainedJob(
+        name=task.job.name,
+        fingerprint=task.fingerprint,
+        problem_fingerprint=task.problem_fingerprint,
+        seed=task.job.seed,
+        spec=task.job.model_dump(mode="json"),
+        metrics=evaluation.metrics,
+        data=_data_facts(problem, fitted, evaluation),
+        timings=job_timings(clock, fitted, evaluation),
+        speed_ranges=speed_ranges(fitted.history, evaluation.decode_speeds),
+        peak_rss_bytes=peak_rss_bytes(),
+        parameters=parameters,
+        history=history_columns(fitted.history),
+        samples=evaluation.predictions[:SAMPLES],
+        analysis=evaluation.analysis,
+        also=evaluation.also,
+        attention=evaluation.attention,
+        environment=environment_record(task, kernel),
+        attempts=task.attempt,
+    )
+
+
+def _data_facts(problem: Problem, fitted: Fitted, evaluation: Evaluation) -> DataFacts:
+    space = evaluation.source_space
+    tokens = evaluation.tokens
+    return DataFacts(
+        train_examples=fitted.examples,
+        epochs=fitted.epochs,
+        steps=fitted.steps,
+        stopped_early=fitted.stopped_early,
+        best_epoch=fitted.best_epoch,
+        resumed_from_step=fitted.resumed_from_step,
+        test_examples=len(evaluation.predictions),
+        seen_in_training=evaluation.seen_in_training,
+        source_space=None if space is None else min(space, MAX_SOURCE_SPACE),
+        signatures=evaluation.signatures,
+        not_measured=evaluation.not_measured,
+        separators=tokens.separators,
+        test_tokens=tokens.test_tokens,
+        unknown_tokens=tokens.unknown_tokens,
+        problem=_description(problem),
+    )
+
+
+def _description(problem: Problem) -> dict[str, Any]:
+    """Return what `describe()` of a problem returns, as plain JSON values."""
+    try:
+        described = json.loads(json.dumps(problem.describe()))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ResultError(f"the problem's describe() must return JSON values: {error}") from error
+    if not isinstance(described, dict):
+        raise ResultError(f"the problem's describe() must return a dict, found {type(described).__name__}")
+    return described

@@ -1,0 +1,97 @@
+"""The time that a job's stages take, and the range of its speeds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+
+import numpy as np
+
+from job.evaluation.outcome import Evaluation
+from job.process.stopping import Stop
+from job.training.fit import Fitted
+from job.training.state import HistoryRow
+
+MIN_SPEED_PARTS = 8
+"""Fewest parts from which a range of speeds is reported; a test of 10,000 examples has nine full ones."""
+
+
+class StageClock:
+    """A clock that measures named stages, and starts none after a request to stop.
+
+    Args:
+        stop: the job's request to stop, if any.
+    """
+
+    def __init__(self, stop: Stop) -> None:
+        self._stop = stop
+        self._began = time.perf_counter()
+        self.seconds: dict[str, float] = {}
+
+    @property
+    def total_seconds(self) -> float:
+        """Seconds since the clock was made."""
+        return time.perf_counter() - self._began
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Measure the block as `{name}_seconds`.
+
+        Raises:
+            Stopped: the job was asked to stop before.
+        """
+        self._stop.check()
+        began = time.perf_counter()
+        yield
+        self.seconds[f"{name}_seconds"] = time.perf_counter() - began
+
+
+def job_timings(clock: StageClock, fitted: Fitted, evaluation: Evaluation) -> dict[str, float]:
+    """Return a job's `timings`: stages in seconds and speeds per second, rounded to four places.
+
+    Time spent before the job was resumed is included.
+    """
+    timings = {
+        **clock.seconds,
+        "fit_seconds": clock.seconds["fit_seconds"] + fitted.earlier_seconds,
+        "train_compile_seconds": fitted.compile_seconds,
+        "train_seconds": fitted.train_seconds,
+        "decode_compile_seconds": evaluation.compile_seconds,
+        "decode_seconds": evaluation.decode_seconds,
+        "total_seconds": clock.total_seconds + fitted.earlier_seconds,
+    }
+    if evaluation.decode_seconds:
+        timings["decoded_sequences_per_second"] = len(evaluation.predictions) / evaluation.decode_seconds
+    if fitted.train_seconds:
+        timings["train_examples_per_second"] = fitted.timed_examples / fitted.train_seconds
+    return {name: round(value, 4) for name, value in timings.items()}
+
+
+def speed_ranges(
+    history: Sequence[HistoryRow], decode_speeds: Sequence[float]
+) -> dict[str, tuple[float, float]]:
+    """Return the 10 % and 90 % quantiles of each speed over its parts; none below `MIN_SPEED_PARTS` parts.
+
+    The parts of training lie between rows of the history. The first row includes compilation and only starts
+    the second part. Rows of one call of the training loop have the same time and count as one.
+
+    Args:
+        history: rows of the training history.
+        decode_speeds: sequences per second of each part of the test.
+    """
+    examples_at = {row.seconds: row.examples for row in history}
+    speeds = {
+        "train_examples_per_second": [
+            (examples - examples_before) / (seconds - seconds_before)
+            for (seconds_before, examples_before), (seconds, examples) in pairwise(examples_at.items())
+        ],
+        "decoded_sequences_per_second": decode_speeds,
+    }
+    return {name: _quantiles(parts) for name, parts in speeds.items() if len(parts) >= MIN_SPEED_PARTS}
+
+
+def _quantiles(speeds: Sequence[float]) -> tuple[float, float]:
+    low, high = np.quantile(speeds, [0.1, 0.9]).round(2).tolist()
+    return low, high
