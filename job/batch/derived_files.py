@@ -53,17 +53,33 @@ def essential(result: JobResult, artifact: Artifact) -> bool:
     return not (optional or artifact.path == "spec.yaml" or artifact.path in _PICTURES)
 
 
-def result_damage(paths: JobPaths, result: JobResult) -> str:
+def is_baseline_copy(paths: JobPaths) -> bool:
+    """Return whether a job directory has only what a baseline keeps of a job: result and predictions."""
+    with suppress(OSError):
+        return {path.name for path in paths.directory.iterdir()} == {
+            paths.result.name,
+            paths.predictions.name,
+        }
+    return False
+
+
+def result_damage(paths: JobPaths, result: JobResult, *, may_be_copy: bool = False) -> str:
     """Say which file of a finished job is gone without which it is incomplete, or is not as it was recorded.
 
     A picture that is another is none: it will be drawn again.
+
+    Args:
+        paths: of the job.
+        result: of the job.
+        may_be_copy: accept what `is_baseline_copy` describes as complete.
 
     Returns:
         a clause that names one such file, '' where there is none; it holds `MISSING` if files are gone.
     """
     if not result.finished:
         return ""
-    found = [*damages(paths.directory, result.artifacts, lambda artifact: not essential(result, artifact))]
+    copy = may_be_copy and is_baseline_copy(paths)
+    found = [*damages(paths.directory, result.artifacts, lambda file: copy or not essential(result, file))]
     if not found:
         return ""
     first = next((clause for clause in found if clause.endswith(MISSING)), found[0])

@@ -108,7 +108,7 @@ def read_result(source: OutputPaths, name: str, fingerprint: str) -> JobResult |
             f"{path} is of another spec than plan.json (fingerprint {_short(result.fingerprint)}, planned "
             f"{_short(fingerprint)}); train the job again"
         )
-    damage = result_damage(paths, result)
+    damage = result_damage(paths, result, may_be_copy=True)
     if damage:
         raise DamagedResultError(f"{paths.directory}/{damage}; run the batch again")
     return result

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from job.batch.baseline import compare_merged, gates_of
 from job.batch.baseline_update import end_update
-from job.batch.derived_files import restore_and_record
+from job.batch.derived_files import is_baseline_copy, restore_and_record
 from job.batch.gather import common_plan, distinct, gather, read_result
 from job.batch.judging import completed, judge_by_plan
 from job.batch.lock import holder, lock_output
@@ -71,7 +71,8 @@ def merge_reports(
 
 def _restored(paths: JobPaths, result: JobResult) -> JobResult:
     """Return a result after its missing files were made again; its files were checked."""
-    return restore_and_record(paths, result).result if result.finished else result
+    whole = result.finished and not is_baseline_copy(paths)
+    return restore_and_record(paths, result).result if whole else result
 
 
 def _read_all(output: OutputPaths, plan: Iterable[PlanEntry]) -> tuple[list[JobResult], dict[str, str]]:

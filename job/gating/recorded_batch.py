@@ -115,10 +115,9 @@ def _damages(output: OutputPaths, result: JobResult) -> Iterator[str]:
             for place in places_of_job(output, result.name)
             if (place / artifact.path).exists()
         ]
-        if found and all(problems for _, problems in found):
-            place, problems = next(
-                (each for each in found if output.superseded not in each[0].parents), found[0]
-            )
+        current = [(place, problems) for place, problems in found if output.superseded not in place.parents]
+        if current and all(problems for _, problems in found):
+            place, problems = current[0]
             yield f"{place}/{problems[0]}"
 
 

@@ -1,9 +1,11 @@
 """The results of a batch in the place of its baseline's: all or none, whenever it is stopped."""
 
+import hashlib
 import os
 import shutil
 import subprocess
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 from recording import a_job, leave, right_and_wrong
@@ -12,10 +14,11 @@ from stepping import fail_at_every_step, kill_at_every_step
 from job.batch.baseline import compare_recorded
 from job.batch.baseline_update import update_baseline
 from job.batch.lock import lock_output
+from job.batch.merge import merge_reports
 from job.batch.plan import read_plan, write_marks
 from job.errors import DamagedResultError
-from job.gating.recorded_batch import read_predictions, read_recorded
-from job.results.records import Report
+from job.gating.recorded_batch import check_files, read_predictions, read_recorded
+from job.results.records import Artifact, Report
 from job.storage.artifacts import OutputPaths
 from job.storage.staged_update import STAGED
 
@@ -193,3 +196,26 @@ def test_predictions_that_are_not_the_recorded_ones_are_not_taken_over(update):
         act()
     assert content(path) == OLD
     assert not [*path.rglob(".tmp-*")]
+
+
+def test_files_that_an_update_left_out_are_not_sought_among_older_ones(tmp_path):
+    """The next baseline holds no models and no history; those of the one before are others'."""
+    before, output, report = batches(tmp_path)
+    (before / "jobs/b/history.csv").write_text("older")
+    (output.root / "jobs/b/history.csv").write_text("newer")
+    history = Artifact("history.csv", 5, hashlib.sha256(b"newer").hexdigest())
+    jobs = [replace(job, artifacts=(*job.artifacts, history)) for job in report.jobs]
+    update_baseline(before, output, replace(report, jobs=tuple(jobs)), ["a", "b", "d"])
+    assert not (before / "jobs/b/history.csv").exists()
+    check_files(read_recorded(before), ["a", "b", "d"])
+
+
+def test_a_baseline_without_models_is_reported_as_whole(tmp_path):
+    before, output, report = batches(tmp_path)
+    train = Artifact("model/train.keras", 5, hashlib.sha256(b"newer").hexdigest())
+    jobs = [replace(job, artifacts=(*job.artifacts, train)) for job in report.jobs]
+    update_baseline(before, output, replace(report, jobs=tuple(jobs)), ["a", "b", "d"])
+    assert merge_reports([before]).exit_code == 0
+    assert sorted(path.name for path in (before / "jobs/b").iterdir()) == ["predictions.jsonl", "result.json"]
+    (before / "jobs/b/predictions.jsonl").write_text("changed")
+    assert merge_reports([before]).exit_code == 1
