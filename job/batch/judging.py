@@ -25,11 +25,11 @@ def judge_by_plan(entry: PlanEntry | None, result: JobResult) -> JobResult:
         OutputError: the gate that it records cannot be read.
     """
     if entry is not None and entry.gate is not None:
-        return gates.judged(result, entry.gate, entry.seeds)
+        return gates.judge_result(result, entry.gate, entry.seeds)
     gate = recorded_gate(result)
     if gate is None:
         return result
-    return replace(gates.judged(result, gate, _recorded_seeds(result)), spec=result.spec)
+    return replace(gates.judge_result(result, gate, _recorded_seeds(result)), spec=result.spec)
 
 
 def completed(plan: Mapping[str, PlanEntry], results: Iterable[JobResult]) -> list[PlanEntry]:

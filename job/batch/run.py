@@ -212,7 +212,7 @@ def _make_room(
 
 def _judged_again(planned: PlannedJob, result: JobResult) -> JobResult:
     """Judge a result that is reused by the gate that the spec has now, and record that."""
-    found = gates.judged(result, planned.job.gate, planned.job.seeds)
+    found = gates.judge_result(result, planned.job.gate, planned.job.seeds)
     if found != result:
         with suppress(OSError):  # in a directory that cannot be written to, the report alone has it
             artifacts.write_text(planned.paths.result, found.to_json())

@@ -1,4 +1,4 @@
-"""Results and their bars -> the verdict on a batch, and so the exit code."""
+"""Judge one job: its metrics against the thresholds of its gate, and the status that follows."""
 
 from __future__ import annotations
 
@@ -15,64 +15,12 @@ from job.results.trained_job import TrainedJob
 from job.spec.gate_section import GateSpec
 
 
-def judge(
-    measured: Mapping[str, float],
-    thresholds: Mapping[str, float],
-    counts: Mapping[str, int] | None = None,
-    reasons: Mapping[str, str] | None = None,
-) -> tuple[GateOutcome, ...]:
-    """Hold what a job measured against its bars.
-
-    Args:
-        measured: name -> value: the result's metrics, and its timings (`train_seconds` is a metric too).
-        thresholds: metric name -> bound, see `GateSpec.thresholds`.
-        counts: metric name -> of how many examples it is a share, where it is one; for advice.
-        reasons: metric name -> why there is no value, where that is known.
-
-    Returns:
-        an outcome for each threshold, in their order. A metric that is missing, NaN or infinite has not
-        cleared its bar, and its value is None.
-    """
-    counts, reasons = counts or {}, reasons or {}
-    return tuple(
-        _outcome(metric, bound, measured.get(metric), counts.get(metric), reasons.get(metric))
-        for metric, bound in thresholds.items()
-    )
-
-
-def _outcome(
-    metric: str, bound: float, value: float | None, count: int | None, reason: str | None
-) -> GateOutcome:
-    if value is None or not math.isfinite(value):
-        return GateOutcome(metric, bound, None, passed=False, reason=reason)
-    passed = value >= bound if METRICS[metric].direction == "higher" else value <= bound
-    return GateOutcome(metric, bound, value, passed, _advice(value, bound, count) if count else None)
-
-
-def _advice(share: float, bound: float, count: int) -> str | None:
-    if not within_sampling_error(share, count, bound):
-        return None
-    needed = examples_needed(share, bound)
-    settled = (
-        f"about {round_up(needed):,} test examples would settle it" if needed else "it lies on the bar itself"
-    )
-    return f"of {count:,} examples chance could have it on the other side; {settled}"
-
-
-def share_counts(data: DataFacts) -> dict[str, int]:
-    """Return metric -> number of test examples of which it is a share, for the metrics that are shares."""
-    tested, seen = data.test_examples, data.seen_in_training
-    if tested is None or seen is None:  # numbers have no shares
-        return {}
-    return {"sequence_accuracy": tested, "unseen_sequence_accuracy": tested - seen}
-
-
 def judge_trained(trained: TrainedJob, gate: GateSpec, seeds: Sequence[int] = ()) -> JobResult:
     """Judge a trained job by its gates.
 
     Args:
         trained: the job.
-        gate, seeds: see `judged`.
+        gate, seeds: see `judge_result`.
 
     Returns:
         the job's result, its status `passed` or `gate_failed`; without artifacts.
@@ -98,58 +46,117 @@ def judge_trained(trained: TrainedJob, gate: GateSpec, seeds: Sequence[int] = ()
         problem_fingerprint=trained.problem_fingerprint,
         speed_ranges=trained.speed_ranges,
     )
-    return judged(result, gate, seeds)
+    return judge_result(result, gate, seeds)
 
 
-def judged(result: JobResult, gate: GateSpec, seeds: Sequence[int] = ()) -> JobResult:
-    """Return a result with the verdict that a gate gives on what was measured, whatever verdict it records.
+def judge_result(result: JobResult, gate: GateSpec, seeds: Sequence[int] = ()) -> JobResult:
+    """Judge a job's result by a gate, whatever verdict it records.
 
     Args:
-        result: of a job.
-        gate: the job's now.
-        seeds: of the job with `seeds` of which this is one run; its gate may be on their mean, and then
-            none is applied to a run alone.
+        result: of the job.
+        gate: its current gate.
+        seeds: of the job with `seeds` of which this is one run. If its gate is on the mean over the seeds, no
+            gate applies to a single run.
 
     Returns:
-        the result with its status, its gates' outcomes, and this gate and these seeds in its `spec`. A job
-        that was not finished stays so.
+        the result with its status, the outcomes of the gates, and this gate and these seeds in its `spec`. A
+        job that did not finish has no outcomes, and stays failed or interrupted.
     """
     if not result.finished:
-        return replace(result, status=_unfinished(result), gates=(), judged=False)
+        return replace(result, status=_unfinished_status(result), gates=(), judged=False)
     thresholds = {} if seeds and gate.seeds == "mean" else gate.thresholds()
     measured = {**result.timings, **result.metrics}
-    outcomes = judge(measured, thresholds, share_counts(result.data), result.not_measured)
+    outcomes = check_thresholds(measured, thresholds, share_counts(result.data), result.not_measured)
     applied = {"gate": gate.model_dump(mode="json"), "seeds": list(seeds)}
     same = {key: result.spec.get(key) for key in applied} == applied
     return replace(
         result,
-        status=status(outcomes),
+        status=status_of(outcomes),
         gates=outcomes,
         judged=bool(outcomes),
         spec=result.spec if same else {**result.spec, **applied},
     )
 
 
-def _unfinished(result: JobResult) -> Status:
-    """Return the status of a job that did not finish; its error is believed before its status."""
+def _unfinished_status(result: JobResult) -> Status:
+    """Return the status of a job that did not finish; its error counts more than the status it records."""
     if result.status not in FINISHED:
         return result.status
     return "interrupted" if result.error and result.error.type == "Interrupted" else "failed"
 
 
-def status(outcomes: Iterable[GateOutcome]) -> Status:
+def status_of(outcomes: Iterable[GateOutcome]) -> Status:
     """Return the status of a job that was trained and evaluated."""
     return "passed" if all(outcome.passed for outcome in outcomes) else "gate_failed"
 
 
-def recorded_gate(result: JobResult) -> GateSpec | None:
-    """Return the gate that a job was judged by when it was run, as far as its result records it.
+# --- thresholds ---------------------------------------------------------------------------------------------
+
+
+def check_thresholds(
+    measured: Mapping[str, float],
+    thresholds: Mapping[str, float],
+    counts: Mapping[str, int] | None = None,
+    reasons: Mapping[str, str] | None = None,
+) -> tuple[GateOutcome, ...]:
+    """Check the metrics of a job against thresholds.
+
+    Args:
+        measured: metric -> value. Timings are metrics too.
+        thresholds: metric -> threshold, see `GateSpec.thresholds`.
+        counts: metric -> number of examples, for metrics that are a share of them; used for advice.
+        reasons: metric -> why it was not measured, if known.
 
     Returns:
-        None where neither the spec in it nor the outcomes tell, but the status is that of a failed gate.
+        an outcome for each threshold, in their order. A metric that is missing, NaN or infinite has failed,
+        and the value of its outcome is None.
+    """
+    counts, reasons = counts or {}, reasons or {}
+    return tuple(
+        _outcome(metric, threshold, measured.get(metric), counts.get(metric), reasons.get(metric))
+        for metric, threshold in thresholds.items()
+    )
+
+
+def _outcome(
+    metric: str, threshold: float, value: float | None, count: int | None, reason: str | None
+) -> GateOutcome:
+    if value is None or not math.isfinite(value):
+        return GateOutcome(metric, threshold, None, passed=False, reason=reason)
+    passed = value >= threshold if METRICS[metric].direction == "higher" else value <= threshold
+    return GateOutcome(metric, threshold, value, passed, _advice(value, threshold, count) if count else None)
+
+
+def _advice(share: float, threshold: float, count: int) -> str | None:
+    """Return how many test examples would decide about a share near its threshold, as a clause."""
+    if not within_sampling_error(share, count, threshold):
+        return None
+    needed = examples_needed(share, threshold)
+    remedy = f"about {round_up(needed):,} would decide it" if needed else "it equals the threshold"
+    return f"within sampling error on {count:,} test examples; {remedy}"
+
+
+def share_counts(data: DataFacts) -> dict[str, int]:
+    """Return metric -> number of test examples of which it is a share, for the metrics that are shares."""
+    tested, seen = data.test_examples, data.seen_in_training
+    if tested is None or seen is None:  # numbers have no shares
+        return {}
+    return {"sequence_accuracy": tested, "unseen_sequence_accuracy": tested - seen}
+
+
+# --- recorded gates -----------------------------------------------------------------------------------------
+
+
+def recorded_gate(result: JobResult) -> GateSpec | None:
+    """Return the gate that a job was last judged by, as far as its result records it.
+
+    Results of earlier versions may record only the outcomes, from which the thresholds are restored.
+
+    Returns:
+        None if a gate failed but neither the gate nor an outcome is recorded.
 
     Raises:
-        OutputError: what is recorded is no gate.
+        OutputError: the record is not a valid gate.
     """
     try:
         if "gate" not in result.spec and result.gates:

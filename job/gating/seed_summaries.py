@@ -97,7 +97,9 @@ def _judge_means(
     for metric, threshold in thresholds.items():
         values = [run[metric] for run in measured if metric in run]
         mean = mean_interval(values) if len(values) == len(measured) else None
-        (outcome,) = gates.judge({metric: mean.mean} if mean else {}, {metric: threshold}, reasons=reasons)
+        (outcome,) = gates.check_thresholds(
+            {metric: mean.mean} if mean else {}, {metric: threshold}, reasons=reasons
+        )
         yield replace(outcome, advice=_advice(mean, threshold, len(values)) if mean else None)
 
 

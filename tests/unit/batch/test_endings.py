@@ -71,7 +71,7 @@ def green(here):
         planned.paths.history.write_text("x\n")
         spec = planned.job.model_dump(mode="json")
         result = JobResult(planned.job.name, "passed", planned.fingerprint, 7, spec, artifacts=artifacts)
-        result = gates.judged(replace(result, metrics={"sequence_accuracy": 0.9}), planned.job.gate)
+        result = gates.judge_result(replace(result, metrics={"sequence_accuracy": 0.9}), planned.job.gate)
         planned.paths.result.write_text(result.to_json())
         results.append(result)
     for shard, part in (("", results), ("1-of-2", results[:1]), ("2-of-2", results[1:])):

@@ -4,7 +4,7 @@ import pytest
 
 from job.errors import GATE_FAILED
 from job.gating.batch_verdict import decide
-from job.gating.gates import judge, judged, share_counts, status
+from job.gating.gates import check_thresholds, judge_result, share_counts, status_of
 from job.results.data_facts import DataFacts
 from job.results.records import GateOutcome, JobResult
 from job.spec.gate_section import GateSpec
@@ -20,7 +20,7 @@ def result(name, status="passed", **fields):
 
 
 @pytest.mark.parametrize(
-    ("metric", "bound", "value", "passed"),
+    ("metric", "threshold", "value", "passed"),
     [
         ("sequence_accuracy", 0.99, 0.99, True),
         ("sequence_accuracy", 0.99, 1.0, True),
@@ -33,22 +33,24 @@ def result(name, status="passed", **fields):
         ("sequence_accuracy", 0.0, 0.0, True),
     ],
 )
-def test_a_bar_is_cleared_from_its_own_side(metric, bound, value, passed):
-    assert judge({metric: value}, {metric: bound}) == (GateOutcome(metric, bound, value, passed),)
+def test_a_threshold_is_a_minimum_or_a_maximum_by_the_metric(metric, threshold, value, passed):
+    assert check_thresholds({metric: value}, {metric: threshold}) == (
+        GateOutcome(metric, threshold, value, passed),
+    )
 
 
 @pytest.mark.parametrize("metric", ["sequence_accuracy", "edit_rate"])
 @pytest.mark.parametrize("measured", [None, NAN, INF, -INF])
-def test_what_was_not_measured_has_not_cleared_its_bar(metric, measured):
+def test_a_metric_that_was_not_measured_fails_its_gate(metric, measured):
     values = {"token_accuracy": 1.0} | ({} if measured is None else {metric: measured})
-    assert judge(values, {metric: 0.0}) == (GateOutcome(metric, 0.0, None, False),)
+    assert check_thresholds(values, {metric: 0.0}) == (GateOutcome(metric, 0.0, None, False),)
 
 
 BLEU_NOT_MEASURED = DataFacts(not_measured={"bleu": "no target has four tokens"})
 
 
-def test_a_metric_that_is_not_defined_fails_its_gate_by_name_and_with_the_reason():
-    found = judged(result("short", data=BLEU_NOT_MEASURED), GateSpec(min_bleu=0.0))
+def test_an_undefined_metric_fails_its_gate_with_the_reason():
+    found = judge_result(result("short", data=BLEU_NOT_MEASURED), GateSpec(min_bleu=0.0))
     assert found.status == "gate_failed"
     verdict = decide(["short"], [found])
     assert verdict.exit_code == GATE_FAILED
@@ -58,24 +60,24 @@ def test_a_metric_that_is_not_defined_fails_its_gate_by_name_and_with_the_reason
 
 
 def test_outcomes_come_in_the_order_of_the_thresholds_and_only_for_them():
-    outcomes = judge(
+    outcomes = check_thresholds(
         {"edit_rate": 0.5, "sequence_accuracy": 0.5}, {"sequence_accuracy": 0.4, "edit_rate": 0.4}
     )
     assert [(outcome.metric, outcome.passed) for outcome in outcomes] == [
         ("sequence_accuracy", True),
         ("edit_rate", False),
     ]
-    assert judge({"edit_rate": 0.5}, {}) == ()
+    assert check_thresholds({"edit_rate": 0.5}, {}) == ()
 
 
 def test_status_needs_every_gate():
     good, bad = GateOutcome("edit_rate", 1, 0, True), GateOutcome("edit_rate", 0, 1, False)
-    assert status(()) == "passed"
-    assert status((good, good)) == "passed"
-    assert status((good, bad)) == status((bad, good)) == "gate_failed"
+    assert status_of(()) == "passed"
+    assert status_of((good, good)) == "passed"
+    assert status_of((good, bad)) == status_of((bad, good)) == "gate_failed"
 
 
-# --- bars that chance could decide --------------------------------------------------------------------------
+# --- advice -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -83,26 +85,26 @@ def test_status_needs_every_gate():
     [
         (
             0.9912,
-            "of 10,000 examples chance could have it on the other side; about 27,000 test examples would",
+            "within sampling error on 10,000 test examples; about 27,000 would decide it",
         ),
         (
             0.989,
-            "of 10,000 examples chance could have it on the other side; about 39,000 test examples would",
+            "within sampling error on 10,000 test examples; about 39,000 would decide it",
         ),
-        (0.99, "of 10,000 examples chance could have it on the other side; it lies on the bar itself"),
+        (0.99, "within sampling error on 10,000 test examples; it equals the threshold"),
         (0.995, None),
         (0.98, None),
     ],
 )
-def test_a_share_near_its_bar_says_how_many_examples_would_settle_it(value, advice):
+def test_a_share_within_sampling_error_of_its_threshold_says_how_many_examples_are_needed(value, advice):
     counts = share_counts(DataFacts(test_examples=10_000, seen_in_training=1000))
-    (outcome,) = judge({"sequence_accuracy": value}, {"sequence_accuracy": 0.99}, counts)
+    (outcome,) = check_thresholds({"sequence_accuracy": value}, {"sequence_accuracy": 0.99}, counts)
     assert outcome.passed is (value >= 0.99)
     assert (outcome.advice or "").startswith(advice or "") if advice else outcome.advice is None
 
 
-def test_only_shares_of_examples_have_such_advice():
+def test_only_shares_of_examples_have_advice():
     assert share_counts(DataFacts(test_examples=10, seen_in_training=4))["unseen_sequence_accuracy"] == 6
     assert share_counts(DataFacts(test_examples=10)) == share_counts(DataFacts()) == {}
-    (outcome,) = judge({"edit_rate": 0.1}, {"edit_rate": 0.1}, {"sequence_accuracy": 10})
+    (outcome,) = check_thresholds({"edit_rate": 0.1}, {"edit_rate": 0.1}, {"sequence_accuracy": 10})
     assert outcome.advice is None
