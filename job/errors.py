@@ -25,6 +25,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 OK = 0
 FAILED = 1
@@ -195,3 +196,19 @@ class DataErrors(Exception):  # noqa: N818 - the plural says what it holds
     def __init__(self, errors: Sequence[DataError]) -> None:
         super().__init__("\n".join(error.message for error in errors))
         self.errors = tuple(errors)
+
+
+def no_implementation(key: str, value: NoReturn) -> NoReturn:
+    """Raise for a value that the schema allows and the code does not handle.
+
+    A `match` over all values of a `Literal` ends in it. mypy reports a value without a case: it is not a
+    `NoReturn`.
+
+    Args:
+        key: the key of the spec, such as `training.distribution`.
+        value: the value that no case handled.
+
+    Raises:
+        NotImplementedError: always.
+    """
+    raise NotImplementedError(f"{key} {value!r} has no implementation")

@@ -115,5 +115,5 @@ def _test_job(before: JobResult, now: JobResult, pairs: Sequence[Pair], gate: Ga
         won_count=len(won),
         speed=() if difference else tuple(compare_speeds(before, now, gate.speed_factor)),
         speed_note=f"speeds are not compared: {difference}" if difference else "",
-        speed_fails=gate.speed == "fail",
+        speed_fails=gate.slower_fails,
     )

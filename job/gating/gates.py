@@ -64,7 +64,7 @@ def judge_result(result: JobResult, gate: GateSpec, seeds: Sequence[int] = ()) -
     """
     if not result.finished:
         return replace(result, status=_unfinished_status(result), gates=(), judged=False)
-    thresholds = {} if seeds and gate.seeds == "mean" else gate.thresholds()
+    thresholds = {} if seeds and gate.on_mean else gate.thresholds()
     measured = {**result.timings, **result.metrics}
     outcomes = check_thresholds(measured, thresholds, share_counts(result.data), result.not_measured)
     applied = {"gate": gate.model_dump(mode="json"), "seeds": list(seeds)}

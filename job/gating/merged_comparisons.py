@@ -75,5 +75,5 @@ def _with_gate(job: JobComparison, gate: GateSpec | None) -> JobComparison:
             for m in job.metrics
         ),
         speed=tuple(apply_factor(speed, gate.speed_factor) for speed in job.speed),
-        speed_fails=gate.speed == "fail",
+        speed_fails=gate.slower_fails,
     )

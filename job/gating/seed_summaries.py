@@ -61,7 +61,7 @@ def _summary(family: SeedFamily, finished: Mapping[str, JobResult]) -> SeedsSumm
     present = [finished[run] for run in names if run in finished]
     measured = [{**result.timings, **result.metrics} for result in present]
     reasons = {metric: reason for result in present for metric, reason in result.not_measured.items()}
-    on_mean = family.gate.seeds == "mean" and not absent
+    on_mean = family.gate.on_mean and not absent
     return SeedsSummary(
         name=family.name,
         seeds=tuple(family.runs),

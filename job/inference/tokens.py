@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
@@ -20,13 +20,13 @@ from pydantic import TypeAdapter
 
 from job.decoding.beam import IMPOSSIBLE, beam_search
 from job.decoding.greedy import greedy
-from job.errors import InputError
+from job.errors import InputError, no_implementation
 from job.inference.length_batches import LengthBatch, flat_rows, plan_batches
 from job.inference.model_pair import Contexts, ModelPair, in_chunks, joined, load_pair, write_contexts
 from job.problems.base import Ids
 from job.problems.vocabulary import PAD, Vocabulary
 from job.results.records import validated
-from job.spec.evaluation_section import EvaluationSpec
+from job.spec.evaluation_section import Decoder, EvaluationSpec
 
 MOST_SOURCES = 16_384
 """Sources that are searched for together, fewer where several hypotheses of each are asked for."""
@@ -48,11 +48,22 @@ LEAST_SCORE = -1e7
 class Search:
     """How targets are searched for: the keys of `EvaluationSpec` by the same names."""
 
-    decoder: Literal["greedy", "beam"] = "greedy"
+    decoder: Decoder = "greedy"
     beam_width: int = 4
     length_penalty: float = 0.6
     max_length: int | None = None
     max_length_factor: float | None = None
+
+    @property
+    def width(self) -> int:
+        """The number of hypotheses that a search returns for each source."""
+        match self.decoder:
+            case "greedy":
+                return 1
+            case "beam":
+                return self.beam_width
+            case unknown:
+                no_implementation("evaluation.decoder", unknown)
 
     @classmethod
     def from_spec(cls, spec: EvaluationSpec) -> Search:
@@ -173,7 +184,7 @@ class TrainedModel(ModelPair):
         """A function that yields the numbers of some sources and what was found for them, batch by batch;
         see `compile_search`.
         """
-        kind = self._beam if self.facts.search.decoder == "beam" else self._greedy
+        kind = {"greedy": self._greedy, "beam": self._beam}[self.facts.search.decoder]
         compiled = tf.function(_in_parts(kind), [tf.TensorSpec([None, None], tf.int32)], autograph=False)
 
         def batches(sources: Sources) -> Iterator[tuple[NDArray[np.intp], Found]]:
@@ -186,7 +197,7 @@ class TrainedModel(ModelPair):
     @property
     def beam_width(self) -> int:
         """How many hypotheses a search finds for each source."""
-        return self.facts.search.beam_width if self.facts.search.decoder == "beam" else 1
+        return self.facts.search.width
 
     def _batches(self, sources: Sources, beam: int = 1) -> Iterator[tuple[LengthBatch, Ids]]:
         exact = self.facts.fixed_length

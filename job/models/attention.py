@@ -25,6 +25,10 @@ def masked_softmax(scores: Any, mask: Any) -> Any:
     return grown / ops.sum(grown, axis=-1, keepdims=True)  # `ops.softmax` would warn of a source of one token
 
 
+_SCORES = {"luong_dot": (False, False), "luong_general": (True, False), "bahdanau": (True, True)}
+"""For each score, whether it projects the query, and whether it adds the projected query and keys."""
+
+
 @keras.saving.register_keras_serializable(package="seq2seq_job")
 class AttentionDecoder(keras.layers.Layer):  # type: ignore[misc]
     """Stacked cells and an attention over the encoder's outputs, step by step.
@@ -72,12 +76,13 @@ class AttentionDecoder(keras.layers.Layer):  # type: ignore[misc]
         self.cells = [kind(units, name=f"cell_{i + 1}", **(cell_options or {})) for i in range(layers)]
         self.units, self.score, self.residual, self.dropout = units, score, residual, dropout
         self.seed_generator = keras.random.SeedGenerator() if dropout else None
-        self.states_per_cell = 2 if cell == "lstm" else 1
+        self.states_per_cell = {"lstm": 2, "gru": 1}[cell]
         dense = keras.layers.Dense
         self.combine = dense(units, activation="tanh", use_bias=False, name="attentional")
-        self.query = None if score == "luong_dot" else dense(units, use_bias=False, name="query")
-        self.keys = dense(units, use_bias=False, name="keys") if score == "bahdanau" else None
-        self.energy = dense(1, use_bias=False, name="energy") if score == "bahdanau" else None
+        projects, adds = _SCORES[score]
+        self.query = dense(units, use_bias=False, name="query") if projects else None
+        self.keys = dense(units, use_bias=False, name="keys") if adds else None
+        self.energy = dense(1, use_bias=False, name="energy") if adds else None
 
     @property
     def feeds(self) -> bool:

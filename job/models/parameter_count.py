@@ -13,7 +13,7 @@ def count_parameters(spec: ModelSpec, source_size: int, target_size: int, *, num
         source_size, target_size: classes of each vocabulary; of numbers: values a position.
         numbers: both sides are numbers, which enter as they are.
     """
-    one_hot, units = numbers or spec.inputs == "one_hot", spec.units
+    one_hot, units = numbers or {"one_hot": True, "embedding": False}[spec.inputs], spec.units
     directions = 2 if spec.bidirectional else 1
     embedded = source_size if spec.tied_embeddings else source_size + target_size
     total = 0 if one_hot else embedded * spec.embedding_size
@@ -26,7 +26,7 @@ def count_parameters(spec: ModelSpec, source_size: int, target_size: int, *, num
             target_width += units  # the context, or the attentional vector that is fed
         total += directions * _recurrent(spec, source_width) + _recurrent(spec, target_width)
     if spec.bidirectional:
-        states = 2 if spec.cell == "lstm" else 1
+        states = {"lstm": 2, "gru": 1}[spec.cell]
         total += spec.layers * states * (2 * units * units + units)
     return total + _attention(spec) + units * target_size + target_size
 
@@ -41,5 +41,5 @@ def _attention(spec: ModelSpec) -> int:
 
 
 def _recurrent(spec: ModelSpec, width: int) -> int:
-    gates, biases = (4, 1) if spec.cell == "lstm" else (3, 2)
+    gates, biases = {"lstm": (4, 1), "gru": (3, 2)}[spec.cell]
     return gates * spec.units * (width + spec.units + biases)

@@ -80,8 +80,8 @@ class _Builder:
     ) -> None:
         self.spec, self.masked, self.numbers, self.kernel = spec, masked, numbers, kernel
         self.source_size, self.target_size = sizes
-        self.reads_ids = spec.inputs == "one_hot" and not numbers
-        self.state_names = ("h", "c") if spec.cell == "lstm" else ("h",)
+        self.reads_ids = {"one_hot": True, "embedding": False}[spec.inputs] and not numbers
+        self.state_names = {"lstm": ("h", "c"), "gru": ("h",)}[spec.cell]
         self.attends = spec.attention != "none"
         dense, heights = keras.layers.Dense, range(spec.layers)
         self.source_embedding, self.target_embedding = self._embeddings()
@@ -100,14 +100,7 @@ class _Builder:
             dense(spec.units, use_bias=False, name="memory") if self.attends and spec.bidirectional else None
         )
         self.decoder = self._decoder()
-        self.query: Any = None
-        self.attend: Any = None
-        self.combine: Any = None
-        if self.attends and not spec.attends_in_recurrence:
-            if spec.attention == "luong_general":
-                self.query = dense(spec.units, use_bias=False, name="query")
-            self.attend = keras.layers.Attention(name="attention")
-            self.combine = dense(spec.units, activation="tanh", use_bias=False, name="attentional")
+        self.query, self.attend, self.combine = self._attention()
         self.output = dense(self.target_size, name="values" if numbers else "logits")
 
     def _embeddings(self) -> tuple[Any, Any]:
@@ -120,6 +113,18 @@ class _Builder:
         return (
             keras.layers.Embedding(self.source_size, width, name="source_embedding"),
             keras.layers.Embedding(self.target_size, width, name="target_embedding"),
+        )
+
+    def _attention(self) -> tuple[Any, Any, Any]:
+        """Return the layers of attention outside the recurrence; None for those that the model has not."""
+        attention, dense = self.spec.attention, keras.layers.Dense
+        if not self.attends or self.spec.attends_in_recurrence:
+            return None, None, None
+        projects = {"luong_dot": False, "luong_general": True}[attention]
+        return (
+            dense(self.spec.units, use_bias=False, name="query") if projects else None,
+            keras.layers.Attention(name="attention"),
+            dense(self.spec.units, activation="tanh", use_bias=False, name="attentional"),
         )
 
     @property

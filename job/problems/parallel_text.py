@@ -13,7 +13,7 @@ from job.problems.data_files import MOST_ERRORS, DataFile, read_data
 from job.problems.normalization import AS_WRITTEN, TextReading
 from job.problems.text_lines import BadLineError, TextLines, decode_line, not_utf8
 from job.spec.file_locations import locate
-from job.spec.text_pairs_section import PairFiles, TextPairsSpec
+from job.spec.text_pairs_section import PairFiles, TextPairsSpec, Tokens
 
 _NO_PAIR = "the file holds no pair, only blank lines and comments; fill it or name another"
 
@@ -205,9 +205,16 @@ def text_reading(spec: TextPairsSpec) -> TextReading:
     return TextReading(lowercase=spec.lowercase, normalize=spec.normalize)
 
 
-def _tidier(spec: TextPairsSpec, tokens: str) -> Callable[[str], str]:
+_SPACED: dict[Tokens, Callable[[str], str]] = {
+    "characters": str.strip,
+    "words": lambda text: " ".join(text.split()),
+}
+"""What makes one text of texts that differ only in whitespace without meaning, by kind of tokens."""
+
+
+def _tidier(spec: TextPairsSpec, tokens: Tokens) -> Callable[[str], str]:
     """Return what makes one text of all spellings of the same tokens."""
-    spaced = str.strip if tokens == "characters" else lambda text: " ".join(text.split())
+    spaced = _SPACED[tokens]
     reading = text_reading(spec)
     if reading == AS_WRITTEN:
         return spaced  # most files: a call less for each of their texts

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from job.errors import DataError, DataErrors
+from job.errors import DataError, DataErrors, no_implementation
 from job.problems.base import Examples, Ids, Split, batch_rows
 from job.problems.generated import Stream, generator
 from job.problems.normalization import TextReading
@@ -22,7 +22,7 @@ from job.problems.ragged_rows import Rows
 from job.problems.vocabulary import END, UNKNOWN, Vocabulary
 from job.spec.base_section import Separator
 from job.spec.file_locations import PlannedData
-from job.spec.text_pairs_section import SEPARATORS, SplitSpec, TextPairsSpec
+from job.spec.text_pairs_section import SEPARATORS, SplitSpec, TextPairsSpec, Tokens
 
 POOL_BATCHES = 64
 """How many batches' pairs are sorted by length together: enough for little padding, few enough that
@@ -199,8 +199,14 @@ def _read_groups(spec: TextPairsSpec, directory: Path, planned: Mapping[str, str
     return groups
 
 
-def _lengths(texts: list[str], tokens: str) -> list[int]:
-    return [len(t) for t in texts] if tokens == "characters" else [t.count(" ") + 1 for t in texts]
+def _lengths(texts: list[str], tokens: Tokens) -> list[int]:
+    match tokens:
+        case "characters":
+            return [len(text) for text in texts]
+        case "words":
+            return [text.count(" ") + 1 for text in texts]
+        case unknown:
+            no_implementation("problem.source_tokens or problem.target_tokens", unknown)
 
 
 def _fitting(pairs: list[Pair], spec: TextPairsSpec) -> list[Pair]:

@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from job.errors import no_implementation
+from job.spec.time_series_section import Scaling
+
 Floats = NDArray[np.float32]
 Values = NDArray[np.float64]
 
@@ -180,7 +183,7 @@ def magnitudes(history: Values, logarithm: bool) -> Values:
 
 
 def fit_scaling(
-    rows: Values, scaling: str, rounded_from: Values
+    rows: Values, scaling: Scaling, rounded_from: Values
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return centers and scales, one a column; see `Series`.
 
@@ -190,11 +193,17 @@ def fit_scaling(
             A column that varies by no more than rounding (see `CONSTANT`) is only centred.
         rounded_from: see `magnitudes`.
     """
-    if scaling == "none":
-        return (0.0,) * rows.shape[1], (1.0,) * rows.shape[1]
     low, high = rows.min(axis=0), rows.max(axis=0)
     middle, half = low + (high - low) / 2, (high - low) / 2
-    centers, scales = (rows.mean(axis=0), _deviations(rows)) if scaling == "standard" else (middle, half)
+    match scaling:
+        case "none":
+            return (0.0,) * rows.shape[1], (1.0,) * rows.shape[1]
+        case "standard":
+            centers, scales = rows.mean(axis=0), _deviations(rows)
+        case "minmax":
+            centers, scales = middle, half
+        case unknown:
+            no_implementation("problem.scaling", unknown)
     constant = half <= CONSTANT * rounded_from
     centers, scales = np.where(constant, middle, centers), np.where(constant, 1.0, scales)
     return tuple(map(float, centers)), tuple(map(float, scales))

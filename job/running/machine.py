@@ -9,7 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from job.errors import DeviceError
+from job.errors import DeviceError, no_implementation
 from job.process import environment
 from job.running.task import Task
 from job.spec import entry_points as plugins
@@ -33,14 +33,23 @@ def check_device(requested: Device, *, gpu: bool, cuda: bool) -> None:
     Raises:
         DeviceError: a GPU is requested, but there is none.
     """
-    if requested != "gpu" or gpu:
-        return
+    match requested:
+        case "auto":
+            return
+        case "gpu":
+            if not gpu:
+                raise DeviceError(_missing_gpu(cuda=cuda))
+        case unknown:
+            no_implementation("device", unknown)
+
+
+def _missing_gpu(*, cuda: bool) -> str:
     if cuda:
         reason, remedy = "TensorFlow sees none", "start the container with --gpus all"
     else:
         reason = "this TensorFlow was built without CUDA"
         remedy = "take the image that `make image-gpu` builds, or install seq2seq-job[gpu]"
-    raise DeviceError(f"device is gpu, but {reason} here: {remedy}, or set device to auto")
+    return f"device is gpu, but {reason} here: {remedy}, or set device to auto"
 
 
 def reset_peak_rss() -> None:

@@ -16,6 +16,10 @@ _LARGEST_VALUES = {"fraction": 1.0, "point": 100.0}
 """The largest value of a metric, by its unit; a higher threshold could never be passed."""
 
 
+_SLOWER_FAILS: dict[SpeedRule, bool] = {"warn": False, "fail": True}
+_ON_MEAN: dict[SeedsRule, bool] = {"min": False, "mean": True}
+
+
 def _threshold_fields() -> dict[str, Any]:
     """Return the fields `min_METRIC` and `max_METRIC`, one for each metric."""
     fields: dict[str, Any] = {}
@@ -59,6 +63,16 @@ class _Gate(Section):
     speed_factor: float = Field(
         default=1.3, gt=1, le=1000, description="Ratio of times from which a job counts as slower."
     )
+
+    @property
+    def slower_fails(self) -> bool:
+        """Whether a job that is slower than its baseline is a regression."""
+        return _SLOWER_FAILS[self.speed]
+
+    @property
+    def on_mean(self) -> bool:
+        """Whether the thresholds of a job with `seeds` apply to the mean of its runs."""
+        return _ON_MEAN[self.seeds]
 
     def thresholds(self) -> dict[str, float]:
         """Return the thresholds that are set, by name of metric."""

@@ -149,7 +149,8 @@ class TextPairsSpec(ProblemSection):
     @property
     def families(self) -> tuple[Family, ...]:
         """The families of metrics: those of words only for targets of words."""
-        return ("tokens", "text", *(("words",) if self.target_tokens == "words" else ()), "timing")
+        of_words: dict[Tokens, tuple[Family, ...]] = {"characters": (), "words": ("words",)}
+        return ("tokens", "text", *of_words[self.target_tokens], "timing")
 
     @property
     def target_separator(self) -> Separator:

@@ -20,7 +20,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from job.errors import NonFiniteError
+from job.errors import NonFiniteError, no_implementation
 from job.problems.base import Examples, Problem, Windows
 from job.process.stopping import Stop, Stopped
 from job.results.records import Progress
@@ -86,9 +86,13 @@ def learning_rate(spec: OptimizerSpec, step: Any, total: int) -> Any:
     """
     warmup = math.ceil(spec.warmup_fraction * total)
     rising = (step + 1.0) / max(warmup, 1)
-    falling = tf.ones_like(rising)
-    if spec.schedule == "cosine":
-        falling = 0.5 * (1.0 + tf.cos(math.pi * (step - warmup) / max(total - warmup, 1)))
+    match spec.schedule:
+        case "cosine":
+            falling = 0.5 * (1.0 + tf.cos(math.pi * (step - warmup) / max(total - warmup, 1)))
+        case "constant":
+            falling = tf.ones_like(rising)
+        case unknown:
+            no_implementation("training.optimizer.schedule", unknown)
     return spec.learning_rate * tf.where(step < warmup, rising, falling)
 
 
@@ -129,6 +133,10 @@ class Adam:
                 beta1_power=tf.pow(0.9, count), beta2_power=tf.pow(0.999, count),
             )  # fmt: skip
         return norm, rate
+
+
+OPTIMIZERS = {"adam": Adam}
+"""The classes of optimizers, by `training.optimizer.name`."""
 
 
 def _dense(gradient: Any) -> Any:
@@ -342,7 +350,8 @@ def compile_loop(model: keras.Model, problem: Problem, spec: TrainingSpec) -> Lo
     total = _steps_per_epoch(problem, spec) * spec.epochs
     on_gpu = bool(tf.config.list_physical_devices("GPU"))
     halved = problem.fixed_length and spec.batch_size >= HALVED and not on_gpu
-    return Loop(model, problem, Adam(model.trainable_variables, spec.optimizer, total), halved=halved)
+    optimizer = OPTIMIZERS[spec.optimizer.name](model.trainable_variables, spec.optimizer, total)
+    return Loop(model, problem, optimizer, halved=halved)
 
 
 def _steps_per_epoch(problem: Problem, spec: TrainingSpec) -> int:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, Literal
+from typing import Any
 
 import tensorflow as tf
+
+from job.errors import no_implementation
+from job.spec.training_section import Distribution
 
 
 @cache  # a second one in a process would take the first one's keys for its collective operations
@@ -13,14 +16,20 @@ def _mirrored() -> Any:
     return tf.distribute.MirroredStrategy()
 
 
-def strategy_for(distribution: Literal["none", "mirrored"]) -> Any:
+def strategy_for(distribution: Distribution) -> Any:
     """Return the `tf.distribute.Strategy` in whose scope a model is made and trained.
 
     With `mirrored` it is one over all GPUs that this process sees, else over all its logical CPU devices; on
     a single device that is TensorFlow's default strategy, as with `none`.
     """
-    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-    return _mirrored() if distribution == "mirrored" and len(devices) > 1 else tf.distribute.get_strategy()
+    match distribution:
+        case "none":
+            return tf.distribute.get_strategy()
+        case "mirrored":
+            devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+            return _mirrored() if len(devices) > 1 else tf.distribute.get_strategy()
+        case unknown:
+            no_implementation("training.distribution", unknown)
 
 
 def own_share(*sides: Any) -> tuple[tuple[Any, ...], Any]:
