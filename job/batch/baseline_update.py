@@ -13,7 +13,7 @@ from job.batch.lock import lock_output
 from job.batch.plan import write_marks
 from job.errors import DamagedResultError, OutputError
 from job.gating import batch_verdict
-from job.gating.recorded_batch import home_of, read_recorded
+from job.gating.recorded_batch import output_directory_of, read_recorded
 from job.reports.build import build_report
 from job.reports.report_files import write_reports
 from job.results.records import JobResult, Report
@@ -41,7 +41,7 @@ def update_baseline(path: Path, output: OutputPaths, report: Report, planned: Se
         OutputError: somebody else writes to it.
         OSError: a file cannot be written. After any of these the baseline is as it was.
     """
-    root = home_of(path)
+    root = output_directory_of(path)
     if root is None:
         artifacts.write_text(path, _updated(path, report, planned).to_json())
         return
@@ -96,7 +96,7 @@ def end_update(path: Path) -> None:
     Args:
         path: the baseline, as the user named it.
     """
-    root = home_of(path)
+    root = output_directory_of(path)
     if root is not None and (root / STAGED).is_dir():
         with suppress(OSError, OutputError), lock_output(root):
             complete_update(OutputPaths(root))

@@ -137,7 +137,7 @@ def _advice(share: float, threshold: float, count: int) -> str | None:
 
 
 def share_counts(data: DataFacts) -> dict[str, int]:
-    """Return metric -> number of test examples of which it is a share, for the metrics that are shares."""
+    """Return the number of test examples behind each metric that is a share of them."""
     tested, seen = data.test_examples, data.seen_in_training
     if tested is None or seen is None:  # numbers have no shares
         return {}

@@ -53,11 +53,11 @@ def read_recorded(path: Path, role: str = "baseline") -> RecordedBatch:
         BaselineError: it does not exist, cannot be read, has another schema version, or its last run did not
             start.
     """
-    home = home_of(path)
-    output = OutputPaths(home or path.parent)
-    file = output.report if home else path
+    directory = output_directory_of(path)
+    output = OutputPaths(directory or path.parent)
+    file = output.report if directory else path
     try:
-        content = read_current(output, file) if home else read_regular(file)
+        content = read_current(output, file) if directory else read_regular(file)
         batch = RecordedBatch(str(path), output, Report.from_json(content))
     except FileNotFoundError:
         raise BaselineError(f"{role} {path} {_absent(path)}") from None
@@ -75,10 +75,13 @@ def read_recorded(path: Path, role: str = "baseline") -> RecordedBatch:
     return batch
 
 
-def home_of(path: Path) -> Path | None:
-    """Return the output directory that a batch on disk is; None for a `report.json` alone.
+def output_directory_of(path: Path) -> Path | None:
+    """Return the output directory of a batch on disk; None for a `report.json` alone.
 
-    A `report.json` with the jobs that it tells of beside it is its output directory.
+    A `report.json` with a `jobs` directory beside it belongs to that output directory.
+
+    Args:
+        path: of an output directory or a `report.json`.
     """
     if path.is_dir():
         return path
@@ -108,7 +111,11 @@ def check_files(batch: RecordedBatch, names: Iterable[str], role: str = "baselin
 
 
 def _damages(output: OutputPaths, result: JobResult) -> Iterator[str]:
-    """Yield a clause for each file of a job that is there, and that is nowhere as it was recorded."""
+    """Yield a clause for each changed file of a job.
+
+    An update of a baseline that was interrupted may have left the recorded file in another place; a file is
+    changed if no copy of it has the recorded checksum. Missing files are not reported.
+    """
     for artifact in result.artifacts:
         found = [
             (place, [*damages(place, [artifact], lambda _: True)])
@@ -146,7 +153,14 @@ def read_predictions(output: OutputPaths, result: JobResult) -> tuple[Prediction
 
 
 def _recorded_predictions(output: OutputPaths, result: JobResult) -> bytes | None:
-    """Return the `predictions.jsonl` whose checksum a result records, wherever an update left it."""
+    """Return the content of the `predictions.jsonl` that a result records, wherever an update left it.
+
+    Returns:
+        None if the job has no such file.
+
+    Raises:
+        BaselineError: it has another checksum, or cannot be read.
+    """
     name = output.job(result.name).predictions.name
     recorded = {artifact.path: artifact.sha256 for artifact in result.artifacts}.get(name)
     other: Path | None = None
