@@ -17,6 +17,7 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
+from job.inference.model_files import check_model_file
 from job.models.attention import AttentionDecoder
 from job.models.seq2seq import Reverse, build_models
 from job.spec.model_section import ModelSpec
@@ -100,6 +101,8 @@ def test_a_process_without_this_package_decodes_the_same_bits(architectures, tmp
         (tmp_path / name).mkdir()
         one.models.inference_encoder.save(tmp_path / name / "encoder.keras")
         one.models.inference_decoder.save(tmp_path / name / "decoder.keras")
+        for side in ("encoder", "decoder"):
+            check_model_file(tmp_path / name / f"{side}.keras")  # or `predict` would refuse it
         np.savez(tmp_path / name / "given.npz", source=one.source, start=one.start)
         keras.utils.clear_session()
     decode_elsewhere(tmp_path)
