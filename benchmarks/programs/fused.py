@@ -23,7 +23,8 @@ from job.problems import build_problem
 from job.problems.base import Examples, TokenProblem
 from job.process import environment
 from job.results.records import Progress
-from job.training.fit import compile_loop, fit
+from job.training.compiled_loop import compile_loop
+from job.training.fit import fit
 
 
 def program(lesson: Lesson, threads: int, decoding: bool) -> Figures:

@@ -57,7 +57,7 @@ def standing(paths: JobPaths, fingerprint: str, *, verify: bool = True) -> Stand
 
 
 def _without_result(paths: JobPaths, fingerprint: str) -> Standing:
-    marks = checkpoints.marks(paths.checkpoint)
+    marks = checkpoints.checkpointed_fingerprints(paths.checkpoint)
     if short_fingerprint(fingerprint) in marks:
         return Standing("interrupted")
     return Standing("changed", reason=_other(min(marks), fingerprint)) if marks else Standing("to do")

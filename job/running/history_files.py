@@ -12,7 +12,7 @@ from dataclasses import asdict, fields
 from job.running.task import Task
 from job.running.tensorboard_events import write_events
 from job.storage import artifacts
-from job.training.state import HistoryRow
+from job.training.history import HistoryRow
 
 
 def write_history(task: Task, history: Sequence[HistoryRow]) -> None:

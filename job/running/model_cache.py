@@ -20,7 +20,7 @@ from job.models.seq2seq import Models, build_models, build_training_model
 from job.problems.base import Problem, TokenProblem, widths
 from job.spec.model_section import ModelSpec
 from job.spec.schema import JobSpec
-from job.training.fit import Loop, compile_loop
+from job.training.compiled_loop import CompiledLoop, compile_loop
 from job.training.replicas import strategy_for
 
 
@@ -36,7 +36,7 @@ class CompiledModel:
     """
 
     strategy: tf.distribute.Strategy
-    loop: Loop
+    loop: CompiledLoop
     models: Models
     trained: TrainedModel | Forecaster
     _decoders: dict[int, TrainedModel] = field(default_factory=dict)
@@ -72,7 +72,7 @@ class ModelCache:
         with strategy.scope():
             model = sizes.training_model(kernel)
             if self._last:
-                self._last[1].loop.begin_with(model)
+                self._last[1].loop.reset(model)
                 return self._last[1]
             loop = compile_loop(model, problem, job.training)
         models = sizes.models()

@@ -15,7 +15,7 @@ from job.running.history_files import history_columns
 from job.running.machine import environment_record, peak_rss_bytes
 from job.running.task import Task
 from job.running.timings import StageClock, job_timings, speed_ranges
-from job.training.fit import Fitted
+from job.training.fit import FitResult
 
 MAX_SOURCE_SPACE = 10**18
 """Largest `source_space` that is recorded: JSON readers do not accept every integer."""
@@ -24,7 +24,7 @@ MAX_SOURCE_SPACE = 10**18
 def trained_job(
     task: Task,
     problem: Problem,
-    fitted: Fitted,
+    fitted: FitResult,
     evaluation: Evaluation,
     *,
     clock: StageClock,
@@ -67,7 +67,7 @@ def trained_job(
     )
 
 
-def _data_facts(problem: Problem, fitted: Fitted, evaluation: Evaluation) -> DataFacts:
+def _data_facts(problem: Problem, fitted: FitResult, evaluation: Evaluation) -> DataFacts:
     space = evaluation.source_space
     tokens = evaluation.tokens
     return DataFacts(

@@ -34,7 +34,7 @@ from job.training.fit import fit
 
 def run_job(
     task: Task,
-    watch: Callable[[Progress], None] = lambda _: None,
+    on_progress: Callable[[Progress], None] = lambda _: None,
     stop: Stop | None = None,
     cache: ModelCache | None = None,
 ) -> TrainedJob:
@@ -45,7 +45,7 @@ def run_job(
 
     Args:
         task: the job and its directory.
-        watch: called with the progress of training.
+        on_progress: called with the progress of training.
         stop: requests to stop; training stops after a step and leaves a checkpoint.
         cache: models that this process has compiled.
 
@@ -82,10 +82,10 @@ def run_job(
             problem,
             job.training,
             validation,
-            watch,
+            on_progress,
             checkpoints=_checkpoints(task),
             stop=stop,
-            meanwhile=evaluator.compile,
+            in_background=evaluator.compile,
         )
     write_history(task, fitted.history)
     with clock.stage("save"):

@@ -11,8 +11,8 @@ import numpy as np
 
 from job.evaluation.outcome import Evaluation
 from job.process.stopping import Stop
-from job.training.fit import Fitted
-from job.training.state import HistoryRow
+from job.training.fit import FitResult
+from job.training.history import HistoryRow
 
 MIN_SPEED_PARTS = 8
 """Fewest parts from which a range of speeds is reported; a test of 10,000 examples has nine full ones."""
@@ -48,7 +48,7 @@ class StageClock:
         self.seconds[f"{name}_seconds"] = time.perf_counter() - began
 
 
-def job_timings(clock: StageClock, fitted: Fitted, evaluation: Evaluation) -> dict[str, float]:
+def job_timings(clock: StageClock, fitted: FitResult, evaluation: Evaluation) -> dict[str, float]:
     """Return a job's `timings`: stages in seconds and speeds per second, rounded to four places.
 
     Time spent before the job was resumed is included.

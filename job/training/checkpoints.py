@@ -1,7 +1,7 @@
-"""The state of an unfinished training on disk: written whole, and read back only when it is whole.
+"""Checkpoint files: the state of an unfinished training, written atomically and verified when read.
 
-A checkpoint is one `.npz` file: arrays of plain numbers, a header in JSON, and a SHA-256 of both. Nothing in
-it is pickled.
+A checkpoint is one `.npz` file with arrays of numbers, a JSON header and a SHA-256 of both. Nothing in it is
+pickled.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from job.storage import artifacts
 from job.storage.file_names import short_fingerprint
 
 KEPT = 2
-"""Should the last one turn out torn, there is one before it."""
+"""Number of checkpoints to keep: if the last one is damaged, the one before it is used."""
 
-LEAST_INTERVAL = 20
-"""At the ends of short epochs no more than a twentieth of the time goes into writing checkpoints."""
+MIN_INTERVAL_COSTS = 20
+"""Shortest time between checkpoints at the ends of epochs, in durations of writing one: at most a twentieth
+of the time goes into writing them."""
 
 _VERSION = 1
 _HEADER, _CHECKSUM = "header", "sha256"
@@ -37,12 +38,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """All that decides the rest of a training.
+    """Everything on which the rest of a training depends.
 
     Args:
-        step: training steps taken.
-        facts: JSON values.
-        arrays: by name.
+        step: number of training steps taken.
+        facts: name -> JSON value.
+        arrays: name -> array.
     """
 
     step: int
@@ -54,9 +55,9 @@ class Checkpoints:
     """The checkpoints of one job.
 
     Args:
-        directory: where they are; made when the first one is written.
-        fingerprint: of the job; checkpoints of any other are passed over.
-        every_seconds: how often one is due in the middle of an epoch.
+        directory: their directory, made when the first one is written.
+        fingerprint: the job's fingerprint; checkpoints with another one are skipped.
+        every_seconds: time between checkpoints within an epoch.
     """
 
     def __init__(self, directory: Path, fingerprint: str, every_seconds: float) -> None:
@@ -64,15 +65,15 @@ class Checkpoints:
         self._saved_at, self._cost = time.monotonic(), 0.0
 
     def due(self, *, epoch_ended: bool = False) -> bool:
-        """Return whether it is time to write one."""
+        """Return whether a checkpoint is due; `epoch_ended` allows one sooner."""
         passed = time.monotonic() - self._saved_at
-        return passed >= (min(self._every, LEAST_INTERVAL * self._cost) if epoch_ended else self._every)
+        return passed >= (min(self._every, MIN_INTERVAL_COSTS * self._cost) if epoch_ended else self._every)
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Write one, and remove all but the last `KEPT`.
+        """Write a checkpoint, and remove all but the last `KEPT`.
 
         Raises:
-            OSError: it cannot be written; the ones before are as they were.
+            OSError: it cannot be written; the earlier ones are unchanged.
         """
         began = time.monotonic()
         self._directory.mkdir(exist_ok=True)
@@ -94,14 +95,12 @@ class Checkpoints:
         self._cost = self._saved_at - began
 
     def found(self) -> Iterator[Checkpoint]:
-        """Yield those that can be read, the last one first; says in the log which cannot."""
+        """Yield the readable checkpoints, the last one first; log a warning for each damaged one."""
         for path in self._paths():
             try:
                 checkpoint = _read(path, self._fingerprint)
             except _UNREADABLE as error:
-                _log.warning(
-                    "checkpoint %s is passed over: %s", path.name, str(error) or type(error).__name__
-                )
+                _log.warning("checkpoint %s is skipped: %s", path.name, str(error) or type(error).__name__)
             else:
                 if checkpoint is not None:
                     yield checkpoint
@@ -110,29 +109,33 @@ class Checkpoints:
         return sorted(self._directory.glob(f"{short_fingerprint(self._fingerprint)}-*.npz"), reverse=True)
 
 
-def marks(directory: Path) -> frozenset[str]:
-    """Return the first eight digits of the fingerprints of which there are checkpoints, whole or not."""
+def checkpointed_fingerprints(directory: Path) -> frozenset[str]:
+    """Return the short fingerprints of all checkpoint files in a directory, damaged or not."""
     return frozenset(path.name.partition("-")[0] for path in directory.glob("[0-9a-f]*-*.npz"))
 
 
 def _read(path: Path, fingerprint: str) -> Checkpoint | None:
-    """Read a checkpoint; None where it is of another job. Raises one of `_UNREADABLE` if it is not whole."""
-    # opened here: NumPy leaves a file that is no zip for the garbage collector to close
+    """Read a checkpoint; return None if it has another fingerprint.
+
+    Raises:
+        *_UNREADABLE: the file is damaged or has another version.
+    """
+    # opened here because NumPy leaves a file that is not a zip to the garbage collector
     with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         content = {name: arrays[name] for name in arrays.files}
     checksum = content.pop(_CHECKSUM)
     if not np.array_equal(checksum, _digest(content)):
-        raise ValueError("its checksum is not that of its content")
+        raise ValueError("its checksum does not match its content")
     header = json.loads(content.pop(_HEADER).tobytes())
     if header["version"] != _VERSION:
-        raise ValueError(f"it is of version {header['version']}, this program reads {_VERSION}")
+        raise ValueError(f"it has version {header['version']}, this program reads {_VERSION}")
     if header["fingerprint"] != fingerprint:
         return None
     return Checkpoint(header["step"], header["facts"], content)
 
 
 def _digest(content: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:
-    """Return the SHA-256 of names, types, shapes and values, (32,)."""
+    """Return the SHA-256 of names, types, shapes and values, (32,) uint8."""
     digest = hashlib.sha256()
     for name, array in sorted(content.items()):
         digest.update(json.dumps([name, array.dtype.str, array.shape]).encode())

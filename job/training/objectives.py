@@ -1,6 +1,6 @@
-"""What training makes small: cross-entropy for tokens, squared error for numbers; and what the decoder reads.
+"""Training objectives with teacher forcing: cross-entropy for tokens, squared error for numbers.
 
-Teacher forcing: at each position the decoder is given the right value of the position before.
+With teacher forcing the decoder's input at each position is the target of the position before.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from job.problems.base import Problem
 
 @dataclass(frozen=True)
 class Objective:
-    """One way to train.
+    """An objective for one kind of targets.
 
     Args:
-        decoder_input: (source, target) -> what the decoder reads, of the target's shape and dtype.
-        sums: (outputs, target) -> sums over a batch by name, float32 scalars: `loss`, `tokens` (target
-            positions that count), `rows`, and for tokens what `masked_loss` says more.
-        statistics: the names that `sums` gives.
+        decoder_input: (source, target) -> the decoder's input, with the target's shape and dtype.
+        sums: (outputs, target) -> name -> sum over a batch, float32 scalars: `loss`, `tokens` (number of
+            target positions that count), `rows` and, for tokens, those of `masked_loss`.
+        statistics: the names in `sums`.
     """
 
     decoder_input: Callable[[Any, Any], Any]
@@ -31,7 +31,7 @@ class Objective:
 
 
 def objective(problem: Problem) -> Objective:
-    """Return what a problem's targets call for."""
+    """Return the objective for a problem's kind of targets."""
     if problem.target_kind == "numbers":
         return Objective(lagged, squared_error, ("loss", "tokens", "rows"))
     start, unknown = problem.target_vocabulary.start, problem.target_vocabulary.unknown
@@ -47,16 +47,18 @@ def objective(problem: Problem) -> Objective:
 
 
 def masked_loss(logits: Any, target: Any, unknown: int | None = None) -> dict[str, Any]:
-    """Return sums over a batch: cross-entropy, and what the likeliest symbols get right.
+    """Return cross-entropy and correct predictions, summed over a batch.
+
+    A token is correct if it has the largest logit. A row is correct if all its tokens are: greedy decoding
+    would then return it.
 
     Args:
         logits: (B, T, V) float32.
-        target: (B, T) int32; positions that hold 0 (padding) do not count.
-        unknown: the id of tokens that the vocabulary lacks, which no prediction can be right about.
+        target: (B, T) int32; positions with 0 (padding) do not count.
+        unknown: id of the unknown token, which is never correct; None if the vocabulary has none.
 
     Returns:
-        scalars: loss (summed, in nats), tokens, correct_tokens, rows, correct_rows. A row is correct when
-        all its symbols are the likeliest given the right ones before: greedy decoding would find it.
+        float32 scalars: `loss` (in nats), `tokens`, `correct_tokens`, `rows`, `correct_rows`.
     """
     weights = tf.cast(tf.not_equal(target, 0), logits.dtype)
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(target, logits)
@@ -74,7 +76,7 @@ def masked_loss(logits: Any, target: Any, unknown: int | None = None) -> dict[st
 
 
 def shifted(target: Any, start: int) -> Any:
-    """Return the decoder's input: the target (B, T) moved right by one, the start id first."""
+    """Return the decoder's input, (B, T): the start id, then the target without its last position."""
     first = tf.fill([tf.shape(target)[0], 1], tf.constant(start, target.dtype))
     return tf.concat([first, target[:, :-1]], axis=1)
 
@@ -83,17 +85,17 @@ def shifted(target: Any, start: int) -> Any:
 
 
 def squared_error(predicted: Any, target: Any) -> dict[str, Any]:
-    """Return sums over a batch.
+    """Return squared errors, summed over a batch.
 
     Args:
         predicted: (B, T, 1) float32.
-        target: (B, T, 1) float32; positions that hold NaN do not count.
+        target: (B, T, 1) float32; positions with NaN do not count.
 
     Returns:
-        scalars: loss (squared errors, summed), tokens (how many numbers count), rows.
+        float32 scalars: `loss`, `tokens` (number of positions that count), `rows`.
     """
     counts = ~tf.math.is_nan(target)
-    # Chosen before and after: NaN times 0 is NaN, in a gradient too.
+    # masked before and after the difference: NaN times 0 is NaN, in gradients too
     errors = tf.where(counts, predicted - tf.where(counts, target, 0.0), 0.0)
     return {
         "loss": tf.reduce_sum(tf.square(errors)),
@@ -103,11 +105,11 @@ def squared_error(predicted: Any, target: Any) -> dict[str, Any]:
 
 
 def lagged(source: Any, target: Any) -> Any:
-    """Return the decoder's input: the target (B, T, 1) moved right by one, the source's last value first.
+    """Return the decoder's input, (B, T, 1): the source's last value, then the target without its last one.
 
     Args:
-        source: (B, S, F) float32, whose first column is the one that is forecast.
-        target: (B, T, 1) float32; NaN enters as 0.
+        source: (B, S, F) float32; its first column is the forecast one.
+        target: (B, T, 1) float32; NaN becomes 0.
     """
     known = tf.where(tf.math.is_nan(target), 0.0, target)
     return tf.concat([source[:, -1:, :1], known[:, :-1]], axis=1)

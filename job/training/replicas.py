@@ -1,4 +1,4 @@
-"""One model on several devices of one machine: each computes its share of a batch, and all take one step."""
+"""Synchronous training on several devices of one machine: each replica computes a share of every batch."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ from job.errors import no_implementation
 from job.spec.training_section import Distribution
 
 
-@cache  # a second one in a process would take the first one's keys for its collective operations
+@cache  # a second strategy in a process would reuse the keys of the first one's collective operations
 def _mirrored() -> Any:
     return tf.distribute.MirroredStrategy()
 
 
 def strategy_for(distribution: Distribution) -> Any:
-    """Return the `tf.distribute.Strategy` in whose scope a model is made and trained.
+    """Return the `tf.distribute.Strategy` in whose scope a model is built and trained.
 
-    With `mirrored` it is one over all GPUs that this process sees, else over all its logical CPU devices; on
-    a single device that is TensorFlow's default strategy, as with `none`.
+    Args:
+        distribution: `mirrored` uses all GPUs of this process, or without any all its logical CPU devices.
+
+    Returns:
+        a `MirroredStrategy`; TensorFlow's default strategy for `none` or a single device.
     """
     match distribution:
         case "none":
@@ -33,14 +36,14 @@ def strategy_for(distribution: Distribution) -> Any:
 
 
 def own_share(*sides: Any) -> tuple[tuple[Any, ...], Any]:
-    """Return the rows of a batch that are this replica's, every n-th, and what they weigh.
+    """Return every n-th row of a batch for this one of n replicas, and the weight of these rows.
 
     Args:
-        sides: tensors of equally many rows, at least one.
+        sides: tensors with the same number of rows, at least one.
 
     Returns:
-        each side's rows, and 1.0; where there are fewer rows than replicas, some get one that another one has
-        too, and 0.0: recurrent kernels of GPUs take no empty batch.
+        the rows of each side, and their weight, a float32 scalar: 1, or 0 if there are fewer rows than
+        replicas and this one repeats another's row, because recurrent GPU kernels reject empty batches.
     """
     context = tf.distribute.get_replica_context()
     own = tf.convert_to_tensor(context.replica_id_in_sync_group, tf.int32)
@@ -50,5 +53,5 @@ def own_share(*sides: Any) -> tuple[tuple[Any, ...], Any]:
 
 
 def total(values: Any) -> Any:
-    """Return the sums of a structure of tensors over all replicas, the same on each."""
+    """Return a structure of tensors summed over all replicas; every replica gets the same sums."""
     return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, values)

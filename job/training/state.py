@@ -1,59 +1,46 @@
-"""A training in progress: what changes from step to step, as it is put into a checkpoint and taken out again.
+"""A training in progress: everything that changes from step to step outside the model and the optimizer.
 
-The data's position is no part of it: batches are pure functions of epoch and number, which the step tells.
+The position in the data is not part of it: batches are pure functions of epoch and number, which follow from
+the step.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from job.training.checkpoints import Checkpoint
+from job.results.records import Progress
+from job.training.history import HistoryRow, mean_statistics
 
-
-@dataclass(frozen=True, kw_only=True)
-class HistoryRow:
-    """One row of `history.csv`: means over the steps since the row before.
-
-    `step` counts from 1; `examples` is the number seen so far; `seconds` since training began, compilation
-    included. The loss is in nats a token, or the squared error of a scaled number, which has no accuracies.
-    The `val_` columns are set in the last row of an epoch where there are validation examples.
-    """
-
-    step: int
-    epoch: int
-    examples: int
-    loss: float
-    token_accuracy: float | None = None
-    sequence_accuracy: float | None = None
-    learning_rate: float
-    gradient_norm: float
-    val_loss: float | None = None
-    val_token_accuracy: float | None = None
-    val_sequence_accuracy: float | None = None
-    seconds: float
+ROWS_PER_EPOCH = 20
+"""Number of rows of the history in an epoch, if it has as many steps."""
 
 
 @dataclass
 class TrainingState:
-    """Everything that changes from step to step outside the model's and the optimizer's variables.
+    """The state of a training.
 
     Args:
         pending: statistics of the steps that are in no row of the history yet, by name, (n,) float64 each.
-        step, examples: taken and seen; `examples` up to the last row.
-        epochs: finished, validation included.
-        over: nothing is left to train.
-        history: see `HistoryRow`.
-        best_loss, best_epoch, best_weights, waited: early stopping's.
-        train_seconds, timed_examples, compile_seconds: see `Fitted`.
-        began: the time on this process's clock at which training would have begun without a stop.
-        calls, step_seconds: of the compiled loop in this process, and how long a step took last.
+        step: number of steps taken.
+        examples: number of examples seen up to the last row of the history.
+        epochs: number of finished epochs, with validation.
+        over: whether training has ended.
+        history: the rows so far.
+        best_loss: lowest validation loss so far, for early stopping.
+        best_epoch: its epoch, from 1.
+        best_weights: the weights after that epoch.
+        waited: number of epochs since.
+        train_seconds, timed_examples, compile_seconds: see `FitResult`.
+        began: time of this process's clock at which training would have begun without interruptions.
+        calls: number of calls of the compiled loop in this process.
+        step_seconds: duration of a step in the last call; 0 before the second call.
     """
 
     pending: dict[str, NDArray[np.float64]]
@@ -75,52 +62,73 @@ class TrainingState:
 
     @property
     def seconds(self) -> float:
-        """Since training began, the time between a stop and going on left out."""
+        """Seconds since training began, without the time between an interruption and its resumption."""
         return time.perf_counter() - self.began
 
+    def add_call(self, seconds: float, *, steps: int, examples: int) -> None:
+        """Record the duration of a call of the compiled loop; the first one counts as compilation.
 
-_FACTS = (
-    "step", "examples", "epochs", "over", "best_loss", "best_epoch", "waited",
-    "seconds", "train_seconds", "timed_examples", "compile_seconds",
-)  # fmt: skip
+        Args:
+            seconds: its duration.
+            steps: number of its steps.
+            examples: number of their examples.
+        """
+        self.calls += 1
+        if self.calls == 1:
+            self.compile_seconds += seconds
+        else:
+            self.train_seconds += seconds
+            self.timed_examples += examples
+            self.step_seconds = seconds / steps
 
+    def add_steps(self, values: Mapping[str, NDArray[np.float64]]) -> None:
+        """Add the statistics of steps, by name, (n,) float64 each."""
+        self.step += len(values["loss"])
+        self.pending = {k: np.concatenate([self.pending[k], values[k]]) for k in self.pending}
 
-def gather(state: TrainingState, variables: Sequence[Any]) -> Checkpoint:
-    """Return a checkpoint of a training.
+    def record_rows(self, steps_per_epoch: int) -> None:
+        """Move pending steps to the history, as far as they fill rows."""
+        interval = max(1, steps_per_epoch // ROWS_PER_EPOCH)
+        first = self.step - len(self.pending["loss"])
+        while first < self.step:
+            left = steps_per_epoch - (first - self.epochs * steps_per_epoch)
+            size = left if left < 2 * interval else interval
+            if self.step - first < size:
+                break
+            window = {k: v[:size] for k, v in self.pending.items()}
+            self.pending = {k: v[size:] for k, v in self.pending.items()}
+            first += size
+            self.history.append(self._row(first, window))
 
-    Args:
-        state: of the training.
-        variables: of the model (the states of its random numbers too) and of the optimizer.
-    """
-    facts = {name: getattr(state, name) for name in _FACTS}
-    arrays = {f"variable/{i}": np.asarray(v.numpy()) for i, v in enumerate(variables)}
-    arrays |= {f"pending/{name}": values for name, values in state.pending.items()}
-    arrays |= {f"best/{i}": weights for i, weights in enumerate(state.best_weights or ())}
-    history = [asdict(row) for row in state.history]
-    return Checkpoint(state.step, {**facts, "history": history}, arrays)
+    def _row(self, step: int, window: Mapping[str, NDArray[np.float64]]) -> HistoryRow:
+        self.examples += int(window["rows"].sum())
+        return HistoryRow(
+            step=step,
+            epoch=self.epochs + 1,
+            examples=self.examples,
+            **mean_statistics(window),
+            learning_rate=float(window["learning_rate"][-1]),
+            gradient_norm=float(window["gradient_norm"].mean()),
+            seconds=round(self.seconds, 3),
+        )
 
+    def end_epoch(self, scores: Mapping[str, float]) -> None:
+        """Count an epoch, and add validation's scores to its last row.
 
-def restore(checkpoint: Checkpoint, variables: Sequence[Any]) -> TrainingState:
-    """Set the variables to what they were, and return the state.
+        Args:
+            scores: loss and accuracies of the validation examples; empty without any.
+        """
+        validated: dict[str, Any] = {f"val_{k}": v for k, v in scores.items()}
+        self.history[-1] = replace(self.history[-1], **validated)
+        self.epochs += 1
 
-    Raises:
-        ValueError: the checkpoint is of another model; nothing was changed.
-    """
-    groups: dict[str, dict[str, NDArray[Any]]] = {"variable": {}, "pending": {}, "best": {}}
-    for key, array in checkpoint.arrays.items():
-        group, _, name = key.partition("/")
-        groups[group][name] = array
-    values = [groups["variable"].get(str(i)) for i in range(len(variables))]
-    if [_kind(v.numpy()) for v in variables] != [_kind(v) for v in values]:
-        raise ValueError("its variables are not those of the model")
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)
-    facts = dict(checkpoint.facts)
-    began = time.perf_counter() - facts.pop("seconds")
-    history = [HistoryRow(**row) for row in facts.pop("history")]
-    best = [groups["best"][str(i)] for i in range(len(groups["best"]))]
-    return TrainingState(groups["pending"], history=history, best_weights=best or None, began=began, **facts)
+    def progress(self, total: int, batch_size: int) -> Progress:
+        """Return the progress: the means of the last steps and the current speed.
 
-
-def _kind(array: Any) -> tuple[Any, ...] | None:
-    return None if array is None else (np.shape(array), np.asarray(array).dtype)
+        Args:
+            total: number of steps of the whole training.
+            batch_size: number of examples of a step.
+        """
+        last = mean_statistics(self.pending) if len(self.pending["loss"]) else vars(self.history[-1])
+        speed = batch_size / self.step_seconds if self.step_seconds else 0.0
+        return Progress(self.step, total, last["loss"], last.get("token_accuracy"), speed)

@@ -179,7 +179,8 @@ def of_model(key: str, **others: Any) -> Callable[[Any, Path], Any]:
 def of_optimizer(value: Any, directory: Path) -> Any:
     """Return the class of the optimizer, once a training loop could be made with it."""
     from job.models.seq2seq import build_training_model
-    from job.training.fit import OPTIMIZERS, compile_loop
+    from job.training.compiled_loop import compile_loop
+    from job.training.optimizers import OPTIMIZERS
 
     spec = TrainingSpec(examples=8, batch_size=8)
     problem = build_problem(KINDS["copy"], 7, directory)
@@ -191,7 +192,7 @@ def of_optimizer(value: Any, directory: Path) -> Any:
 def of_schedule(value: Any, directory: Path) -> Any:
     import tensorflow as tf
 
-    from job.training.fit import learning_rate
+    from job.training.optimizers import learning_rate
 
     spec = chosen(OptimizerSpec(), schedule=value)
     return [float(learning_rate(spec, tf.constant(float(step)), 10)) for step in range(10)]

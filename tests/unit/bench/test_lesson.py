@@ -45,7 +45,7 @@ def test_workload_takes_jobs_of_one_epoch_alone(tmp_path):
 
 
 def test_rates_are_those_of_the_job(tmp_path):
-    from job.training.fit import learning_rate
+    from job.training.optimizers import learning_rate
 
     lesson = write_workload(tmp_path / "w", SPEC)
     (job,) = load_spec(tmp_path / "w" / "jobs.yaml").jobs

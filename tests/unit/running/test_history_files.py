@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 from job.running.history_files import history_columns
-from job.training.state import HistoryRow
+from job.training.history import HistoryRow
 
 
 def test_numbers_that_json_does_not_have_and_columns_without_any_are_left_out_of_the_history():

@@ -10,7 +10,7 @@ from job.running.run_job import run_job
 from job.running.task import Task
 from job.spec.schema import JobSpec
 from job.storage.artifacts import JobPaths
-from job.training.fit import Loop
+from job.training.compiled_loop import CompiledLoop
 
 TRAINING = {"examples": 64, "batch_size": 16, "epochs": 2}
 TESTING = {"examples": 20, "validation_examples": 10}
@@ -60,7 +60,12 @@ def run(tmp_path):
 def compilations(monkeypatch):
     """The names of the functions that were compiled, each as often as it was."""
     names = []
-    compiled = [(Loop, "_train"), (Loop, "_validate"), (TrainedModel, "_greedy"), (Forecaster, "_rollout")]
+    compiled = [
+        (CompiledLoop, "_train"),
+        (CompiledLoop, "_validate"),
+        (TrainedModel, "_greedy"),
+        (Forecaster, "_rollout"),
+    ]
     for owner, name in compiled:
         usual = getattr(owner, name)
         monkeypatch.setattr(

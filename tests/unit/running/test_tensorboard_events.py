@@ -1,7 +1,7 @@
 import tensorflow as tf
 
 from job.running.tensorboard_events import TAGS, write_events
-from job.training.fit import HistoryRow
+from job.training.history import HistoryRow
 
 ROWS = [
     {"step": 5, "epoch": 1, "examples": 50, "loss": 2.0, "token_accuracy": 0.25, "sequence_accuracy": 0.0,

@@ -1,5 +1,5 @@
 from job.running.timings import speed_ranges
-from job.training.state import HistoryRow
+from job.training.history import HistoryRow
 
 
 def rows(*times_and_examples):

@@ -5,9 +5,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from oracle.adam import Adam as PaperAdam
-from oracle.adam import clipped
-from oracle.seq2seq import softmax
 
 from job.errors import NonFiniteError
 from job.models.kernels import choose_kernel
@@ -18,132 +15,14 @@ from job.problems.integers import Copy
 from job.spec.model_section import ModelSpec
 from job.spec.problem_sections import AdditionSpec, CopySpec
 from job.spec.training_section import EarlyStoppingSpec, OptimizerSpec, TrainingSpec
+from job.training import compiled_loop, state, validation
 from job.training import fit as training
-from job.training.fit import Adam, compile_loop, fit, learning_rate
+from job.training.batch_groups import CallLimits
+from job.training.compiled_loop import CompiledLoop, compile_loop
+from job.training.fit import fit
 from job.training.objectives import masked_loss, shifted
 
 PLAIN = OptimizerSpec(learning_rate=0.01, schedule="constant", warmup_fraction=0.0)
-
-
-def optimizer(**keys):
-    return OptimizerSpec(**{"learning_rate": 1.0, "schedule": "constant", "warmup_fraction": 0.0, **keys})
-
-
-# --- schedule -----------------------------------------------------------------------------------------------
-
-HALF_COSINE = 0.5 * (1 + math.cos(math.pi / 8))
-
-
-@pytest.mark.parametrize(
-    ("schedule", "warmup_fraction", "total", "rates"),
-    [
-        ("constant", 0.0, 4, [1, 1, 1, 1]),
-        ("constant", 0.5, 4, [0.5, 1, 1, 1]),
-        ("constant", 1.0, 4, [0.25, 0.5, 0.75, 1]),
-        ("cosine", 0.0, 4, [1, (1 + math.sqrt(0.5)) / 2, 0.5, (1 - math.sqrt(0.5)) / 2]),
-        ("cosine", 0.5, 4, [0.5, 1, 1, 0.5]),
-        ("cosine", 0.1, 9, [1, 1, HALF_COSINE]),
-        ("cosine", 1.0, 2, [0.5, 1]),
-        ("cosine", 0.0, 1, [1]),
-        ("cosine", 0.001, 2, [1, 1]),
-    ],
-)
-def test_learning_rate(schedule, warmup_fraction, total, rates):
-    spec = optimizer(schedule=schedule, warmup_fraction=warmup_fraction)
-    found = [float(learning_rate(spec, tf.constant(float(step)), total)) for step in range(len(rates))]
-    assert found == pytest.approx(rates, abs=1e-6)
-
-
-def test_the_peak_rate_scales_the_schedule():
-    spec = optimizer(learning_rate=0.02, schedule="cosine", warmup_fraction=0.5)
-    rates = [float(learning_rate(spec, tf.constant(float(step)), 4)) for step in range(4)]
-    assert rates == pytest.approx([0.01, 0.02, 0.02, 0.01])
-
-
-# --- loss ---------------------------------------------------------------------------------------------------
-
-
-def test_masked_loss_by_hand():
-    """Logits that are logarithms of probabilities; three tokens, one padding position."""
-    probabilities = [
-        [[0.1, 0.7, 0.2], [0.25, 0.25, 0.5]],  # targets 1 (right), 1 (wrong)
-        [[0.2, 0.2, 0.6], [0.9, 0.05, 0.05]],  # target 2 (right), padding
-    ]
-    sums = masked_loss(tf.math.log(tf.constant(probabilities)), tf.constant([[1, 1], [2, 0]]))
-    assert float(sums["loss"]) == pytest.approx(-math.log(0.7) - math.log(0.25) - math.log(0.6), rel=1e-6)
-    counts = {key: float(value) for key, value in sums.items() if key != "loss"}
-    assert counts == {"tokens": 3, "correct_tokens": 2, "rows": 2, "correct_rows": 1}
-
-
-def test_masked_loss_is_the_papers_cross_entropy():
-    random = np.random.default_rng(4)
-    logits = random.normal(size=(3, 5, 7)).astype(np.float32)
-    target = random.integers(1, 7, (3, 5)).astype(np.int32)
-    target[1, 2:] = 0
-    expected = sum(
-        -np.log(softmax(logits[row, t].astype(float))[target[row, t]])
-        for row, t in zip(*np.nonzero(target), strict=True)
-    )
-    assert float(masked_loss(logits, target)["loss"]) == pytest.approx(expected, rel=1e-5)
-
-
-def test_padding_gets_no_gradient():
-    logits, target = tf.ones([2, 3, 4]), tf.constant([[1, 2, 3], [1, 0, 0]])
-    with tf.GradientTape() as tape:
-        tape.watch(logits)
-        loss = masked_loss(logits, target)["loss"]
-    touched = np.abs(tape.gradient(loss, logits)).max(axis=-1) > 0
-    assert np.array_equal(touched, target.numpy() != 0)
-
-
-@pytest.mark.parametrize(("start", "expected"), [(1, [[1, 5, 6], [1, 7, 2]]), (0, [[0, 5, 6], [0, 7, 2]])])
-def test_the_decoder_reads_the_target_shifted_by_one(start, expected):
-    assert shifted(tf.constant([[5, 6, 2], [7, 2, 0]]), start).numpy().tolist() == expected
-
-
-# --- Adam ---------------------------------------------------------------------------------------------------
-
-
-def gradients_of(steps):
-    """Gradients of two variables, some with a norm above 1 and some below."""
-    random = np.random.default_rng(8)
-    scales = [3.0, 0.1, 1.0, 0.01, 5.0, 0.3][:steps]
-    return [
-        [random.normal(scale=scale, size=shape).astype(np.float32) for shape in ((2, 3), (3,))]
-        for scale in scales
-    ]
-
-
-@pytest.mark.parametrize("clip_norm", [1.0, None])
-@pytest.mark.parametrize("schedule", ["constant", "cosine"])
-def test_adam_is_that_of_keras_and_of_the_paper(schedule, clip_norm):
-    spec = optimizer(learning_rate=0.05, schedule=schedule, warmup_fraction=0.3, clip_norm=clip_norm)
-    begin = [np.linspace(-1, 1, 6).reshape(2, 3), np.ones(3)]
-    ours = [keras.Variable(value, dtype="float32") for value in begin]
-    theirs = [keras.Variable(value, dtype="float32") for value in begin]
-    paper = PaperAdam([value.copy() for value in begin])
-    adam, their_adam = Adam(ours, spec, 6), keras.optimizers.Adam(0.0, global_clipnorm=clip_norm)
-    for step, gradients in enumerate(gradients_of(6)):
-        rate = float(learning_rate(spec, tf.constant(float(step)), 6))
-        norm, used = adam.apply([tf.constant(g) for g in gradients])
-        assert float(norm) == pytest.approx(math.sqrt(sum((g.astype(float) ** 2).sum() for g in gradients)))
-        assert float(used) == pytest.approx(rate)
-        their_adam.learning_rate = rate
-        their_adam.apply([tf.constant(g) for g in gradients], theirs)
-        exact = [g.astype(float) for g in gradients]
-        paper.apply(exact if clip_norm is None else clipped(exact, clip_norm), rate)
-        for mine, keras_own, expected in zip(ours, theirs, paper.values, strict=True):
-            np.testing.assert_allclose(mine.value, keras_own.value, atol=2e-6)
-            np.testing.assert_allclose(mine.value, expected, atol=2e-6)
-    assert int(adam.step) == 6
-
-
-def test_rows_of_an_embedding_that_were_not_read_enter_the_norm_as_zeros():
-    table = keras.Variable(np.ones((4, 2), np.float32))
-    gradient = tf.IndexedSlices(tf.constant([[3.0, 0.0], [0.0, 2.0]]), tf.constant([1, 1]), (4, 2))
-    norm, _ = Adam([table], PLAIN, 1).apply([gradient])
-    assert float(norm) == pytest.approx(math.sqrt(13))  # the slices of one row added up first
-    assert (table.value.numpy() != 1).tolist() == [[False] * 2, [True] * 2, [False] * 2, [False] * 2]
 
 
 # --- fitting ------------------------------------------------------------------------------------------------
@@ -159,7 +38,8 @@ def trained(
     prepare=lambda _: None,
     validation_examples=20,
     seed=3,
-    watch=lambda _: None,
+    on_progress=lambda _: None,
+    limits=CallLimits(),
 ):
     """Fit a fresh model; return it and what `fit` returned."""
     keras.utils.set_random_seed(seed)
@@ -169,7 +49,9 @@ def trained(
     )
     prepare(built)
     loop = compile_loop(built, problem, spec)
-    return built, fit(loop, problem, spec, problem.examples("validation", validation_examples), watch)
+    return built, fit(
+        loop, problem, spec, problem.examples("validation", validation_examples), on_progress, limits=limits
+    )
 
 
 def without_seconds(history):
@@ -229,7 +111,7 @@ def test_a_long_epoch_has_a_row_for_each_twentieth():
 
 
 def test_a_row_holds_the_means_of_its_steps_and_the_rate_of_the_last(usual, monkeypatch):
-    monkeypatch.setattr(training, "ROWS_PER_EPOCH", 2)
+    monkeypatch.setattr(state, "ROWS_PER_EPOCH", 2)
     _, by_half = trained(Copy(COPY, 1), USUAL)
     by_step = usual[0].history
     assert [row.step for row in by_step] == [1, 2, 3, 4, 5, 6]
@@ -266,14 +148,12 @@ VARYING = {
     ],
     ids=["fixed_lengths", "varying_lengths_and_dropout"],
 )
-def test_how_many_steps_one_call_takes_decides_nothing(monkeypatch, problem, model):
+def test_how_many_steps_one_call_takes_decides_nothing(problem, model):
     spec = TrainingSpec(examples=150, batch_size=16, epochs=2, optimizer=OptimizerSpec(learning_rate=0.01))
     runs = []
     for most, seconds in ((1, 0.25), (3, 1e9), (128, 1e9)):
-        monkeypatch.setattr(training, "MAX_CALL_STEPS", most)
-        monkeypatch.setattr(training, "CALL_SECONDS", seconds)
-        calls = []
-        runs.append((*trained(problem, spec, model=model, watch=calls.append), calls))
+        limits, calls = CallLimits(max_steps=most, seconds=seconds), []
+        runs.append((*trained(problem, spec, model=model, on_progress=calls.append, limits=limits), calls))
     assert len({len(calls) for *_, calls in runs}) > 1
     (first, fitted, _), *others = runs
     for other, again, calls in others:
@@ -295,15 +175,15 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not(usual):
 def test_a_batch_in_two_halves_is_trained_as_a_whole_one(monkeypatch, examples):
     """Of 129 examples one is left over for the last batch: the first of its halves is empty."""
     spec = USUAL.model_copy(update={"examples": examples, "batch_size": 64})
-    traced, sums = [], training.Loop._sums
+    traced, sums = [], CompiledLoop._sums
     monkeypatch.setattr(
-        training.Loop,
+        CompiledLoop,
         "_sums",
         lambda *batch, training=True: traced.append(training) or sums(*batch, training=training),
     )
     found = []
     for least in (64, 65):
-        monkeypatch.setattr(training, "HALVED", least)
+        monkeypatch.setattr(compiled_loop, "MIN_HALVED_ROWS", least)
         traced.clear()
         model, fitted = trained(Copy(COPY, 1), spec)
         found.append((traced.count(True), fitted.history, model.get_weights()))
@@ -336,25 +216,13 @@ def test_what_goes_wrong_while_steps_run_is_told():
     problem = Copy(COPY, 1)
     loop = compile_loop(model, problem, USUAL)
     with pytest.raises(OSError, match="no room"):
-        fit(loop, problem, USUAL, problem.examples("validation", 5), meanwhile=fail)
-
-
-@pytest.mark.parametrize("rank", [1, 2])
-def test_a_gradient_by_rows_becomes_the_tensor_that_tensorflow_makes(rank):
-    table = tf.Variable(np.random.default_rng(1).normal(size=(7, 3)))
-    ids = tf.constant([4, 0, 4, 2, 5, 0]) if rank == 1 else tf.constant([[4, 0, 4], [2, 5, 0]])
-    weight = tf.constant(np.random.default_rng(2).normal(size=(*ids.shape, 3)))
-    with tf.GradientTape() as tape:
-        total = tf.reduce_sum(tf.gather(tf.convert_to_tensor(table), ids) * weight)
-    gradient = tape.gradient(total, table)
-    assert isinstance(gradient, tf.IndexedSlices)
-    np.testing.assert_allclose(training._dense(gradient), tf.convert_to_tensor(gradient), rtol=1e-12)
+        fit(loop, problem, USUAL, problem.examples("validation", 5), in_background=fail)
 
 
 def test_progress_goes_up_to_the_last_step():
     seen = []
     spec = TrainingSpec(examples=160, batch_size=16, epochs=2, optimizer=PLAIN)
-    _, fitted = trained(Copy(COPY, 1), spec, watch=seen.append)
+    _, fitted = trained(Copy(COPY, 1), spec, on_progress=seen.append)
     steps = [progress.step for progress in seen]
     assert steps == sorted(set(steps))
     assert steps[-1] == 20
@@ -398,13 +266,11 @@ def poison_the_value_5(model):
 
 
 @pytest.mark.parametrize(("most", "seconds"), [(1, 0.25), (128, 1e9)])
-def test_a_loss_that_is_no_number_stops_the_job_and_names_the_step(monkeypatch, most, seconds):
-    monkeypatch.setattr(training, "MAX_CALL_STEPS", most)
-    monkeypatch.setattr(training, "CALL_SECONDS", seconds)
-    seen = []
+def test_a_loss_that_is_no_number_stops_the_job_and_names_the_step(most, seconds):
+    limits, seen = CallLimits(max_steps=most, seconds=seconds), []
     spec = TrainingSpec(examples=320, batch_size=16, optimizer=PLAIN)
     with pytest.raises(NonFiniteError, match="the loss is not a finite number at step 7: lower") as caught:
-        trained(Rare(COPY, 1), spec, prepare=poison_the_value_5, watch=seen.append)
+        trained(Rare(COPY, 1), spec, prepare=poison_the_value_5, on_progress=seen.append, limits=limits)
     assert (caught.value.step, caught.value.quantity) == (7, "loss")
     assert max(progress.step for progress in seen) <= 6
 
@@ -437,9 +303,9 @@ def test_validation_in_parts_is_validation_of_the_whole(monkeypatch):
     def loss(source, target):
         return masked_loss(model([tf.constant(source), shifted(target, 1)]), target)
 
-    whole = training.validate(loss, examples)
-    monkeypatch.setattr(training, "VALIDATION_ROWS", 7)
-    assert training.validate(loss, examples) == pytest.approx(whole, rel=1e-5)
+    whole = validation.validate(loss, examples)
+    monkeypatch.setattr(validation, "VALIDATION_ROWS", 7)
+    assert validation.validate(loss, examples) == pytest.approx(whole, rel=1e-5)
     expected = loss(examples.source, examples.target)
     assert whole["loss"] == pytest.approx(float(expected["loss"] / expected["tokens"]), rel=1e-5)
     assert 0 < whole["token_accuracy"] < 1

@@ -4,9 +4,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tensorflow as tf
+from oracle.seq2seq import softmax
 
 from job.problems.vocabulary import Vocabulary
-from job.training.objectives import lagged, objective, squared_error
+from job.training.objectives import lagged, masked_loss, objective, shifted, squared_error
 
 NAN = math.nan
 NUMBERS = SimpleNamespace(target_kind="numbers")
@@ -69,3 +70,41 @@ def test_a_predicted_unknown_is_never_right_in_training_and_validation():
     target = tf.constant([[4, vocabulary.unknown, 2], [4, 5, 2]])
     sums = objective(TOKENS).sums(tf.one_hot(target, len(vocabulary)), target)
     assert (float(sums["correct_tokens"]), float(sums["correct_rows"])) == (5, 1)
+
+
+def test_masked_loss_by_hand():
+    """Logits that are logarithms of probabilities; three tokens, one padding position."""
+    probabilities = [
+        [[0.1, 0.7, 0.2], [0.25, 0.25, 0.5]],  # targets 1 (right), 1 (wrong)
+        [[0.2, 0.2, 0.6], [0.9, 0.05, 0.05]],  # target 2 (right), padding
+    ]
+    sums = masked_loss(tf.math.log(tf.constant(probabilities)), tf.constant([[1, 1], [2, 0]]))
+    assert float(sums["loss"]) == pytest.approx(-math.log(0.7) - math.log(0.25) - math.log(0.6), rel=1e-6)
+    counts = {key: float(value) for key, value in sums.items() if key != "loss"}
+    assert counts == {"tokens": 3, "correct_tokens": 2, "rows": 2, "correct_rows": 1}
+
+
+def test_masked_loss_is_the_papers_cross_entropy():
+    random = np.random.default_rng(4)
+    logits = random.normal(size=(3, 5, 7)).astype(np.float32)
+    target = random.integers(1, 7, (3, 5)).astype(np.int32)
+    target[1, 2:] = 0
+    expected = sum(
+        -np.log(softmax(logits[row, t].astype(float))[target[row, t]])
+        for row, t in zip(*np.nonzero(target), strict=True)
+    )
+    assert float(masked_loss(logits, target)["loss"]) == pytest.approx(expected, rel=1e-5)
+
+
+def test_padding_gets_no_gradient():
+    logits, target = tf.ones([2, 3, 4]), tf.constant([[1, 2, 3], [1, 0, 0]])
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        loss = masked_loss(logits, target)["loss"]
+    touched = np.abs(tape.gradient(loss, logits)).max(axis=-1) > 0
+    assert np.array_equal(touched, target.numpy() != 0)
+
+
+@pytest.mark.parametrize(("start", "expected"), [(1, [[1, 5, 6], [1, 7, 2]]), (0, [[0, 5, 6], [0, 7, 2]])])
+def test_the_decoder_reads_the_target_shifted_by_one(start, expected):
+    assert shifted(tf.constant([[5, 6, 2], [7, 2, 0]]), start).numpy().tolist() == expected

@@ -19,7 +19,8 @@ from job.problems.integers import Copy
 from job.spec.model_section import ModelSpec
 from job.spec.problem_sections import CopySpec
 from job.spec.training_section import TrainingSpec
-from job.training.fit import compile_loop, fit
+from job.training.compiled_loop import compile_loop
+from job.training.fit import fit
 assert tf.config.threading.get_inter_op_parallelism_threads() == int(sys.argv[1])
 keras.utils.set_random_seed(1)
 problem = Copy(CopySpec(kind="copy", source_length=5, cardinality=30), 1)

@@ -1,0 +1,127 @@
+"""A training that is resumed from its checkpoints ends as one that was never interrupted."""
+
+import signal
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from job.models.seq2seq import build_training_model
+from job.problems.integers import Copy
+from job.process.stopping import Stop, Stopped
+from job.spec.model_section import ModelSpec
+from job.spec.problem_sections import CopySpec
+from job.spec.training_section import EarlyStoppingSpec, OptimizerSpec, TrainingSpec
+from job.training.batch_groups import CallLimits
+from job.training.checkpoints import Checkpoints
+from job.training.compiled_loop import compile_loop
+from job.training.fit import fit
+
+FINGERPRINT = "a" * 64
+
+PROBLEM = Copy(CopySpec(kind="copy", source_length=2, cardinality=6), 1)
+SPEC = TrainingSpec(
+    examples=30,
+    batch_size=16,
+    epochs=3,
+    optimizer=OptimizerSpec(learning_rate=0.05, warmup_fraction=0.3),
+    early_stopping=EarlyStoppingSpec(patience=1, min_delta=0.4),
+)
+
+
+ONE_STEP = CallLimits(max_steps=1, first_steps=1)
+
+
+def model(seed, spec):
+    keras.utils.set_random_seed(seed)
+    return build_training_model(
+        spec, 6, 6, masked=False, kernel="keras" if spec.recurrent_dropout else "fused"
+    )
+
+
+def fitted(built, kept=None, stop_after=None):
+    """Fit a model; asked to stop once `stop_after` calls were made."""
+    stop, calls = Stop(), []
+
+    def watch(progress):
+        calls.append(progress)
+        if len(calls) == stop_after:
+            stop._receive(signal.SIGTERM, None)
+
+    loop = compile_loop(built, PROBLEM, SPEC)
+    validation = PROBLEM.examples("validation", 20)
+    return fit(loop, PROBLEM, SPEC, validation, watch, checkpoints=kept, stop=stop, limits=ONE_STEP)
+
+
+def rows(history):
+    return [{k: v for k, v in vars(row).items() if k != "seconds"} for row in history]
+
+
+@pytest.fixture
+def eagerly():
+    """Without compiling: what is computed is the same, and these models are fitted many times."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize(
+    "spec",
+    [
+        ModelSpec(units=8, dropout=0.3, inputs="embedding", embedding_size=4),
+        ModelSpec(units=4, cell="gru", recurrent_dropout=0.3, attention="bahdanau"),
+    ],
+    ids=["lstm", "gru"],
+)
+def test_a_run_cut_off_after_every_step_is_an_unbroken_run(tmp_path, spec):
+    whole = model(3, spec)
+    expected = fitted(whole)
+    kept = Checkpoints(tmp_path / "checkpoint", FINGERPRINT, 1e9)
+    for attempt in range(9):
+        built = model(100 + attempt, spec)  # what it begins with is not what it goes on with
+        try:
+            # the first process must begin as the unbroken one did
+            result = fitted(model(3, spec) if attempt == 0 else built, kept, stop_after=1)
+        except Stopped:
+            continue
+        break
+    assert attempt == expected.steps == 4
+    assert expected.stopped_early
+    assert result.resumed_from_step == expected.steps
+    assert rows(result.history) == rows(expected.history)
+    assert (result.epochs, result.best_epoch, result.stopped_early) == (
+        expected.epochs,
+        1,
+        True,
+    )
+    assert all(map(np.array_equal, built.get_weights(), whole.get_weights()))
+    states = [[v.numpy() for v in one.variables] for one in (built, whole)]
+    assert len(states[0]) > len(built.weights)  # of the random numbers
+    assert all(map(np.array_equal, *states))
+    seconds = [row.seconds for row in result.history]
+    assert seconds == sorted(seconds)
+    assert result.train_seconds == 0.0
+    assert result.compile_seconds > 0
+    assert result.earlier_seconds >= seconds[-1] - 0.001
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_checkpoint_of_another_model_is_skipped(tmp_path, caplog):
+    kept = Checkpoints(tmp_path / "checkpoint", FINGERPRINT, 1e9)
+    with pytest.raises(Stopped):
+        fitted(model(3, ModelSpec(units=9)), kept, stop_after=1)
+    result = fitted(model(3, ModelSpec(units=8)), kept)
+    assert result.resumed_from_step is None
+    assert "is skipped: its variables are not those of the model" in caplog.text
+    assert rows(result.history) == rows(fitted(model(3, ModelSpec(units=8))).history)
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_training_leaves_a_checkpoint_of_its_end(tmp_path):
+    kept = Checkpoints(tmp_path / "checkpoint", FINGERPRINT, 1e9)
+    result = fitted(model(3, ModelSpec(units=8)), kept)
+    assert next(kept.found()).step == result.steps
+    assert next(kept.found()).facts["over"]
+    assert result.resumed_from_step is None
