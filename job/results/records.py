@@ -1,4 +1,4 @@
-"""What a job and a batch leave behind: plain frozen dataclasses, to and from JSON."""
+"""The records that a job and a batch leave: frozen dataclasses, written as JSON and read back."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ SCHEMA_VERSION = 1
 Status = Literal["passed", "gate_failed", "failed", "interrupted"]
 STATUSES: tuple[Status, ...] = ("passed", "gate_failed", "failed", "interrupted")
 FINISHED: tuple[Status, ...] = ("passed", "gate_failed")
-"""Statuses that training the same job again would give again."""
+"""Statuses of jobs that were trained and evaluated; training them again would give the same result."""
 
 
 def _measured(values: Any) -> Any:
-    """Return metrics or timings as read, without those that are null or not finite: they were not measured.
+    """Return metrics or timings without values that are null or not finite, which count as not measured.
 
-    What misses a metric says so: the gates, a comparison, the verdict.
+    Gates, comparisons and the verdict report a metric that is missing.
     """
     if not isinstance(values, dict):
         return values
@@ -56,7 +56,7 @@ Record = TypeVar("Record")
 
 
 def _read(reader: TypeAdapter[Record], text: str | bytes) -> Record:
-    """Read a JSON document that somebody else may have written; raises `DocumentError`, a `ValueError`."""
+    """Parse and validate a JSON document of any origin; raises `DocumentError`, a `ValueError`."""
     value = parse_json(text, finite=False)
     found = value.get("schema_version", SCHEMA_VERSION) if isinstance(value, dict) else SCHEMA_VERSION
     if found != SCHEMA_VERSION:  # before what else it lacks is complained about
@@ -68,7 +68,7 @@ def _read(reader: TypeAdapter[Record], text: str | bytes) -> Record:
 
 
 def validated(reader: TypeAdapter[Record], value: object) -> Record:
-    """Return a record from JSON values; raises `DocumentError` with the key of the first that is wrong."""
+    """Return the record of JSON values; raises `DocumentError` with the key of the first wrong value."""
     try:
         return reader.validate_python(value)
     except ValidationError as error:
@@ -80,9 +80,9 @@ def validated(reader: TypeAdapter[Record], value: object) -> Record:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where training is, for whoever watches: `step` of `steps`, the last steps' mean loss and accuracy.
+    """Progress of training: `step` of `steps`, with mean loss and token accuracy of the last steps.
 
-    Numbers have no accuracy.
+    Time series have no accuracy.
     """
 
     step: int
@@ -93,8 +93,8 @@ class Progress:
 
 
 UNKNOWN_CHARACTER = "\udfff"
-"""Stands in `Prediction.scored` for a predicted unknown token: half of a surrogate pair, which no text
-decoded from UTF-8 has. So it matches nothing."""
+"""The character for a predicted unknown token in `Prediction.scored`: half of a surrogate pair. No text that
+was decoded from UTF-8 has one, so it never matches."""
 
 
 @dataclass(frozen=True)
@@ -103,17 +103,16 @@ class Prediction:
 
     Args:
         id: of the example, the same in every run of the problem.
-        source, target: what the model read and should have written: the data's own text, as the spec says
-            that it is read. A token that the vocabulary lacks is there as the data has it.
-        predicted: what the model wrote.
-        correct: whether it wrote a reference target; None for numbers, which are near or far, not right or
-            wrong. A prediction with an unknown token never is.
-        references: every reference target where there are several, else empty and left out of the file.
-        unknown: the stretches of `predicted`, first character and one past the last, where the model wrote
-            the unknown token (`<unk>`); left out of the file where there are none. The data's own token of
-            the same spelling is not among them.
-        edits: the edit distance to the nearest reference target, in tokens, and how many tokens that has;
-            only where nothing but the problem can split a target into tokens, else left out of the file.
+        source, target: the source and the first reference target: the data's own text after the normalization
+            of the spec, with the tokens that the vocabulary does not have.
+        predicted: the predicted target.
+        correct: whether the prediction equals a reference target; None for time series. A prediction with an
+            unknown token is never correct.
+        references: all reference targets if there are several; otherwise empty and not in the file.
+        unknown: spans of `predicted` (first character, one past the last) that are a predicted unknown token,
+            written `<unk>`; not in the file if there are none. A data token of that spelling has no span.
+        edits: edit distance to the nearest reference target and that target's length, both in tokens; only if
+            nothing but the problem can split a target into tokens, otherwise not in the file.
     """
 
     id: str
@@ -127,13 +126,12 @@ class Prediction:
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """Every reference target, at least one."""
+        """All reference targets, at least one."""
         return self.references or (self.target,)
 
     @property
     def scored(self) -> str:
-        """The text that metrics are computed from: `predicted` with `UNKNOWN_CHARACTER` for each unknown
-        token."""
+        """The text to score: `predicted` with `UNKNOWN_CHARACTER` in place of unknown tokens."""
         text = self.predicted
         for first, last in reversed(self.unknown):
             text = text[:first] + UNKNOWN_CHARACTER + text[last:]
@@ -141,18 +139,18 @@ class Prediction:
 
     @property
     def unknown_label(self) -> str:
-        """How `predicted` writes an unknown token; empty where it has none."""
+        """The text of an unknown token in `predicted`; empty if there is none."""
         return next((self.predicted[first:last] for first, last in self.unknown), "")
 
     def to_line(self) -> str:
-        """Return the JSON object of one line, without the line end."""
+        """Return the JSON object of one line, without the newline."""
         optional = ("references", "unknown", "edits")
         record = {k: v for k, v in vars(self).items() if v or k not in optional}
         return json.dumps(record, ensure_ascii=False)
 
     @classmethod
     def from_line(cls, line: str | bytes) -> Prediction:
-        """Read one line of `predictions.jsonl`; raises `ValueError` for one that is none."""
+        """Return the prediction of a line of `predictions.jsonl`; raises `ValueError` if it is invalid."""
         return validated(_prediction_reader(), parse_json(line))
 
 
@@ -163,12 +161,12 @@ def _prediction_reader() -> TypeAdapter[Prediction]:
 
 @dataclass(frozen=True)
 class Artifact:
-    """A file that a job left.
+    """A file in a job directory.
 
     Args:
-        path: relative to the job's directory.
-        bytes: its size.
-        sha256: its SHA-256 in hex.
+        path: relative to the job directory.
+        bytes: size.
+        sha256: SHA-256 in hex.
     """
 
     path: InnerPath
@@ -177,17 +175,17 @@ class Artifact:
 
 
 QUOTED = "last lines of its log:"
-"""How the first line of a message ends that quotes a log below."""
+"""End of the first line of a message that quotes a log below it."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a job failed.
+    """The reason why a job failed or was interrupted.
 
     Args:
-        type: the exception's class.
-        message: its text, of any length.
-        traceback_file: the file that holds the traceback, relative to the job's directory.
+        type: class of the exception.
+        message: text of the exception, of any length.
+        traceback_file: file that contains the traceback, relative to the job directory.
     """
 
     type: str
@@ -196,9 +194,9 @@ class Failure:
 
     @property
     def summary(self) -> str:
-        """The class and the first line of the message, cut to 300 characters: fits into a sentence.
+        """The class and the first line of the message, at most 300 characters, for use in a sentence.
 
-        Of a log that is quoted below that line it has the last line.
+        If a log is quoted below that line, the summary has the last line of the log.
         """
         lines = [line.strip() for line in self.message.strip().splitlines() if line.strip()]
         first = lines[0] if lines else ""
@@ -210,16 +208,16 @@ class Failure:
 
 @dataclass(frozen=True)
 class GateOutcome:
-    """One bar: cleared or not.
+    """The outcome of one gate.
 
     Args:
-        metric: its name, see `job.metrics`.
-        bound: the bar; whether it is a least or a greatest value goes by the metric.
-        value: None where the job did not get far enough to measure it.
-        passed: whether the value cleared the bar.
-        advice: where the value is so near the bar that chance could have it on the other side, how many
-            examples or seeds would settle it.
-        reason: why there is no value, as a clause, where the evaluation knew.
+        metric: name of the metric, see `job.metrics`.
+        bound: threshold; a minimum or a maximum, depending on the metric.
+        value: the measured value; None if the metric was not measured.
+        passed: whether the value satisfies the threshold.
+        advice: if the value is within sampling error of the threshold, how many test examples or seeds would
+            decide it.
+        reason: why the metric was not measured, as a clause, if known.
     """
 
     metric: str
@@ -231,54 +229,52 @@ class GateOutcome:
 
     @property
     def shortfall(self) -> str:
-        """How a bar that was not cleared was missed, as a clause; only for `passed=False`."""
+        """A clause that says how the threshold was missed; only for `passed=False`."""
         if self.value is None:
             why = f": {self.reason}" if self.reason else ""
-            return f"{self.metric} was not measured (the bar is {self.bound:g}){why}"
+            return f"{self.metric} was not measured (its threshold is {self.bound:g}){why}"
         side = "below" if self.value < self.bound else "above"
-        return f"{self.metric} is {_unlike(self.value, self.bound)}, {side} its bar of {self.bound:g}"
+        return f"{self.metric} is {_unlike(self.value, self.bound)}, {side} its threshold of {self.bound:g}"
 
 
 def _unlike(value: float, bound: float) -> str:
-    """Write a value in as many digits as it takes to read differently from the bound it missed."""
+    """Format a value with enough digits to read differently from the threshold it missed."""
     texts = (f"{value:.{digits}g}" for digits in range(6, 18))
     return next((text for text in texts if text != f"{bound:g}"), repr(value))
 
 
 @dataclass(frozen=True)
 class JobResult:
-    """`result.json`: everything about one finished job.
+    """`result.json`: the result of one job.
 
     Args:
-        name: the job's.
+        name: name of the job.
         status: `passed` and `gate_failed` jobs were trained and evaluated, the others were not.
-        fingerprint: SHA-256 of the resolved spec, the data files and the versions that decide the result.
-        seed: of everything random in the job.
-        spec: the job's resolved spec.
-        schema_version: of this form.
-        metrics: name -> value; fractions are in 0..1.
-        gates: the job's bars, in the spec's order.
-        data: what it was trained and tested on, and what it took from that.
-        timings: stages in seconds, speeds per second.
-        peak_rss_bytes: the most memory that the job's process held.
-        parameters: how many weights the model has.
-        history: what `curves.svg` draws: columns of `history.csv` to six digits, as many values in each, None
-            where a row has none.
-        samples: the first of the test.
-        analysis: where the model is right and wrong: `by_position`, `by_source_length`, `confusions`,
-            `worst_mistakes`; empty for numbers.
+        fingerprint: SHA-256 of the resolved spec, the data files and the versions that determine the result.
+        seed: seed of everything random in the job.
+        spec: resolved spec of the job.
+        schema_version: version of this format.
+        metrics: metric name -> value; fractions are in 0..1.
+        gates: outcomes of the job's gates, in the order of the spec.
+        data: facts of the data, the training and the test.
+        timings: durations of the stages in seconds, speeds per second.
+        peak_rss_bytes: peak resident memory of the job's process.
+        parameters: number of weights of the model.
+        history: columns of `history.csv` with six digits; None if a row has no value.
+        samples: predictions of the first test examples.
+        analysis: `by_position`, `by_source_length`, `confusions` and `worst_mistakes`; empty for time series.
         also: the same model at other sizes: `sizes`, `examples` and `metrics` of each.
-        attention: of each sample its tokens and the weights of the source's for each that was predicted.
-        artifacts: the files that the job left, by path.
+        attention: tokens and attention weights of each sample.
+        artifacts: files of the job directory, ordered by path.
         environment: versions, machine and commit.
-        error: why the job failed or is unfinished; None for the others.
-        attempts: how often the job was begun in one batch: more than once where a worker process was lost.
-        problem_fingerprint: of what is learned and how it is tested, whatever the model: results that share
-            it can be compared.
-        speed_ranges: of speeds measured in parts, the range of most of the parts.
-        reused: whether the job was done before this run; `result.json` does not have it.
-        judged: whether gates of its own were applied to it: False for a job without gates, and for a run of
-            one with `seeds` whose gates are on the mean. Such a job is `passed` once it is trained.
+        error: why the job failed or is unfinished; None for finished jobs.
+        attempts: number of times the job was started in one batch; more than 1 if a worker process was lost.
+        problem_fingerprint: SHA-256 of the problem and its test, without the model; results with the same one
+            can be compared.
+        speed_ranges: for speeds measured in parts, the range of the middle 80 % of the parts.
+        reused: whether the result is from an earlier run; not in `result.json`.
+        judged: whether gates of its own were applied: False for a job without gates, and for a seed of a job
+            with gates on the mean. Such a job is `passed` once it is trained.
     """
 
     name: JobName
@@ -309,19 +305,18 @@ class JobResult:
 
     @property
     def finished(self) -> bool:
-        """Whether the job was trained and evaluated. An error says that it was not, whatever the status."""
+        """Whether the job was trained and evaluated; never true with an error, whatever the status."""
         return self.status in FINISHED and self.error is None
 
     def without_verdict(self) -> JobResult:
-        """Return what was measured alone, without what judging adds: equal for one training, whoever judged
-        it by whatever gates."""
+        """Return the result without its verdict: equal for the same training, whatever gates judged it."""
         spec = {key: value for key, value in self.spec.items() if key not in ("gate", "seeds")}
         status: Status = "passed" if self.finished else self.status
         return replace(self, status=status, gates=(), judged=False, reused=False, spec=spec)
 
     @property
     def not_measured(self) -> dict[str, str]:
-        """The metrics that are not defined for the job's test, and why, as clauses."""
+        """Metrics that are not defined for the job's test -> the reason, as a clause."""
         return self.data.not_measured
 
     def to_record(self) -> dict[str, Any]:
@@ -329,7 +324,7 @@ class JobResult:
         return {**asdict(self), "data": self.data.to_record()}
 
     def to_json(self) -> str:
-        """Return the text of `result.json`; ends with a line end."""
+        """Return the text of `result.json`, which ends with a newline."""
         record = self.to_record()
         del record["reused"]
         return json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
@@ -339,14 +334,14 @@ class JobResult:
         """Read `result.json`.
 
         Raises:
-            ValueError: the text is no result, or one of another `schema_version`.
+            ValueError: the text is not a result of this `schema_version`.
         """
         return _read(_result_reader(), text)
 
 
 @cache
 def _result_reader() -> TypeAdapter[JobResult]:
-    """Made when it is needed, for it takes a tenth of a second."""
+    """Return the validator, built on first use: building it takes 0.1 s."""
     return TypeAdapter(JobResult)
 
 
@@ -358,24 +353,23 @@ ComparisonVerdict = Literal["regression", "improvement", "unchanged", "not_compa
 
 @dataclass(frozen=True)
 class MetricComparison:
-    """A metric of a job, before and now.
+    """A metric of a job in the baseline (`before`) and in the candidate (`now`).
 
     Args:
-        metric: its name, see `job.metrics`.
-        test: the statistical test's name.
-        before, now: the metric over the examples that were compared.
-        difference: `now` less `before`, in the metric's unit.
-        p_value: how likely a change this large or larger in this direction is where nothing has changed.
-        adjusted_p_value: the same, adjusted for all the tests of the batch (Holm 1979).
-        alpha: a change is significant where the adjusted p-value is at most this.
+        metric: name of the metric, see `job.metrics`.
+        test: name of the statistical test.
+        before, now: the metric over the compared examples.
+        difference: `now` minus `before`, in the metric's unit.
+        p_value: probability of a change at least this large in this direction if nothing has changed.
+        adjusted_p_value: the p-value adjusted for all tests of the batch (Holm 1979).
+        alpha: significance level for the adjusted p-value.
         min_effect: the smallest change that counts, in the metric's unit.
-        examples: how many were compared, on the smaller side.
-        paired: whether they are the same on both sides.
-        detail: the counts that the test is from, in words.
-        change: what it comes to: significant and large enough, or `unchanged`.
-        advice: of a change for the worse that is large enough but not significant, what would settle it.
-        total_loss_p_value: the smallest p-value that a loss can have on these examples; None where it was not
-            recorded.
+        examples: number of compared examples, on the smaller side.
+        paired: whether both sides have the same examples.
+        detail: the counts behind the test, in words.
+        change: `regression` or `improvement` if significant and large enough, otherwise `unchanged`.
+        advice: for a change for the worse that is large enough but not significant, what would decide it.
+        total_loss_p_value: the smallest p-value that a loss can have on these examples; None if not recorded.
     """
 
     metric: str
@@ -397,12 +391,12 @@ class MetricComparison:
 
 @dataclass(frozen=True)
 class FlippedExample:
-    """An example that one side got right and the other did not; texts as in `predictions.jsonl`.
+    """An example that only one side predicted correctly; texts as in `predictions.jsonl`.
 
     Args:
-        id: of the example.
-        source, target: what was read, and what should have been written.
-        before, now: what each side wrote.
+        id: id of the example.
+        source, target: source and reference target.
+        before, now: predictions of the baseline and of the candidate.
     """
 
     id: str
@@ -414,14 +408,14 @@ class FlippedExample:
 
 @dataclass(frozen=True)
 class SpeedComparison:
-    """A speed of a job, before and now, on the same machine and versions.
+    """A speed of a job in the baseline and in the candidate, on the same machine and versions.
 
     Args:
-        metric: its name.
+        metric: name of the speed.
         before, now: per second.
-        ratio: how many times slower it is: `before` over `now`.
-        factor: from how many times slower on it counts.
-        before_range, now_range: the range of most of the parts that were timed; None where it was one part.
+        ratio: `before` divided by `now`: how many times slower the candidate is.
+        factor: the ratio from which a slower speed counts.
+        before_range, now_range: range of the middle 80 % of the timed parts; None if there was one part.
         slower: whether it counts: slower by the factor, and the ranges do not overlap.
     """
 
@@ -437,18 +431,18 @@ class SpeedComparison:
 
 @dataclass(frozen=True)
 class JobComparison:
-    """A job held against its baseline.
+    """A job compared with its baseline.
 
     Args:
-        name: the job's.
-        verdict: of its metrics, or why there is nothing to compare.
-        reason: a sentence that says the verdict.
-        metrics: what was tested, the most important first.
-        lost, won: examples that were right before and are wrong now, and the other way; the first of them.
-        lost_count, won_count: how many there are.
-        speed: what was timed on both sides; empty where machine or versions differ.
-        speed_note: why speeds were not compared; empty where they were.
-        speed_fails: whether a slower job is a regression (`gate.speed: fail`); else it is a warning.
+        name: name of the job.
+        verdict: verdict on its metrics, or why they cannot be compared.
+        reason: the verdict as a sentence.
+        metrics: the tested metrics, the most important first.
+        lost, won: the first examples that only the baseline, or only the candidate, predicted correctly.
+        lost_count, won_count: number of such examples.
+        speed: speeds that both sides measured; empty if machine or versions differ.
+        speed_note: why speeds were not compared; empty if they were.
+        speed_fails: whether a slower job is a regression (`gate.speed: fail`) or a warning.
     """
 
     name: JobName
@@ -475,13 +469,13 @@ class JobComparison:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A batch held against a baseline.
+    """A batch compared with a baseline.
 
     Args:
-        baseline: where it lies, as the user named it.
-        baseline_finished_at: when its batch ended, ISO 8601 in UTC.
-        baseline_commit: that it was made at, where that is known.
-        jobs: in the batch's order, then those that only the baseline has.
+        baseline: path of the baseline as the user gave it.
+        baseline_finished_at: when the baseline's batch ended, ISO 8601 in UTC.
+        baseline_commit: commit of the baseline, if known.
+        jobs: the batch's jobs in its order, then jobs that only the baseline has.
     """
 
     baseline: str
@@ -490,7 +484,7 @@ class Comparison:
     jobs: tuple[JobComparison, ...]
 
     def to_json(self) -> str:
-        """Return the same as JSON; ends with a line end."""
+        """Return the comparison as JSON text that ends with a newline."""
         return json.dumps(asdict(self), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
@@ -499,13 +493,14 @@ class Comparison:
 
 @dataclass(frozen=True)
 class MetricOverSeeds:
-    """A metric of a job that was trained once a seed.
+    """A metric over the seeds of a job.
 
     Args:
-        metric: its name.
-        values: one a seed, in the order of `SeedsSummary.seeds`; None where there is none.
-        mean, deviation: of the values that there are; the deviation is the sample's (n - 1).
-        low, high: 95 % confidence interval of the mean (Student); as the deviation None below two values.
+        metric: name of the metric.
+        values: one value for each seed, in the order of `SeedsSummary.seeds`; None if not measured.
+        mean: mean of the measured values.
+        deviation: sample standard deviation (n - 1); None for fewer than two values.
+        low, high: 95 % confidence interval of the mean (Student's t); None for fewer than two values.
     """
 
     metric: str
@@ -518,16 +513,16 @@ class MetricOverSeeds:
 
 @dataclass(frozen=True)
 class SeedsSummary:
-    """What the runs of a job with `seeds` come to together.
+    """The summary of a job with several `seeds`.
 
     Args:
-        name: the job's in the spec; each run is a job of the batch itself, NAME-seed-SEED.
-        seeds: in the spec's order.
-        jobs: the runs' names, in the same order.
-        absent: names of the runs without a finished result in this report.
-        gate_on: what the bars are held against: the `mean` over the seeds, or each seed (`min`).
-        metrics: over the seeds that are there.
-        gates: the bars on the mean; empty for `min`, and where a run is absent.
+        name: name of the job in the spec; each seed is a job of the batch, NAME-seed-SEED.
+        seeds: seeds in the order of the spec.
+        jobs: names of the seeds' jobs, in the same order.
+        absent: names of those without a finished result in this report.
+        gate_on: whether the gates apply to the `mean` over the seeds or to each seed (`min`).
+        metrics: metrics over the seeds with a finished result.
+        gates: outcomes of the gates on the mean; empty for `min`, and if a seed is absent.
     """
 
     name: JobName
@@ -541,11 +536,11 @@ class SeedsSummary:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a batch comes to.
+    """The verdict on a batch.
 
     Args:
-        exit_code: the command's.
-        reasons: a sentence for each reason that it is not 0, most urgent first.
+        exit_code: exit code of the command.
+        reasons: a sentence for each reason that it is not 0, the most urgent first.
     """
 
     exit_code: int
@@ -554,12 +549,12 @@ class Verdict:
 
 @dataclass(frozen=True)
 class SetAside:
-    """What lay in the place of a job and could not be used: it was moved, whole.
+    """An earlier job directory that could not be used and was moved to `superseded/`.
 
     Args:
-        job: the job's name.
-        reason: why, as a clause.
-        place: where it lies now, relative to the output directory.
+        job: name of the job.
+        reason: why it could not be used, as a clause.
+        place: its new path, relative to the output directory.
     """
 
     job: str
@@ -569,23 +564,23 @@ class SetAside:
 
 @dataclass(frozen=True)
 class Report:
-    """`report.json`: a batch.
+    """`report.json`: the report of a batch.
 
     Args:
         started_at, finished_at: ISO 8601 in UTC.
-        exit_code: the verdict's.
-        totals: how many jobs there are of each status and how many are `missing`.
-        jobs: the results, in the plan's order.
-        verdict: what they come to.
-        missing: names of planned jobs that have no result, in the plan's order.
-        schema_version: of this form; one that only adds keys keeps its number.
-        comparison: with the baseline; None where none was given.
-        seeds: of the jobs that have `seeds`, in the plan's order.
-        unstarted: why the run ended before it had a plan (a wrong spec, say), in sentences; empty for others.
-            Results that are there are of earlier runs then.
-        running: whether the batch was still running when the report was written: it is then no verdict.
-        set_aside: what lay in the place of jobs and could not be used.
-        unusable: by the name of a job in `missing`, why the result that is there cannot be used.
+        exit_code: exit code of the verdict.
+        totals: number of jobs with each status, and of `missing` ones.
+        jobs: results in the order of the plan.
+        verdict: the verdict on the batch.
+        missing: names of planned jobs without a result, in the order of the plan.
+        schema_version: version of this format; adding keys does not change it.
+        comparison: comparison with the baseline; None without a baseline.
+        seeds: summaries of the jobs with several seeds, in the order of the plan.
+        unstarted: why the run ended before it had a plan (for example a wrong spec), in sentences; otherwise
+            empty. Results in the output directory are then from earlier runs.
+        running: whether the batch was still running when the report was written; its verdict is not final.
+        set_aside: earlier job directories that could not be used.
+        unusable: name of a job in `missing` -> why its recorded result cannot be used.
     """
 
     started_at: Time
@@ -604,7 +599,7 @@ class Report:
     unusable: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:
-        """Return the text of `report.json`; ends with a line end."""
+        """Return the text of `report.json`, which ends with a newline."""
         record = {**asdict(replace(self, jobs=())), "jobs": [job.to_record() for job in self.jobs]}
         return json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -613,7 +608,7 @@ class Report:
         """Read `report.json`.
 
         Raises:
-            ValueError: the text is no report, or one of another `schema_version`.
+            ValueError: the text is not a report of this `schema_version`.
         """
         report = _read(_report_reader(), text)
         names = [*(job.name for job in report.jobs), *report.missing]

@@ -76,7 +76,11 @@ def test_an_empty_set_of_results_is_no_success(planned):
 @pytest.mark.parametrize(
     ("bad", "exit_code", "reason"),
     [
-        (MISSED, GATE_FAILED, "job low failed its gate: sequence_accuracy is 0.85, below its bar of 0.9"),
+        (
+            MISSED,
+            GATE_FAILED,
+            "job low failed its gate: sequence_accuracy is 0.85, below its threshold of 0.9",
+        ),
         (CRASHED, FAILED, "job dead failed: MemoryError: no memory"),
         (result("dead", "failed"), FAILED, "job dead failed: the cause was not recorded"),
         (STOPPED, FAILED, "job cut was interrupted before it finished"),
@@ -98,8 +102,8 @@ def test_one_bad_job_decides_and_says_why_once(bad, exit_code, reason):
 def test_a_job_that_failed_two_gates_is_one_sentence():
     gates = (GateOutcome("sequence_accuracy", 0.9, 0.85, False), GateOutcome("edit_rate", 0.1, None, False))
     assert decide(["x"], [result("x", "gate_failed", gates=gates)]).reasons == (
-        "job x failed its gate: sequence_accuracy is 0.85, below its bar of 0.9; "
-        "edit_rate was not measured (the bar is 0.1)",
+        "job x failed its gate: sequence_accuracy is 0.85, below its threshold of 0.9; "
+        "edit_rate was not measured (its threshold is 0.1)",
     )
 
 

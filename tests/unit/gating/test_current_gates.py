@@ -101,7 +101,9 @@ def test_compare_fails_a_candidate_whose_own_gate_fails_whatever_its_status_says
     found, verdict = compare_and_judge(before, now)
     assert found.jobs[0].verdict == "unchanged"
     assert verdict.exit_code == GATE_FAILED
-    assert verdict.reasons == ("job a failed its gate: sequence_accuracy is 0.96, below its bar of 0.99",)
+    assert verdict.reasons == (
+        "job a failed its gate: sequence_accuracy is 0.96, below its threshold of 0.99",
+    )
 
 
 def test_a_plan_of_another_training_does_not_judge_the_report_beside_it(sides):

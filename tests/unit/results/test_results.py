@@ -196,10 +196,10 @@ def test_a_line_of_predictions_names_references_only_where_there_are_several():
 @pytest.mark.parametrize(
     ("value", "bound", "text"),
     [
-        (0.85, 0.9, "edit_rate is 0.85, below its bar of 0.9"),
-        (0.98999999, 0.99, "edit_rate is 0.98999999, below its bar of 0.99"),
-        (61.123456789, 60.0, "edit_rate is 61.1235, above its bar of 60"),
-        (None, 0.9, "edit_rate was not measured (the bar is 0.9)"),
+        (0.85, 0.9, "edit_rate is 0.85, below its threshold of 0.9"),
+        (0.98999999, 0.99, "edit_rate is 0.98999999, below its threshold of 0.99"),
+        (61.123456789, 60.0, "edit_rate is 61.1235, above its threshold of 60"),
+        (None, 0.9, "edit_rate was not measured (its threshold is 0.9)"),
     ],
 )
 def test_a_missed_bar_never_reads_as_cleared(value, bound, text):
