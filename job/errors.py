@@ -1,23 +1,24 @@
-"""Everything that this package raises on purpose, and the exit code that each leads to.
+"""The exceptions of this package, each with the exit code of the command that it ends.
 
     JobError                     1
-    ├── SpecError                2   the spec, a data file or a command-line value is wrong
+    ├── SpecError                2   the spec, a data file or a command-line value is invalid
     ├── OutputError              2   the output directory cannot be used
-    ├── ModelDirectoryError      2   `predict` or `encode` was given something that is no trained model
+    ├── ModelDirectoryError      2   a directory given to `predict` or `encode` has no trained model
     ├── InputError               2   a line given to `predict` or `encode` cannot be read
     ├── DependencyError          2   TensorFlow or Keras is missing, too old or broken
-    ├── UsageError               2   an option stands in the wrong place, or a variable for one is misspelt
-    ├── ShardError               2   `--shard`, or what a cluster says in its place, makes no sense
-    ├── BaselineError            4   the baseline is missing, or is of something else
-    ├── DeviceError              1   the job asks for a GPU, and there is none
-    ├── DamagedResultError       1   a recorded result, or a file of it, is not what was written
-    ├── ChangedDataError         1   a data file is no longer what it was when the batch was planned
-    ├── TrainingError            1   training cannot go on
-    │   ├── NonFiniteError       1   the loss or the gradient is no longer a number
-    │   └── ResultError          1   what a trained model came to is not finite, or cannot be recorded
-    └── IncompleteReportError    1   a result that the plan lists is not there
+    ├── UsageError               2   an option is misplaced, or an environment variable for one is misspelt
+    ├── ShardError               2   `--shard`, or the cluster's variables in its place, are invalid
+    ├── BaselineError            4   the baseline is missing, or cannot be compared
+    ├── DeviceError              1   the job requires a GPU, but there is none
+    ├── DamagedResultError       1   a recorded result, or one of its files, was changed or damaged
+    ├── ChangedDataError         1   a data file has changed since the batch was planned
+    ├── TrainingError            1   training cannot continue
+    │   ├── NonFiniteError       1   the loss or the gradient is not a finite number
+    │   └── ResultError          1   a trained model's result is not finite, or cannot be recorded
+    └── IncompleteReportError    1   a result that the plan lists is missing
 
-An exception that is not a `JobError` is a bug of this package.
+`DataError` and `DataErrors` become a `SpecError` before they reach a command. Any other exception is a bug of
+this package.
 """
 
 from __future__ import annotations
@@ -39,13 +40,13 @@ SIGTERM_EXIT = 143
 
 @dataclass(frozen=True, order=True)
 class Complaint:
-    """One thing that is wrong with a file, and where.
+    """An error in a file, with its location.
 
     Args:
         file: the file, as the user named it.
-        line: 1-based; 0 when the complaint is about the file as a whole.
-        key: dotted path inside the file (`jobs[0].model.units`), empty when there is none.
-        message: what was found, what is allowed, what to do next: one sentence.
+        line: 1-based; 0 if the complaint is about the whole file.
+        key: dotted path inside the file (`jobs[0].model.units`), or empty.
+        message: one sentence: what was found, what is allowed, what to do next.
     """
 
     file: str
@@ -59,13 +60,13 @@ class Complaint:
 
 
 class JobError(Exception):
-    """Base of all errors that have a sentence for the user instead of a traceback."""
+    """Base class of all errors that the user sees as a message instead of a traceback."""
 
     exit_code = FAILED
 
 
 class SpecError(JobError):
-    """The spec, or a file that it names, is wrong. Holds every complaint, not just the first."""
+    """The spec, or a file that it names, is invalid; `complaints` has all errors, not only the first."""
 
     exit_code = BAD_USAGE
 
@@ -81,7 +82,7 @@ class OutputError(JobError):
 
 
 class ModelDirectoryError(JobError):
-    """A directory given as a trained model does not hold one."""
+    """A directory given as a trained model does not contain one."""
 
     exit_code = BAD_USAGE
 
@@ -93,25 +94,25 @@ class InputError(JobError):
 
 
 class DependencyError(JobError):
-    """TensorFlow or Keras is missing, too old or broken; a retry would meet the same."""
+    """TensorFlow or Keras is missing, too old or broken; a retry cannot succeed."""
 
     exit_code = BAD_USAGE
 
 
 class UsageError(JobError):
-    """The command line, or a variable that stands for an option, is wrong."""
+    """The command line, or an environment variable for an option, is invalid."""
 
     exit_code = BAD_USAGE
 
 
 class ShardError(JobError):
-    """The shard that was asked for, or that a cluster's variables give, does not exist."""
+    """The requested shard, or the one given by a cluster's variables, does not exist."""
 
     exit_code = BAD_USAGE
 
 
 class DeviceError(JobError):
-    """The job asks for a device that is not there; on another machine it may be."""
+    """The job requires a device that this machine does not have."""
 
 
 class DamagedResultError(JobError):
@@ -119,11 +120,11 @@ class DamagedResultError(JobError):
 
 
 class ChangedDataError(JobError):
-    """Data is no longer what it was when the batch was planned; the next run plans with what it is now.
+    """Data has changed since the batch was planned; the next run plans with the changed data.
 
     Args:
         what: the file, or the package of a problem.
-        how: what was found, as a clause.
+        how: the change, as a clause.
     """
 
     def __init__(self, what: str, how: str) -> None:
@@ -134,15 +135,15 @@ class ChangedDataError(JobError):
 
 
 class TrainingError(JobError):
-    """Training cannot go on."""
+    """Training cannot continue."""
 
 
 class NonFiniteError(TrainingError):
     """The loss or the gradient norm is NaN or infinite.
 
     Args:
-        step: 1-based training step at which it was first seen.
-        quantity: what was not finite: `loss`, `gradient norm` or `validation loss`.
+        step: 1-based training step at which it was first observed.
+        quantity: the quantity that is not finite: `loss`, `gradient norm` or `validation loss`.
     """
 
     def __init__(self, step: int, quantity: str) -> None:
@@ -155,27 +156,27 @@ class NonFiniteError(TrainingError):
 
 
 class ResultError(TrainingError):
-    """A job was trained, but a number that it came to is not finite, is missing, or cannot be recorded."""
+    """A job was trained, but a number of its result is not finite, missing, or cannot be recorded."""
 
 
 class BaselineError(JobError):
-    """The baseline is missing, cannot be read, or is of something else than what is held against it."""
+    """The baseline is missing, cannot be read, or cannot be compared with the candidate."""
 
     exit_code = BAD_BASELINE
 
 
 class IncompleteReportError(JobError):
-    """Results that the plan lists are missing, so a report cannot be trusted."""
+    """Results that the plan lists are missing, so that the report is incomplete."""
 
 
 class DataError(Exception):
-    """A problem's data file or sizes are wrong; turned into a `SpecError` by whoever knows the job.
+    """A data file or a size of a problem is invalid; callers that know the job raise a `SpecError` from it.
 
     Args:
         message: one sentence.
-        file: the file, None when the complaint is about a key of the spec.
-        line: 1-based line in the file, 0 for the whole file.
-        key: the key of the problem section that is to blame, empty for the section itself.
+        file: the data file; None if the error is in a key of the spec.
+        line: 1-based line in the file; 0 for the whole file.
+        key: the wrong key of the problem section; empty for the section itself.
     """
 
     def __init__(self, message: str, *, file: Path | None = None, line: int = 0, key: str = "") -> None:
@@ -186,11 +187,11 @@ class DataError(Exception):
         self.key = key
 
 
-class DataErrors(Exception):  # noqa: N818 - the plural says what it holds
-    """Several `DataError`s found in one go, in the order of keys and lines; never empty.
+class DataErrors(Exception):  # noqa: N818 - a plural, because it has several errors
+    """Several `DataError`s of one problem, in the order of keys and lines.
 
     Args:
-        errors: what is wrong.
+        errors: the errors; at least one.
     """
 
     def __init__(self, errors: Sequence[DataError]) -> None:

@@ -1,6 +1,6 @@
-"""The names of all metrics: their direction, their unit and which kind of problem has them.
+"""The table of metrics: name, direction, unit, and which problems have it.
 
-The one table from which gates, reports and comparisons are generated. Fractions are in 0..1.
+Gates, reports and comparisons are generated from it. Fractions are in 0..1.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from typing import Literal
 Family = Literal["tokens", "text", "words", "numbers", "timing"]
 
 DATA_UNIT = "data unit"
-"""The unit of a metric that is measured in whatever the data is measured in."""
+"""The unit of metrics that are in the unit of the data."""
 
 
 @dataclass(frozen=True)
 class Metric:
-    """One number of a result.
+    """A metric of a result.
 
     Args:
-        direction: which way is better.
-        unit: of the number, for reports.
+        direction: whether higher or lower values are better.
+        unit: the unit of the values, for reports.
         family: `tokens` for problems that decode tokens, `text` for those that also read text files, `words`
             for those whose targets are words of text, `numbers` for regression, `timing` for every job.
         description: one sentence.
@@ -37,10 +37,13 @@ METRICS: dict[str, Metric] = {
         "higher", "fraction", "tokens", "Share of sequences predicted exactly (any reference counts)."
     ),
     "unseen_sequence_accuracy": Metric(
-        "higher", "fraction", "tokens", "The same over the sequences whose source never stood in training."
+        "higher",
+        "fraction",
+        "tokens",
+        "The same over the sequences whose source does not occur in the training data.",
     ),
     "token_accuracy": Metric(
-        "higher", "fraction", "tokens", "Share of target positions predicted with the right token."
+        "higher", "fraction", "tokens", "Share of target positions whose token is predicted correctly."
     ),
     "edit_rate": Metric(
         "lower",
@@ -80,7 +83,7 @@ METRICS: dict[str, Metric] = {
 
 
 def leading_metric(kind: str) -> str:
-    """Return the metric that every job of a kind of problem has, and is judged by first."""
+    """Return the main metric of a kind of problem, which all its results must have."""
     return "rmse" if kind == "time_series" else "sequence_accuracy"
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from job.errors import DataError, DataErrors
 from job.problems.data_files import MOST_ERRORS, DataFile, read_data
 from job.problems.text_lines import BadLineError, TextLines, decode_line
-from job.spec.complaints import nearest
+from job.spec.complaints import did_you_mean
 
 _NUMBER = re.compile(
     r"[+-]?(\d+(\.(?P<fraction>\d*))?|\.(?P<only>\d+))([eE](?P<exponent>[+-]?\d+))?", re.ASCII
@@ -142,7 +142,7 @@ def _check_header(header: Sequence[str], names: Mapping[str, str], path: Path) -
                 f"{counts[name]} columns of the file are named {name!r}", file=path, line=1, key=key
             )
         elif not counts[name]:
-            hint = nearest(name, header) or f"; it has {', '.join(header[:20])}"
+            hint = did_you_mean(name, header) or f"; it has {', '.join(header[:20])}"
             yield DataError(f"the file has no column {name!r}{hint}", file=path, line=1, key=key)
 
 

@@ -1,6 +1,6 @@
-"""pydantic's errors -> complaints that name line and key and say what was found and what is allowed.
+"""Turn pydantic's errors into complaints that name line and key, what was found and what is allowed.
 
-What is allowed is read from the JSON Schema of the model, so that no bound is written down twice.
+The allowed values are read from the JSON Schema of the model, so that no limit is written twice.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ _PATTERNS = {
 
 
 def check(tree: Node, model: type[BaseModel], *, partial: bool) -> list[Complaint]:
-    """Validate a tree and return what is wrong with it.
+    """Validate a tree and return a complaint for each error.
 
     Args:
-        tree: what was written.
-        model: what it should be.
-        partial: whether keys below the top may still come from somewhere else, so that none is missed and
-            rules between keys are not applied.
+        tree: the values of the file.
+        model: the pydantic model to validate them with.
+        partial: the values are incomplete, because defaults or a matrix are not applied yet: missing keys
+            below the top are no errors, and rules between keys are not checked.
     """
     try:
         model.model_validate(tree.plain())
@@ -41,37 +41,37 @@ def check(tree: Node, model: type[BaseModel], *, partial: bool) -> list[Complain
 def explain(
     error: ValidationError, tree: Node, model: type[BaseModel], *, partial: bool = False
 ) -> Iterator[Complaint]:
-    """Yield a complaint for each error of a validation; arguments as of `check`."""
+    """Yield a complaint for each error of a failed validation; arguments as in `check`."""
     for detail in error.errors(include_url=False):
         if partial and _may_vanish(detail["type"], len(detail["loc"])):
             continue
         place = _find(detail["loc"], tree, schema_of(model))
-        complaint = _SENTENCES.get(detail["type"], _not_allowed)(place, detail)
+        complaint = _COMPLAINTS.get(detail["type"], _not_allowed)(place, detail)
         if not place.node.broken:
             yield complaint
 
 
 def _may_vanish(error_type: str, depth: int) -> bool:
-    """Whether defaults or a matrix, once applied, can make an error vanish."""
+    """Return whether an error can disappear once defaults and matrix are applied."""
     return error_type in ("union_tag_not_found", "value_error") or (error_type == "missing" and depth > 1)
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return `; did you mean 'x'?` for the known word that `word` is a misspelling of, else nothing."""
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return `; did you mean 'x'?` if `word` resembles a known word, else an empty string."""
     close = difflib.get_close_matches(word, [*known], n=1, cutoff=0.74)
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
 @dataclass(frozen=True)
 class _Place:
-    """Where an error is.
+    """The place of an error in the file and in the schema.
 
     Args:
-        node: the value that it is about, or the mapping that lacks `key`.
-        schema: what may stand there.
-        root: the schema that `schema` refers into.
-        known: the keys of the mapping around.
-        key: the key that is missing, or empty.
+        node: the wrong value, or the mapping that lacks `key`.
+        schema: the JSON Schema of this place.
+        root: the whole JSON Schema, which references in `schema` point into.
+        known: the known keys of the enclosing mapping.
+        key: the missing key, or empty.
     """
 
     node: Node
@@ -92,7 +92,7 @@ def _find(loc: tuple[int | str, ...], tree: Node, root: Schema) -> _Place:
 
 
 def _step(place: _Place, part: int | str) -> _Place:
-    """Go one part of a pydantic location down; the names of a union's branches lead nowhere."""
+    """Follow one part of a pydantic location; the name of a union's branch stays at the same place."""
     if isinstance(part, int):
         items = (option["items"] for option in alternatives(place.schema, place.root) if "items" in option)
         return _Place(place.node.items[part], next(items, {}), place.root)
@@ -113,7 +113,7 @@ def _step(place: _Place, part: int | str) -> _Place:
 
 
 def _unknown_key(place: _Place, detail: Any) -> Complaint:
-    hint = nearest(detail["loc"][-1], place.known)
+    hint = did_you_mean(detail["loc"][-1], place.known)
     return place.complain(f"is not a known key{hint or ';'} known here: {', '.join(place.known)}")
 
 
@@ -129,7 +129,7 @@ def _no_kind(place: _Place, detail: Any) -> Complaint:
 
 def _unknown_kind(place: _Place, detail: Any) -> Complaint:
     kind = place.node.entries[place.schema["discriminator"]["propertyName"]]
-    hint = nearest(str(kind.value), place.schema["discriminator"]["mapping"])
+    hint = did_you_mean(str(kind.value), place.schema["discriminator"]["mapping"])
     return kind.complaint(f"must be {_kinds(place)}, found {kind.found()}{hint}")
 
 
@@ -138,7 +138,7 @@ def _kinds(place: _Place) -> str:
 
 
 def _broken_rule(place: _Place, detail: Any) -> Complaint:
-    """Complain about the key that the rule's sentence begins with, where there is one."""
+    """Return a complaint about the key that the rule's message begins with, if it begins with one."""
     message = str(detail["ctx"]["error"])
     node = place.node
     for key in message.partition(" ")[0].split("."):
@@ -151,28 +151,28 @@ def _not_allowed(place: _Place, detail: Any) -> Complaint:
     words = [str(option["const"]) for option in options if "const" in option]
     words += [word for option in options for word in option.get("enum", ())]
     value = place.node.value
-    hint = nearest(value, words) if isinstance(value, str) else ""
+    hint = did_you_mean(value, words) if isinstance(value, str) else ""
     if isinstance(value, float) and value.is_integer() and any(o.get("type") == "integer" for o in options):
         hint = f"; write {shorten(str(int(value)))}"
     return place.complain(f"must be {allowed(place.schema, place.root)}, found {place.node.found()}{hint}")
 
 
-_SENTENCES: dict[str, Callable[[_Place, Any], Complaint]] = {
+_COMPLAINTS: dict[str, Callable[[_Place, Any], Complaint]] = {
     "extra_forbidden": _unknown_key,
     "missing": _missing,
     "union_tag_not_found": _no_kind,
     "union_tag_invalid": _unknown_kind,
     "value_error": _broken_rule,
 }
-"""By pydantic's error type; every other type is a value that the schema does not allow."""
+"""The functions that make a complaint, by pydantic's error type; all other types are values not allowed."""
 
 
 def allowed(schema: Schema, root: Schema) -> str:
-    """Return in words what a JSON Schema allows.
+    """Describe in words the values that a JSON Schema allows.
 
     Args:
-        schema: of one value.
-        root: the schema that it refers into.
+        schema: the JSON Schema of one value.
+        root: the whole JSON Schema, which references in `schema` point into.
     """
     if "discriminator" in schema:
         return f"a mapping with the key {schema['discriminator']['propertyName']}"

@@ -1,4 +1,4 @@
-"""The problems that other installed packages offer: which there are, and what they are made of."""
+"""Problems of other installed packages: find them by their entry points, and identify their code."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 from job.errors import DataError
-from job.spec.complaints import nearest
+from job.spec.complaints import did_you_mean
 from job.spec.file_locations import checksum
 
 GROUP = "seq2seq_job.problems"
-"""The group of entry points (see the packaging guide's "Entry points specification")."""
+"""The group of entry points (Python Packaging User Guide, "Entry points specification")."""
 
 
 def find(name: str) -> EntryPoint:
-    """Return the entry point of a problem; loads nothing.
+    """Return the entry point of a problem without loading it.
 
     Raises:
-        DataError: no installed package offers it, or several do.
+        DataError: no installed package, or more than one, offers it.
     """
     offered = metadata.entry_points(group=GROUP)
     found = [entry for entry in offered if entry.name == name]
@@ -32,25 +32,26 @@ def find(name: str) -> EntryPoint:
     names = sorted(offered.names)
     known = f"installed are: {', '.join(names)}" if names else "none is installed"
     raise DataError(
-        f"no installed package offers a problem {name!r}{nearest(name, names)}; {known}; install the package "
-        f"whose entry points of the group {GROUP} have it",
+        f"no installed package offers a problem {name!r}{did_you_mean(name, names)}; {known}; install the "
+        f"package that has it among its entry points (group {GROUP})",
         key="name",
     )
 
 
 def owner(entry: EntryPoint) -> str:
-    """Return the distribution that an entry point belongs to, with its version."""
+    """Return the name and version of the distribution that has an entry point."""
     return f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unknown package"
 
 
 def identity(name: str) -> dict[str, str]:
-    """Return what decides the examples of a problem, its options apart, for a fingerprint.
+    """Return the facts about a problem's package that are part of a job's fingerprint.
 
-    That is its distribution and version, and the SHA-256 of the Python files of the package that it is in: a
-    package that is being worked on keeps its version. What else it uses is not looked at.
+    These are the distribution with its version, and the SHA-256 of the Python files of its package, because a
+    package under development keeps its version while its code changes. Packages that it imports are not
+    included.
 
     Raises:
-        DataError: see `find`.
+        DataError: as in `find`.
         OSError: a file cannot be read.
     """
     entry = find(name)

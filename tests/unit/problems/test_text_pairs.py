@@ -610,7 +610,12 @@ BROKEN = {
     "a NUL in the name": ({"file": "a\0b"}, {}, {}, [("a\0b", 0, "data.file", "cannot be read")]),
     "a name too long": ({"file": "a" * 400}, {}, {}, [("a" * 400, 0, "data.file", "cannot be read")]),
     "a file as directory": ({"file": "f/g"}, {"f": b""}, {}, [("f/g", 0, "data.file", "cannot be read")]),
-    "no package": ({"file": "package:no_such_package/f"}, {}, {}, [(None, 0, "data.file", "not to be had")]),
+    "no package": (
+        {"file": "package:no_such_package/f"},
+        {},
+        {},
+        [(None, 0, "data.file", "cannot be found")],
+    ),
     "line counts": (
         TWO,
         {"source": b"a\nb\nc\n", "target": b"x\ny\n"},

@@ -52,18 +52,21 @@ NOT_YAML: dict[str, tuple[str, Expected]] = {
         [(3, "", "is not valid YAML: expected the node content, but found '<stream end>'")],
     ),
     "two colons": ("version: 1\njobs: a: b\n", [(2, "", "mapping values are not allowed here")]),
-    "tab as indent": ("version: 1\njobs:\n\t- name: x\n", [(3, "", "a tab stands where YAML wants spaces")]),
-    "tab after a scalar": ("version: 1\n\tjobs: []\n", [(2, "", "a tab stands where YAML wants spaces")]),
+    "tab as indent": (
+        "version: 1\njobs:\n\t- name: x\n",
+        [(3, "", "a tab is used where YAML requires spaces")],
+    ),
+    "tab after a scalar": ("version: 1\n\tjobs: []\n", [(2, "", "a tab is used where YAML requires spaces")]),
     "tab in a flow mapping": (
         "version: 1\njobs: [{name: x,\n\tseed: 1}]\n",
-        [(3, "", "a tab stands where YAML wants spaces")],
+        [(3, "", "a tab is used where YAML requires spaces")],
     ),
     "two documents": (GOOD + "---\nversion: 1\n", [(5, "", "a spec is one document")]),
     "control character": ("version: 1\njobs: '\x07'\n", [(2, "", "YAML forbids, U+0007")]),
     "unknown alias": ("version: 1\njobs: *these\n", [(2, "", "found undefined alias 'these'")]),
     "alias in its own anchor": (
         "version: 1\njobs: &all [*all]\n",
-        [(2, "", "an alias stands in its anchor")],
+        [(2, "", "an alias is inside its own anchor")],
     ),
     "alias bomb": (
         "version: 1\na: &a [x,x,x,x,x,x,x,x,x]\n"
@@ -71,7 +74,7 @@ NOT_YAML: dict[str, tuple[str, Expected]] = {
             f"{key}: &{key} [{','.join([f'*{before}'] * 9)}]\n"
             for before, key in zip("abcdefgh", "bcdefghi", strict=True)
         ),
-        [(2, "", "has more than 100,000 values once its aliases are followed")],
+        [(2, "", "has more than 100,000 values once its aliases are expanded")],
     ),
     "nested without end": (
         "version: 1\njobs: " + "[" * 5000,
@@ -396,7 +399,7 @@ VALUES: dict[str, tuple[str, Expected]] = {
             (
                 5,
                 "jobs[0].evaluation.also[0].max_length",
-                "problem text_pairs has no size that could be another",
+                "problem text_pairs has no sizes that can be changed",
             )
         ],
     ),
@@ -446,7 +449,7 @@ NAMES: dict[str, tuple[str, Expected]] = {
     ),
     "names that differ by case": (
         GOOD + "- name: Good\n" + PROBLEM,
-        [(5, "jobs[1].name", "'Good' differs from 'good' by case alone (jobs[0].name, line 3)")],
+        [(5, "jobs[1].name", "'Good' differs from 'good' only by case (jobs[0].name, line 3)")],
     ),
     "name that a matrix makes": (
         with_matrix("{model.units: [1]}") + "- name: grid-units-1\n" + PROBLEM,
@@ -561,7 +564,7 @@ MATRICES: dict[str, tuple[str, Expected]] = {
     ),
     "exclude of everything": (
         with_matrix("{model.units: [1, 2], exclude: [{model.units: 1}, {model.units: 2}]}"),
-        [(4, "jobs[0].matrix", "leaves no combination")],
+        [(4, "jobs[0].matrix", "has no combinations left")],
     ),
     "sizes impossible in one combination": (
         HEAD + "- name: grid\n  problem: {kind: reversed_prefix, cardinality: 9, target_length: 3}\n"

@@ -106,5 +106,5 @@ def test_data_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         fresh(PAIRS, tmp_path)
     problem = {"kind": "text_pairs", "data": {"file": "package:no_such_package_here/x.tsv"}}
-    with pytest.raises(DataError, match="is not to be had"):
+    with pytest.raises(DataError, match="cannot be found"):
         fresh({"name": "a", "problem": problem}, tmp_path)

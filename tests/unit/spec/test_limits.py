@@ -76,7 +76,7 @@ jobs:
         ("a: " + "[" * 200_000, "nested more than 50 levels"),
         ("- " * 200_000, "nested more than 50 levels"),
         ("a: [" + "1," * 150_000 + "]", "more than 100,000 values"),
-        ('a: "\\UFFFFFFFF"', "an escape that is no character"),
+        ('a: "\\UFFFFFFFF"', "an escape that is not a character"),
         ("%YAML " + "9" * 5000 + ".1\n---\na: 1", "not valid YAML"),
         ('version: "\\ud800"', "half of a surrogate pair"),
         ("version: " + "9" * 5000, "5,000 characters is too long"),
@@ -93,7 +93,7 @@ def test_text_that_is_no_spec_is_refused(refused, text, said):
 def test_aliases_do_not_multiply_without_bound(refused):
     rows = ["a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"]
     rows += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 9)]
-    assert "more than 100,000 values once its aliases are followed" in refused("\n".join(rows))
+    assert "more than 100,000 values once its aliases are expanded" in refused("\n".join(rows))
 
 
 def test_a_pipe_without_a_writer_is_an_empty_spec(tmp_path):
