@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -79,7 +79,7 @@ def entry_of(job: JobSpec, mark: str) -> PlanEntry:
     return PlanEntry(job.name, mark, job.gate, family, job.seed, tuple(job.seeds))
 
 
-def write_plan(output: OutputPaths, plan: tuple[PlannedJob, ...]) -> None:
+def write_plan(output: OutputPaths, plan: Iterable[PlannedJob]) -> None:
     """Write `plan.json`: what `report`, a merge and `compare` judge the results by."""
     write_entries(output, [entry_of(planned.job, planned.fingerprint) for planned in plan])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable
 from datetime import datetime, timezone
@@ -262,6 +263,17 @@ class LiveLog(Log):
     def close(self) -> None:
         """Leave the terminal as it was."""
         self._bars.stop()
+
+
+def open_log(log_format: str) -> Log:
+    """Return a log on standard error: live bars on a terminal, lines elsewhere.
+
+    Args:
+        log_format: `text` or `json`.
+    """
+    if log_format == "text" and sys.stderr.isatty():
+        return LiveLog(Console(stderr=True))
+    return Log(lambda line: print(line, file=sys.stderr, flush=True), machine=log_format == "json")
 
 
 def _cut(name: str, width: int) -> str:

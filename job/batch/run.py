@@ -5,13 +5,12 @@ from __future__ import annotations
 import shutil
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
-from job.batch.baseline import RunBaseline
+from job.batch.batch_options import BatchOptions
 from job.batch.derived_files import restore_and_record
 from job.batch.plan import PlannedJob, entry_of
 from job.batch.progress import Log
@@ -19,7 +18,7 @@ from job.batch.resume import make_room
 from job.gating import batch_verdict, gates
 from job.gating.seed_summaries import seed_families, summarize_seeds
 from job.process import environment
-from job.process.stopping import Request, Stop
+from job.process.stopping import Request
 from job.reports.build import build_report
 from job.reports.report_files import write_reports
 from job.results.job_files import list_files
@@ -30,7 +29,7 @@ from job.storage import artifacts
 from job.storage.artifacts import OutputPaths
 from job.storage.links import open_to_append
 from job.workers.limits import thread_count
-from job.workers.pool import Worker, worker_pool
+from job.workers.pool import worker_pool
 from job.workers.schedule import run_tasks
 
 
@@ -118,85 +117,81 @@ def _unfinished(task: Task, failure: Failure, status: Status) -> JobResult:
 
 
 def run_batch(
-    plan: Sequence[PlannedJob],
-    output: OutputPaths,
-    directory: Path,
-    log: Log,
-    *,
-    workers: int,
-    cores: int = 1,
-    gpus: Sequence[str] = (),
-    first: Worker | None = None,
-    stop: Stop | None = None,
-    fresh: bool = False,
-    fail_fast: bool = False,
-    tensorboard: bool = False,
-    may_be_empty: bool = False,
-    baseline: RunBaseline | None = None,
+    plan: Sequence[PlannedJob], output: OutputPaths, directory: Path, log: Log, options: BatchOptions
 ) -> Report:
-    """Do what is to do, write the reports, and return the batch's report.
+    """Train the jobs that are not done, write the reports, and return the batch's report.
 
     Args:
-        plan: the jobs to be run or found done, in the spec's order.
+        plan: the jobs to run or reuse, in the spec's order.
         output: prepared, see `artifacts.prepare_output`.
-        directory: where the spec lies.
-        log: told how it goes.
-        workers: processes at once; no more are started than there are jobs.
-        cores: what the workers share.
-        gpus: what the workers share, see `resources.device_variables`.
-        first: a worker that was started before, see `first_worker`.
-        stop: whether to stop; running jobs then save their state, and the reports are still written.
-        fresh: train all jobs again.
-        fail_fast: stop at the first job that fails.
-        tensorboard: write event files.
-        may_be_empty: an empty plan is no failure: the batch has more shards than jobs.
-        baseline: what the results are held against, unless the batch is stopped.
+        directory: the spec directory.
+        log: receives the batch's progress.
+        options: of the batch.
 
     Raises:
         DependencyError: TensorFlow does not work.
-        OutputError: a job's directory is a symbolic link.
+        OutputError: a job directory is a symbolic link.
         OSError: the output directory can no longer be written to.
         Stopped: it was asked to stop twice.
     """
-    began = datetime.now(timezone.utc)
+    started_at = datetime.now(timezone.utc)
     artifacts.refuse_links(output, [p.job.name for p in plan])
-    restored = {
-        p.job.name: restore_and_record(p.paths, p.result) for p in plan if p.result is not None and not fresh
-    }
-    done = {p.job.name: _judged_again(p, restored[p.job.name].result) for p in plan if p.job.name in restored}
-    todo = [p for p in plan if p.job.name not in done]
-    commit = environment.git_commit(directory)
-    workers = min(workers, len(todo))
-    threads = thread_count(cores, workers)
-    tasks = [_task(p, directory, commit, tensorboard=tensorboard, threads=threads) for p in todo]
-    results: dict[str, JobResult] = dict(done)
     log.begun(len(plan))
-    for name in done:
-        log.reused(name, restored[name].note)
-        shutil.rmtree(output.job(name).checkpoint, ignore_errors=True)  # killed just before it was removed
-    aside = [*_make_room(todo, output, log, fresh=fresh)]
-    pool = worker_pool(workers, gpus, first)
-    stopped_by = _run(tasks, log, results, stop or Stop(), pool=pool, fail_fast=fail_fast)
-    names = [p.job.name for p in plan]
-    found = [results[name] for name in names if name in results]
+    reused = {} if options.fresh else _reuse(plan, log)
+    todo = [p for p in plan if p.job.name not in reused]
+    set_aside = [*_make_room(todo, output, log, fresh=options.fresh)]
+    results = dict(reused)
+    stopped_by = _run(_tasks(todo, directory, options), log, results, options)
+    found = [results[p.job.name] for p in plan if p.job.name in results]
+    comparison = None
+    if options.baseline is not None and stopped_by is None:
+        comparison = options.baseline.compare(found, output, plan)
     seeds = summarize_seeds(found, seed_families([entry_of(p.job, p.fingerprint) for p in plan]))
-    against = baseline.compare(found, output, plan) if baseline and not stopped_by else None
+    names = [p.job.name for p in plan]
+    verdict = batch_verdict.decide(
+        names,
+        found,
+        stopped_by=stopped_by,
+        may_be_empty=options.may_be_empty,
+        comparison=comparison,
+        seeds=seeds,
+    )
     report = build_report(
         found,
-        started_at=began,
+        started_at=started_at,
         finished_at=datetime.now(timezone.utc),
-        verdict=batch_verdict.decide(
-            names, found, stopped_by=stopped_by, may_be_empty=may_be_empty, comparison=against, seeds=seeds
-        ),
+        verdict=verdict,
         missing=[name for name in names if name not in results],
-        reused=list(done),
-        comparison=against,
+        reused=list(reused),
+        comparison=comparison,
         seeds=seeds,
-        set_aside=aside,
+        set_aside=set_aside,
     )
     write_reports(output, report)
     log.ended(report, output.report)
     return report
+
+
+def _reuse(plan: Sequence[PlannedJob], log: Log) -> dict[str, JobResult]:
+    """Return by name the results of finished jobs: missing files restored, judged by the current gates."""
+    reused = {}
+    for planned in plan:
+        if planned.result is None:
+            continue
+        restored = restore_and_record(planned.paths, planned.result)
+        reused[planned.job.name] = _judge_again(planned, restored.result)
+        log.reused(planned.job.name, restored.note)
+        shutil.rmtree(planned.paths.checkpoint, ignore_errors=True)  # left by a kill just before its removal
+    return reused
+
+
+def _judge_again(planned: PlannedJob, result: JobResult) -> JobResult:
+    """Judge a reused result by the gate that the spec has now, and record that."""
+    judged = gates.judge_result(result, planned.job.gate, planned.job.seeds)
+    if judged != result:
+        with suppress(OSError):  # where the directory cannot be written to, only the report has the verdict
+            artifacts.write_text(planned.paths.result, judged.to_json())
+    return judged
 
 
 def _make_room(
@@ -210,39 +205,37 @@ def _make_room(
             yield aside
 
 
-def _judged_again(planned: PlannedJob, result: JobResult) -> JobResult:
-    """Judge a result that is reused by the gate that the spec has now, and record that."""
-    found = gates.judge_result(result, planned.job.gate, planned.job.seeds)
-    if found != result:
-        with suppress(OSError):  # in a directory that cannot be written to, the report alone has it
-            artifacts.write_text(planned.paths.result, found.to_json())
-    return found
-
-
-def _task(planned: PlannedJob, directory: Path, commit: str | None, **options: Any) -> Task:
-    mark, problem_mark = planned.fingerprint, planned.problem_fingerprint
-    paths = planned.paths
-    options |= {"problem_fingerprint": problem_mark, "data": planned.data}
-    return Task(planned.job, mark, directory, paths, commit, **options)
+def _tasks(todo: Sequence[PlannedJob], directory: Path, options: BatchOptions) -> list[Task]:
+    commit = environment.git_commit(directory)
+    return [
+        Task(
+            job=planned.job,
+            fingerprint=planned.fingerprint,
+            directory=directory,
+            paths=planned.paths,
+            commit=commit,
+            tensorboard=options.tensorboard,
+            threads=thread_count(options.cores, min(options.workers, len(todo))),
+            problem_fingerprint=planned.problem_fingerprint,
+            data=planned.data,
+        )
+        for planned in todo
+    ]
 
 
 def _run(
-    tasks: Sequence[Task],
-    log: Log,
-    results: dict[str, JobResult],
-    stop: Stop,
-    *,
-    pool: AbstractContextManager[list[Worker]],
-    fail_fast: bool,
+    tasks: Sequence[Task], log: Log, results: dict[str, JobResult], options: BatchOptions
 ) -> Request | None:
-    """Run the tasks, add their results, and return why they were stopped if some are unfinished for that."""
+    """Run the tasks and add their results; return the request to stop if it left tasks unfinished."""
     recorder = _Recorder(log)
-    with stop.noting(), pool as workers:
+    stop = options.stop
+    count = min(options.workers, len(tasks))
+    with stop.noting(), worker_pool(count, options.gpus, options.first_worker) as workers:
         # a second of matplotlib and a tenth of Jinja2, while the workers load TensorFlow
         import job.reports.html
         import job.reports.plots  # noqa: F401
 
-        run_tasks(tasks, workers, recorder, results, fail_fast=fail_fast, stop=stop)
+        run_tasks(tasks, workers, recorder, results, fail_fast=options.fail_fast, stop=stop)
     request = stop.request
     unfinished = [task for task in tasks if task.job.name not in results]
     if request is None or not unfinished:

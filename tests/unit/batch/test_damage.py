@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 import pytest
 from sample_jobs import job_result, job_spec
 
+from job.batch.batch_options import BatchOptions
 from job.batch.merge import merge_reports
 from job.batch.plan import make_plan, write_plan
 from job.batch.progress import Log
@@ -110,7 +111,7 @@ def test_a_job_with_a_flipped_byte_is_trained_again_and_what_was_there_is_set_as
     damaged, lines = path.read_bytes(), []
     plan = batch()
     assert states(plan) == {"fine-1": "damaged", "fine-2": "done"}
-    report = run_batch(plan, output, output.root, Log(lines.append), workers=1)
+    report = run_batch(plan, output, output.root, Log(lines.append), BatchOptions())
     assert report.exit_code == 0
     assert [job.reused for job in report.jobs] == [False, True]
     (aside,) = report.set_aside

@@ -6,6 +6,7 @@ import pytest
 import yaml
 from sample_jobs import job_result
 
+from job.batch.batch_options import BatchOptions
 from job.batch.derived_files import restore
 from job.batch.merge import merge_reports
 from job.batch.plan import make_plan, write_plan
@@ -85,9 +86,8 @@ def leave(output, spec):
 
 def run(spec, output, lines):
     """Run the batch without workers: it fails where anything would be trained."""
-    return run_batch(
-        make_plan(spec, output), output, output.root, Log(lines.append), workers=0, may_be_empty=True
-    )
+    options = BatchOptions(workers=0, may_be_empty=True)
+    return run_batch(make_plan(spec, output), output, output.root, Log(lines.append), options)
 
 
 @pytest.mark.parametrize("name", DERIVED)

@@ -6,6 +6,7 @@ import os
 import pytest
 from sample_jobs import job_result, job_spec
 
+from job.batch.batch_options import BatchOptions
 from job.batch.lock import lock_output
 from job.batch.merge import merge_reports
 from job.batch.plan import make_plan, write_marks
@@ -36,7 +37,7 @@ def run(output, stand_in):
     def run(*names):
         spec = Spec(path=output.root / "jobs.yaml", jobs=tuple(map(job_spec, names)))
         plan = make_plan(spec, output)
-        return run_batch(plan, output, output.root, Log(lambda line: None), workers=1)
+        return run_batch(plan, output, output.root, Log(lambda line: None), BatchOptions())
 
     return run
 

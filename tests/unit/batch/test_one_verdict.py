@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from sample_jobs import job_result, job_spec
 
+from job.batch.batch_options import BatchOptions
 from job.batch.merge import merge_reports
 from job.batch.plan import make_plan, write_plan
 from job.batch.progress import Log
@@ -30,7 +31,7 @@ def batch(output, stand_in):
         plan = make_plan(Spec(path=output.root / "jobs.yaml", jobs=jobs), output)
         write_plan(output, plan)
         with Stop().listening():
-            return run_batch(plan, output, output.root, Log(lambda line: None), workers=1, **options)
+            return run_batch(plan, output, output.root, Log(lambda line: None), BatchOptions(**options))
 
     return run
 

@@ -136,9 +136,8 @@ def test_the_table_holds_every_column_on_a_narrow_terminal(output, tmp_path, wid
     print_plan(plan, problems, console)
     lines = console.file.getvalue().splitlines()
     assert max(map(len, lines)) <= width
-    row = next(line for line in lines if line.startswith("tutorial"))
-    assert row.split()[:2] == ["tutorial", "copy"]
-    assert row.split()[9:12] == ["100,000", f"{count_parameters(model, 6, 6):,}", plan[0].fingerprint[:8]]
+    row = lines[lines.index("tutorial") + 1]  # names have lines of their own where columns are few
+    assert row.split()[0] == "copy"
+    assert row.split()[8:11] == ["100,000", f"{count_parameters(model, 6, 6):,}", plan[0].fingerprint[:8]]
     assert row.rstrip().endswith(" failed before")
-    first_column = lines[-1].index("copy") if "copy" in lines[-1] else row.index("copy")
-    assert names[1] in "".join(line[:first_column].strip() for line in lines)
+    assert names[1] in lines

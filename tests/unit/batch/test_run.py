@@ -10,6 +10,7 @@ import xml.etree.ElementTree as ET
 import pytest
 from sample_jobs import job_spec
 
+from job.batch.batch_options import BatchOptions
 from job.batch.plan import make_plan
 from job.batch.progress import Log
 from job.batch.run import run_batch
@@ -30,8 +31,9 @@ def batch(output, stand_in):
         plan = make_plan(Spec(path=output.root / "jobs.yaml", jobs=specs), output)
         log = log or Log(lambda line: None)
         stop = options.pop("stop", None) or Stop()
+        batch_options = BatchOptions(workers=workers, stop=stop, **options)
         with stop.listening():
-            return run_batch(plan, output, output.root, log, workers=workers, stop=stop, **options)
+            return run_batch(plan, output, output.root, log, batch_options)
 
     return run
 

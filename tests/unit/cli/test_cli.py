@@ -475,9 +475,9 @@ def test_without_tensorflow_nothing_is_written(command, here, monkeypatch):
         (
             OSError(errno.ENOSPC, "No space left on device", "out/report.json"),
             1,
-            "error: out/report.json: No space left on device; the batch cannot go on\n",
+            "error: out/report.json: No space left on device; the batch cannot continue\n",
         ),
-        (OSError("odd"), 1, "error: a file: odd; the batch cannot go on\n"),
+        (OSError("odd"), 1, "error: a file: odd; the batch cannot continue\n"),
     ],
 )
 def test_an_error_is_a_sentence_and_an_exit_code(command, monkeypatch, error, code, text):
@@ -520,18 +520,19 @@ def test_a_training_error_is_worth_a_retry_and_wrong_usage_is_not():
 @pytest.fixture
 def batch(monkeypatch):
     """A batch that does nothing; keeps what it was given, and ends as it is told."""
-    from job.batch import run
+    from job.cli import run_planned
 
     given = {"exit_code": 0, "reasons": ()}
 
-    def run_batch(plan, output, directory, log, **options):
-        given.update(names=[planned.job.name for planned in plan], output=output.root, log=log, **options)
+    def run_batch(plan, output, directory, log, options):
+        given.update(names=[planned.job.name for planned in plan], output=output.root, log=log)
+        given.update(vars(options))
         given["directory"] = directory
         now = datetime.now(timezone.utc)
         verdict = Verdict(given["exit_code"], given["reasons"])
         return build_report([], started_at=now, finished_at=now, verdict=verdict, missing=given["names"])
 
-    monkeypatch.setattr(run, "run_batch", run_batch)
+    monkeypatch.setattr(run_planned, "run_batch", run_batch)
     return given
 
 
@@ -560,10 +561,10 @@ def test_a_model_on_all_gpus_has_one_worker_that_sees_them_all(command, batch, h
     mirrored = "cardinality: 6}\n    training: {distribution: mirrored}\n"
     (here / "jobs.yaml").write_text(SPEC.replace("cardinality: 6}\n", mirrored))
     command()
-    assert (batch["workers"], batch["gpus"], batch["first"]) == (1, ("0,1",), None)
+    assert (batch["workers"], batch["gpus"], batch["first_worker"]) == (1, ("0,1",), None)
     command("--only", "sums-*")  # none of which asks for it
     assert (batch["workers"], batch["gpus"]) == (2, ("0", "1"))
-    assert batch["first"] is not None
+    assert batch["first_worker"] is not None
 
 
 def test_the_time_limit_reaches_the_batch(command, batch):
@@ -659,15 +660,15 @@ def test_the_batchs_exit_code_is_the_commands(command, batch, exit_code):
 
 
 def test_results_go_to_standard_output_and_progress_to_standard_error(command, batch, monkeypatch):
-    from job.batch import run
+    from job.cli import run_planned
 
-    quiet = run.run_batch
+    quiet = run_planned.run_batch
 
-    def talking(plan, output, directory, log, **options):
+    def talking(plan, output, directory, log, options):
         log.started("tiny")
-        return quiet(plan, output, directory, log, **options)
+        return quiet(plan, output, directory, log, options)
 
-    monkeypatch.setattr(run, "run_batch", talking)
+    monkeypatch.setattr(run_planned, "run_batch", talking)
     _, out, err = command("--log-format", "json")
     assert [json.loads(line)["event"] for line in err.splitlines()] == ["started"]
     assert "started" not in out

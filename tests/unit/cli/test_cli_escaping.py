@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from job.cli import app as cli
+from job.cli import validate
 from job.errors import InputError
 
 HOSTILE = "\x1b[31mred\x9b2J\u202egnp [red]x[/red]\n::error::owned\n##[error]owned"
@@ -87,5 +88,5 @@ def test_errors(command, monkeypatch, error, code):
     def fail(*_):
         raise error
 
-    monkeypatch.setattr(cli, "_load", fail)
+    monkeypatch.setattr(validate, "load_checked_spec", fail)
     assert command("validate")[0] == code

@@ -8,6 +8,7 @@ import pytest
 from recording import a_job, leave, right_and_wrong
 
 from job.cli import app as cli
+from job.cli import terminal_output
 
 
 @pytest.fixture
@@ -70,7 +71,9 @@ def test_as_json_it_is_the_report_s_own_record(compare):
 )
 def test_a_record_that_could_not_be_written_whole_is_no_success(compare, monkeypatch, form, wrong, expected):
     """Unless the verdict's exit code says more; text is beside the exit code."""
-    monkeypatch.setattr(cli, "output_error", lambda: OSError(errno.ENOSPC, "No space left on device"))
+    monkeypatch.setattr(
+        terminal_output, "output_error", lambda: OSError(errno.ENOSPC, "No space left on device")
+    )
     code, _, err = compare("--format", form, wrong=wrong)
     assert code == expected
     said = "error: standard output: No space left on device; what it holds is not complete" in err

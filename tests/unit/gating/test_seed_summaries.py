@@ -6,6 +6,7 @@ import pytest
 from sample_jobs import job_result, job_spec
 from scipy import stats
 
+from job.batch.batch_options import BatchOptions
 from job.batch.judging import completed
 from job.batch.merge import merge_reports
 from job.batch.plan import make_plan, write_plan
@@ -121,7 +122,7 @@ def batch(output, stand_in):
         plan = make_plan(Spec(path=output.root / "jobs.yaml", jobs=tuple(jobs)), output)
         write_plan(output, plan)
         with Stop().listening():
-            return run_batch(plan[part], output, output.root, Log(lambda line: None), workers=1)
+            return run_batch(plan[part], output, output.root, Log(lambda line: None), BatchOptions())
 
     return run
 

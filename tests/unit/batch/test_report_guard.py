@@ -198,7 +198,7 @@ def test_report_says_that_the_last_run_did_not_start_until_one_has(command, here
 def test_a_run_that_was_killed_after_its_start_is_not_taken_for_one_that_did_not_start(
     command, here, green, monkeypatch
 ):
-    from job.batch import run
+    from job.cli import run_planned
 
     (here / "jobs.yaml").write_text(BAD)
     command()
@@ -208,7 +208,7 @@ def test_a_run_that_was_killed_after_its_start_is_not_taken_for_one_that_did_not
         assert not green.report.exists()
         raise SystemExit(137)
 
-    monkeypatch.setattr(run, "run_batch", killed)
+    monkeypatch.setattr(run_planned, "run_batch", killed)
     command()
     assert command("report", "output")[0] == 0
 
@@ -224,12 +224,12 @@ def test_a_run_that_was_killed_after_its_start_is_not_taken_for_one_that_did_not
 def test_a_batch_that_ends_before_its_report_leaves_no_green_one(
     command, here, green, monkeypatch, error, code, reason
 ):
-    from job.batch import run
+    from job.cli import run_planned
 
     def run_batch(*arguments, **options):
         raise error
 
-    monkeypatch.setattr(run, "run_batch", run_batch)
+    monkeypatch.setattr(run_planned, "run_batch", run_batch)
     assert command()[0] == code
     assert_red(green, code, reason)
     assert read(green).unstarted == ()

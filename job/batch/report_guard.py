@@ -1,7 +1,7 @@
-"""A run that ends before it can report -> reports that say so, in place of those of an earlier run.
+"""Reports for a run that ends before it could report, in place of those of an earlier run.
 
-Who reads the output directory after a run (an alert on `metrics.prom`, a CI system that collects `junit.xml`)
-must not take the reports of an earlier run for those of this one.
+Whoever reads the output directory after a run (an alert on `metrics.prom`, a CI system that collects
+`junit.xml`) must not take the reports of an earlier run for those of this one.
 """
 
 from __future__ import annotations
@@ -16,19 +16,21 @@ from typing import TYPE_CHECKING
 from job.errors import FAILED, SIGINT_EXIT, JobError, OutputError
 from job.process.stopping import Stopped
 
-if TYPE_CHECKING:  # loading pydantic takes a while, and few runs end so
+if TYPE_CHECKING:  # loading pydantic takes a while, and few runs need it here
     from job.storage.artifacts import OutputPaths
 
 
 @dataclass
-class Ending:
-    """How a run, or a merge, is on its way to its reports.
+class ReportGuard:
+    """The guarantee that a run, or a merge, leaves reports however it ends.
 
     Args:
         root: the output directory.
-        shard: as in the names of the run's own reports; None while it is not known.
-        planned: whether `plan.json` is that of this run: `report` then judges what there is by it.
-        reported: whether the reports are written; they are then left as they are.
+        shard: the shard's label in the names of the run's own reports, '' for a whole batch; None while it is
+            not known.
+        planned: whether `plan.json` is that of this run: `report` then judges the results by it.
+        reported: whether the run has written its reports, which are then left as they are.
+        began: when the run began.
     """
 
     root: Path
@@ -38,18 +40,18 @@ class Ending:
     began: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
 
     @contextmanager
-    def recorded(self) -> Iterator[Ending]:
-        """Write reports of whatever ends the block, unless the run's own are written by then."""
+    def reports_on_error(self) -> Iterator[None]:
+        """If the block raises before the run's own reports are written, write reports of the error."""
         try:
-            yield self
+            yield
         except BaseException as error:
-            if not self.reported and (told := explain(error)):
+            if not self.reported and (described := describe_error(error)):
                 with suppress(OSError):
-                    self.record(*told)
+                    self.write(*described)
             raise
 
     def start(self) -> None:
-        """Note that the plan is written, and remove reports of an earlier run that never came to that."""
+        """Note that the plan is written, and remove the reports of an earlier run that did not start."""
         from job.results.records import Report
         from job.storage.artifacts import OutputPaths
 
@@ -59,13 +61,18 @@ class Ending:
             if Report.from_json(own.report.read_bytes()).unstarted:
                 _remove(own.report_files)
 
-    def record(self, exit_code: int, text: str) -> None:
-        """Write reports in place of earlier ones: this run's own and, of a shard, those of the whole batch.
+    def write(self, exit_code: int, text: str) -> None:
+        """Replace earlier reports: the run's own and, for a shard, those of the whole batch.
 
-        Nothing is written where no batch left anything, and where somebody else holds the directory.
+        Nothing is written to a directory where no batch has left anything, or which another process has
+        locked.
+
+        Args:
+            exit_code: of the run.
+            text: why it ended, a reason on each line.
 
         Raises:
-            OSError: what is there can be neither replaced nor removed.
+            OSError: earlier reports can be neither replaced nor removed.
         """
         from job.batch.lock import ALL, lock_output
         from job.storage.artifacts import OutputPaths
@@ -77,12 +84,12 @@ class Ending:
         reasons = text.splitlines() or [f"the run ended with exit code {exit_code}"]
         with suppress(OutputError), lock_output(self.root, f"shard-{own.shard}" if own.shard else ALL):
             if self.shard is not None:
-                self._write(own, exit_code, reasons, () if self.planned else reasons)
+                self._write_reports(own, exit_code, reasons, () if self.planned else reasons)
             if self.shard != "" and any(path.exists() for path in whole.report_files):
                 place = f"shard {self.shard}: " if self.shard else ""
-                self._write(whole, exit_code, [place + reason for reason in reasons], ())
+                self._write_reports(whole, exit_code, [place + reason for reason in reasons], ())
 
-    def _write(
+    def _write_reports(
         self, output: OutputPaths, exit_code: int, reasons: Sequence[str], unstarted: Sequence[str]
     ) -> None:
         from job.reports.build import build_report
@@ -107,26 +114,26 @@ def _remove(files: Iterable[Path]) -> None:
         path.unlink(missing_ok=True)
 
 
-def explain(error: BaseException) -> tuple[int, str] | None:
-    """Return the exit code and the sentences that an error ends the command with.
+def describe_error(error: BaseException) -> tuple[int, str] | None:
+    """Return the exit code and the message with which an error ends the command.
 
     Returns:
-        None for what is no error: the command leaves with an exit code of its own.
+        None for `typer.Exit` and `SystemExit`, which carry an exit code and are no errors.
     """
     match error:
         case Stopped():
-            told = error.request.exit_code, f"stopped by {error.request.cause}"
+            described = error.request.exit_code, f"stopped by {error.request.cause}"
         case KeyboardInterrupt():
-            told = SIGINT_EXIT, "stopped by SIGINT"
+            described = SIGINT_EXIT, "stopped by SIGINT"
         case JobError():
-            told = error.exit_code, str(error)
+            described = error.exit_code, str(error)
         case OSError():
-            what = f"{error.filename or 'a file'}: {error.strerror or error}"
-            told = FAILED, f"{what}; the batch cannot go on"
+            place = error.filename or "a file"
+            described = FAILED, f"{place}: {error.strerror or error}; the batch cannot continue"
         case Exception() if hasattr(error, "format_message"):  # of a wrong option
-            told = getattr(error, "exit_code", FAILED), error.format_message()
+            described = getattr(error, "exit_code", FAILED), error.format_message()
         case Exception() if not hasattr(error, "exit_code"):
-            told = FAILED, f"this is a bug of seq2seq-job: {type(error).__name__}: {error}"
+            described = FAILED, f"this is a bug of seq2seq-job: {type(error).__name__}: {error}"
         case _:
             return None
-    return told
+    return described

@@ -1,0 +1,53 @@
+"""The options of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from job.process.stopping import Stop
+from job.workers.pool import Worker
+
+if TYPE_CHECKING:
+    from job.batch.baseline import RunBaseline
+    from job.batch.plan import PlannedJob
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchOptions:
+    """How a batch is run.
+
+    Args:
+        workers: number of worker processes; no more are started than there are jobs to train.
+        cores: number of cores that the workers share.
+        gpus: GPUs that the workers share, see `limits.device_variables`.
+        first_worker: a worker process that was started in advance, see `pool.first_worker`.
+        stop: asks the batch to stop; running jobs then save their state, and the reports are still written.
+        fresh: train finished jobs again.
+        fail_fast: stop at the first job that fails.
+        tensorboard: write event files for TensorBoard.
+        may_be_empty: an empty plan is no failure: the batch may have more shards than jobs.
+        baseline: compared with the results, unless the batch is stopped.
+    """
+
+    workers: int = 1
+    cores: int = 1
+    gpus: tuple[str, ...] = ()
+    first_worker: Worker | None = None
+    stop: Stop = field(default_factory=Stop)
+    fresh: bool = False
+    fail_fast: bool = False
+    tensorboard: bool = False
+    may_be_empty: bool = False
+    baseline: RunBaseline | None = None
+
+    def for_mirrored_models(self, plan: Iterable[PlannedJob]) -> BatchOptions:
+        """Return options with one worker that sees every GPU, if a job's model is mirrored on several.
+
+        The worker that was started in advance sees only one GPU, so it is not used.
+        """
+        mirrored = any(planned.job.training.distribution == "mirrored" for planned in plan)
+        if len(self.gpus) < 2 or not mirrored:
+            return self
+        return replace(self, gpus=(",".join(self.gpus),), workers=1, first_worker=None)

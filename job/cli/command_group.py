@@ -1,0 +1,94 @@
+"""The group of commands, and what is checked before any of them: variables, packages, misplaced options."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+import job
+from job.batch.report_guard import ReportGuard
+from job.batch.shard import parse_shard
+from job.cli.option_variables import check_variables
+from job.cli.options import DEFAULT_OUTPUT
+from job.errors import JobError, UsageError
+from job.process.import_path import second_packages
+
+
+class CommandGroup(TyperGroup):
+    """The subcommands, and the batch that runs where none is given."""
+
+    def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> Any:
+        """Parse the command line; a run whose options are wrong leaves reports that say so."""
+        given = list(args)
+        if self.commands.keys() & set(given):
+            return super().make_context(info_name, args, *rest, **extra)
+        with _guard_for(given).reports_on_error():
+            return super().make_context(info_name, args, *rest, **extra)
+
+
+def _guard_for(arguments: Sequence[str]) -> ReportGuard:
+    """Return the report guard of a run whose options may be wrong: its directory is read from them anyhow."""
+    found = {
+        "--output-dir": os.environ.get("SEQ2SEQ_JOB_OUTPUT_DIR"),
+        "--shard": os.environ.get("SEQ2SEQ_JOB_SHARD"),
+    }
+    for number, argument in enumerate(arguments):
+        option, equals, value = argument.partition("=")
+        if option in found:
+            found[option] = value if equals else next(iter(arguments[number + 1 :]), None)
+    shard = None if found["--shard"] else ""
+    with suppress(JobError):
+        shard = parse_shard(found["--shard"], os.environ).label if found["--shard"] else ""
+    return ReportGuard(Path(found["--output-dir"] or DEFAULT_OUTPUT), shard)
+
+
+def check_surroundings(context: typer.Context) -> None:
+    """Check the environment variables and the packages on `PYTHONPATH`.
+
+    Raises:
+        UsageError: a variable is misspelt or empty, or another package called `job` could be imported.
+    """
+    check_variables(os.environ, _option_variables(context))
+    if others := second_packages():
+        ours = Path(job.__file__).parent
+        raise UsageError(
+            f"PYTHONPATH has another package called job: {others[0]}, beside that of seq2seq-job: {ours}; "
+            "take it off PYTHONPATH, or give it another name"
+        )
+
+
+def _subcommands(context: typer.Context) -> dict[str, Any]:
+    return dict(getattr(context.command, "commands", {}))
+
+
+def _option_variables(context: typer.Context) -> Iterator[str]:
+    """Yield the names of the variables that stand for an option of any command."""
+    for command in (context.command, *_subcommands(context).values()):
+        for parameter in command.params:
+            names = parameter.envvar or ()
+            yield from (names,) if isinstance(names, str) else names
+
+
+def check_no_options_before(context: typer.Context, subcommand: str) -> None:
+    """Refuse options before a subcommand: they belong to the batch alone and would be ignored.
+
+    Raises:
+        UsageError: there is one.
+    """
+    own = {option for parameter in _subcommands(context)[subcommand].params for option in parameter.opts}
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if source is None or source.name != "COMMANDLINE":
+            continue
+        option = parameter.opts[0]
+        exists = option in own
+        advice = (
+            f"put it after {subcommand}" if exists else f"{subcommand} has no such option, so leave it out"
+        )
+        raise UsageError(f"{option} stands before {subcommand}, where it has no effect; {advice}")

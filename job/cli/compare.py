@@ -1,0 +1,50 @@
+"""The command `compare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from job.cli.options import choice, local_path
+from job.cli.terminal_output import check_output_complete, open_console, print_line
+from job.reports.escaping import json_document
+
+BaselineArgument = Annotated[
+    Path,
+    typer.Argument(
+        parser=local_path,
+        metavar="BASELINE",
+        help="The output directory of an earlier run, or its report.json.",
+    ),
+]
+CandidateArgument = Annotated[
+    Path,
+    typer.Argument(
+        parser=local_path,
+        metavar="CANDIDATE",
+        help="The output directory of the run to judge, or its report.json.",
+    ),
+]
+FormatOption = Annotated[
+    str, typer.Option("--format", envvar="SEQ2SEQ_JOB_FORMAT", help="Output format: text, md or json.")
+]
+
+
+def compare(baseline: BaselineArgument, candidate: CandidateArgument, format: FormatOption = "text") -> None:
+    """Compare a batch with a baseline: is anything worse by more than chance? Exits as a batch does."""
+    from job.batch.baseline import compare_and_judge
+    from job.reports.comparison_tables import against_markdown, print_against
+
+    form = choice("--format", format, ("text", "md", "json"))
+    found, verdict = compare_and_judge(baseline, candidate)
+    if form == "text":
+        print_against(found, open_console())
+    else:
+        typer.echo(json_document(found.to_json()) if form == "json" else against_markdown(found), nl=False)
+    for reason in verdict.reasons:
+        print_line(reason, err=True)
+    if form != "text" and not verdict.exit_code:
+        check_output_complete()
+    raise typer.Exit(verdict.exit_code)

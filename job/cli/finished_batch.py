@@ -1,0 +1,58 @@
+"""What a run and `report` do with a report once it is written: GitHub Actions, and the next baseline."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from job.cli.terminal_output import print_line
+
+if TYPE_CHECKING:
+    from job.results.records import Report
+    from job.storage.artifacts import OutputPaths
+
+
+def report_to_github(report: Report) -> None:
+    """In GitHub Actions, print an annotation for each failure and write the step's summary."""
+    from job.reports.github import workflow_commands, write_summary
+
+    for line in workflow_commands(report, os.environ):
+        typer.echo(line)
+    try:
+        write_summary(report, os.environ)
+    except OSError as error:  # the summary is a convenience: the batch's exit code stays
+        print_line(f"warning: {error.filename}: {error.strerror}; the step has no summary", err=True)
+
+
+def check_update_options(baseline: Path | None, update: bool, *, shard: bool) -> None:
+    """Check that `--update-baseline` is possible with the other options.
+
+    Raises:
+        typer.BadParameter: there is no baseline to update, or the run is one of several shards.
+    """
+    if update and baseline is None:
+        raise typer.BadParameter("needs --baseline, the one to update", param_hint="--update-baseline")
+    if update and shard:
+        text = "a shard has only a part of the results; update with the report of all: seq2seq-job report"
+        raise typer.BadParameter(text, param_hint="--update-baseline")
+
+
+def update_if_successful(baseline: Path, output: OutputPaths, report: Report, planned: list[str]) -> None:
+    """Replace the baseline's results with those of a batch whose exit code is 0; say what was done.
+
+    Args:
+        baseline: an output directory or a `report.json`.
+        output: of the batch.
+        report: of the batch.
+        planned: names of all jobs of the spec, in its order.
+    """
+    if report.exit_code:
+        print_line(f"baseline {baseline} is not updated: the exit code is {report.exit_code}", err=True)
+        return
+    from job.batch.baseline_update import update_baseline
+
+    update_baseline(baseline, output, report, planned)
+    print_line(f"baseline updated: {baseline}")

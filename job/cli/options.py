@@ -1,0 +1,114 @@
+"""Options and arguments that several commands share, and how their values are checked."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from job.storage.local_paths import is_address, refusal
+
+DEFAULT_SPEC = Path("jobs.yaml")
+DEFAULT_OUTPUT = Path("output")
+
+
+# --- checks -------------------------------------------------------------------------------------------------
+
+
+def local_name(name: str) -> str:
+    """Return the name of a local file or directory unchanged.
+
+    Raises:
+        typer.BadParameter: the name is empty, or the address of something on another machine.
+    """
+    if not name.strip():
+        raise typer.BadParameter("the name is empty; expected a path")
+    if is_address(name):
+        raise typer.BadParameter(refusal(name))
+    return name
+
+
+def local_path(name: str | Path) -> Path:
+    """Return the path of a local file or directory; raises as `local_name` does."""
+    return name if isinstance(name, Path) else Path(local_name(name))
+
+
+def local_file(name: str | Path) -> Path:
+    """Return the path of a file to write, checked before the work whose result it is to hold.
+
+    Raises:
+        typer.BadParameter: no file can be written there.
+    """
+    path = local_path(name)
+    if path.is_dir():
+        raise typer.BadParameter(f"{path} is a directory; expected the name of a file to write")
+    if not path.parent.is_dir():
+        raise typer.BadParameter(f"{path}: there is no directory {path.parent}; make it, or name another")
+    if not os.access(path.parent, os.W_OK):
+        raise typer.BadParameter(f"{path}: the directory {path.parent} cannot be written to; name another")
+    return path
+
+
+def choice(option: str, value: str, allowed: tuple[str, ...]) -> str:
+    """Return an option's value; raises `typer.BadParameter` unless it is one of those allowed."""
+    if value not in allowed:
+        raise typer.BadParameter(f"{value!r}: expected one of {', '.join(allowed)}", param_hint=option)
+    return value
+
+
+# --- options ------------------------------------------------------------------------------------------------
+
+SpecOption = Annotated[
+    Path,
+    typer.Option(
+        "--spec", parser=local_path, metavar="PATH", envvar="SEQ2SEQ_JOB_SPEC", help="The spec file."
+    ),
+]
+OutputOption = Annotated[
+    Path,
+    typer.Option(
+        "--output-dir",
+        parser=local_path,
+        metavar="PATH",
+        envvar="SEQ2SEQ_JOB_OUTPUT_DIR",
+        help="Where reports and models go.",
+    ),
+]
+InputOption = Annotated[
+    str,
+    typer.Option(
+        "--input",
+        parser=local_name,
+        metavar="PATH",
+        envvar="SEQ2SEQ_JOB_INPUT",
+        help="A text file, or - for standard input.",
+    ),
+]
+ModelArgument = Annotated[
+    Path,
+    typer.Argument(
+        parser=local_path, metavar="MODEL_DIR", help="A finished job's directory, or its model/ directory."
+    ),
+]
+BaselineOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--baseline",
+        parser=local_path,
+        metavar="PATH",
+        envvar="SEQ2SEQ_JOB_BASELINE",
+        help="The output directory of an earlier run, or its report.json: a job that is worse than there by "
+        "more than chance fails.",
+    ),
+]
+UpdateOption = Annotated[
+    bool,
+    typer.Option(
+        "--update-baseline",
+        envvar="SEQ2SEQ_JOB_UPDATE_BASELINE",
+        help="If the exit code is 0, replace the baseline's results with these; replaced directories go to "
+        "superseded/.",
+    ),
+]

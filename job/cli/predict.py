@@ -1,0 +1,53 @@
+"""The command `predict`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import Annotated
+
+import typer
+
+from job.cli.options import InputOption, ModelArgument
+from job.cli.saved_model import load_model, open_input
+from job.cli.terminal_output import check_output_complete
+from job.errors import UsageError
+from job.process.standard_streams import output_error, was_closed
+from job.process.stopping import Stop
+
+NBestOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=100,
+        envvar="SEQ2SEQ_JOB_N_BEST",
+        help="Write this many predictions per source, found by beam search: line number, score and "
+        "prediction, separated by tabs.",
+    ),
+]
+
+
+def predict(model_dir: ModelArgument, input: InputOption = "-", n_best: NBestOption = None) -> None:
+    """Read one source per line and write one prediction per line, decoded as in the job's evaluation."""
+    if was_closed(1):
+        raise UsageError("standard output is closed, and predictions go there; redirect it to a file")
+    with open_input(input) as chunks, (stop := Stop()).listening():
+        model = load_model(model_dir)
+        for chunk in chunks:
+            _write_lines(model.predict_lines(chunk.lines, input, n_best, chunk.first), stop)
+            if output_error():
+                break
+    check_output_complete()
+
+
+def _write_lines(lines: Iterable[str], stop: Stop) -> None:
+    """Write lines to standard output, as far as it takes them; raise `Stopped` between two lines."""
+    for line in lines:
+        with stop.noting():  # a signal waits until the line is written
+            sys.stdout.buffer.write(f"{line}\n".encode())  # UTF-8 whatever the locale is
+        stop.check()
+        if output_error():
+            break
+    with stop.noting():
+        sys.stdout.buffer.flush()  # somebody may wait for it before writing the next line
+    stop.check()

@@ -1,0 +1,84 @@
+"""The options of a run, checked."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import typer
+
+from job.batch.shard import WHOLE, Shard
+from job.cli.finished_batch import check_update_options
+from job.cli.options import choice
+from job.process.stopping import Stop
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """The options of a run; fields are the command-line options of their names.
+
+    Args:
+        only: globs of job names; empty for all jobs.
+        workers: number of worker processes; None for `auto`.
+        stop: asks the run to stop on a signal, and at the time limit.
+
+    Raises:
+        typer.BadParameter: options contradict each other, or the log format is unknown.
+    """
+
+    spec: Path
+    output_dir: Path
+    only: tuple[str, ...]
+    workers: int | None
+    shard: Shard
+    fresh: bool
+    fail_fast: bool
+    stop: Stop
+    tensorboard: bool
+    log_format: str
+    baseline: Path | None
+    update_baseline: bool
+
+    def __post_init__(self) -> None:
+        choice("--log-format", self.log_format, ("text", "json"))
+        check_update_options(self.baseline, self.update_baseline, shard=self.is_shard)
+
+    @property
+    def is_shard(self) -> bool:
+        """Whether other processes run other parts of the batch."""
+        return self.shard != WHOLE
+
+    def select(self, names: list[str]) -> set[str]:
+        """Return the job names that `--only` selects.
+
+        Raises:
+            typer.BadParameter: a glob matches no job.
+        """
+        for pattern in self.only:
+            if not any(fnmatchcase(name, pattern) for name in names):
+                raise typer.BadParameter(
+                    f"{pattern!r} matches no job; the spec has {', '.join(names)}", param_hint="--only"
+                )
+        return {name for name in names if not self.only or any(fnmatchcase(name, p) for p in self.only)}
+
+
+def parse_worker_count(text: str) -> int | None:
+    """Return the value of `--workers`, None for `auto`; raises `typer.BadParameter`."""
+    if text == "auto":
+        return None
+    if text.isdecimal() and 1 <= int(text) <= 1024:
+        return int(text)
+    raise typer.BadParameter(f"{text!r}: expected a number from 1 to 1024, or auto", param_hint="--workers")
+
+
+def parse_time_limit(minutes: float | None) -> float:
+    """Return the value of `--time-limit` in seconds, infinite for None; raises `typer.BadParameter`."""
+    if minutes is None:
+        return math.inf
+    if not minutes > 0:
+        raise typer.BadParameter(
+            f"{minutes:g}: expected a number of minutes above 0", param_hint="--time-limit"
+        )
+    return 60 * minutes

@@ -1,0 +1,74 @@
+"""From a plan to the exit code: run the jobs, print the summary, update the baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from job.batch.baseline import check_baseline
+from job.batch.batch_options import BatchOptions
+from job.batch.plan import PlannedJob, write_plan
+from job.batch.progress import open_log
+from job.batch.report_guard import ReportGuard
+from job.batch.run import run_batch
+from job.cli.finished_batch import report_to_github, update_if_successful
+from job.cli.run_options import RunOptions
+from job.cli.terminal_output import open_console, print_line
+from job.reports.terminal import print_summary
+from job.results.records import Report
+from job.storage.artifacts import OutputPaths, prepare_output
+
+
+def run_planned(
+    plan: Sequence[PlannedJob],
+    chosen: Sequence[PlannedJob],
+    output: OutputPaths,
+    options: RunOptions,
+    batch_options: BatchOptions,
+    guard: ReportGuard,
+) -> int:
+    """Run the chosen jobs of a plan and return the batch's exit code.
+
+    Args:
+        plan: all jobs of the spec.
+        chosen: the jobs to run.
+        output: prepared and locked.
+        options: of the run.
+        batch_options: of the batch, but for the baseline.
+        guard: told how far the run is.
+    """
+    baseline = options.baseline
+    if baseline is not None:
+        if options.update_baseline and baseline.is_dir():
+            prepare_output(baseline)  # an error now, rather than after training, if it cannot be written to
+        recorded = check_baseline(baseline, output, plan, chosen, sharded=options.is_shard)
+        batch_options = replace(batch_options, baseline=recorded)
+    write_plan(output, plan)
+    guard.start()
+    output = replace(output, shard=options.shard.label)
+    batch_options = batch_options.for_mirrored_models(chosen)
+    with options.stop.noting():
+        report = _run_and_log(chosen, output, options, batch_options, guard)
+        print_summary(report, open_console())
+        print_line(f"reports: {output.html}")
+        report_to_github(report)
+        if baseline is not None and options.update_baseline:
+            update_if_successful(baseline, output, report, [p.job.name for p in plan])
+        return report.exit_code
+
+
+def _run_and_log(
+    chosen: Sequence[PlannedJob],
+    output: OutputPaths,
+    options: RunOptions,
+    batch_options: BatchOptions,
+    guard: ReportGuard,
+) -> Report:
+    """Run the jobs, with progress on standard error."""
+    log = open_log(options.log_format)
+    try:
+        report = run_batch(chosen, output, options.spec.parent, log, batch_options)
+        guard.reported = True
+        return report
+    finally:
+        log.close()

@@ -1,0 +1,60 @@
+"""The command `trend`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from job.cli.options import local_file, local_name
+from job.cli.terminal_output import open_console, print_line
+
+PlacesArgument = Annotated[
+    list[str],
+    typer.Argument(
+        parser=local_name,
+        metavar="DIR_OR_GLOB...",
+        help="Reports of many runs, or directories that hold them.",
+    ),
+]
+PageOption = Annotated[
+    Path,
+    typer.Option(
+        "--output",
+        parser=local_file,
+        metavar="PATH",
+        envvar="SEQ2SEQ_JOB_OUTPUT",
+        help="The .html file to write.",
+    ),
+]
+FailOption = Annotated[
+    bool,
+    typer.Option(
+        "--fail-on-change",
+        envvar="SEQ2SEQ_JOB_FAIL_ON_CHANGE",
+        help="Exit with code 3 if a run is bad (its exit code is not 0), or if a metric changed for the "
+        "worse beyond chance and has not come back.",
+    ),
+]
+DEFAULT_PAGE = Path("trend.html")
+
+
+def trend(
+    places: PlacesArgument, output: PageOption = DEFAULT_PAGE, fail_on_change: FailOption = False
+) -> None:
+    """Show how each metric moved over many runs: its noise, its changes, and the first bad run."""
+    from job.storage.artifacts import write_text
+    from job.trend.metric_series import all_series, read_runs
+    from job.trend.trend_lines import print_trend
+    from job.trend.trend_page import trend_page
+
+    runs, left_out = read_runs(places)
+    for report in left_out:
+        print_line(f"warning: {report}", err=True)
+    series = all_series(runs)
+    write_text(output, trend_page(runs, series, left_out))
+    verdict = print_trend(runs, series, open_console(), left_out)
+    print_line(f"trend: {output}")
+    if fail_on_change:
+        raise typer.Exit(verdict.exit_code)
