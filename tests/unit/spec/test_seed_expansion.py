@@ -1,10 +1,11 @@
-"""`seeds`: a job once a seed, by names that stay."""
+"""Expansion of a job with `seeds` into one run for each seed."""
 
 import pytest
 
 from job.errors import SpecError
 from job.spec.fingerprints import fingerprint
 from job.spec.loading import load_spec
+from job.spec.seed_expansion import base_name, run_name
 
 JOB = "  - name: a\n    problem: {kind: copy, source_length: 2, cardinality: 6}\n"
 
@@ -19,7 +20,7 @@ def load(tmp_path):
     return load
 
 
-def test_a_job_is_trained_once_a_seed_under_a_name_of_its_own(load):
+def test_a_job_is_trained_once_for_each_seed_as_name_seed_seed(load):
     jobs = load("    seeds: [3, 1]\n").jobs
     assert [(job.name, job.seed, job.family) for job in jobs] == [("a-seed-3", 3, "a"), ("a-seed-1", 1, "a")]
 
@@ -33,12 +34,12 @@ def test_seeds_may_be_shared_and_go_with_a_matrix(load):
     assert {job.family for job in jobs} == {"a-units-8", "a-units-16"}
 
 
-def test_a_seed_more_leaves_the_others_as_they_are(load, tmp_path):
+def test_a_further_seed_does_not_change_the_fingerprints_of_the_others(load, tmp_path):
     marks = [fingerprint(load(f"    seeds: [{seeds}]\n").jobs[0], tmp_path) for seeds in ("1", "1, 2")]
     assert marks[0] == marks[1] != fingerprint(load("    seeds: [2]\n").jobs[0], tmp_path)
 
 
-def test_without_seeds_a_job_is_what_it_was(load):
+def test_a_job_without_seeds_is_one_run(load):
     assert [(job.name, job.seed, job.family) for job in load("    seeds: []\n").jobs] == [("a", 7, "a")]
 
 
@@ -52,7 +53,15 @@ def test_without_seeds_a_job_is_what_it_was(load):
         ("    seeds: [1]\n    matrix: {seed: [1, 2]}\n", "the job has seeds already; drop one of the two"),
     ],
 )
-def test_seeds_that_make_no_sense_are_complained_about(load, rest, reason):
+def test_invalid_seeds_are_refused(load, rest, reason):
     with pytest.raises(SpecError, match=reason) as caught:
         load(rest)
     assert all(complaint.line >= 5 for complaint in caught.value.complaints)
+
+
+@pytest.mark.parametrize(
+    ("name", "seed", "base"), [("a-seed-3", 3, "a"), ("a-seed-3", 4, "a-seed-3"), ("a", 3, "a")]
+)
+def test_the_base_name_is_the_run_name_without_its_seed(name, seed, base):
+    assert base_name(name, seed) == base
+    assert base_name(run_name(name, seed), seed) == name
