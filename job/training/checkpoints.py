@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from job.storage import artifacts
+from job.storage.documents import open_regular, parse_json, why
 from job.storage.file_names import short_fingerprint
 
 KEPT = 2
@@ -31,7 +32,6 @@ of the time goes into writing them."""
 
 _VERSION = 1
 _HEADER, _CHECKSUM = "header", "sha256"
-_UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
 
 _log = logging.getLogger(__name__)
 
@@ -99,8 +99,8 @@ class Checkpoints:
         for path in self._paths():
             try:
                 checkpoint = _read(path, self._fingerprint)
-            except _UNREADABLE as error:
-                _log.warning("checkpoint %s is skipped: %s", path.name, str(error) or type(error).__name__)
+            except Exception as error:  # for a damaged file NumPy and zipfile raise almost anything
+                _log.warning("checkpoint %s is skipped: %s", path.name, why(error))
             else:
                 if checkpoint is not None:
                     yield checkpoint
@@ -118,20 +118,29 @@ def _read(path: Path, fingerprint: str) -> Checkpoint | None:
     """Read a checkpoint; return None if it has another fingerprint.
 
     Raises:
-        *_UNREADABLE: the file is damaged or has another version.
+        Exception: the file is damaged or has another version.
     """
     # opened here because NumPy leaves a file that is not a zip to the garbage collector
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+    with open_regular(path) as file, zipfile.ZipFile(file) as archive:
+        _check_members(archive)
+    with open_regular(path) as file, np.load(file, allow_pickle=False) as arrays:
         content = {name: arrays[name] for name in arrays.files}
     checksum = content.pop(_CHECKSUM)
     if not np.array_equal(checksum, _digest(content)):
         raise ValueError("its checksum does not match its content")
-    header = json.loads(content.pop(_HEADER).tobytes())
+    header = parse_json(content.pop(_HEADER).tobytes(), finite=False)  # the best loss is infinite at first
     if header["version"] != _VERSION:
         raise ValueError(f"it has version {header['version']}, this program reads {_VERSION}")
     if header["fingerprint"] != fingerprint:
         return None
     return Checkpoint(header["step"], header["facts"], content)
+
+
+def _check_members(archive: zipfile.ZipFile) -> None:
+    """Refuse compressed members: they are not ours, and could unpack to more than the memory holds."""
+    for member in archive.infolist():
+        if member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size:
+            raise ValueError(f"its member {member.filename[:60]!r} is compressed")
 
 
 def _digest(content: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:

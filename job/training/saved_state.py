@@ -5,23 +5,39 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from job.process.stopping import Stop, Stopped
+from job.results.records import validated
+from job.results.sections import Count
 from job.training.checkpoints import Checkpoint, Checkpoints
 from job.training.history import HistoryRow
 from job.training.state import TrainingState
 
 _log = logging.getLogger(__name__)
 
-_FACTS = (
-    "step", "examples", "epochs", "over", "best_loss", "best_epoch", "waited",
-    "seconds", "train_seconds", "timed_examples", "compile_seconds",
-)  # fmt: skip
+
+@dataclass(kw_only=True)
+class _Facts:
+    """The facts of a checkpoint, by the names of `TrainingState`."""
+
+    step: Count
+    examples: Count
+    epochs: Count
+    over: bool
+    best_loss: float
+    best_epoch: Count | None
+    waited: Count
+    seconds: float
+    train_seconds: float
+    timed_examples: Count
+    compile_seconds: float
+    history: list[HistoryRow]
 
 
 @dataclass(frozen=True)
@@ -43,7 +59,7 @@ class StateKeeper:
         for checkpoint in self.checkpoints.found() if self.checkpoints else ():
             try:
                 return from_checkpoint(checkpoint, self.variables)
-            except (ValueError, TypeError, KeyError) as error:
+            except Exception as error:  # what it holds may be of any form
                 _log.warning("the checkpoint of step %s is skipped: %s", checkpoint.step, error)
         return None
 
@@ -72,7 +88,7 @@ def to_checkpoint(state: TrainingState, variables: Sequence[Any]) -> Checkpoint:
         state: the state of training.
         variables: variables of the model, with the states of its random numbers, and of the optimizer.
     """
-    facts = {name: getattr(state, name) for name in _FACTS}
+    facts = {field.name: getattr(state, field.name) for field in fields(_Facts)}
     arrays = {f"variable/{i}": np.asarray(v.numpy()) for i, v in enumerate(variables)}
     arrays |= {f"pending/{name}": values for name, values in state.pending.items()}
     arrays |= {f"best/{i}": weights for i, weights in enumerate(state.best_weights or ())}
@@ -88,7 +104,7 @@ def from_checkpoint(checkpoint: Checkpoint, variables: Sequence[Any]) -> Trainin
         variables: as of `to_checkpoint`; they are assigned.
 
     Raises:
-        ValueError: the checkpoint has other variables; nothing is changed.
+        Exception: the checkpoint has other variables, or facts of another form; nothing is changed.
     """
     groups: dict[str, dict[str, NDArray[Any]]] = {"variable": {}, "pending": {}, "best": {}}
     for key, array in checkpoint.arrays.items():
@@ -97,13 +113,13 @@ def from_checkpoint(checkpoint: Checkpoint, variables: Sequence[Any]) -> Trainin
     values = [groups["variable"].get(str(i)) for i in range(len(variables))]
     if [_shape_and_dtype(v.numpy()) for v in variables] != [_shape_and_dtype(v) for v in values]:
         raise ValueError("its variables are not those of the model")
+    facts = vars(validated(TypeAdapter(_Facts), dict(checkpoint.facts)))
+    began = time.perf_counter() - facts.pop("seconds")
+    best = [groups["best"][str(i)] for i in range(len(groups["best"]))]
+    state = TrainingState(groups["pending"], best_weights=best or None, began=began, **facts)
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
-    facts = dict(checkpoint.facts)
-    began = time.perf_counter() - facts.pop("seconds")
-    history = [HistoryRow(**row) for row in facts.pop("history")]
-    best = [groups["best"][str(i)] for i in range(len(groups["best"]))]
-    return TrainingState(groups["pending"], history=history, best_weights=best or None, began=began, **facts)
+    return state
 
 
 def _shape_and_dtype(array: Any) -> tuple[Any, ...] | None:

@@ -106,6 +106,36 @@ def test_nothing_is_unpickled(kept, caplog):
     assert "allow_pickle=False" in caplog.text
 
 
+def test_a_compressed_checkpoint_is_skipped_before_it_is_unpacked(kept, caplog):
+    kept.save(checkpoint(1))
+    (path,) = files(kept)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("variable/0.npy", bytes(1 << 27))
+    assert [*kept.found()] == []
+    assert "is compressed" in caplog.text
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.symlink("/dev/zero", path)])
+def test_what_is_no_regular_file_is_skipped(kept, caplog, make):
+    kept.save(checkpoint(1))
+    (path,) = files(kept)
+    path.unlink()
+    make(path)
+    assert [*kept.found()] == []
+    assert f"checkpoint {path.name} is skipped" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"PK", b"\x80\x04.", b"PK\x05\x06" + bytes(18), b"[" * 200_000, b"\x93NUMPY" + bytes(9)]
+)
+def test_a_file_of_anything_is_skipped(kept, caplog, content):
+    kept.save(checkpoint(1))
+    (path,) = files(kept)
+    path.write_bytes(content)
+    assert [*kept.found()] == []
+    assert "is skipped" in caplog.text
+
+
 def test_a_checkpoint_of_another_job_is_skipped(kept, caplog):
     Checkpoints(kept._directory, OTHER, 60.0).save(checkpoint(7))
     kept.save(checkpoint(1))

@@ -14,7 +14,7 @@ from job.spec.model_section import ModelSpec
 from job.spec.problem_sections import CopySpec
 from job.spec.training_section import EarlyStoppingSpec, OptimizerSpec, TrainingSpec
 from job.training.batch_groups import CallLimits
-from job.training.checkpoints import Checkpoints
+from job.training.checkpoints import Checkpoint, Checkpoints
 from job.training.compiled_loop import compile_loop
 from job.training.fit import fit
 
@@ -125,3 +125,20 @@ def test_training_leaves_a_checkpoint_of_its_end(tmp_path):
     assert next(kept.found()).step == result.steps
     assert next(kept.found()).facts["over"]
     assert result.resumed_from_step is None
+
+
+@pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize(
+    "change",
+    [{"step": "1"}, {"step": -1}, {"history": None}, {"history": [{}]}, {"over": "soon"}, {"best_loss": []}],
+)
+def test_a_checkpoint_whose_facts_are_wrong_changes_nothing(tmp_path, caplog, change):
+    kept = Checkpoints(tmp_path / "checkpoint", FINGERPRINT, 1e9)
+    with pytest.raises(Stopped):
+        fitted(model(3, ModelSpec(units=8)), kept, stop_after=1)
+    found = next(kept.found())
+    kept.save(Checkpoint(found.step, {**found.facts, **change}, found.arrays))
+    result = fitted(model(3, ModelSpec(units=8)), kept)
+    assert result.resumed_from_step is None
+    assert "is skipped" in caplog.text
+    assert rows(result.history) == rows(fitted(model(3, ModelSpec(units=8))).history)
