@@ -1,15 +1,34 @@
-"""Beam search: the likeliest symbol sequences among a few kept at every step."""
+"""Beam search: the best hypotheses among those kept at every step."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from job.decoding.step import Step, gather_states, repeat_states
 
 IMPOSSIBLE = -1e30
-"""Stands for a log-probability of minus infinity, and can be added to and divided without becoming NaN."""
+"""Replaces a log-probability of minus infinity; sums and quotients of it are never NaN."""
+
+
+class _Beam(NamedTuple):
+    """The loop variables of beam search, for N rows with K hypotheses each."""
+
+    t: Any
+    """Number of steps taken, a scalar int32."""
+    symbols: Any
+    """Last symbol of each hypothesis, (N, K) int32."""
+    ended: Any
+    """Whether each hypothesis is finished, (N, K) bool."""
+    lengths: Any
+    """Number of symbols of each hypothesis, the end id included, (N, K) int32."""
+    totals: Any
+    """Log-probability of each hypothesis, (N, K) float32."""
+    out: Any
+    """Symbols of each hypothesis, (N, K, max_length) int32, 0 after the end."""
+    states: Any
+    """States of the step function, a nest of tensors whose first axis has length N * K."""
 
 
 def beam_search(
@@ -23,72 +42,101 @@ def beam_search(
     width: int,
     length_penalty: float,
 ) -> tuple[Any, Any]:
-    """Decode a whole batch; stops when every hypothesis has ended. Meant to be called in a `tf.function`.
+    """Decode a batch by beam search, until every hypothesis has ended.
 
-    A hypothesis that ends keeps its place in the beam until better ones drive it out, so that a beam of
-    width 1 is greedy search. Scores are those of Wu et al. 2016 (GNMT), equation 14, without coverage:
-    log P(Y|X) / ((5 + |Y|) / 6) ** length_penalty, |Y| counting the end symbol.
+    Call it inside a `tf.function`. A finished hypothesis stays in the beam until better ones replace it, so a
+    beam of width 1 is greedy search. Scores follow Wu et al. 2016 (GNMT), equation 14, without the coverage
+    penalty: log P(Y|X) / ((5 + |Y|) / 6) ** length_penalty, where |Y| includes the end symbol.
 
     Args:
-        step: see `Step`; it is called with N * width rows, a row's hypotheses side by side.
-        states: before the first symbol, a nest of tensors whose first axis is N.
-        limits: (N,) int32, most symbols of each row, at most `max_length`.
-        start: id fed first.
-        end: id that ends a hypothesis; None to decode each row to its limit.
-        max_length: columns of the result.
-        width: K, hypotheses kept.
-        length_penalty: alpha; 0 ranks by log-probability alone.
+        step: Step function of the model; see `job.decoding.step.Step`. It is called with N * width rows, the
+            hypotheses of a row next to each other.
+        states: States before the first symbol, a nest of tensors whose first axis has length N.
+        limits: Maximum number of symbols of each row, (N,) int32, at most `max_length`.
+        start: Id of the first input symbol.
+        end: Id that ends a hypothesis; None to decode each row to its limit.
+        max_length: Number of columns of the result.
+        width: Number of hypotheses K that are kept for each row.
+        length_penalty: Exponent alpha of the length penalty; 0 ranks by log-probability alone.
 
     Returns:
-        symbols (N, K, max_length) int32, 0 after the end; scores (N, K) float32, best first.
+        The symbols of the hypotheses, (N, K, max_length) int32 with 0 after the end, and their scores, (N, K)
+        float32; best first.
     """
     rows = tf.shape(limits)[0] if limits.shape[0] is None else limits.shape[0]
 
-    # Shapes: symbols (N, K), the last of each hypothesis; ended (N, K); lengths (N, K), in symbols;
-    # totals (N, K), log-probabilities; out (N, K, max_length); states flat, first axis N * K.
-    def body(t: Any, symbols: Any, ended: Any, lengths: Any, totals: Any, out: Any, flat: Any) -> Any:
-        logits, flat = step(tf.reshape(symbols, [-1]), flat)
-        size = logits.shape[-1]
-        logs = tf.reshape(tf.nn.log_softmax(logits), [rows, width, size])
-        grown = _expand(logs, totals, ended)
-        lengths_grown = lengths + tf.cast(~ended, tf.int32)
-        ranked = grown / _penalty(lengths_grown, length_penalty)[:, :, None]
-        _, best = tf.math.top_k(tf.reshape(ranked, [rows, width * size]), width)
-        parent, symbols = best // size, best % size
-        totals = tf.gather(tf.reshape(grown, [rows, -1]), best, batch_dims=1)
-        lengths, ended, out = (tf.gather(x, parent, batch_dims=1) for x in (lengths_grown, ended, out))
-        symbols = tf.where(ended, 0, symbols)
-        out = tf.concat([out[:, :, :t], symbols[:, :, None], out[:, :, t + 1 :]], axis=2)
-        out = tf.ensure_shape(out, [limits.shape[0], width, max_length])
+    def body(*variables: Any) -> _Beam:
+        beam = _Beam(*variables)
+        logits, flat = step(tf.reshape(beam.symbols, [-1]), beam.states)
+        logs = tf.reshape(tf.nn.log_softmax(logits), [rows, width, logits.shape[-1]])
+        parent, grown = _select(beam, rows, logs, length_penalty)
+        out = tf.ensure_shape(grown.out, [limits.shape[0], width, max_length])
+        ended = grown.ended
         if end is not None:
-            ended = ended | tf.equal(symbols, end)
-        ended = ended | (lengths >= limits[:, None])
+            ended = ended | tf.equal(grown.symbols, end)
+        ended = ended | (grown.lengths >= limits[:, None])
         flat = gather_states(flat, tf.reshape(tf.range(rows)[:, None] * width + parent, [-1]))
-        return t + 1, symbols, ended, lengths, totals, out, flat
+        return _Beam(beam.t + 1, grown.symbols, ended, grown.lengths, grown.totals, out, flat)
 
-    first_only = tf.where(tf.range(width) == 0, 0.0, IMPOSSIBLE)  # the others would be copies of it
-    begin = (
-        tf.constant(0),
-        tf.fill([rows, width], tf.constant(start, tf.int32)),
-        tf.zeros([rows, width], tf.bool),
-        tf.zeros([rows, width], tf.int32),
-        tf.tile(first_only[None], [rows, 1]),
-        tf.zeros([rows, width, max_length], tf.int32),
-        repeat_states(states, width),
+    def unfinished(t: Any, symbols: Any, ended: Any, *_: Any) -> Any:
+        return (t < max_length) & ~tf.reduce_all(ended)
+
+    begin = _first_beam(states, rows, start, max_length, width)
+    result = tf.while_loop(unfinished, body, begin)
+    return result.out, result.totals / _penalty(result.lengths, length_penalty)
+
+
+def _first_beam(states: Any, rows: Any, start: int, max_length: int, width: int) -> _Beam:
+    """Return the loop variables before the first step."""
+    # The hypotheses of a row are equal before the first step: only the first may grow, or the beam would hold
+    # the same hypothesis several times.
+    first_only = tf.where(tf.range(width) == 0, 0.0, IMPOSSIBLE)
+    return _Beam(
+        t=tf.constant(0),
+        symbols=tf.fill([rows, width], tf.constant(start, tf.int32)),
+        ended=tf.zeros([rows, width], tf.bool),
+        lengths=tf.zeros([rows, width], tf.int32),
+        totals=tf.tile(first_only[None], [rows, 1]),
+        out=tf.zeros([rows, width, max_length], tf.int32),
+        states=repeat_states(states, width),
     )
-    result = tf.while_loop(lambda t, s, ended, *_: (t < max_length) & ~tf.reduce_all(ended), body, begin)
-    lengths, totals, out = result[3:6]
-    return out, totals / _penalty(lengths, length_penalty)
+
+
+def _select(beam: _Beam, rows: Any, logs: Any, length_penalty: float) -> tuple[Any, _Beam]:
+    """Extend every hypothesis by every symbol and keep the best K of each row.
+
+    Args:
+        beam: The loop variables before the step.
+        rows: Number of rows N, an int where it is known when the search is compiled, else a scalar tensor.
+        logs: Log-probability of each next symbol, (N, K, V) float32.
+        length_penalty: Exponent alpha of the length penalty.
+
+    Returns:
+        The index of the hypothesis that each selected one extends, (N, K) int32, and the loop variables with
+        the selected hypotheses; `t`, `ended` and `states` do not contain the new step yet.
+    """
+    width, size = logs.shape[1], logs.shape[2]
+    grown = _expand(logs, beam.totals, beam.ended)
+    lengths_grown = beam.lengths + tf.cast(~beam.ended, tf.int32)
+    ranked = grown / _penalty(lengths_grown, length_penalty)[:, :, None]
+    _, best = tf.math.top_k(tf.reshape(ranked, [rows, width * size]), width)
+    parent, symbols = best // size, best % size
+    totals = tf.gather(tf.reshape(grown, [rows, -1]), best, batch_dims=1)
+    lengths, ended, out = (tf.gather(x, parent, batch_dims=1) for x in (lengths_grown, beam.ended, beam.out))
+    symbols = tf.where(ended, 0, symbols)
+    out = tf.concat([out[:, :, : beam.t], symbols[:, :, None], out[:, :, beam.t + 1 :]], axis=2)
+    return parent, beam._replace(symbols=symbols, ended=ended, lengths=lengths, totals=totals, out=out)
 
 
 def _penalty(lengths: Any, alpha: float) -> Any:
+    """Return the length penalty of hypotheses; see `beam_search`."""
     return tf.pow((5.0 + tf.cast(lengths, tf.float32)) / 6.0, alpha)
 
 
 def _expand(logs: Any, totals: Any, ended: Any) -> Any:
-    """Return the log-probability of every hypothesis grown by every symbol, (N, K, V).
+    """Return the log-probability of every hypothesis extended by every symbol, (N, K, V) float32.
 
-    One that has ended grows by symbol 0 alone, at no cost.
+    A finished hypothesis is extended by symbol 0 alone, which leaves its log-probability unchanged.
     """
     stays = tf.where(tf.range(logs.shape[-1]) == 0, 0.0, IMPOSSIBLE)
     return totals[:, :, None] + tf.where(ended[:, :, None], stays, logs)

@@ -1,4 +1,4 @@
-"""Greedy search: the likeliest symbol at every step."""
+"""Greedy search: the most probable symbol at every step."""
 
 from __future__ import annotations
 
@@ -19,19 +19,21 @@ def greedy(
     max_length: int,
     limits: Any = None,
 ) -> Any:
-    """Decode a whole batch; stops when every row has ended. Meant to be called inside a `tf.function`.
+    """Decode a batch by greedy search, until every row has ended.
+
+    Call it inside a `tf.function`.
 
     Args:
-        step: the model, one symbol at a time.
-        states: before the first symbol.
-        rows: N, an int or a scalar tensor.
-        start: id fed first.
-        end: id that ends a row; None to decode exactly `max_length` symbols.
-        max_length: most symbols of a row, the end id included.
-        limits: (N,) int32, a lower bound of its own for each row; None for none.
+        step: Step function of the model; see `job.decoding.step.Step`.
+        states: States before the first symbol, a nest of tensors whose first axis has length N.
+        rows: Number of rows N, an int or a scalar tensor.
+        start: Id of the first input symbol.
+        end: Id that ends a row; None to decode each row to its maximum length.
+        max_length: Maximum number of symbols of a row, the end id included.
+        limits: Maximum number of symbols of each row, (N,) int32, where it is less than `max_length`.
 
     Returns:
-        (N, max_length) int32: each row's symbols, 0 after the end id.
+        The symbols of each row, (N, max_length) int32, with 0 after the end id.
     """
 
     def unfinished(t: Any, symbols: Any, ended: Any, *_: Any) -> Any:
@@ -52,6 +54,6 @@ def greedy(
         tf.fill([rows], tf.constant(start, tf.int32)),
         tf.zeros([rows], tf.bool),
         states,
-        tf.zeros([max_length, rows], tf.int32),
+        tf.zeros([max_length, rows], tf.int32),  # time-major: a step updates one contiguous row
     )
     return tf.transpose(tf.while_loop(unfinished, body, begin)[-1])

@@ -1,4 +1,4 @@
-"""Numbers, one after the other: each prediction is what the next one is made from."""
+"""Free-running forecast: each predicted number is the input of the next step."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from job.decoding.step import Step
 
 
 def rollout(step: Step, states: Any, *, first: Any, length: int) -> Any:
-    """Let a model run free over a whole batch. Meant to be called inside a `tf.function`.
+    """Forecast `length` numbers for each row of a batch.
+
+    Call it inside a `tf.function`.
 
     Args:
-        step: the model, one number at a time: (values (N,) float32, states) -> (values (N,) float32, next
-            states), where states are any nest of tensors whose first axis is N.
-        states: before the first number.
-        first: (N,) float32, fed first: the last known value.
-        length: T, how many numbers are predicted.
+        step: Step function of the model, for numbers instead of symbols: (values (N,) float32, states) ->
+            (values (N,) float32, next states).
+        states: States before the first number, a nest of tensors whose first axis has length N.
+        first: Input of the first step, (N,) float32: the last known value of each row.
+        length: Number of predicted values T.
 
     Returns:
-        (N, T) float32.
+        The predicted values, (N, T) float32.
     """
 
     def body(t: Any, values: Any, states: Any, out: Any) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""What a search asks of a model."""
+"""The step function that every search calls, and operations on its states."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from typing import Any
 import tensorflow as tf
 
 Step = Callable[[Any, Any], tuple[Any, Any]]
-"""(symbols (N,) int32, states) -> (logits (N, V) float32, next states). States are any nest of tensors whose
-first axis is N."""
+"""A function that decodes one symbol: (symbols (N,) int32, states) -> (logits (N, V) float32, next states).
+
+N is the number of rows and V the number of classes. The states are any nest of tensors whose first axis has
+length N.
+"""
 
 
 def repeat_states(states: Any, times: int) -> Any:
-    """Repeat each row of every tensor, side by side: first axis N -> N * times."""
+    """Repeat each row of every tensor, with the copies next to each other: first axis N -> N * times."""
     return tf.nest.map_structure(lambda x: tf.repeat(x, times, axis=0), states)
 
 
 def gather_states(states: Any, rows: Any) -> Any:
-    """Take rows, (M,) int32, of every tensor: first axis N -> M."""
+    """Select rows of every tensor by their indices, (M,) int32: first axis N -> M."""
     return tf.nest.map_structure(lambda x: tf.gather(x, rows), states)

@@ -1,3 +1,5 @@
+"""Free-running forecasts over small step functions."""
+
 import numpy as np
 import pytest
 import tensorflow as tf
