@@ -14,8 +14,7 @@ from job.batch.plan import write_marks
 from job.errors import DamagedResultError, OutputError
 from job.gating import batch_verdict
 from job.gating.recorded_batch import output_directory_of, read_recorded
-from job.reports.build import build_report
-from job.reports.report_files import write_reports
+from job.reports.report_files import build_report, write_reports
 from job.results.records import JobResult, Report
 from job.storage import artifacts
 from job.storage.artifacts import OutputPaths, prepare_output, refuse_links

@@ -19,8 +19,7 @@ from job.gating import batch_verdict
 from job.gating.merged_comparisons import merge_comparisons
 from job.gating.plan_file import PlanEntry, write_entries
 from job.gating.seed_summaries import seed_families, summarize_seeds
-from job.reports.build import build_report
-from job.reports.report_files import write_reports
+from job.reports.report_files import build_report, write_reports
 from job.results.records import Comparison, JobResult, Report
 from job.storage.artifacts import JobPaths, OutputPaths, prepare_output, refuse_links
 from job.storage.documents import read_regular

@@ -17,8 +17,9 @@ from rich.table import Column
 from rich.text import Text
 
 from job.batch.eta import Course
+from job.reports.content import headline, leading_metrics, metric_value, outcome_words
 from job.reports.escaping import json_document, terminal
-from job.reports.formatting import headline, leading_metrics, measured, outcome_words, plain
+from job.reports.formatting import plain
 from job.results.records import Failure, JobResult, Progress, Report, SetAside
 
 LINE_SECONDS = 30.0
@@ -102,7 +103,7 @@ class Log:
         self._course.finish(result)
         text = f"{result.name}: {outcome_words(result)}"
         for name in leading_metrics([result]):
-            text += f", {plain(name)} {measured(result, name, result.metrics[name])}"
+            text += f", {plain(name)} {metric_value(result, name, result.metrics[name])}"
         error = result.error.summary if result.error else None
         if result.error:  # the status says already that it was interrupted
             text += f": {result.error.message if result.status == 'interrupted' else error}"

@@ -92,8 +92,7 @@ class ReportGuard:
     def _write_reports(
         self, output: OutputPaths, exit_code: int, reasons: Sequence[str], unstarted: Sequence[str]
     ) -> None:
-        from job.reports.build import build_report
-        from job.reports.report_files import write_reports
+        from job.reports.report_files import build_report, write_reports
         from job.results.records import Verdict
 
         report = build_report(

@@ -19,8 +19,7 @@ from job.gating import batch_verdict, gates
 from job.gating.seed_summaries import seed_families, summarize_seeds
 from job.process import environment
 from job.process.stopping import Request
-from job.reports.build import build_report
-from job.reports.report_files import write_reports
+from job.reports.report_files import build_report, write_reports
 from job.results.job_files import list_files
 from job.results.records import FINISHED, Failure, JobResult, Progress, Report, SetAside, Status
 from job.results.trained_job import TrainedJob

@@ -35,14 +35,15 @@ FormatOption = Annotated[
 def compare(baseline: BaselineArgument, candidate: CandidateArgument, format: FormatOption = "text") -> None:
     """Compare a batch with a baseline: is anything worse by more than chance? Exits as a batch does."""
     from job.batch.baseline import compare_and_judge
-    from job.reports.comparison_tables import against_markdown, print_against
+    from job.reports.markdown import comparison_markdown
+    from job.reports.terminal import print_comparison
 
     form = choice("--format", format, ("text", "md", "json"))
     found, verdict = compare_and_judge(baseline, candidate)
     if form == "text":
-        print_against(found, open_console())
+        print_comparison(found, open_console())
     else:
-        typer.echo(json_document(found.to_json()) if form == "json" else against_markdown(found), nl=False)
+        typer.echo(json_document(found.to_json()) if form == "json" else comparison_markdown(found), nl=False)
     for reason in verdict.reasons:
         print_line(reason, err=True)
     if form != "text" and not verdict.exit_code:

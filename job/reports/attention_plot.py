@@ -1,6 +1,7 @@
-"""Where a model looked as it wrote -> `attention.svg`, a heat map a sample.
+"""Draw attention weights as `attention.svg`, a heat map per sample.
 
-Written out by hand: any token can stand in it, whatever fonts are here, and a map is a few paths.
+The SVG is written directly, without matplotlib: tokens may have characters that no local font has, and a map
+takes only a few paths.
 """
 
 from __future__ import annotations
@@ -11,24 +12,27 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from job.reports.drawing import printable
+from job.reports.svg import printable
 
 Sample = Mapping[str, Any]
-"""`source` and `predicted`, tokens; `weights`, (predicted, source) in 0..1; where only the first tokens are
-there, how many there were: `source_tokens`, `predicted_tokens`; `reserved`, which of `predicted` are no
-tokens of the data."""
+"""A row of a result's `attention`.
 
-_LEVELS = 20
-"""Shades of the weights: more cannot be told apart."""
+`source` and `predicted` are tokens; `weights` is (predicted, source) in 0..1. If only the first tokens are
+kept, `source_tokens` and `predicted_tokens` are the numbers before that. `reserved` has the indices of
+`predicted` that are reserved symbols, such as the end, and not tokens of the data.
+"""
+
+_SHADES = 20
+"""Number of shades of the weights: more cannot be told apart."""
 
 _DARKEST = (8, 48, 107)
 """Red, green, blue of weight 1; 0 is white."""
 
-_LABEL = 12
-"""Characters of a token that stand beside a map."""
+_MAX_LABEL = 12
+"""Characters of a token in a label."""
 
 _RESERVED = {"font-style": "italic", "fill": "#666"}
-"""Of the label of a reserved symbol, such as the end: a token of the data may be spelled the same."""
+"""Style of the label of a reserved symbol: a token of the data may be spelled the same."""
 
 _COLUMNS = 5
 
@@ -48,13 +52,13 @@ _WIDTH = 1000
 
 
 def attention_svg(attention: Sequence[Sample], correct: Sequence[bool | None], *, title: str) -> str:
-    """Draw attention weights, the source's tokens to the right, what was predicted downward.
+    """Draw attention weights: the columns are source tokens, the rows predicted tokens.
 
     The same weights give the same bytes. Each map is a group `sample-1`, `sample-2`, ...
 
     Args:
         attention: at least one sample.
-        correct: of each sample, whether the prediction is right.
+        correct: whether the prediction of each sample is right; None for numbers.
         title: the drawing's title.
 
     Returns:
@@ -82,9 +86,9 @@ def attention_svg(attention: Sequence[Sample], correct: Sequence[bool | None], *
     return tostring(root, encoding="unicode") + "\n"
 
 
-def _panel(root: Element, sample: Sample, number: int, right: bool | None, place: str) -> None:
-    verdict = "" if right is None else ", right" if right else ", wrong"
-    group = SubElement(root, "g", id=f"sample-{number}", transform=place)
+def _panel(root: Element, sample: Sample, number: int, correct: bool | None, transform: str) -> None:
+    verdict = "" if correct is None else ", right" if correct else ", wrong"
+    group = SubElement(root, "g", id=f"sample-{number}", transform=transform)
     _text(group, f"sample {number}{verdict}", 0, -6)
     _heat_map(group, sample)
 
@@ -100,7 +104,7 @@ def _heat_map(group: Element, sample: Sample) -> None:
         label = _text(group, token, -4, row * _CELL + 13, anchor="end")
         if row in reserved:
             label.attrib |= _RESERVED
-    level = _level(sources)
+    level = _fit_side_by_side(sources)
     for column, token in enumerate(sources):
         middle = column * _CELL + _CELL // 2
         if level:
@@ -109,15 +113,15 @@ def _heat_map(group: Element, sample: Sample) -> None:
             turned = _text(group, token, 0, 0, anchor="end")
             turned.set("transform", f"translate({middle + 4} {height + 4}) rotate(-90)")
     if cut := _cut(sample):
-        _text(group, cut, 0, height + _below(sources) + 12)
+        _text(group, cut, 0, height + _label_height(sources) + 12)
 
 
 def _shades(group: Element, weights: Sequence[Sequence[float]]) -> None:
-    """Draw a path for each shade that occurs."""
+    """Draw a path per shade that occurs."""
     squares: dict[int, list[str]] = defaultdict(list)
     for row, line in enumerate(weights):
         for column, weight in enumerate(line):
-            squares[round(weight * _LEVELS)].append(_square(column, row))
+            squares[round(weight * _SHADES)].append(_square(column, row))
     for shade, places in sorted(squares.items()):
         if shade:
             SubElement(group, "path", fill=_colour(shade), d="".join(places))
@@ -128,19 +132,19 @@ def _square(column: int, row: int) -> str:
 
 
 def _colour(shade: int) -> str:
-    mixed = (round(255 + (dark - 255) * shade / _LEVELS) for dark in _DARKEST)
+    mixed = (round(255 + (dark - 255) * shade / _SHADES) for dark in _DARKEST)
     return "#" + "".join(f"{part:02x}" for part in mixed)
 
 
 def _scale(root: Element, x: int, y: int) -> None:
-    """Draw what the shades mean."""
+    """Draw the legend of the shades."""
     group = SubElement(root, "g", id="scale", transform=f"translate({x} {y})")
-    for shade in range(_LEVELS + 1):
+    for shade in range(_SHADES + 1):
         SubElement(
             group, "rect", x=str(28 + 8 * shade), width="8", height="10", fill=_colour(shade), stroke="none"
         )
     _text(group, "0", 20, 9, anchor="end")
-    _text(group, "1, weight of a source token", 36 + 8 * (_LEVELS + 1), 9)
+    _text(group, "1, weight of a source token", 36 + 8 * (_SHADES + 1), 9)
 
 
 def _text(parent: Element, text: str, x: int, y: int, *, size: int = 11, anchor: str = "start") -> Element:
@@ -151,29 +155,30 @@ def _text(parent: Element, text: str, x: int, y: int, *, size: int = 11, anchor:
 
 
 def _labels(sample: Sample, side: str) -> list[str]:
-    return [printable(token, _LABEL) for token in sample[side]]
+    return [printable(token, _MAX_LABEL) for token in sample[side]]
 
 
 def _width(label: str) -> int:
-    """Return about how many pixels a label takes: East Asian characters are two wide."""
+    """Return the approximate width of a label in pixels: East Asian characters take two columns."""
     return _CHARACTER * sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in label)
 
 
-def _level(sources: Sequence[str]) -> bool:
-    """Return whether the labels have room side by side."""
+def _fit_side_by_side(sources: Sequence[str]) -> bool:
+    """Return whether the labels fit side by side, without turning them."""
     return all(_width(label) <= _CELL for label in sources)
 
 
-def _below(sources: Sequence[str]) -> int:
-    return _LINE if _level(sources) else max(map(_width, sources)) + 4
+def _label_height(sources: Sequence[str]) -> int:
+    return _LINE if _fit_side_by_side(sources) else max(map(_width, sources)) + 4
 
 
 def _height(sample: Sample) -> int:
     note = _LINE if _cut(sample) else 0
-    return len(sample["predicted"]) * _CELL + _below(_labels(sample, "source")) + note
+    return len(sample["predicted"]) * _CELL + _label_height(_labels(sample, "source")) + note
 
 
 def _cut(sample: Sample) -> str:
+    """Return how many tokens are shown of how many; empty if all are."""
     parts = [
         f"first {len(sample[side])} of {sample[f'{side}_tokens']} {name}"
         for side, name in (("source", "source tokens"), ("predicted", "predicted ones"))
@@ -183,15 +188,15 @@ def _cut(sample: Sample) -> str:
 
 
 def _description(attention: Sequence[Sample]) -> str:
-    told = (f"Sample {number}: {_told(sample)}." for number, sample in enumerate(attention, 1))
-    return " ".join(["Where the model looked most as it wrote each token.", *told])
+    samples = (f"Sample {number}: {_largest_weights(sample)}." for number, sample in enumerate(attention, 1))
+    return " ".join(["The source token with the largest weight for each predicted token.", *samples])
 
 
-def _told(sample: Sample) -> str:
+def _largest_weights(sample: Sample) -> str:
     sources, predictions = _labels(sample, "source"), _labels(sample, "predicted")
-    looks = [
+    pairs = [
         f"{token} at {sources[max(range(len(line)), key=line.__getitem__)]}"
         for token, line in zip(predictions, sample["weights"], strict=True)
         if line
     ]
-    return ", ".join(looks) or "nothing"
+    return ", ".join(pairs) or "nothing"

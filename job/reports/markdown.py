@@ -1,99 +1,99 @@
-"""A report -> `report.md`, GitHub-flavoured Markdown: the verdict, a table of jobs, a section a job.
+"""Write a report as `report.md`: the verdict, a table of jobs and a section per job, for GitHub.
 
-What comes from outside (sequences, error messages, file names) is escaped, so that it reads as it is and can
-neither break a table nor bring markup or HTML along.
+Text from outside (sequences, error messages, file names) is escaped, so that it reads unchanged and can
+neither break a table nor insert markup or HTML.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from job.reports.comparison_tables import against_markdown
-from job.reports.cutting import beginning, shrink, size
-from job.reports.escaping import code, prose
-from job.reports.formatting import (
-    absence,
+from job.reports.content import (
+    COMPARISON_COLUMNS,
+    comparison_cells,
+    comparison_remarks,
     counts,
-    gates,
     headline,
     metric_names,
-    origin,
-    outcome_words,
-    plain,
-    seconds,
+    missing_status,
+    overview_row,
+    remarks,
 )
-from job.reports.markup import table
-from job.reports.remarks import remarks
-from job.reports.section import brief_section, section, shown
-from job.results.records import JobResult, Report
+from job.reports.escaping import code, prose
+from job.reports.formatting import plain
+from job.reports.markdown_sections import brief_section, section
+from job.reports.tables import markdown_table
+from job.results.records import Comparison, JobResult, Report
 
-MOST_BYTES = 1_000_000
-"""GitHub takes a step summary of up to 1 MiB, and shows nothing of a larger one."""
+MAX_BYTES = 1_000_000
+"""GitHub accepts a step summary of up to 1 MiB, and shows nothing of a larger one."""
 
-_JOINT = "\n\n"
+_BLANK_LINE = "\n\n"
+_EMPHASIZED = {"regression", "improvement", "not_comparable"}
+"""Verdicts of a comparison in bold type."""
 
 
-def markdown(report: Report, most: int = MOST_BYTES) -> str:
-    """Return the file's text, in UTF-8 of at most `most` bytes.
+def markdown(report: Report, max_bytes: int = MAX_BYTES) -> str:
+    """Return the file's text, at most `max_bytes` bytes in UTF-8.
 
-    Where that is not enough, the jobs' sections are shortened to their metrics and then left out, those of
-    jobs that passed first and among them the last first; of more reasons than fill an eighth of the room, and
-    of more rows of the table than fill half of it, the first are shown. The text says what is missing.
+    If it would be larger, the sections of jobs are reduced to their metrics and then left out: first those of
+    jobs that passed, from last to first. Reasons beyond an eighth of the limit and rows of the table beyond
+    half of it are left out too. The text states what is missing.
 
     Args:
         report: of a batch.
-        most: at least 10,000.
+        max_bytes: at least 10,000.
     """
-    reasons, unsaid = beginning([f"- {prose(reason)}" for reason in report.verdict.reasons], most // 8)
-    lines, unlisted = beginning(_jobs(report), most // 2)
-    remarked, unremarked = beginning([f"- {prose(remark)}" for remark in remarks(report)], most // 16)
-    against, uncompared = beginning(_against(report), most // 8)
-    forms = [[section(result), brief_section(result), ""] for result in report.jobs]
-    room = most - size("\n".join([*reasons, *lines, *remarked, *against])) - 1000  # for the head and the note
-    chosen = shrink(forms, _order(report.jobs), room - len(forms) * len(_JOINT))
-    note = _note(unsaid, unlisted, unremarked, uncompared, chosen.count(1), chosen.count(2))
-    head = f"{counts(report)}. Started {prose(report.started_at)}, finished {prose(report.finished_at)}."
+    reasons, reasons_cut = first_lines(
+        [f"- {prose(reason)}" for reason in report.verdict.reasons], max_bytes // 8
+    )
+    lines, rows_cut = first_lines(_jobs(report), max_bytes // 2)
+    remark_lines, remarks_cut = first_lines([f"- {prose(text)}" for text in remarks(report)], max_bytes // 16)
+    comparison = comparison_markdown(report.comparison).splitlines() if report.comparison else []
+    comparison, comparison_cut = first_lines(comparison, max_bytes // 8)
+    versions = [[section(result), brief_section(result), ""] for result in report.jobs]
+    fixed = byte_count("\n".join([*reasons, *lines, *remark_lines, *comparison]))
+    room = max_bytes - fixed - 1000  # for the head and the note
+    chosen = choose_versions(
+        versions, _shortening_order(report.jobs), room - len(versions) * len(_BLANK_LINE)
+    )
+    cut = (reasons_cut, rows_cut, remarks_cut, comparison_cut, chosen.count(1), chosen.count(2))
     parts = [
         f"# {headline(report)}",
         "\n".join(reasons),
-        head,
-        note,
+        f"{counts(report)}. Started {prose(report.started_at)}, finished {prose(report.finished_at)}.",
+        _cut_note(cut),
         "\n".join(lines),
-        "\n".join(remarked),
-        "\n".join(against),
+        "\n".join(remark_lines),
+        "\n".join(comparison),
     ]
-    parts += [form[number] for form, number in zip(forms, chosen, strict=True)]
-    return _JOINT.join(filter(None, parts)) + "\n"
+    parts += [version[number] for version, number in zip(versions, chosen, strict=True)]
+    return _BLANK_LINE.join(filter(None, parts)) + "\n"
 
 
-def _order(results: Sequence[JobResult]) -> list[int]:
-    """Return in which order sections are given up: who reads a report looks for what went wrong."""
+def _shortening_order(results: Sequence[JobResult]) -> list[int]:
+    """Return the order in which sections are shortened: readers look for jobs that did not pass."""
     return sorted(range(len(results)), key=lambda i: (results[i].status != "passed", -i))
 
 
-def _against(report: Report) -> list[str]:
-    return against_markdown(report.comparison).splitlines() if report.comparison else []
+_CUT = (
+    "{:,} of the reasons",
+    "{:,} of the table's rows",
+    "{:,} of the remarks",
+    "{:,} lines of the comparison with the baseline",
+    "the samples and analysis of {:,} of the jobs",
+    "the sections of {:,} of the jobs",
+)
 
 
-def _note(reasons: int, rows: int, remarks: int, uncompared: int, brief: int, absent: int) -> str:
-    missing = [
-        what.format(number)
-        for number, what in (
-            (reasons, "{:,} of the reasons"),
-            (rows, "{:,} of the table's rows"),
-            (remarks, "{:,} of the remarks"),
-            (uncompared, "{:,} lines of the comparison with the baseline"),
-            (brief, "the samples and analysis of {:,} of the jobs"),
-            (absent, "the sections of {:,} of the jobs"),
-        )
-        if number
-    ]
-    listed = ", ".join(missing)
-    return f"**Cut to fit.** Left out here, but in `report.json`: {listed}." if missing else ""
+def _cut_note(numbers: Sequence[int]) -> str:
+    """Return the sentence on what was left out; `numbers` are in the order of `_CUT`."""
+    listed = ", ".join(text.format(number) for text, number in zip(_CUT, numbers, strict=True) if number)
+    return f"**Cut to fit.** Left out here, but in `report.json`: {listed}." if listed else ""
 
 
 def _jobs(report: Report) -> list[str]:
-    """Return the lines of the table of jobs; none where there is no job."""
+    """Return the lines of the table of jobs; none if there is no job."""
     if not report.jobs and not report.missing:
         return []
     metrics = metric_names(report.jobs)
@@ -101,19 +101,73 @@ def _jobs(report: Report) -> list[str]:
     columns = ["job", "status", *named, "gates", "parameters", "training", "done"]
     rows = [_job_row(result, metrics) for result in report.jobs]
     blank = [""] * (len(columns) - 2)
-    rows += [[code(name), f"**{absence(report)}**", *blank] for name in report.missing]
-    return table(columns, rows, "ll" + "r" * len(metrics) + "lrrl").splitlines()
+    rows += [[code(name), f"**{missing_status(report)}**", *blank] for name in report.missing]
+    return markdown_table(columns, rows, "ll" + "r" * len(metrics) + "lrrl").splitlines()
 
 
 def _job_row(result: JobResult, metrics: Sequence[str]) -> list[str]:
-    status = outcome_words(result) if result.status == "passed" else f"**{outcome_words(result)}**"
-    trained = result.timings.get("train_seconds")
-    return [
-        code(result.name),
-        status,
-        *(shown(result, name, result.metrics.get(name), absent="") for name in metrics),
-        gates(result),
-        f"{result.parameters:,}" if result.parameters else "",
-        "" if trained is None else seconds(trained),
-        origin(result),
+    row = overview_row(result, metrics)
+    status = row.status if result.status == "passed" else f"**{row.status}**"
+    values = map(prose, row.metrics)
+    return [code(row.job), status, *values, row.gates, row.parameters, row.training, row.done]
+
+
+def comparison_markdown(comparison: Comparison) -> str:
+    """Return a comparison with a baseline as a table, followed by a list of remarks."""
+    rows = []
+    for job in comparison.jobs:
+        verdict = plain(job.verdict)
+        for metric in job.metrics or (None,):
+            cells = map(prose, comparison_cells(metric))
+            rows.append([code(job.name), f"**{verdict}**" if job.verdict in _EMPHASIZED else verdict, *cells])
+    parts = [
+        f"## Against the baseline {code(comparison.baseline)}",
+        f"Its batch ended {prose(comparison.baseline_finished_at)}. "
+        "p-values are adjusted for all the tests (Holm).",
+        markdown_table(COMPARISON_COLUMNS, rows, "lllrrr"),
+        "\n".join(f"- {prose(text)}" for text in comparison_remarks(comparison)),
     ]
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+# --- cutting a text to a size -------------------------------------------------------------------------------
+
+
+def byte_count(text: str) -> int:
+    """Return the size of a text in UTF-8; a lone surrogate is written as `?`."""
+    return len(text.encode("utf-8", errors="replace"))
+
+
+def first_lines(lines: Sequence[str], room: int) -> tuple[list[str], int]:
+    """Return the first lines that fit into `room` bytes including line ends, and the number of the others."""
+    for number, line in enumerate(lines):
+        room -= byte_count(line) + 1
+        if room < 0:
+            return list(lines[:number]), len(lines) - number
+    return list(lines), 0
+
+
+def choose_versions(versions: Sequence[Sequence[str]], order: Sequence[int], room: int) -> list[int]:
+    """Choose a version of each text so that together they fit into `room` bytes, if that is possible.
+
+    All texts start with their longest version. In the given order each is replaced by its second version
+    until they fit, then in the same order by the third, and so on.
+
+    Args:
+        versions: of each text, from the longest to the shortest; the same number for each text.
+        order: indices of the texts, the first to be shortened first.
+        room: in bytes.
+
+    Returns:
+        the index of the version chosen for each text.
+    """
+    sizes = [[byte_count(version) for version in each] for each in versions]
+    chosen = [0] * len(versions)
+    excess = sum(each[0] for each in sizes) - room
+    for number in range(1, max(map(len, versions), default=0)):
+        for text in order:
+            if excess <= 0:
+                return chosen
+            excess -= sizes[text][number - 1] - sizes[text][number]
+            chosen[text] = number
+    return chosen

@@ -1,4 +1,4 @@
-"""A report -> `metrics.prom`, Prometheus' text format, as node_exporter's textfile collector reads it.
+"""Write a report as `metrics.prom`, in Prometheus' text format for node_exporter's textfile collector.
 
 https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
 """
@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from job.reports.content import judged_jobs
 from job.reports.escaping import prometheus_label
-from job.reports.formatting import judged_jobs
 from job.results.records import STATUSES, JobResult, Report
 
 PREFIX = "seq2seq_job_"
@@ -18,35 +18,36 @@ PREFIX = "seq2seq_job_"
 
 @dataclass
 class _Family:
-    """One metric: what it means, and its samples, each with its labels."""
+    """A metric: its description, and its samples with their labels."""
 
     name: str
     help: str
     samples: list[tuple[Mapping[str, str], float]] = field(default_factory=list)
 
-    def lines(self, everywhere: Mapping[str, str]) -> Iterator[str]:
+    def lines(self, common_labels: Mapping[str, str]) -> Iterator[str]:
+        """Yield the lines of the metric; `common_labels` are added to every sample."""
         name = PREFIX + self.name
         yield f"# HELP {name} {self.help}"
         yield f"# TYPE {name} gauge"
         for labels, value in self.samples:
-            told = {**labels, **everywhere}
-            pairs = ",".join(f'{key}="{prometheus_label(text)}"' for key, text in told.items())
+            all_labels = {**labels, **common_labels}
+            pairs = ",".join(f'{key}="{prometheus_label(text)}"' for key, text in all_labels.items())
             yield f"{name}{{{pairs}}} {value!r}" if pairs else f"{name} {value!r}"
 
 
 def metrics_text(report: Report, *, shard: str = "") -> str:
     """Return the file's text.
 
-    Every metric is a gauge. `name` is the job's; `job` is a label that Prometheus keeps for itself.
+    Every metric is a gauge. A job's name is the label `name`: Prometheus reserves the label `job`.
 
     Args:
-        report: the batch.
-        shard: such as `2-of-4`, a label of every sample where it is given: files of several shards may lie
-            in one directory.
+        report: of the batch.
+        shard: for instance `2-of-4`; if given, a label of every sample, because the files of several shards
+            may be in one directory.
     """
-    everywhere = {"shard": shard} if shard else {}
+    common_labels = {"shard": shard} if shard else {}
     families = [*_batch(report), *_jobs(report)]
-    return "".join(f"{line}\n" for family in families for line in family.lines(everywhere))
+    return "".join(f"{line}\n" for family in families for line in family.lines(common_labels))
 
 
 def _batch(report: Report) -> Iterator[_Family]:

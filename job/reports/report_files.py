@@ -1,12 +1,69 @@
-"""A report -> the files at the top of the output directory."""
+"""Build the report of a batch, and write it to the files at the top of the output directory."""
 
 from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
 
 from job.reports.junit import junit_xml
 from job.reports.markdown import markdown
 from job.reports.prometheus import metrics_text
-from job.results.records import Report
+from job.results.records import STATUSES, Comparison, JobResult, Report, SeedsSummary, SetAside, Verdict
 from job.storage.artifacts import OutputPaths, write_bytes, write_text
+
+
+def build_report(
+    results: Sequence[JobResult],
+    *,
+    started_at: datetime,
+    finished_at: datetime,
+    verdict: Verdict,
+    missing: Sequence[str] = (),
+    reused: Collection[str] = (),
+    comparison: Comparison | None = None,
+    seeds: Sequence[SeedsSummary] = (),
+    unstarted: Sequence[str] = (),
+    running: bool = False,
+    set_aside: Sequence[SetAside] = (),
+    unusable: Mapping[str, str] | None = None,
+) -> Report:
+    """Build the report of a batch.
+
+    Args:
+        results: in the plan's order.
+        started_at, finished_at: aware; written in UTC, to the second.
+        verdict: see `job.gating.batch_verdict.decide`.
+        missing: names of planned jobs without a result, in the plan's order.
+        reused: names of the jobs whose results this run reused; they are marked in the report.
+        comparison: with a baseline, if there is one.
+        seeds: summaries of the jobs that have several seeds.
+        unstarted: why this run has no plan, see `Report`.
+        running: whether the batch has not ended yet.
+        set_aside, unusable: see `Report`.
+    """
+    jobs = tuple(replace(result, reused=result.reused or result.name in reused) for result in results)
+    totals: dict[str, int] = {status: sum(job.status == status for job in jobs) for status in STATUSES}
+    totals["missing"] = len(missing)
+    return Report(
+        started_at=_utc(started_at),
+        finished_at=_utc(finished_at),
+        exit_code=verdict.exit_code,
+        totals=totals,
+        jobs=jobs,
+        verdict=verdict,
+        missing=tuple(missing),
+        comparison=comparison,
+        seeds=tuple(seeds),
+        unstarted=tuple(unstarted),
+        running=running,
+        set_aside=tuple(set_aside),
+        unusable=dict(unusable or {}),
+    )
+
+
+def _utc(time: datetime) -> str:
+    return time.astimezone(timezone.utc).isoformat(timespec="seconds")
 
 
 def write_reports(output: OutputPaths, report: Report) -> None:

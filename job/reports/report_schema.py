@@ -1,4 +1,4 @@
-"""The JSON Schema of `report.json`, from the dataclasses of `job.results` and their docstrings."""
+"""Generate the JSON Schema of `report.json` from the dataclasses of `job.results` and their docstrings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ARGUMENT = re.compile(r"^ {4}(\w+(?:, \w+)*): (.*?)(?=^ {4}\w|\Z)", re.MULTILIN
 def report_schema() -> Schema:
     """Return the JSON Schema (2020-12) of a `report.json` of this version.
 
-    What a program of an earlier day left out is optional, and keys that it does not know are allowed.
+    Fields that earlier versions did not write are optional, and unknown keys are allowed.
     """
     schema = TypeAdapter(Report).json_schema(schema_generator=WithoutTitles)
     for definition in (schema, *schema["$defs"].values()):
@@ -27,7 +27,7 @@ def report_schema() -> Schema:
 
 
 def _describe(definition: dict[str, Any]) -> None:
-    """Turn a docstring with a section `Args:` into descriptions of the whole and of its properties."""
+    """Move the `Args:` section of a description, a docstring, to the descriptions of the properties."""
     text, _, arguments = definition["description"].partition("\n\nArgs:\n")
     definition["description"] = _line(text)
     for names, meaning in _ARGUMENT.findall(arguments):

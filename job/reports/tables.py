@@ -1,14 +1,14 @@
-"""Tables on the terminal and in logs, in which names stay whole however few columns there are.
+"""Lay out tables on the terminal, in logs and in Markdown.
 
-A table that is too wide for the console has a line of its own for each name, and the other cells in a line
-below it; where those do not fit either, each cell has a line, after its title. So no name is folded, cut or
-mixed up with another, and no value is left out. A name that is itself wider than the console is written on
-one line nevertheless: terminals wrap it, and in a log it can be searched for.
+On the terminal, names are never folded or cut. A table that is too wide for the console has each name on a
+line of its own and the other cells on the line below; if those do not fit either, each cell is on a line,
+after its title. A name that is itself wider than the console is still written on one line: terminals wrap it,
+and it can be searched for in a log.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -19,7 +19,7 @@ from rich.text import Text
 from job.reports.escaping import terminal
 
 Cell = str | Text
-"""What stands in a table, from outside or not: it is escaped here. `Text` for one in a style."""
+"""Content of a cell; it is escaped here. `Text` for a styled one."""
 
 _INDENT = "  "
 
@@ -29,8 +29,8 @@ class Column:
     """A column of a table.
 
     Args:
-        title: above it; line ends divide it into several lines, a soft hyphen before one a word.
-        right: whether it is aligned at its right side, as numbers are.
+        title: may have several lines; a soft hyphen before a line end divides a word.
+        right: align cells to the right, as for numbers.
     """
 
     title: str
@@ -48,13 +48,13 @@ class Column:
 
 
 def print_table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], console: Console) -> None:
-    """Print a table as wide as the console at most, names apart.
+    """Print a table that, apart from long names, is at most as wide as the console.
 
     Args:
-        columns: the first is that of the names.
-        rows: cells in the order of the columns; those at the end may be left out. A row whose name is that of
-            the row before it, or is empty, belongs to it.
-        console: where to.
+        columns: the first one has the names.
+        rows: cells in the order of the columns; cells at the end may be omitted. A row whose name is empty,
+            or the same as in the row before, belongs to that row.
+        console: where to print.
     """
     blank = [Text()] * len(columns)
     table = [[*map(_safe, row), *blank[len(row) :]] for row in rows]
@@ -90,11 +90,11 @@ class _Grid:
 
     @property
     def width(self) -> int:
-        """In columns of the terminal."""
+        """Width of the grid, in columns of the terminal."""
         return sum(self._widths) + len(self._gap) * (len(self._widths) - 1)
 
     def head(self, rule: str) -> Iterator[Text]:
-        """Yield the lines of the titles, and a rule."""
+        """Yield the lines of the titles, then a horizontal rule."""
         height = max((len(column.titles) for column in self._columns), default=0)
         padded = [[""] * (height - len(column.titles)) + column.titles for column in self._columns]
         for titles in zip(*padded, strict=True):
@@ -102,7 +102,7 @@ class _Grid:
         yield Text(rule * self.width)
 
     def lines(self) -> Iterator[Text]:
-        """Yield a line a row."""
+        """Yield a line per row."""
         return map(self._line, self._rows)
 
     def _line(self, cells: Sequence[Text]) -> Text:
@@ -115,7 +115,7 @@ class _Grid:
 
 
 def _stacked(names: Column, rows: Sequence[Sequence[Text]], grid: _Grid, rule: str) -> list[Text]:
-    """Return the lines of a table with a line for each name, and the row's other cells below it."""
+    """Return the lines of a table with a line for each name and the other cells of the row below it."""
     lines = [Text(names.name, style="bold"), *(Text(_INDENT) + line for line in grid.head(rule))]
     for name, line in zip_longest(_new_names(rows), grid.lines()):
         lines += [name] if name is not None else []
@@ -138,10 +138,22 @@ def _listed(columns: Sequence[Column], rows: Sequence[Sequence[Text]]) -> list[T
 
 
 def _new_names(rows: Sequence[Sequence[Text]]) -> Iterator[Text | None]:
-    """Yield the name of each row, None where it belongs to the row before."""
+    """Yield the name of each row, or None if the row belongs to the one before."""
     last = None
     for row in rows:
         name = row[0]
         new = last is None or (name.plain and name.plain != last)
         last = name.plain if new else last
         yield name if new else None
+
+
+def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]], alignment: str) -> str:
+    """Return a table in Markdown.
+
+    Args:
+        columns: titles, in Markdown.
+        rows: cells, in Markdown.
+        alignment: `l` or `r` for each column.
+    """
+    rule = ["---:" if side == "r" else "---" for side in alignment]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in [columns, rule, *rows])

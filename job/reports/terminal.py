@@ -1,56 +1,60 @@
-"""A report -> a table on the terminal, or in a log."""
+"""Print a report, or a comparison with a baseline, as a table on the terminal or in a log."""
 
 from __future__ import annotations
 
 from rich.console import Console
 from rich.text import Text
 
-from job.reports.comparison_tables import print_against
-from job.reports.escaping import terminal
-from job.reports.formatting import (
-    absence,
+from job.reports.content import (
+    COMPARISON_COLUMNS,
+    comparison_cells,
+    comparison_remarks,
+    comparison_source,
     counts,
-    gates,
     headline,
     leading_metrics,
-    measured,
-    origin,
-    outcome_words,
+    missing_status,
     outlook,
-    plain,
-    seconds,
+    overview_row,
+    remarks,
 )
-from job.reports.remarks import remarks
+from job.reports.escaping import terminal
+from job.reports.formatting import plain
 from job.reports.tables import Cell, Column, print_table
-from job.results.records import JobResult, Report
+from job.results.records import Comparison, JobResult, Report
 
-_OUTLOOKS = {"good": "bold green", "plain": "bold", "bad": "bold red"}
-_STYLES = {
+_OUTLOOK_STYLES = {"good": "bold green", "plain": "bold", "bad": "bold red"}
+_STATUS_STYLES = {
     "trained": "",
     "passed": "green",
-    "gate_failed": "yellow",
+    "gate failed": "yellow",
     "failed": "red",
     "interrupted": "magenta",
 }
+_VERDICT_STYLES = {"regression": "bold red", "improvement": "green", "not_comparable": "magenta"}
 
 
 def print_summary(report: Report, console: Console) -> None:
-    """Print a row a job, what a comparison found, then the verdict and its reasons.
+    """Print a row per job, the comparison with a baseline if there is one, then the verdict and its reasons.
 
     Args:
-        report: the batch.
-        console: where to; see `tables` for what becomes of the table in a narrow one.
+        report: of the batch.
+        console: where to print; see `job.reports.tables` for how the table adapts to a narrow one.
     """
     _print_table(report, console)
     for remark in remarks(report):
-        console.print(Text(f"  - {terminal(remark)}"), soft_wrap=True)
+        _print_item(remark, console)
     if report.comparison:
-        print_against(report.comparison, console)
+        print_comparison(report.comparison, console)
     console.print(Text(f"\n{counts(report)}"))
-    console.print(Text(headline(report), style=_OUTLOOKS[outlook(report)]), soft_wrap=True)
+    console.print(Text(headline(report), style=_OUTLOOK_STYLES[outlook(report)]), soft_wrap=True)
     for reason in report.verdict.reasons:
-        line = Text(f"  - {terminal(reason)}")
-        console.print(line, soft_wrap=True)  # unbroken, so that grep finds it in a log
+        _print_item(reason, console)
+
+
+def _print_item(text: str, console: Console) -> None:
+    """Print an item of a list on one line, so that grep finds it in a log."""
+    console.print(Text(f"  - {terminal(text)}"), soft_wrap=True)
 
 
 def _print_table(report: Report, console: Console) -> None:
@@ -63,22 +67,34 @@ def _print_table(report: Report, console: Console) -> None:
         Column("training", right=True),
         Column(""),
     ]
+    missing = Text(missing_status(report), style="" if report.running else "red")
     rows = [_row(result, metrics) for result in report.jobs]
-    rows += [[name, Text(absence(report), style="" if report.running else "red")] for name in report.missing]
+    rows += [[name, missing] for name in report.missing]
     print_table(columns, rows, console)
 
 
 def _row(result: JobResult, metrics: tuple[str, ...]) -> list[Cell]:
-    values = [
-        measured(result, name, result.metrics[name], brief=True) if name in result.metrics else ""
-        for name in metrics
-    ]
-    status, trained = outcome_words(result), result.timings.get("train_seconds")
-    return [
-        result.name,
-        Text(status, style=_STYLES.get(status, "")),
-        *values,
-        gates(result),
-        "" if trained is None else seconds(trained),
-        origin(result),
-    ]
+    row = overview_row(result, metrics, brief=True)
+    status = Text(row.status, style=_STATUS_STYLES.get(row.status, ""))
+    return [row.job, status, *row.metrics, row.gates, row.training, row.done]
+
+
+def print_comparison(comparison: Comparison, console: Console) -> None:
+    """Print a row per compared metric, and remarks below.
+
+    Args:
+        comparison: of a batch with its baseline.
+        console: where to print; see `job.reports.tables` for how the table adapts to a narrow one.
+    """
+    source = terminal(comparison_source(comparison))
+    console.print(Text(f"\nAgainst the baseline {source}"), soft_wrap=True)
+    columns = [Column(title, right=number > 2) for number, title in enumerate(COMPARISON_COLUMNS)]
+    rows: list[list[Cell]] = []
+    for job in comparison.jobs:
+        for number, metric in enumerate(job.metrics or (None,)):
+            verdict = Text(plain(job.verdict), style=_VERDICT_STYLES.get(job.verdict, ""))
+            names: list[Cell] = ["", ""] if number else [job.name, verdict]
+            rows.append([*names, *comparison_cells(metric)])
+    print_table(columns, rows, console)
+    for remark in comparison_remarks(comparison):
+        _print_item(remark, console)

@@ -9,9 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from job.reports.drawing import svg
 from job.reports.formatting import plain, quantity
-from job.reports.html import data_uri, template
+from job.reports.html import template
+from job.reports.html_pictures import data_uri
+from job.reports.svg import svg
 from job.trend.metric_series import Change, LeftOut, Run, Series, changes, dropped
 from job.trend.trend_lines import lines, title
 from job.trend.trend_verdict import judge_trend

@@ -5,8 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 
 from job.gating import batch_verdict
-from job.reports.build import build_report
-from job.reports.report_files import write_reports
+from job.reports.report_files import build_report, write_reports
 from job.results.data_facts import DataFacts
 from job.results.records import Artifact, JobResult, Prediction
 from job.storage.artifacts import prepare_output

@@ -20,8 +20,7 @@ from job.batch.run import run_batch
 from job.cli import app as cli
 from job.errors import BAD_BASELINE, BAD_USAGE, FAILED
 from job.gating import batch_verdict
-from job.reports.build import build_report
-from job.reports.report_files import write_reports
+from job.reports.report_files import build_report, write_reports
 from job.results.data_facts import DataFacts
 from job.results.job_files import list_files
 from job.results.records import JobResult, Report

@@ -15,8 +15,7 @@ from job.batch.merge import merge_reports
 from job.batch.plan import write_marks
 from job.errors import BAD_USAGE, OutputError
 from job.gating import batch_verdict
-from job.reports.build import build_report
-from job.reports.report_files import write_reports
+from job.reports.report_files import build_report, write_reports
 from job.results.records import GateOutcome, Report
 from job.storage import artifacts
 from job.storage.artifacts import OutputPaths, prepare_output

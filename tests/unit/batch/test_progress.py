@@ -11,7 +11,7 @@ from sample_jobs import job_result
 
 from job.batch import progress
 from job.batch.progress import EVENTS, LiveLog, Log, describe, duration
-from job.reports.build import build_report
+from job.reports.report_files import build_report
 from job.results.records import Failure, Progress, SetAside, Verdict
 
 STEP = Progress(step=50, steps=1000, loss=1.23456, token_accuracy=0.5, examples_per_second=12345.6)

@@ -15,8 +15,7 @@ from job.batch.plan import make_plan, write_plan
 from job.cli import app as cli
 from job.gating import batch_verdict, gates
 from job.process.stopping import Request, Stopped
-from job.reports.build import build_report
-from job.reports.report_files import write_reports
+from job.reports.report_files import build_report, write_reports
 from job.results.records import Artifact, JobResult, Report
 from job.spec.loading import load_spec
 from job.storage.artifacts import OutputPaths, prepare_output

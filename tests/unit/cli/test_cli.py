@@ -28,7 +28,7 @@ from job.errors import (
 )
 from job.process import environment
 from job.process.stopping import Request, Stopped
-from job.reports.build import build_report
+from job.reports.report_files import build_report
 from job.results.records import Verdict
 from job.workers import limits as resources
 

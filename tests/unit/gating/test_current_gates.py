@@ -18,8 +18,7 @@ from job.gating.metric_tests import metric_comparison
 from job.gating.plan_file import PlanEntry, write_entries
 from job.gating.recorded_batch import read_recorded
 from job.gating.significance_tests import mcnemar
-from job.reports.build import build_report
-from job.reports.report_files import write_reports
+from job.reports.report_files import build_report, write_reports
 from job.results.records import Comparison, JobComparison, Report
 from job.spec.gate_section import GateSpec
 from job.spec.problem_sections import CopySpec

@@ -11,7 +11,7 @@ from recording import a_forecast, a_job, a_run, leave, right_and_wrong
 from job.batch.baseline import compare_recorded
 from job.errors import BAD_BASELINE, GATE_FAILED, OK, BaselineError
 from job.gating.batch_verdict import comparison_findings, conclude
-from job.reports.comparison_tables import against_markdown
+from job.reports.markdown import comparison_markdown
 from job.results.data_facts import DataFacts
 from job.results.records import Failure
 
@@ -49,7 +49,7 @@ def test_a_metric_that_the_candidate_lacks_is_a_regression(tmp_path, change):
     assert job.verdict == "regression"
     assert job.reason == "sequence_accuracy was 0.99 and is missing or not a finite number now"
     assert conclude(comparison_findings([job])).exit_code == GATE_FAILED
-    assert job.reason in against_markdown(compare_recorded(first, second)).replace("\\", "")
+    assert job.reason in comparison_markdown(compare_recorded(first, second)).replace("\\", "")
 
 
 @pytest.mark.parametrize("change", BROKEN)

@@ -9,7 +9,7 @@ import pytest
 from sample_results import BROKEN, SHORT, STOPPED, TUTORIAL
 
 from job.gating.batch_verdict import decide
-from job.reports.build import build_report
+from job.reports.report_files import build_report
 from job.results.records import JobResult, Report
 
 GOLDEN = Path(__file__).parents[2] / "golden"

@@ -70,7 +70,7 @@ def test_is_described_for_screen_readers():
     assert root.get("role") == "img"
     assert root.findtext(f"{SVG}title") == "a <b>"
     assert root.findtext(f"{SVG}desc") == (
-        "Where the model looked most as it wrote each token. Sample 1: 48 at 48, 12 at 12. "
+        "The source token with the largest weight for each predicted token. Sample 1: 48 at 48, 12 at 12. "
         "Sample 2: <end> at a."
     )
 

@@ -7,20 +7,21 @@ import xml.etree.ElementTree as ET
 from dataclasses import replace
 
 import pytest
+from pages import NASTY, rendered
 from rich.console import Console
 from sample_results import BROKEN, SHORT, TUTORIAL
 
 from job.batch.progress import Log
 from job.reports import escaping
-from job.reports.comparison_tables import against_markdown, print_against
-from job.reports.drawing import svg
+from job.reports.escaping import code, fenced, prose
 from job.reports.github import workflow_commands
 from job.reports.html import html_page
 from job.reports.junit import junit_xml
-from job.reports.markdown import markdown
+from job.reports.markdown import comparison_markdown, markdown
 from job.reports.prometheus import metrics_text
+from job.reports.svg import svg
 from job.reports.tables import Column, print_table
-from job.reports.terminal import print_summary
+from job.reports.terminal import print_comparison, print_summary
 from job.results.records import Comparison, Failure, JobComparison, Prediction
 from job.storage.artifacts import OutputPaths
 
@@ -152,9 +153,9 @@ def test_workflow_commands_are_one_line_each_and_ours_alone(hostile):
 
 def test_a_comparison_on_the_terminal_and_as_markdown(hostile):
     file = io.StringIO()
-    print_against(hostile.comparison, Console(file=file, width=60))
+    print_comparison(hostile.comparison, Console(file=file, width=60))
     assert "[red]no[/red]" in safe(file.getvalue())
-    safe(against_markdown(hostile.comparison))
+    safe(comparison_markdown(hostile.comparison))
 
 
 def test_drawings_have_no_character_that_xml_forbids():
@@ -214,3 +215,45 @@ def test_prose_leaves_numbers_alone():
 def test_long_text_is_cut_to_the_length_asked_for():
     assert escaping.shortened("abcdef", 4) == "abc…"
     assert escaping.shortened("abcd", 4) == "abcd"
+
+
+# --- Markdown -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_code_shows_the_exact_text_in_a_table_cell(text):
+    page = rendered(f"| head | next |\n| --- | --- |\n| {code(text)} | end |")
+    assert [cell.strip() for cell in page.cells[2:]] == [text, "end"]
+    assert set(page.elements) == {"table", "thead", "tbody", "tr", "th", "td", "code"}
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\nb\r", "a␊b␍"),
+        (" a  b ", "␣a ␣b␣"),
+        ("   ", "␣␣␣"),
+        ("\ta", "␉a"),
+        ("x" * 201, "x" * 199 + "…"),
+    ],
+)
+def test_code_makes_what_would_be_lost_visible(text, shown):
+    assert rendered(code(text)).text.strip() == shown
+
+
+def test_code_of_nothing_says_so():
+    assert code("") == "*(empty)*"
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_prose_shows_the_exact_text_without_markup(text):
+    page = rendered(prose("see " + text))
+    assert page.text.strip() == "see " + text
+    assert page.elements == ["p"]
+
+
+@pytest.mark.parametrize("text", ["plain", "```\nx\n```", "````", "<b>&amp;</b>\n# no heading"])
+def test_a_fence_holds_any_text(text):
+    page = rendered(fenced(text) + "\n\nafter")
+    assert page.elements == ["pre", "code", "p"]
+    assert page.text.split() == [*text.split(), "after"]

@@ -3,9 +3,8 @@ from dataclasses import replace
 import pytest
 from sample_results import BROKEN, SHORT, TUTORIAL
 
-from job.reports.cutting import size
-from job.reports.github import MOST_ANNOTATIONS, workflow_commands, write_summary
-from job.reports.markdown import MOST_BYTES, markdown
+from job.reports.github import MAX_ANNOTATIONS, workflow_commands, write_summary
+from job.reports.markdown import MAX_BYTES, byte_count, markdown
 from job.results.records import Comparison, Failure, JobComparison, SpeedComparison
 
 ACTIONS = {"GITHUB_ACTIONS": "true"}
@@ -32,9 +31,9 @@ def test_success_needs_no_words(make_report):
 @pytest.mark.parametrize(("count", "lines"), [(9, 9), (10, 10), (11, 10), (500, 10)])
 def test_at_most_ten_of_which_the_last_counts_the_others(make_report, count, lines):
     found = workflow_commands(make_report(*(replace(SHORT, name=f"j{i}") for i in range(count))), ACTIONS)
-    assert len(found) == lines <= MOST_ANNOTATIONS
+    assert len(found) == lines <= MAX_ANNOTATIONS
     assert found[0].split("::")[-1].startswith("job j0 failed its gate")
-    if count > MOST_ANNOTATIONS:
+    if count > MAX_ANNOTATIONS:
         assert found[-1].endswith(f"::{count - 9} more, see the summary of this step or report.md")
 
 
@@ -78,13 +77,13 @@ def test_the_summary_of_a_step_is_the_report_without_its_pictures(mixed, summary
 
 
 def test_it_is_appended_and_together_still_fits(make_report, summary):
-    summary.write_bytes(b"x" * (MOST_BYTES - 50_000) + b"\n")
+    summary.write_bytes(b"x" * (MAX_BYTES - 50_000) + b"\n")
     report = make_report(*(replace(TUTORIAL, name=f"job-{i}") for i in range(100)))
-    assert size(markdown(report)) > 100_000
+    assert byte_count(markdown(report)) > 100_000
     write_summary(report, {"GITHUB_STEP_SUMMARY": str(summary)})
     content = summary.read_bytes()
     assert content.startswith(b"xxx")
-    assert MOST_BYTES - 10_000 < len(content) <= MOST_BYTES < 2**20
+    assert MAX_BYTES - 10_000 < len(content) <= MAX_BYTES < 2**20
     assert b"**Cut to fit.**" in content
     write_summary(report, {"GITHUB_STEP_SUMMARY": str(summary)})  # no room is left
     assert summary.read_bytes() == content

@@ -82,7 +82,9 @@ def test_where_drawings_would_be_too_many_those_of_jobs_that_passed_are_linked_t
     directory.mkdir()
     for file in FILES:
         (directory / file).write_text(DRAWING.format("failed"), "utf-8")
-    text = html_page(make_report(TUTORIAL, failed), output, most=4 * len(DRAWING.format("failed")))
+    text = html_page(
+        make_report(TUTORIAL, failed), output, max_picture_bytes=4 * len(DRAWING.format("failed"))
+    )
     assert drawings(text) == [DRAWING.format("failed")] * 4
     assert section(text, "tutorial").count("left out of this page") == 4
     assert 'href="jobs/tutorial/curves.svg"' in section(text, "tutorial")
@@ -131,11 +133,11 @@ def test_wrong_samples_are_marked_against_each_reference_and_right_ones_are_not(
     assert "right" not in rows[3]
 
 
-def test_a_number_that_missed_its_bar_never_reads_as_cleared(make_report, output):
+def test_a_number_that_failed_its_gate_never_reads_as_passed(make_report, output):
     text = section(html_page(make_report(SHORT), output), SHORT.name)
     assert "98.996 %" in text
-    assert re.findall(r'<span class="badge \w+" data-symbol=".">(cleared|missed)</span>', text) == [
-        *("missed", "cleared", "missed"),
+    assert re.findall(r'<span class="badge \w+" data-symbol=".">(passed|failed)</span>', text) == [
+        *("failed", "passed", "failed"),
     ]
 
 
@@ -184,7 +186,7 @@ def test_the_comparison_shows_what_changed_and_which_examples_flipped(make_repor
     assert page.cells[at + 5] == "McNemar's exact test: 50 lost, 1 won; settled"
     assert "only the baseline has it" in page.cells
     assert '<td class="text">3 2 1</td><td class="text">3 <mark>&lt;i&gt;</mark> 1</td></tr>' in text
-    assert "Right before and wrong now: 50, the first 1 of them" in page.text
+    assert "Right in the baseline and wrong in the candidate: 50, the first 1 of them" in page.text
     assert "Slower: train examples per second is 100 examples/second, was 300 examples/second." in page.text
 
 
@@ -202,7 +204,7 @@ def test_several_seeds_have_their_mean_and_their_gate(make_report, output):
     at = page.cells.index("40.00 % to 80.00 %")
     assert page.cells[at - 4 : at] == ["t", "sequence accuracy", "60.00 %", "10.00 %"]
     assert page.cells[at + 1] == "2 of 3"
-    assert page.cells[at + 2] == "at least 90.00 %: missed; 5 seeds would settle it"
+    assert page.cells[at + 2] == "at least 90.00 %: failed; 5 seeds would settle it"
 
 
 def test_an_interrupted_job_has_not_failed(make_report, output):

@@ -10,8 +10,7 @@ import pytest
 from pages import NASTY, rendered
 from sample_results import BROKEN, SHORT, STOPPED, TUTORIAL
 
-from job.reports.cutting import size
-from job.reports.markdown import MOST_BYTES, markdown
+from job.reports.markdown import MAX_BYTES, byte_count, choose_versions, first_lines, markdown
 from job.results.data_facts import DataFacts, Separators, TokenCounts
 from job.results.records import Failure, Prediction
 
@@ -92,12 +91,12 @@ def test_a_job_that_was_stopped_says_by_what_and_has_not_failed(make_report):
     assert "Failed" not in section
 
 
-def test_a_job_that_was_cut_off_and_went_on_says_from_where(make_report):
+def test_a_resumed_job_says_from_which_step(make_report):
     def text(step):
         return markdown(make_report(replace(SHORT, data=replace(SHORT.data, resumed_from_step=step))))
 
-    assert " It was cut off, and went on from step 1,234." in text(1234)
-    assert text(1234).replace(" It was cut off, and went on from step 1,234.", "") == text(None)
+    assert " It was interrupted, and resumed from step 1,234." in text(1234)
+    assert text(1234).replace(" It was interrupted, and resumed from step 1,234.", "") == text(None)
     assert text(None) == markdown(make_report(SHORT))
 
 
@@ -166,7 +165,7 @@ def sections(text):
 
 def test_a_usual_batch_of_a_hundred_jobs_is_not_cut(make_report):
     text = markdown(make_report(*(replace(TUTORIAL, name=f"job-{i}") for i in range(100))))
-    assert size(text) < MOST_BYTES < 2**20
+    assert byte_count(text) < MAX_BYTES < 2**20
     assert "Cut to fit" not in text
     assert len(sections(text)) == 100
 
@@ -174,7 +173,7 @@ def test_a_usual_batch_of_a_hundred_jobs_is_not_cut(make_report):
 def test_a_hundred_jobs_of_the_longest_texts_are_cut_to_fit(make_report):
     jobs = [*long_jobs(60, "passed"), *long_jobs(40, "gate_failed")]
     text = markdown(make_report(*jobs))
-    assert 0.9 * MOST_BYTES < size(text) <= MOST_BYTES
+    assert 0.9 * MAX_BYTES < byte_count(text) <= MAX_BYTES
     found = sections(text)
     assert list(found) == [job.name for job in jobs]
     whole = [name for name, section in found.items() if "### Samples" in section]
@@ -187,7 +186,7 @@ def test_a_hundred_jobs_of_the_longest_texts_are_cut_to_fit(make_report):
 
 
 def test_what_is_cut_still_reads_as_tables(make_report):
-    page = rendered(markdown(make_report(*long_jobs(3, "passed")), most=30_000))
+    page = rendered(markdown(make_report(*long_jobs(3, "passed")), max_bytes=30_000))
     assert "Cut to fit" in page.text
     assert set(page.elements) >= {"h1", "h2", "table"}
     assert not re.search(r"^\|", page.text, re.MULTILINE)
@@ -195,8 +194,8 @@ def test_what_is_cut_still_reads_as_tables(make_report):
 
 def test_a_batch_without_measure_is_cut_down_to_the_first_of_everything(make_report):
     jobs = [replace(BROKEN, name=f"{'long-name' * 9}-{i}") for i in range(3000)]
-    text = markdown(make_report(*jobs), most=50_000)
-    assert size(text) <= 50_000
+    text = markdown(make_report(*jobs), max_bytes=50_000)
+    assert byte_count(text) <= 50_000
     reasons = re.findall("^- job ", text, re.MULTILINE)
     rows = re.findall(r"^\| `long-name", text, re.MULTILINE)
     assert len(reasons) > 30
@@ -211,7 +210,55 @@ def test_a_batch_without_measure_is_cut_down_to_the_first_of_everything(make_rep
 
 def test_as_much_is_shown_as_there_is_room_for(make_report):
     report = make_report(*long_jobs(5, "passed"))
-    whole = size(markdown(report, most=10**9))
-    uncut = markdown(report, most=whole + 2000)
+    whole = byte_count(markdown(report, max_bytes=10**9))
+    uncut = markdown(report, max_bytes=whole + 2000)
     assert "Cut to fit" not in uncut
-    assert ": the samples and analysis of 1 of the jobs.\n" in markdown(report, most=whole - 1)
+    assert ": the samples and analysis of 1 of the jobs.\n" in markdown(report, max_bytes=whole - 1)
+
+
+# --- cutting a text to a size -------------------------------------------------------------------------------
+
+
+def test_size_is_that_of_the_file():
+    assert byte_count("aé日\ud800") == 1 + 2 + 3 + 1
+
+
+@pytest.mark.parametrize(
+    ("room", "expected"),
+    [
+        (0, ([], 3)),
+        (3, ([], 3)),
+        (4, (["abc"], 2)),
+        (6, (["abc"], 2)),
+        (7, (["abc", "é"], 1)),
+        (9, (["abc", "é", "d"], 0)),
+    ],
+)
+def test_the_first_lines_that_fit_line_ends_included(room, expected):
+    assert first_lines(["abc", "é", "d"], room) == expected
+
+
+VERSIONS = [["aaaa", "aa", ""], ["bbbb", "b", ""], ["cccc", "ccc", ""]]
+
+
+@pytest.mark.parametrize(
+    ("room", "expected"),
+    [
+        (12, [0, 0, 0]),
+        (11, [0, 0, 1]),
+        (10, [1, 0, 1]),
+        (9, [1, 0, 1]),
+        (8, [1, 1, 1]),
+        (6, [1, 1, 1]),
+        (5, [1, 1, 2]),
+        (1, [2, 1, 2]),
+        (0, [2, 2, 2]),
+        (-1, [2, 2, 2]),
+    ],
+)
+def test_all_are_shortened_in_their_order_before_any_is_left_out(room, expected):
+    assert choose_versions(VERSIONS, [2, 0, 1], room) == expected
+
+
+def test_of_nothing_nothing_is_chosen():
+    assert choose_versions([], [], 0) == []

@@ -9,8 +9,7 @@ import pytest
 from sample_results import SHORT, TUTORIAL
 
 from job.reports.attention_plot import attention_svg
-from job.reports.contexts_plot import contexts_svg
-from job.reports.plots import accuracy_svg, curves_svg, has_profile, write_plots
+from job.reports.plots import accuracy_svg, contexts_svg, curves_svg, has_profile, write_plots
 from job.storage.artifacts import JobPaths
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -66,8 +66,43 @@ def test_a_full_disk_leaves_the_old_report(tmp_path, mixed, make_report, monkeyp
 
 def test_reporting_imports_neither_matplotlib_nor_tensorflow():
     code = (
-        "import sys, job.reports.build, job.reports.report_files, job.reports.terminal;"
+        "import sys, job.reports.report_files, job.reports.terminal;"
         "print(sorted({'matplotlib', 'tensorflow', 'keras', 'numpy'} & sys.modules.keys()))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+# --- the report itself --------------------------------------------------------------------------------------
+
+
+def test_totals_count_every_job_once(mixed):
+    assert mixed.totals == {"passed": 1, "gate_failed": 1, "failed": 1, "interrupted": 1, "missing": 1}
+    assert mixed.missing == ("never-run",)
+
+
+def test_times_are_written_in_utc(mixed):
+    assert mixed.started_at == "2026-03-01T12:00:00+00:00"
+    assert mixed.finished_at == "2026-03-01T12:02:00+00:00"
+
+
+def test_exit_code_is_the_verdicts(mixed):
+    assert mixed.exit_code == mixed.verdict.exit_code == 1
+
+
+def test_marks_the_jobs_done_before_and_keeps_the_order(mixed):
+    assert [(job.name, job.reused) for job in mixed.jobs] == [
+        ("tutorial", True),
+        ("addition_of-1.digit", False),
+        ("broken", False),
+        ("stopped", False),
+    ]
+
+
+def test_keeps_a_mark_that_is_there_already(make_report, mixed):
+    assert make_report(*mixed.jobs).jobs[0].reused
+
+
+def test_a_report_survives_json(mixed):
+    assert Report.from_json(mixed.to_json()) == mixed
+    assert Report.from_json(mixed.to_json()) != replace(mixed, exit_code=0)

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 from sample_results import TUTORIAL
 
-from job.reports.formatting import counts, headline
+from job.reports.content import counts, headline
 from job.reports.html import html_page
 from job.reports.junit import junit_xml
 from job.reports.markdown import markdown

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from job.errors import InputError
 from job.gating.batch_verdict import decide
-from job.reports.build import build_report
+from job.reports.report_files import build_report
 from job.results.records import JobResult, MetricOverSeeds, SeedsSummary
 from job.trend.metric_series import all_series, changes, first_bad, least, read_runs
 from job.trend.trend_lines import lines, print_trend, verdict

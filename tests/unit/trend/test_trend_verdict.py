@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from job.cli import app as cli
-from job.reports.build import build_report
+from job.reports.report_files import build_report
 from job.results.records import GateOutcome, JobResult, Verdict
 from job.trend.metric_series import Run, all_series, read_runs
 from job.trend.trend_page import trend_page

@@ -8,7 +8,7 @@ from rich.console import Console
 from sample_results import TUTORIAL
 from test_markdown import rendered
 
-from job.reports import formatting as wording
+from job.reports import content, formatting
 from job.reports.junit import junit_xml
 from job.reports.markdown import markdown
 from job.reports.terminal import print_summary
@@ -40,30 +40,30 @@ SALES = JobResult(
     ],
 )
 def test_errors_carry_the_datas_own_unit(name, value, text):
-    assert wording.measured(SALES, name, value) == text
+    assert content.metric_value(SALES, name, value) == text
 
 
 def test_without_a_unit_an_error_is_a_bare_number():
-    assert wording.measured(replace(SALES, spec={}), "rmse", 2.5) == "2.5"
-    assert wording.quantity("rmse", 2.5) == "2.5"
+    assert content.metric_value(replace(SALES, spec={}), "rmse", 2.5) == "2.5"
+    assert formatting.quantity("rmse", 2.5) == "2.5"
 
 
 def test_the_leading_metric_has_persistence_beside_it():
-    assert wording.leading_metrics([TUTORIAL, SALES]) == ("sequence_accuracy", "rmse", "persistence_rmse")
-    assert wording.leading_metrics([replace(SALES, metrics={"rmse": 1.0})]) == ("rmse",)
+    assert content.leading_metrics([TUTORIAL, SALES]) == ("sequence_accuracy", "rmse", "persistence_rmse")
+    assert content.leading_metrics([replace(SALES, metrics={"rmse": 1.0})]) == ("rmse",)
 
 
 def test_the_section_of_a_job(make_report):
     text = markdown(make_report(SALES))
     page = rendered(text)
     at = page.cells.index("68.23 1,000 _l_", page.cells.index("meaning"))
-    assert page.cells[at - 1 : at + 3] == ["rmse", "68.23 1,000 _l_", "at most 60", "missed"]
+    assert page.cells[at - 1 : at + 3] == ["rmse", "68.23 1,000 _l_", "at most 60", "failed"]
     order = [
         page.cells.index(name, page.cells.index("meaning")) for name in ("rmse", "persistence rmse", "mae")
     ]
     assert order == sorted(order)
     assert "Evaluated on 12 windows, walking forward" in page.text
-    assert "stood in training" not in page.text
+    assert "occur in the training data" not in page.text
     assert "![Loss of sales over training]" in text
 
 

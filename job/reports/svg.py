@@ -1,4 +1,4 @@
-"""How every drawing is made: an SVG file of the same bytes each time, that can be read aloud."""
+"""Write drawings as SVG files that screen readers can read, with the same bytes every time."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from matplotlib.figure import Figure
 from job.reports.escaping import one_line, shortened, xml
 
 _STYLE = {
-    "svg.fonttype": "none",  # text stays text: it can be read aloud and searched
-    "svg.hashsalt": "seq2seq-job",  # else the ids inside the file are random
+    "svg.fonttype": "none",  # text stays text, for screen readers and search
+    "svg.hashsalt": "seq2seq-job",  # without it, the ids in the file are random
     "text.parse_math": False,  # a token may be `$`
     "axes.grid": True,
     "axes.axisbelow": True,
     "grid.alpha": 0.3,
 }
-# A reader's fonts have what matplotlib's own lacks, which it only measures with.
-_NOT_OUR_CONCERN = ("Glyph ", "Matplotlib currently does not support ")
+# matplotlib only measures text with its own font; the reader's fonts may have characters that it lacks.
+_IGNORED_WARNINGS = ("Glyph ", "Matplotlib currently does not support ")
 
 
 def svg(paint: Callable[[Figure], None], *, width: float, height: float, title: str, description: str) -> str:
@@ -31,14 +31,14 @@ def svg(paint: Callable[[Figure], None], *, width: float, height: float, title: 
     Args:
         paint: draws into the empty figure.
         width, height: in inches.
-        title: also stands above the drawing.
-        description: what one would see.
+        title: also written above the drawing.
+        description: of what the drawing shows, in words.
     """
     title, description = printable(title), printable(description)
-    # the user's own settings must not change the file
+    # matplotlib settings of the user must not change the file
     with matplotlib.style.context(["default", _STYLE]), warnings.catch_warnings():
-        for beginning in _NOT_OUR_CONCERN:
-            warnings.filterwarnings("ignore", beginning, UserWarning)
+        for start in _IGNORED_WARNINGS:
+            warnings.filterwarnings("ignore", start, UserWarning)
         figure = Figure(figsize=(width, height), layout="constrained")
         figure.suptitle(title)
         paint(figure)
@@ -50,6 +50,6 @@ def svg(paint: Callable[[Figure], None], *, width: float, height: float, title: 
 
 
 def printable(text: str, length: int | None = None) -> str:
-    """Return text as XML can hold it, cut to `length` characters; spaces alone are shown by their picture."""
+    """Return text that is valid in XML, cut to `length` characters; if it is all spaces, they are visible."""
     text = text.replace(" ", "␣") if text.isspace() else text
     return xml(one_line(text if length is None else shortened(text, length)))

@@ -3,7 +3,7 @@ import random
 import pytest
 from rapidfuzz.distance import Levenshtein
 
-from job.reports.prediction_diff import marked, nearest
+from job.reports.html_samples import differences, nearest
 
 
 def shown(parts):
@@ -27,7 +27,7 @@ def shown(parts):
     ],
 )
 def test_marks_what_differs_word_by_word_or_character_by_character(target, predicted, left, right):
-    sides = marked(target, predicted)
+    sides = differences(target, predicted)
     assert (shown(sides[0]), shown(sides[1])) == (left, right)
 
 
@@ -36,7 +36,7 @@ def test_every_text_is_whole_and_what_is_unmarked_is_common():
     for alphabet in ("ab", "ab ", "12 3"):
         for _ in range(300):
             texts = ["".join(draw.choices(alphabet, k=draw.randrange(8))) for _ in range(2)]
-            sides = marked(*texts)
+            sides = differences(*texts)
             assert ["".join(text for text, _ in side) for side in sides] == texts
             common = ["".join(text for text, differs in side if not differs).split() for side in sides]
             assert "".join(common[0]) == "".join(common[1])
@@ -46,7 +46,7 @@ def test_as_little_as_possible_is_marked():
     draw = random.Random(8)
     for _ in range(300):
         target, predicted = ("".join(draw.choices("abc", k=draw.randrange(9))) for _ in range(2))
-        sides = marked(target, predicted)
+        sides = differences(target, predicted)
         most = max(sum(len(text) for text, differs in side if differs) for side in sides)
         assert most <= Levenshtein.distance(target, predicted)
 

@@ -2,7 +2,9 @@ import re
 
 import pytest
 
-from job.reports.sparkline import HEIGHT, WIDTH, sparkline
+from job.reports.html_pictures import SPARKLINE_HEIGHT as HEIGHT
+from job.reports.html_pictures import SPARKLINE_WIDTH as WIDTH
+from job.reports.html_pictures import sparkline
 
 
 def points(line):
@@ -17,7 +19,10 @@ def test_runs_from_left_to_right_with_the_greatest_at_the_top():
 
 def test_bounds_that_are_given_hold():
     assert [y for _, y in points(sparkline([0.5, 0.5], "x", low=0, high=1))] == [HEIGHT / 2] * 2
-    assert [y for _, y in points(sparkline([0.0, 1.0], "x", low=0, high=2))] == [HEIGHT - 2, HEIGHT / 2]
+    assert [y for _, y in points(sparkline([0.0, 1.0], "x", low=0, high=2))] == [
+        HEIGHT - 2,
+        HEIGHT / 2,
+    ]
 
 
 @pytest.mark.parametrize("values", [[0.25], [0.25, 0.25], [None, 0.25, float("nan")]])

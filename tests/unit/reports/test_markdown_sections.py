@@ -1,17 +1,18 @@
-"""What `report.md` says beyond a job's scores, read back with a Markdown parser."""
+"""A job's section of `report.md`, read back with a Markdown parser."""
 
+import re
 from dataclasses import replace
 
 import pytest
 from pages import rendered
 from sample_results import SHORT, STOPPED, TUTORIAL
 
-from job.reports.findings import findings
+from job.reports.markdown_sections import section
 
 
 def rows_of(result, heading):
     """Return the cells of the tables below a heading."""
-    text = "\n\n".join(findings(result))
+    text = section(result)
     assert heading in text
     return rendered(text.split(heading)[1].split("###")[0]).cells
 
@@ -26,8 +27,8 @@ def profile(count):
 
 
 @pytest.mark.parametrize("result", [STOPPED, SHORT, replace(TUTORIAL, artifacts=(), analysis={}, also=())])
-def test_nothing_is_said_of_what_was_not_found(result):
-    assert list(findings(result)) == []
+def test_a_result_without_analysis_has_no_headings_for_it(result):
+    assert set(re.findall("^### (.*)$", section(result), re.MULTILINE)) <= {"Samples"}
 
 
 def test_other_sizes_stand_below_the_one_that_was_trained():
@@ -55,7 +56,7 @@ def test_many_positions_are_taken_together_by_the_examples_they_have():
     assert cells[-12:] == [f"{count:,}" for count in counts]
     right = sum(10 * (i + 1) * i / 57 for i in range(5)) / counts[0]
     assert cells[14] == f"{100 * right:.2f} %"
-    assert "has each of the 57." in "\n".join(findings(result))
+    assert "has each of the 57." in section(result)
 
 
 def test_lengths_are_shown_beside_positions_and_one_alone_is_not():
@@ -65,16 +66,16 @@ def test_lengths_are_shown_beside_positions_and_one_alone_is_not():
         *("sequences right", "50.00 %", "50.00 %", "50.00 %"),
         *("of", "3", "5", "12"),
     ]
-    assert "Accuracy" not in "\n".join(findings(analysed(by_source_length=lengths[:1])))
+    assert "Accuracy" not in section(analysed(by_source_length=lengths[:1]))
 
 
 def test_the_commonest_confusions_are_a_sentence_and_the_others_counted():
     pairs = [{"target": f"t{i}", "predicted": f"p{i}", "count": 100 - i} for i in range(14)]
     mistakes = TUTORIAL.analysis["worst_mistakes"]
-    text = "\n".join(findings(analysed(confusions=pairs, worst_mistakes=mistakes)))
+    text = section(analysed(confusions=pairs, worst_mistakes=mistakes))
     assert "`t0` → `p0` (100), `t1` → `p1` (99)" in text
     assert "`t9` → `p9` (91); `report.json` has 4 more." in text
-    few = "\n".join(findings(analysed(confusions=pairs[:2], worst_mistakes=mistakes)))
+    few = section(analysed(confusions=pairs[:2], worst_mistakes=mistakes))
     assert "`t1` → `p1` (99).\n" in few
 
 
@@ -87,10 +88,10 @@ def test_the_worst_mistakes_stand_with_their_texts():
 
 
 def test_pictures_are_shown_where_the_job_left_them():
-    text = "\n".join(findings(TUTORIAL))
+    text = section(TUTORIAL)
     for name in ("accuracy", "attention", "contexts"):
         assert f"](jobs/tutorial/{name}.svg)" in text
     without = replace(TUTORIAL, artifacts=tuple(a for a in TUTORIAL.artifacts if a.path != "attention.svg"))
-    text = "\n".join(findings(without))
+    text = section(without)
     assert "attention" not in text.lower()
     assert "contexts.svg" in text

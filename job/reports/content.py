@@ -1,0 +1,322 @@
+"""The content that HTML, Markdown, the terminal and JUnit share: columns, sentences, wording of verdicts.
+
+Everything here is plain text without markup; each renderer escapes it. Numbers are written by
+`job.reports.formatting`, the sentences of one job's section by `job.reports.job_content`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from job.errors import (
+    BAD_BASELINE,
+    BAD_USAGE,
+    FAILED,
+    GATE_FAILED,
+    OK,
+    SIGHUP_EXIT,
+    SIGINT_EXIT,
+    SIGTERM_EXIT,
+)
+from job.metrics import DATA_UNIT, METRICS, gate_key
+from job.reports.formatting import duration, exact_quantity, plain, quantity, unit_of
+from job.results.records import (
+    FINISHED,
+    Comparison,
+    GateOutcome,
+    JobComparison,
+    JobResult,
+    MetricComparison,
+    MetricOverSeeds,
+    Report,
+    SeedsSummary,
+)
+
+_EXIT_CODES = {
+    OK: "every job trained and passed its gates",
+    FAILED: "at least one job failed",
+    BAD_USAGE: "bad spec or usage",
+    GATE_FAILED: "a gate failed, or a regression against the baseline",
+    BAD_BASELINE: "the baseline is missing or cannot be compared",
+    SIGHUP_EXIT: "interrupted by SIGHUP; the state is saved",
+    SIGINT_EXIT: "interrupted by SIGINT; the state is saved",
+    SIGTERM_EXIT: "interrupted by SIGTERM, SIGUSR1 or the time limit; the state is saved",
+}
+
+# --- the verdict --------------------------------------------------------------------------------------------
+
+
+def headline(report: Report) -> str:
+    """Return the verdict in one line."""
+    return f"Exit code {report.exit_code}: {_meaning(report)}"
+
+
+def _meaning(report: Report) -> str:
+    if report.running:
+        return "the batch is still running; this is not its verdict"
+    return _EXIT_CODES[report.exit_code] if report.exit_code else _success(report)
+
+
+def _success(report: Report) -> str:
+    """Return what exit code 0 means for this batch: a job without gates has not passed any."""
+    if not report.jobs:
+        return "there was no job to run"
+    judged = judged_jobs(report)
+    done = "every job trained"
+    if report.comparison:
+        done += " and none is worse than the baseline" if len(judged) < len(report.jobs) else ""
+    pending = [job.name for job in report.seeds if job.gate_on == "mean" and job.absent]
+    if pending:
+        return f"{done}; the gates on the mean of {', '.join(pending)} are not judged without all its seeds"
+    rest = len(report.jobs) - len(judged)
+    if not judged:
+        return f"{done}; no job has gates"
+    if not rest:
+        return _EXIT_CODES[OK]
+    return (
+        f"{done}; {len(judged)} passed {'its' if len(judged) == 1 else 'their'} gates, {rest} without gates"
+    )
+
+
+def judged_jobs(report: Report) -> set[str]:
+    """Return the names of the jobs that gates were applied to, directly or on the mean over their seeds."""
+    on_means = (name for job in report.seeds if job.gates for name in job.jobs)
+    return {job.name for job in report.jobs if job.gates} | ({*on_means} & {job.name for job in report.jobs})
+
+
+def outlook(report: Report) -> str:
+    """Return the report's colour: `bad`, `plain`, or `good` if something was judged and nothing is wrong."""
+    if report.exit_code:
+        return "bad"
+    return "good" if judged_jobs(report) or report.comparison else "plain"
+
+
+def counts(report: Report) -> str:
+    """Count the jobs by status and the results by origin, without zeros.
+
+    For instance `3 jobs: 1 passed, 1 trained, 1 missing; 1 trained now, 1 already done`.
+    """
+    number = sum(report.totals.values())
+    jobs = f"{number} job" if number == 1 else f"{number} jobs"
+    trained = sum(outcome_words(job) == "trained" for job in report.jobs)
+    named = {plain(status): count for status, count in report.totals.items() if status != "missing"}
+    passed = named.pop("passed", 0) - trained
+    missing = {missing_status(report): report.totals.get("missing", 0)}
+    named = {"passed": passed, "trained": trained, **named, **missing}
+    by_status = ", ".join(f"{count} {status}" for status, count in named.items() if count)
+    origins = Counter(map(origin, report.jobs))
+    by_origin = ", ".join(f"{count} {name}" for name, count in origins.items())
+    text = f"{jobs}: {by_status}" if by_status else jobs
+    return f"{text}; {by_origin}" if by_origin else text
+
+
+# --- the table of jobs --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class OverviewRow:
+    """A job's row in the table of jobs; each renderer picks its columns.
+
+    Args:
+        job: the job's name.
+        status: see `outcome_words`.
+        metrics: one value per metric column, empty if the job does not have that metric.
+        gates: see `gates_in_words`.
+        parameters: the number of weights, empty if unknown.
+        training: the duration of training, empty if unknown.
+        done: see `origin`.
+    """
+
+    job: str
+    status: str
+    metrics: list[str]
+    gates: str
+    parameters: str
+    training: str
+    done: str
+
+
+def overview_row(result: JobResult, metrics: Sequence[str], *, brief: bool = False) -> OverviewRow:
+    """Return a job's row in the table of jobs.
+
+    Args:
+        result: of the job.
+        metrics: names of the metric columns, in order.
+        brief: see `metric_value`.
+    """
+    training = result.timings.get("train_seconds")
+    return OverviewRow(
+        job=result.name,
+        status=outcome_words(result),
+        metrics=[
+            metric_value(result, name, result.metrics[name], brief=brief) if name in result.metrics else ""
+            for name in metrics
+        ],
+        gates=gates_in_words(result),
+        parameters=f"{result.parameters:,}" if result.parameters else "",
+        training="" if training is None else duration(training),
+        done=origin(result),
+    )
+
+
+def outcome_words(result: JobResult) -> str:
+    """Return a job's status in words; a job that passed without gates of its own is `trained`."""
+    return "trained" if result.status == "passed" and not result.gates else plain(result.status)
+
+
+def missing_status(report: Report) -> str:
+    """Return the status in words of a planned job without a result."""
+    return "not done yet" if report.running else "missing"
+
+
+def missing_reason(report: Report, name: str) -> str:
+    """Return why a planned job has no result."""
+    absent = (
+        "the batch is still running" if report.running else "the plan lists this job, but it has no result"
+    )
+    return report.unusable.get(name, absent)
+
+
+def origin(result: JobResult) -> str:
+    """Return whether this run did the work: `trained now`, `already done` or `not finished`."""
+    if result.reused:
+        return "already done"
+    return "trained now" if result.status in FINISHED else "not finished"
+
+
+def metric_names(results: Iterable[JobResult]) -> tuple[str, ...]:
+    """Return the metrics that any of the results has: known ones in the table's order, then the others."""
+    present = dict.fromkeys(name for result in results for name in result.metrics)
+    return (*(name for name in METRICS if name in present), *sorted(present.keys() - METRICS.keys()))
+
+
+def leading_metrics(results: Sequence[JobResult]) -> tuple[str, ...]:
+    """Return the most important metric of each kind of job; for forecasts also that of persistence."""
+    first = dict.fromkeys(name for result in results for name in metric_names([result])[:1])
+    present = {name for result in results for name in result.metrics}
+    return tuple(n for name in first for n in (name, f"persistence_{name}") if n == name or n in present)
+
+
+def metric_value(result: JobResult, name: str, value: float, *, brief: bool = False) -> str:
+    """Return a job's metric with its unit, with enough digits to tell it from the threshold it failed.
+
+    Args:
+        result: of the job.
+        name: of the metric.
+        value: its value.
+        brief: omit the unit of the data, which the job's spec may give.
+    """
+    failed = next((gate.bound for gate in result.gates if gate.metric == name and not gate.passed), None)
+    text = quantity(name, value, failed_threshold=failed)
+    own = result.spec.get("problem", {}).get("unit") if unit_of(name) == DATA_UNIT else None
+    return f"{text} {own}" if own and not brief else text
+
+
+# --- gates --------------------------------------------------------------------------------------------------
+
+
+def gate_condition(outcome: GateOutcome) -> str:
+    """Return a gate's condition, for instance `at least 99.00 %`."""
+    threshold = exact_quantity(outcome.metric, outcome.bound)
+    if outcome.metric not in METRICS:  # written by a later version
+        return threshold
+    side = "at least" if METRICS[outcome.metric].direction == "higher" else "at most"
+    return f"{side} {threshold}"
+
+
+def gate_outcome(outcome: GateOutcome) -> str:
+    """Return `passed` or `failed`."""
+    return "passed" if outcome.passed else "failed"
+
+
+def gates_in_words(result: JobResult) -> str:
+    """Return a job's gates in a few words: `none`, `on mean`, `2 passed` or `1/2 failed`."""
+    failed = sum(not outcome.passed for outcome in result.gates)
+    if not result.gates:
+        gate = result.spec.get("gate", {}) if result.spec.get("seeds") else {}
+        thresholds = [name for name in METRICS if gate.get(gate_key(name)) is not None]
+        return "on mean" if thresholds and gate.get("seeds") == "mean" else "none"
+    return f"{failed}/{len(result.gates)} failed" if failed else f"{len(result.gates)} passed"
+
+
+# --- remarks on the batch -----------------------------------------------------------------------------------
+
+
+def remarks(report: Report) -> Iterator[str]:
+    """Yield a sentence for each directory set aside, metric over seeds, and value close to its threshold."""
+    for aside in report.set_aside:
+        yield f"{aside.job}: what was there before is in {aside.place}, because {aside.reason}"
+    for job in report.seeds:
+        for metric in job.metrics:
+            yield _over_seeds(job, metric)
+        for outcome in job.gates:
+            condition = f"{plain(outcome.metric)} {gate_condition(outcome)}"
+            yield f"{job.name}: the gate on the mean, {condition}, {gate_outcome(outcome)}"
+        if job.absent and job.gate_on == "mean":
+            yield f"{job.name}: the gates on the mean are not judged without {', '.join(job.absent)}"
+    gates = [(result.name, outcome) for result in report.jobs for outcome in result.gates]
+    gates += [
+        (f"{job.name} over {len(job.seeds)} seeds", outcome) for job in report.seeds for outcome in job.gates
+    ]
+    for name, outcome in gates:
+        if outcome.advice and outcome.value is not None:
+            yield _near(name, outcome, outcome.value)
+
+
+def _over_seeds(job: SeedsSummary, metric: MetricOverSeeds) -> str:
+    count = sum(value is not None for value in metric.values)
+    mean = quantity(metric.metric, metric.mean)
+    text = f"{job.name} over {count} of {len(job.seeds)} seeds: {plain(metric.metric)} {mean}"
+    if metric.deviation is None or metric.low is None or metric.high is None:
+        return text
+    deviation, low, high = (quantity(metric.metric, v) for v in (metric.deviation, metric.low, metric.high))
+    return f"{text}, standard deviation {deviation}, 95 % interval {low} to {high}"
+
+
+def _near(name: str, outcome: GateOutcome, value: float) -> str:
+    threshold = quantity(outcome.metric, outcome.bound)
+    text = quantity(outcome.metric, value, failed_threshold=None if outcome.passed else outcome.bound)
+    return f"{name}: {plain(outcome.metric)} {text} is near its threshold of {threshold}: {outcome.advice}"
+
+
+# --- the comparison with a baseline -------------------------------------------------------------------------
+
+COMPARISON_COLUMNS = ("job", "verdict", "metric", "baseline", "candidate", "p")
+"""Titles; the last three columns are numbers."""
+
+
+def comparison_source(comparison: Comparison) -> str:
+    """Return which baseline a batch was compared with."""
+    commit = f", commit {comparison.baseline_commit[:12]}" if comparison.baseline_commit else ""
+    return f"{comparison.baseline} of {comparison.baseline_finished_at}{commit}"
+
+
+def comparison_cells(metric: MetricComparison | None) -> list[str]:
+    """Return the cells of a compared metric, from the column `metric` on; blanks without a metric."""
+    if metric is None:
+        return [""] * 4
+    sides = (quantity(metric.metric, value) for value in (metric.before, metric.now))
+    return [plain(metric.metric), *sides, f"{metric.adjusted_p_value:.2g}"]
+
+
+def comparison_remarks(comparison: Comparison) -> Iterator[str]:
+    """Yield the sentences below the table of a comparison."""
+    for job in comparison.jobs:
+        yield from (f"{job.name}: {text}" for text in _job_remarks(job))
+
+
+def _job_remarks(job: JobComparison) -> Iterator[str]:
+    if not job.metrics or job.verdict == "not_comparable":
+        yield job.reason
+    for metric in job.metrics:
+        if metric.change != "unchanged" or metric.advice:
+            yield f"{metric.test} on {plain(metric.metric)}: {metric.detail}"
+        if metric.advice:
+            yield metric.advice
+    if job.metrics and not job.metrics[0].paired:
+        yield "the test examples differ, so only the numbers of correct predictions are compared"
+    yield from job.warnings
+    if job.speed_note:
+        yield job.speed_note

@@ -1,0 +1,154 @@
+"""The content of one job's section that HTML and Markdown share: sentences and tables, without markup."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from job.reports.content import metric_names
+from job.reports.formatting import percent, plain, ranges, span
+from job.results.data_facts import DataFacts, TokenCounts
+from job.results.records import GateOutcome, JobResult
+
+_MAX_GROUPS = 12
+"""Positions or lengths side by side; if there are more, they are grouped into ranges."""
+
+# --- sentences ----------------------------------------------------------------------------------------------
+
+
+def data_sentences(result: JobResult) -> Iterator[str]:
+    """Yield sentences on what the job was trained and evaluated on."""
+    data = result.data
+    if None not in (data.train_examples, data.epochs, data.steps, data.stopped_early):
+        yield _training(data)
+    if data.test_examples is not None and data.seen_in_training is not None:
+        yield _overlap(data.test_examples, data.seen_in_training, data.source_space)
+    elif data.test_examples is not None and "rmse" in result.metrics:
+        yield (
+            f"Evaluated on {data.test_examples:,} windows, walking forward: each value is forecast from "
+            "the true values before it."
+        )
+    if data.test_tokens is not None and data.unknown_tokens is not None:
+        yield _unknown(data.test_tokens, data.unknown_tokens)
+
+
+def not_measured_sentences(result: JobResult) -> Iterator[str]:
+    """Yield a sentence for each metric that is not defined for the job's test data."""
+    for name, reason in result.not_measured.items():
+        yield f"No {plain(name)}: {reason}."
+
+
+def _training(data: DataFacts) -> str:
+    early = ", stopped early" if data.stopped_early else ""
+    best = f"; the weights are those of epoch {data.best_epoch}" if data.best_epoch else ""
+    epochs = "1 epoch" if data.epochs == 1 else f"{data.epochs:,} epochs"
+    step = data.resumed_from_step
+    resumed = f" It was interrupted, and resumed from step {step:,}." if step else ""
+    trained = f"Trained on {data.train_examples:,} examples in {epochs}, {data.steps:,} steps"
+    return f"{trained}{early}{best}.{resumed}"
+
+
+def _overlap(tested: int, seen: int, space: int | None) -> str:
+    """Return how many test sources occur in the training data, and whether that may explain the accuracy."""
+    share = seen / tested if tested else 0.0
+    text = (
+        f"Evaluated on {tested:,} test sources; {seen:,} of them ({percent(share)}) also occur in the "
+        "training data."
+    )
+    if space is None:
+        return text
+    if share < 0.01:
+        return f"{text} There are {space:,} different sources."
+    return (
+        f"{text} There are only {space:,} different sources, so correct predictions may be memorized: "
+        "unseen sequence accuracy counts only the others."
+    )
+
+
+def _unknown(tokens: TokenCounts, unknown: TokenCounts) -> str:
+    """Return how many tokens of each side are not in the vocabularies."""
+    return (
+        f"Unknown to the vocabulary: {unknown.source:,} of {tokens.source:,} source tokens, "
+        f"{unknown.target:,} of {tokens.target:,} reference target tokens, "
+        f"{unknown.predicted:,} of {tokens.predicted:,} predicted tokens."
+    )
+
+
+# --- settings -----------------------------------------------------------------------------------------------
+
+
+def setting(value: Any) -> str:
+    """Return a value of a spec as text: a string unchanged, anything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def other_data(result: JobResult) -> dict[str, Any]:
+    """Return the entries of the problem's description that its spec does not have."""
+    problem = result.spec.get("problem", {})
+    return {k: v for k, v in result.data.problem.items() if problem.get(k) != v}
+
+
+# --- metrics ------------------------------------------------------------------------------------------------
+
+
+def metrics_and_gates(result: JobResult) -> Iterator[tuple[str, float | None, GateOutcome | None]]:
+    """Yield a job's metrics, then gates on metrics that it does not have.
+
+    Yields:
+        name, value and gate; the value is None if it was not measured, the gate if there is none.
+    """
+    gates = {outcome.metric: outcome for outcome in result.gates}
+    for name in dict.fromkeys([*metric_names([result]), *gates]):
+        outcome = gates.get(name)
+        yield name, result.metrics.get(name, outcome.value if outcome else None), outcome
+
+
+def metrics_at_other_sizes(result: JobResult) -> list[str]:
+    """Return the names of the metrics that were measured at sizes other than that of training."""
+    return [n for n in metric_names([result]) if any(n in other["metrics"] for other in result.also)]
+
+
+@dataclass(frozen=True)
+class AccuracyProfile:
+    """Accuracy by position or by length, in at most `_MAX_GROUPS` groups.
+
+    Args:
+        name: what the groups are: `position in the target` or `tokens of the source`.
+        counted: what the shares are of: `tokens right` or `sequences right`.
+        spans: first and last place of each group, as text.
+        shares: accuracy in each group, 0 to 1.
+        counts: number of tokens or sequences in each group.
+        places: number of places before grouping.
+    """
+
+    name: str
+    counted: str
+    spans: list[str]
+    shares: list[float]
+    counts: list[int]
+    places: int
+
+
+def accuracy_profiles(analysis: Mapping[str, Any]) -> Iterator[AccuracyProfile]:
+    """Yield accuracy by position and by length; one with a single place adds nothing to the metrics."""
+    positions = [{**row, "place": row["position"] + 1} for row in analysis.get("by_position", ())]
+    lengths = [{**row, "place": row["length"]} for row in analysis.get("by_source_length", ())]
+    for rows, name, counted in (
+        (positions, "position in the target", "tokens right"),
+        (lengths, "tokens of the source", "sequences right"),
+    ):
+        if len(rows) > 1:
+            yield _profile(rows, name, counted)
+
+
+def _profile(rows: Sequence[Mapping[str, Any]], name: str, counted: str) -> AccuracyProfile:
+    groups = ranges((row["place"] for row in rows), _MAX_GROUPS)
+    members = [[row for row in rows if first <= row["place"] <= last] for first, last in groups]
+    counts = [sum(row["count"] for row in group) for group in members]
+    shares = [
+        sum(row["count"] * row["accuracy"] for row in group) / count
+        for group, count in zip(members, counts, strict=True)
+    ]
+    return AccuracyProfile(name, counted, [span(*group) for group in groups], shares, counts, len(rows))
