@@ -1,4 +1,4 @@
-"""The SHA-256 sums that a result records of its files, and whether the files still have them."""
+"""The SHA-256 checksums that a result records of its files, and their verification."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def sha256_of(path: Path) -> str:
 
 
 def is_derived(path: str) -> bool:
-    """Return whether a file that a job left is only made from its other files: a drawing, or for TensorBoard.
+    """Return whether a file is derived from the other files of a job: a picture or TensorBoard events.
 
     Args:
-        path: relative to the job's directory.
+        path: relative to the job directory.
     """
     parts = PurePosixPath(path)
     return parts.suffix == _DERIVED_SUFFIX or parts.parts[:1] == (_DERIVED_FOLDER,)
@@ -39,12 +39,12 @@ def is_derived(path: str) -> bool:
 def damages(
     directory: Path, recorded: Iterable[Artifact], may_lack: Callable[[Artifact], bool]
 ) -> Iterator[str]:
-    """Yield a clause for each file that is not as it was recorded; derived files are not looked at.
+    """Yield a clause for each file that differs from its recorded checksum; skip derived files.
 
     Args:
-        directory: the job's.
+        directory: the job directory.
         recorded: the files that its result lists.
-        may_lack: says of a file that is not there whether that is no damage.
+        may_lack: whether a missing file counts as undamaged.
     """
     for artifact in recorded:
         if is_derived(artifact.path):

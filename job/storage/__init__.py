@@ -1,1 +1,4 @@
-"""Files: paths, atomic writes, checksums."""
+"""Files: the paths of an output directory, atomic writes, moves between file systems, reading foreign files.
+
+Nothing here knows what a job, a result or a model is. Start with `artifacts`.
+"""

@@ -1,8 +1,8 @@
-"""Where files go, and how they get there whole: output paths, atomic writes, checksums.
+"""The paths of an output directory, atomic writes, and moving job directories as a whole.
 
-Every file is written under a temporary name in its own folder, flushed to the disk and then renamed, so that
-a reader finds the old file or the new one, never a part of one, whenever the process or the machine stops.
-An `OSError` (a full disk, say) passes through to the caller, with the old file in place.
+Every file is written to a temporary name in the same directory, synced to disk and renamed. A reader finds
+the old file or the new one, never a part of one, whenever the process or the machine stops. An `OSError` (for
+example a full disk) is passed on with the old file in place.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class JobPaths:
 
     @property
     def result(self) -> Path:
-        """`result.json`, written last: the job is finished when it is there."""
+        """`result.json`, written last: a job that has one is complete."""
         return self.directory / "result.json"
 
     @property
@@ -46,7 +46,7 @@ class JobPaths:
 
     @property
     def predictions(self) -> Path:
-        """One JSON object a line for every evaluated example."""
+        """Predictions: one JSON object a line for every test example."""
         return self.directory / "predictions.jsonl"
 
     @property
@@ -61,22 +61,22 @@ class JobPaths:
 
     @property
     def attention(self) -> Path:
-        """Where the model looked in each sample, SVG; only of a model with attention."""
+        """Attention weights of each sample, SVG; only for models with attention."""
         return self.directory / "attention.svg"
 
     @property
     def contexts(self) -> Path:
-        """Context vectors of test sources, projected on a plane, JSON."""
+        """Context vectors of test sources, projected to two dimensions, JSON."""
         return self.directory / "contexts.json"
 
     @property
     def contexts_plot(self) -> Path:
-        """The same as a picture, SVG."""
+        """The projected context vectors as a picture, SVG."""
         return self.directory / "contexts.svg"
 
     @property
     def log(self) -> Path:
-        """What the job's process said."""
+        """Output of the job's process."""
         return self.directory / "job.log"
 
     @property
@@ -86,12 +86,12 @@ class JobPaths:
 
     @property
     def tensorboard(self) -> Path:
-        """The directory of the event file; there only where it was asked for."""
+        """The directory of the TensorBoard event file; exists only with `--tensorboard`."""
         return self.directory / "tensorboard"
 
     @property
     def checkpoint(self) -> Path:
-        """The directory of the training state; there only while the job is unfinished."""
+        """The directory of checkpoints; exists only while the job is unfinished."""
         return self.directory / "checkpoint"
 
 
@@ -101,8 +101,8 @@ class OutputPaths:
 
     Args:
         root: the output directory.
-        shard: what the names of the reports hold where they are those of one shard, such as `2-of-4`: shards
-            may share a directory, whose links in the reports then hold for each of them.
+        shard: part of the report names of one shard, such as `2-of-4`; empty for a whole batch. Shards may
+            share an output directory.
     """
 
     root: Path
@@ -135,7 +135,7 @@ class OutputPaths:
 
     @property
     def report_files(self) -> tuple[Path, ...]:
-        """All of these, `report.json` last."""
+        """All report files, `report.json` last."""
         return self.html, self.markdown, self.junit, self.prometheus, self.report
 
     def _of_shard(self, stem: str, suffix: str) -> Path:
@@ -143,7 +143,7 @@ class OutputPaths:
 
     @property
     def reports(self) -> list[Path]:
-        """Every `report.json` that is there: the batch's and those of shards."""
+        """Every existing `report.json`: the batch's and those of shards."""
         return sorted([*self.root.glob("report.json"), *self.root.glob("report-*-of-*.json")])
 
     @property
@@ -162,15 +162,15 @@ class OutputPaths:
         return self.root / "superseded"
 
     def job(self, name: str) -> JobPaths:
-        """Return the paths of a job; `name` is one that the spec has checked to be safe."""
+        """Return the paths of a job; `name` must be a valid job name."""
         return JobPaths(self.jobs / name)
 
 
 def prepare_output(directory: Path) -> OutputPaths:
-    """Create the output directory, prove that files can be made in it, and return its paths.
+    """Create the output directory, check that it is writable, and return its paths.
 
     Raises:
-        OutputError: it is a file, cannot be made or cannot be written to, or a directory in it is a link.
+        OutputError: it is a file, cannot be created or written to, or a directory in it is a symbolic link.
     """
     paths = OutputPaths(directory)
     # `jobs` too: a run as another user (root in a container) leaves one that this user cannot write to.
@@ -182,10 +182,10 @@ def prepare_output(directory: Path) -> OutputPaths:
 
 
 def refuse_links(output: OutputPaths, names: Iterable[str]) -> None:
-    """Check that the directories of jobs, and those in them, are no symbolic links.
+    """Check that job directories and their subdirectories are not symbolic links.
 
     Raises:
-        OutputError: one is.
+        OutputError: one of them is.
     """
     for folder in (output.jobs, output.superseded):
         refuse_link(folder)
@@ -216,12 +216,12 @@ def _prepare_folder(folder: Path) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path to write to; it becomes `path` at the end of the block, or is removed.
+    """Yield a temporary path to write to, which is renamed to `path` at the end, or removed on an error.
 
-    The temporary name lies in the same folder and ends as `path` does, for writers that go by the suffix.
+    It is in the same directory and has the same suffix, which some writers require.
 
     Raises:
-        OSError: the file cannot be written or renamed; `path`, which it names, is as it was.
+        OSError: the file cannot be written or renamed; `path` is unchanged, and the error names it.
     """
     temporary = temporary_path(path)
     try:
@@ -246,13 +246,13 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 file atomically; raises `OSError` with the old file in place.
 
-    A lone surrogate (from a file name that is not UTF-8, in an error message) is written as `?`.
+    A lone surrogate (for example in the name of a file that is not UTF-8) is written as `?`.
     """
     write_bytes(path, text.encode("utf-8", errors="replace"))
 
 
 def clear_temporaries(directory: Path) -> None:
-    """Remove what a killed process left half written in `directory`, which no other process may write to."""
+    """Remove partly written files of a killed process; no other process may write to `directory`."""
     for path in directory.rglob(f"{TEMPORARY}*"):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -261,23 +261,23 @@ def clear_temporaries(directory: Path) -> None:
 
 
 def clear_job_leftovers(output: OutputPaths, name: str) -> None:
-    """Remove what killed processes left beside a job's directory, and where it is set aside, of moving it."""
+    """Remove partial copies of a job directory that killed processes left in `jobs/` and `superseded/`."""
     for folder in (output.jobs, output.superseded):
         clear_leftovers(folder, name)
 
 
 def adopt(source: OutputPaths, output: OutputPaths, name: str) -> None:
-    """Copy a job's directory from another output directory, as a whole or not at all.
+    """Copy a job directory from another output directory, completely or not at all.
 
-    One that is in its place is set aside.
+    An existing job directory of that name is set aside.
 
     Args:
-        source, output: from where, and where to; `output.jobs` is there.
-        name: the job's.
+        source, output: output directories to copy from and to; `output.jobs` must exist.
+        name: name of the job.
 
     Raises:
         OSError: a file cannot be read or written.
-        OutputError: there is a link, a pipe or a device in it.
+        OutputError: the directory contains a symbolic link, a pipe or a device.
     """
     check_copyable(source.job(name).directory)
     refuse_links(output, [name])
@@ -300,17 +300,15 @@ def adopt(source: OutputPaths, output: OutputPaths, name: str) -> None:
 
 
 def set_aside(output: OutputPaths, name: str) -> Path:
-    """Move a job's directory to `superseded/<name>-<short fingerprint>[-N]`; deletes and overwrites nothing.
+    """Move a job directory to `superseded/<name>-<short fingerprint>[-N]`; delete and overwrite nothing.
 
-    Both places may lie on different file systems.
-
-    A directory without a readable result has `unfinished` for its fingerprint.
+    `superseded/` may be on another file system. Without a readable result the fingerprint is `unfinished`.
 
     Returns:
-        the new place.
+        the new path.
 
     Raises:
-        OSError: there is no such directory, or it cannot be moved.
+        OSError: the directory does not exist or cannot be moved.
     """
     job = output.job(name)
     if not job.directory.is_dir():

@@ -1,7 +1,7 @@
-"""Files that somebody else may have written: regular files of bounded size, parsed as strict JSON.
+"""Read files of any origin: regular files of bounded size, parsed as strict JSON.
 
 Results, reports, plans and vocabularies come from other runs, machines and versions. Whatever such a file
-holds, reading it ends in its value, an `OSError` or a `DocumentError`, whose text is one clause.
+contains, reading it returns its value or raises an `OSError` or a `DocumentError`, whose text is one clause.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 MAX_BYTES = 1 << 30
-"""Largest size of a file; a `report.json` of a thousand jobs has a few hundredths of it."""
+"""Maximum size of a file; a `report.json` of a thousand jobs has a few percent of it."""
 
 MAX_DEPTH = 100
-"""Deepest nesting of a document; this package writes about ten levels."""
+"""Maximum nesting of a document; this package writes about ten levels."""
 
 MAX_DIGITS = 300
-"""Most digits of a whole number: a longer one is larger than any number with a point can be."""
+"""Maximum number of digits of an integer; a longer one does not fit into a float."""
 
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _NO_BRACKET = re.compile(rb"[^\[\]{}]+")
@@ -30,14 +30,14 @@ _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class DocumentError(ValueError):
-    """The content of a file is not a document that is read here; the text is one clause that says why."""
+    """The content of a file is not a valid document; the text is one clause that says why."""
 
 
 def open_regular(path: Path) -> IO[bytes]:
-    """Open a file for reading, if it is a regular one: reading a pipe or a device could wait for ever.
+    """Open a regular file for reading; reading a pipe or a device could block for ever.
 
     Raises:
-        OSError: it cannot be opened, or is not a regular file.
+        OSError: it cannot be opened or is not a regular file.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -1,21 +1,21 @@
-"""Names that become paths: a plan, a result and a report may have those that a spec may have, no others."""
+"""Valid names of jobs and files in plans, results and reports, which become paths."""
 
 from __future__ import annotations
 
 import re
 
 JOB_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
-"""A job's name, which is also that of its directory."""
+"""A valid job name, which is also the name of the job directory."""
 
 _NAME = re.compile(JOB_NAME.removesuffix("$"))
 _SHOWN = 60
 
 
 def check_job_name(name: str) -> str:
-    """Return the name of a job, if a spec could have it.
+    """Return a job name if it is valid.
 
     Raises:
-        ValueError: it could not, for instance `../x`; one clause.
+        ValueError: it is not, for example `../x`; the text is one clause.
     """
     if not _NAME.fullmatch(name):
         raise ValueError(f"{name[:_SHOWN]!r} is not a job's name")
@@ -28,10 +28,10 @@ def short_fingerprint(digest: str) -> str:
 
 
 def check_inner_path(path: str) -> str:
-    """Return the path of a file, if it leads into the directory that it starts from.
+    """Return a relative path if it stays inside the job directory.
 
     Raises:
-        ValueError: it is absolute, leads upwards or is not in its shortest form; one clause.
+        ValueError: it is absolute, leads upwards or is not in its shortest form; the text is one clause.
     """
     parts = path.split("/")
     if any(part in ("", ".", "..") for part in parts) or not path.isprintable() or "\\" in path:

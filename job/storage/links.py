@@ -1,7 +1,7 @@
-"""Symbolic links, pipes and devices in an output directory: nothing is written through one or copied over it.
+"""Symbolic links, pipes and devices in an output directory: nothing is written through or copied from them.
 
-The output directory itself may be a link that the user made. Inside it, a link in the place of a file that is
-written is replaced, for files are renamed into their places; one in the place of a directory is refused.
+The output directory itself may be a symbolic link of the user. Inside it, a link in place of a file is
+replaced (files are renamed into place), and a link in place of a directory is refused.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ _REMEDY = "put what it leads to in its place, or remove it"
 
 
 def refuse_link(path: Path) -> None:
-    """Raise `OutputError` where a directory of ours is a symbolic link, which may lead anywhere."""
+    """Raise `OutputError` if a path is a symbolic link, which may lead anywhere."""
     if os.path.islink(path):
         raise OutputError(f"{path} is a symbolic link, which is not followed; {_REMEDY}")
 
 
 def refuse_linked_folders(directory: Path, names: tuple[str, ...]) -> None:
-    """Refuse a directory that is a symbolic link, and links in it in the places of those directories.
+    """Refuse symbolic links in place of a directory or of its subdirectories `names`.
 
     Raises:
-        OutputError: it is one, or has one.
+        OutputError: one of them is a symbolic link.
     """
     refuse_link(directory)
     for name in names:
@@ -34,10 +34,10 @@ def refuse_linked_folders(directory: Path, names: tuple[str, ...]) -> None:
 
 
 def check_copyable(directory: Path) -> None:
-    """Check that a tree has only directories and regular files, which is what can be copied as it is.
+    """Check that a tree contains only directories and regular files.
 
     Raises:
-        OutputError: something else is in it; names it.
+        OutputError: it contains something else; the message names it.
     """
     refuse_link(directory)
     for folder, folders, files in os.walk(directory):
@@ -51,10 +51,10 @@ def check_copyable(directory: Path) -> None:
 
 
 def clear_way(path: Path) -> None:
-    """Remove what is in the place of a file that will be opened to write, unless it is a regular file.
+    """Remove a link, pipe or device in place of a file that will be opened for writing.
 
     Raises:
-        OutputError: it is a directory.
+        OutputError: there is a directory.
         OSError: it cannot be removed.
     """
     try:
@@ -68,6 +68,6 @@ def clear_way(path: Path) -> None:
 
 
 def open_to_append(path: Path) -> IO[str]:
-    """Open a text file to append to it, if it is no symbolic link and no pipe; raises `OSError`."""
+    """Open a text file for appending; raises `OSError` for a symbolic link or a pipe."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     return open(os.open(path, flags, 0o644), "a", encoding="utf-8", errors="replace")

@@ -1,6 +1,6 @@
-"""Names of files and directories on this machine: an address such as `s3://bucket/key` is refused.
+"""Local paths given by the user: an address such as `s3://bucket/key` is refused.
 
-`pathlib` makes `s3:/bucket/key` of it, a path like any other, so names are checked before they become paths.
+`pathlib` would turn it into the path `s3:/bucket/key`, so names are checked before they become paths.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 
 _ADDRESS = re.compile(r"\s*(?:[a-z][a-z0-9+.-]*://|(?!package:)[a-z][a-z0-9+.-]+:/)", re.IGNORECASE)
-"""A scheme and slashes. `c:/x` and `package:/x` have none: a scheme before a single slash is longer than a
-letter, and the spec has names of its own that begin with `package:`."""
+"""A scheme followed by slashes. `c:/x` and `package:/x` are not addresses: before a single slash, a scheme
+has more than one letter, and `package:` begins names of the spec."""
 
 
 def is_address(name: str) -> bool:

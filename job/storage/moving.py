@@ -1,4 +1,4 @@
-"""Directories moved as a whole, between file systems too: whenever the process stops, nothing is lost."""
+"""Move directories as a whole, also between file systems, without losing anything if the process stops."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import shutil
 from pathlib import Path
 
 TEMPORARY = ".tmp-"
-"""What the names of files and directories begin with that are not whole yet, or about to go."""
+"""Prefix of the names of files and directories that are incomplete or about to be removed."""
 
 _OTHER_FILE_SYSTEM = (errno.EXDEV, errno.EBUSY)  # EBUSY: the directory itself is a mount point
 
 
 def temporary_path(path: Path) -> Path:
-    """Return a new temporary name in the same folder; it ends as `path` does."""
+    """Return a new temporary path in the same directory, with the same suffix."""
     return path.with_name(f"{TEMPORARY}{secrets.token_hex(4)}-{path.name}")
 
 
 def flush(path: Path) -> None:
-    """Have the system write a file, or the entries of a directory, to the disk."""
+    """Sync a file, or the entries of a directory, to disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -30,7 +30,7 @@ def flush(path: Path) -> None:
 
 
 def flush_tree(directory: Path) -> None:
-    """Have the system write a directory with everything in it to the disk."""
+    """Sync a directory and everything in it to disk."""
     for path in (directory, *directory.rglob("*")):
         if not path.is_symlink():
             flush(path)
@@ -39,16 +39,16 @@ def flush_tree(directory: Path) -> None:
 def move_directory(source: Path, target: Path, name: str) -> None:
     """Move a directory.
 
-    Within a file system that is one step. To another one it is copied under a temporary name, written to the
-    disk, renamed, and only then removed where it was.
+    Within a file system this is one rename. To another file system the directory is copied to a temporary
+    name, synced, renamed, and only then removed from its old place.
 
     Args:
         source: the directory.
-        target: its new place; nothing, or an empty directory.
-        name: what temporary names end in, see `clear_leftovers`.
+        target: its new path; must not exist, or be an empty directory.
+        name: suffix of temporary names, see `clear_leftovers`.
 
     Raises:
-        OSError: it cannot be moved; `source` is as it was, or already copied whole to `target`.
+        OSError: it cannot be moved; `source` is unchanged, or already copied completely to `target`.
     """
     try:
         os.replace(source, target)
@@ -74,7 +74,7 @@ def _copy(source: Path, target: Path, name: str) -> None:
 
 
 def _remove(directory: Path, name: str) -> None:
-    """Remove a directory that was copied; in one step it is no longer there under its name."""
+    """Remove a directory that was copied; a rename makes it disappear at once."""
     leaving = temporary_path(directory.parent / name)
     try:
         os.replace(directory, leaving)
@@ -95,7 +95,7 @@ def _delete(path: Path) -> None:
 
 
 def clear_leftovers(folder: Path, name: str) -> None:
-    """Remove what killed processes left of copies and removals of `name`, which no other process may move."""
+    """Remove partial copies of `name` that killed processes left; no other process may be moving it."""
     for path in folder.glob(f"{TEMPORARY}*-{name}"):
         if re.fullmatch("[0-9a-f]{8}", path.name.removeprefix(TEMPORARY).removesuffix(f"-{name}")):
             _delete(path)

@@ -1,8 +1,8 @@
-"""Several files of an output directory replaced together: readers find all the old ones or all the new ones.
+"""Replace several files of an output directory together: readers find all old files or all new files.
 
-The new files are written into a directory beside. Renaming that to `STAGED` makes them the ones that count,
-in one step: readers look there first. Only then are they moved to their places, one by one; whoever next has
-the directory to write in ends what a killed process left undone.
+The new files are written to a temporary directory. Renaming it to `STAGED` makes the new files current in one
+step, because readers look there first. They are then moved to their places one by one. If a process is killed
+meanwhile, the next process that may write to the output directory completes the update.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from job.storage.links import refuse_link
 from job.storage.moving import clear_leftovers, flush, flush_tree, move_directory, temporary_path
 
 STAGED = ".update"
-"""The directory in an output directory that holds files which are not in their places yet."""
+"""The subdirectory for new files that are not in their places yet."""
 
 
 def staged(output: OutputPaths) -> OutputPaths:
-    """Return the paths of files that are not in their places yet."""
+    """Return the paths of new files that are not in their places yet."""
     return OutputPaths(output.root / STAGED, output.shard)
 
 
 def read_current(output: OutputPaths, path: Path) -> bytes:
-    """Return the content of a file of an output directory, in the middle of an update too.
+    """Return the current content of a file of an output directory, also during an update.
 
     Raises:
         OSError: see `read_regular`.
@@ -40,9 +40,9 @@ def read_current(output: OutputPaths, path: Path) -> bytes:
 
 
 def places_of_job(output: OutputPaths, name: str) -> Iterator[Path]:
-    """Yield the directories in which files of a job may lie: where they count, then where older ones do.
+    """Yield the directories that may contain files of a job, the current one first.
 
-    A reader who has read a report looks for its files in all of them, for an update may have come in between.
+    A reader of a report looks for its files in all of them, because an update may have happened in between.
     """
     yield staged(output).job(name).directory
     yield output.job(name).directory
@@ -51,13 +51,13 @@ def places_of_job(output: OutputPaths, name: str) -> Iterator[Path]:
 
 @contextmanager
 def updating(output: OutputPaths) -> Iterator[OutputPaths]:
-    """Replace files together: give paths to write new files to; at the end of the block they count.
+    """Replace files together: yield paths for the new files, which become current at the end of the block.
 
     Args:
-        output: prepared, and held by a lock.
+        output: a prepared output directory that this process has locked.
 
     Raises:
-        OSError: a file cannot be written; all is as it was.
+        OSError: a file cannot be written; nothing has changed.
     """
     complete_update(output)
     clear_leftovers(output.root, STAGED)
@@ -75,15 +75,15 @@ def updating(output: OutputPaths) -> Iterator[OutputPaths]:
 
 
 def complete_update(output: OutputPaths) -> None:
-    """Move files that are not in their places yet to where they belong, if there are any.
+    """Move new files that are not in their places yet to their places, if there are any.
 
-    What was there of a job is set aside. It may be stopped at any moment, and called again.
+    Existing job directories are set aside. The function can be interrupted at any moment and called again.
 
     Args:
-        output: held by a lock.
+        output: an output directory that this process has locked.
 
     Raises:
-        OSError: a file cannot be moved; it still counts.
+        OSError: a file cannot be moved; the new file is still the current one.
     """
     new = staged(output)
     refuse_link(new.root)
