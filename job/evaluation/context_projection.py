@@ -1,4 +1,4 @@
-"""The context vectors of test sources as points of a plane, for a picture of what an encoder tells apart."""
+"""Context vectors of test sources, projected on a plane by principal component analysis, for a picture."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-MOST = 1000
-"""Sources that are projected: more points hide each other."""
+MAX_SOURCES = 1000
+"""Number of sources to project: more points would hide each other."""
 
 _DIGITS = 5
-"""Of the largest coordinate, and so of all to the same place: no picture shows more."""
+"""Significant digits of the largest coordinate; all coordinates are rounded to the same decimal place."""
 
 Label = Callable[[Sequence[str]], int]
-"""The tokens of a source -> the number that colours its point."""
+"""Tokens of a source -> the number that determines the colour of its point."""
 
 LABELS: dict[str, tuple[str, Label]] = {
     **dict.fromkeys(
@@ -24,24 +24,24 @@ LABELS: dict[str, tuple[str, Label]] = {
     ),
     "addition": ("digits of the first number", lambda source: list(source).index("+")),
 }
-"""Kind of problem -> what colours its points; of all others it is the number of tokens."""
+"""Kind of problem -> what the colours mean; for other kinds it is the number of tokens."""
 
 
 def contexts(
     kind: str, ids: Sequence[str], sources: Sequence[Sequence[str]], states: Mapping[str, NDArray[np.float32]]
 ) -> dict[str, Any]:
-    """Return the content of `contexts.json`, JSON values only.
+    """Return the content of `contexts.json`.
 
     Args:
-        kind: of the problem, which decides what colours the points.
-        ids: of the n test examples.
-        sources: their tokens.
-        states: the encoder's states by name, each (n, H); a source's context vector is all of them, joined.
+        kind: kind of the problem, which determines the colours.
+        ids: ids of n test examples.
+        sources: the tokens of their sources.
+        states: state name -> the encoder's final states, (n, units) float32; a context vector is their
+            concatenation.
 
     Returns:
-        `ids`; `coordinates`, two each; `explained`, the share of the vectors' variance along each of the two
-        axes; `states`, the names; `label`, what the numbers in `labels` are. Nothing at all where a state is
-        not finite.
+        `ids`; `coordinates`, two for each; `explained`, the share of variance along each axis; `states`,
+        their names; `label`, the meaning of the numbers in `labels`. Empty if a state is not finite.
     """
     vectors = np.concatenate([*states.values()], axis=1)
     if not np.isfinite(vectors).all():
@@ -61,20 +61,20 @@ def contexts(
 def _rounded(values: NDArray[np.float64]) -> NDArray[np.float64]:
     largest = np.abs(values).max()
     decimals = _DIGITS - 1 - math.floor(math.log10(largest)) if largest else 0
-    return values.round(decimals) + 0.0  # no -0.0
+    return values.round(decimals) + 0.0  # turns -0.0 into 0.0
 
 
 def principal_components(vectors: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Project vectors on the two directions in which they vary most (principal component analysis).
+    """Project vectors on their first two principal components (Pearson 1901).
 
-    A direction's sign means nothing, so it is chosen: the entry of greatest magnitude is positive.
+    The sign of a component is arbitrary; its entry of largest magnitude is made positive.
 
     Args:
-        vectors: (n, H), at least one.
+        vectors: (n, H), n > 0.
 
     Returns:
-        coordinates (n, 2), of mean 0, and the share of the total variance along each axis, (2,). Where the
-        vectors vary in fewer than two directions, the rest is 0.
+        coordinates, (n, 2) float64 with mean 0, and the share of the total variance along each axis, (2,); 0
+        for an axis without variance.
     """
     centred = vectors.astype(np.float64) - vectors.mean(axis=0, dtype=np.float64)
     _, lengths, directions = np.linalg.svd(centred, full_matrices=False)

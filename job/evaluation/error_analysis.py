@@ -1,4 +1,4 @@
-"""Where a model is right and wrong: by position, by length, token against token, and its worst mistakes."""
+"""Error analysis: accuracy by position and by source length, confusions of tokens, worst mistakes."""
 
 from __future__ import annotations
 
@@ -11,31 +11,33 @@ from rapidfuzz.distance import Levenshtein
 
 from job.results.records import UNKNOWN_CHARACTER, Prediction
 
-CONFUSIONS = 20
-"""Pairs of tokens listed, most frequent first."""
+MAX_CONFUSIONS = 20
+"""Number of confusions listed, most frequent first."""
 
-WORST = 10
-"""Mistakes listed, worst first."""
+MAX_MISTAKES = 10
+"""Number of mistakes listed, worst first."""
 
-MOST_CHARACTERS = 200
-"""Of each text of a mistake; `predictions.jsonl` has the whole."""
+MAX_CHARACTERS = 200
+"""Number of characters of each text of a mistake; `predictions.jsonl` has whole texts."""
 
 Split = Callable[[str], list[str]]
 
 
 def analyse(predictions: Sequence[Prediction], split_source: Split, split_target: Split) -> dict[str, Any]:
-    """Return a result's `analysis`, JSON values only.
+    """Return a result's `analysis`, JSON values.
+
+    Each prediction is compared with its nearest reference target.
 
     Args:
-        predictions: of token sequences, at least one.
-        split_source, split_target: turn a text into its tokens.
+        predictions: predictions of token sequences, at least one.
+        split_source, split_target: text -> its tokens.
 
     Returns:
-        `by_position`: for each target position (from 0) how many references have it and the share predicted
-        right; `by_source_length`: the same of whole sequences by tokens of the source; `confusions`: the
-        commonest substitutions in an optimal alignment, `target`, `predicted`, `count`, and `unknown` (true)
-        where the unknown token was predicted; `worst_mistakes`, worst first: `id`, `edit_distance` and the
-        texts `source`, `target` (the nearest reference) and `predicted`; `unknown` as a `Prediction` has it.
+        `by_position`: for each target position, from 0, the `count` of targets that have it and the
+        `accuracy` of the tokens there; `by_source_length`: the same for sequences by number of source tokens;
+        `confusions`: the most frequent substitutions in an optimal alignment with `target`, `predicted`,
+        `count`, and `unknown` (true) if the unknown token was predicted; `worst_mistakes`: `id`,
+        `edit_distance`, `source`, `target`, `predicted`, and `unknown` as in `Prediction`.
     """
     rows = [_aligned(p, split_source, split_target) for p in predictions]
     return {
@@ -48,7 +50,7 @@ def analyse(predictions: Sequence[Prediction], split_source: Split, split_target
 
 @dataclass(frozen=True)
 class _Row:
-    """A prediction beside the reference that it is nearest to, as text and as tokens."""
+    """A prediction and its nearest reference target, as text and as tokens."""
 
     prediction: Prediction
     reference: str
@@ -58,7 +60,7 @@ class _Row:
 
     @property
     def distance(self) -> int:
-        """Insertions, deletions and substitutions."""
+        """Number of insertions, deletions and substitutions between them."""
         return Levenshtein.distance(self.predicted, self.target)
 
 
@@ -72,16 +74,17 @@ def _by_position(rows: Sequence[_Row]) -> list[dict[str, float]]:
     longest = max(len(row.target) for row in rows)
     shares = []
     for position in range(longest):
-        having = [row for row in rows if len(row.target) > position]
-        right = sum(row.predicted[position : position + 1] == [row.target[position]] for row in having)
-        shares.append({"position": position, "count": len(having), "accuracy": right / len(having)})
+        long_enough = [row for row in rows if len(row.target) > position]
+        correct = sum(row.predicted[position : position + 1] == [row.target[position]] for row in long_enough)
+        count = len(long_enough)
+        shares.append({"position": position, "count": count, "accuracy": correct / count})
     return shares
 
 
 def _by_source_length(rows: Sequence[_Row]) -> list[dict[str, float]]:
     counts = Counter(len(row.source) for row in rows)
-    right = Counter(len(row.source) for row in rows if row.prediction.correct)
-    return [{"length": n, "count": counts[n], "accuracy": right[n] / counts[n]} for n in sorted(counts)]
+    correct = Counter(len(row.source) for row in rows if row.prediction.correct)
+    return [{"length": n, "count": counts[n], "accuracy": correct[n] / counts[n]} for n in sorted(counts)]
 
 
 def _confusions(rows: Sequence[_Row]) -> list[dict[str, Any]]:
@@ -93,7 +96,7 @@ def _confusions(rows: Sequence[_Row]) -> list[dict[str, Any]]:
             for edit in Levenshtein.editops(row.target, row.predicted):
                 if edit.tag == "replace":
                     pairs[row.target[edit.src_pos], row.predicted[edit.dest_pos]] += 1
-    ordered = sorted(pairs.items(), key=lambda item: (-item[1], item[0]))[:CONFUSIONS]
+    ordered = sorted(pairs.items(), key=lambda item: (-item[1], item[0]))[:MAX_CONFUSIONS]
     return [
         {"target": t, "predicted": label, "count": count, "unknown": True}
         if p == UNKNOWN_CHARACTER
@@ -113,7 +116,7 @@ def _worst(rows: Sequence[_Row]) -> list[dict[str, Any]]:
             "predicted": _cut(row.prediction.predicted),
             **_unknown(row.prediction),
         }
-        for row in wrong[:WORST]
+        for row in wrong[:MAX_MISTAKES]
     ]
 
 
@@ -124,4 +127,4 @@ def _unknown(prediction: Prediction) -> dict[str, Any]:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 1] + "…"
+    return text if len(text) <= MAX_CHARACTERS else text[: MAX_CHARACTERS - 1] + "…"

@@ -1,4 +1,4 @@
-"""Evaluate forecasts by walking forward over a series of numbers."""
+"""Forecast the test windows of a time series and score them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import time
 
 import numpy as np
 
-from job.evaluation import scores as metrics
 from job.evaluation.outcome import Evaluation
+from job.evaluation.scores import mae, rmse
 from job.inference.numbers import Forecaster
 from job.problems.base import Windows
 from job.problems.windows import Series, Values
@@ -15,16 +15,24 @@ from job.results.records import Prediction
 
 
 def persistence(history: Values, length: int) -> Values:
-    """Return the forecast that nothing changes: the last known values, (n, S, F) -> (n, length)."""
+    """Return the persistence forecast: the last known value, repeated.
+
+    Args:
+        history: (n, S, F) float64; column 0 is the forecast one.
+        length: number of values to forecast.
+
+    Returns:
+        (n, length) float64.
+    """
     return np.repeat(history[:, -1, :1], length, axis=1)
 
 
 def evaluate_forecasts(forecaster: Forecaster, test: Windows) -> Evaluation:
-    """Forecast every window of `test`, and score all values that the series still has.
+    """Forecast every test window from its true history, and score the values that the series has.
 
     Args:
         forecaster: the model.
-        test: at least one window.
+        test: the test windows, at least one.
     """
     series, forecast = forecaster.series, forecaster.forecast
     began = time.perf_counter()
@@ -33,14 +41,14 @@ def evaluate_forecasts(forecaster: Forecaster, test: Windows) -> Evaluation:
     predicted = forecast(test.history)
     finished = time.perf_counter()
     naive = persistence(test.history, series.target_length)
-    scores = {
-        "rmse": metrics.rmse(predicted, test.future),
-        "persistence_rmse": metrics.rmse(naive, test.future),
-        "mae": metrics.mae(predicted, test.future),
-        "persistence_mae": metrics.mae(naive, test.future),
+    metrics = {
+        "rmse": rmse(predicted, test.future),
+        "persistence_rmse": rmse(naive, test.future),
+        "mae": mae(predicted, test.future),
+        "persistence_mae": mae(naive, test.future),
     }
     return Evaluation(
-        metrics=scores,
+        metrics=metrics,
         predictions=_predictions(series, test, predicted),
         seen_in_training=None,
         source_space=None,
@@ -66,5 +74,5 @@ def _predictions(series: Series, test: Windows, predicted: Values) -> tuple[Pred
 
 
 def _exactly(values: Values) -> str:
-    """Return the numbers of an array, row by row, so that reading them gives them back."""
+    """Write an array row by row; reading the numbers returns the exact values."""
     return " ".join(map(repr, values.ravel().tolist()))

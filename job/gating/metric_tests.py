@@ -8,15 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from job.evaluation.scores import (
-    BY_COUNTS,
-    Floats,
-    bleu_is_defined,
-    edit_distances,
-    per_token,
-    power_of_two,
-    text_counts,
-)
+from job.evaluation.scores import Floats, edit_distances, per_token, power_of_two
+from job.evaluation.text_scores import SCORE_FROM_COUNTS, bleu_is_defined, text_counts
 from job.gating.bootstrap import root_mean_square, score_of_counts, total_per_unit
 from job.gating.paired_examples import Pair
 from job.gating.significance_tests import SignificanceResult, mcnemar, two_proportions
@@ -119,7 +112,9 @@ def _compare_texts(pairs: Sequence[Pair], *, words: bool) -> dict[str, Significa
     before, now = (
         text_counts([pair[side].scored for pair in pairs], references, words=words) for side in (0, 1)
     )
-    return {metric: score_of_counts(before[metric], now[metric], BY_COUNTS[metric]) for metric in before}
+    return {
+        metric: score_of_counts(before[metric], now[metric], SCORE_FROM_COUNTS[metric]) for metric in before
+    }
 
 
 def _compare_numbers(pairs: Sequence[Pair]) -> dict[str, SignificanceResult]:

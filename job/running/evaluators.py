@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast
 
-from job.evaluation import context_projection as projection
+from job.evaluation.context_projection import MAX_SOURCES, contexts
 from job.evaluation.forecast_evaluation import evaluate_forecasts
 from job.evaluation.outcome import Evaluation
-from job.evaluation.token_evaluation import evaluate, evaluate_at
+from job.evaluation.token_evaluation import evaluate_other_sizes, evaluate_tokens
 from job.inference.numbers import Forecaster
 from job.inference.tokens import TrainedModel
 from job.problems import build_problem
@@ -116,7 +116,7 @@ class TokenEvaluator:
         job, model = self.task.job, self.model
         families = job.problem.families
         examples = self.problem.examples_per_epoch(job.training.examples)
-        evaluation = evaluate(
+        evaluation = evaluate_tokens(
             model.decode,
             self.problem,
             self.test,
@@ -133,7 +133,7 @@ class TokenEvaluator:
             spec = resized(job.problem, sizes)
             problem = cast(TokenProblem, build_problem(spec, job.seed, self.task.directory, self.task.data))
             decode = self.compiled.decoder_for(problem.max_target_length).decode
-            rows.append(evaluate_at(decode, problem, sizes, job.evaluation.examples))
+            rows.append(evaluate_other_sizes(decode, problem, sizes, job.evaluation.examples))
         return tuple(rows)
 
     def _contexts(self, evaluation: Evaluation) -> dict[str, Any]:
@@ -142,10 +142,10 @@ class TokenEvaluator:
         Raises:
             ResultError: a context vector is not finite.
         """
-        predictions = evaluation.predictions[: projection.MOST]
-        states = self.model.states(self.test.source[: projection.MOST])
+        predictions = evaluation.predictions[:MAX_SOURCES]
+        states = self.model.states(self.test.source[:MAX_SOURCES])
         check_contexts(states)
-        return projection.contexts(
+        return contexts(
             self.task.job.problem.kind,
             [prediction.id for prediction in predictions],
             [self.problem.source_vocabulary.split(prediction.source) for prediction in predictions],

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from job.errors import ResultError
+from job.evaluation.attention_samples import MAX_SAMPLES
 from job.evaluation.outcome import Evaluation
-from job.evaluation.token_evaluation import SAMPLES
 from job.problems.base import Problem
 from job.results.data_facts import DataFacts
 from job.results.trained_job import TrainedJob
@@ -58,7 +58,7 @@ def trained_job(
         peak_rss_bytes=peak_rss_bytes(),
         parameters=parameters,
         history=history_columns(fitted.history),
-        samples=evaluation.predictions[:SAMPLES],
+        samples=evaluation.predictions[:MAX_SAMPLES],
         analysis=evaluation.analysis,
         also=evaluation.also,
         attention=evaluation.attention,

@@ -4,7 +4,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from job.evaluation import scores as metrics
+from job.evaluation import scores
 
 random_words = random.Random(6)
 
@@ -18,7 +18,7 @@ def ids(*rows):
     ("correct", "expected"), [([True], 1.0), ([False], 0.0), ([True, False, True, True], 0.75)]
 )
 def test_sequence_accuracy(correct, expected):
-    assert metrics.sequence_accuracy(np.array(correct)) == expected
+    assert scores.sequence_accuracy(np.array(correct)) == expected
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_sequence_accuracy(correct, expected):
     ],
 )
 def test_token_accuracy(predicted, target, expected):
-    assert metrics.token_accuracy(predicted, target) == pytest.approx(expected)
+    assert scores.token_accuracy(predicted, target) == pytest.approx(expected)
 
 
 def distance_by_the_definition(a, b):
@@ -65,7 +65,7 @@ def distance_by_the_definition(a, b):
     ],
 )
 def test_edit_distances_by_hand(predicted, references, expected):
-    found = metrics.edit_distances([list(predicted)], [[list(reference) for reference in references]])
+    found = scores.edit_distances([list(predicted)], [[list(reference) for reference in references]])
     assert found == expected
 
 
@@ -78,22 +78,22 @@ def test_edit_distances_are_those_of_the_definition():
         min((distance_by_the_definition(predicted, option), -len(option)) for option in options)
         for predicted, options in rows
     ]
-    found = metrics.edit_distances([p for p, _ in rows], [o for _, o in rows])
+    found = scores.edit_distances([p for p, _ in rows], [o for _, o in rows])
     assert found == (sum(d for d, _ in nearest), -sum(n for _, n in nearest))
 
 
 def test_tokens_are_compared_whole():
-    assert metrics.edit_distances([["AH0", "B"]], [[["AH1", "B"]]]) == (1, 2)
+    assert scores.edit_distances([["AH0", "B"]], [[["AH1", "B"]]]) == (1, 2)
 
 
 def test_edit_rate_is_distance_over_reference_tokens_of_all_rows_and_can_exceed_1():
-    assert metrics.edit_rate([list("ab"), list("abcd")], [[list("ab")], [list("xy")]]) == 4 / 4
-    assert metrics.edit_rate([list("abcd")], [[list("x")]]) == 4.0
+    assert scores.edit_rate([list("ab"), list("abcd")], [[list("ab")], [list("xy")]]) == 4 / 4
+    assert scores.edit_rate([list("abcd")], [[list("x")]]) == 4.0
 
 
 def test_rows_must_have_their_references():
     with pytest.raises(ValueError, match="zip"):
-        metrics.edit_distances([list("a"), list("b")], [[list("a")]])
+        scores.edit_distances([list("a"), list("b")], [[list("a")]])
 
 
 # --- numbers ------------------------------------------------------------------------------------------------
@@ -103,19 +103,19 @@ NAN, INF = float("nan"), float("inf")
 
 def test_errors_of_numbers_are_over_what_the_series_still_has():
     predicted, target = np.array([[1.0, 2.0], [3.0, NAN]]), np.array([[2.0, 4.0], [3.0, NAN]])
-    assert metrics.rmse(predicted, target) == pytest.approx(np.sqrt(5 / 3))
-    assert metrics.mae(predicted, target) == pytest.approx(1.0)
+    assert scores.rmse(predicted, target) == pytest.approx(np.sqrt(5 / 3))
+    assert scores.mae(predicted, target) == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("value", [NAN, INF, -INF])
 def test_a_forecast_that_is_not_finite_counts(value):
     predicted, target = np.array([[1.0, value]]), np.array([[1.0, 1.0]])
-    assert not np.isfinite(metrics.rmse(predicted, target))
-    assert not np.isfinite(metrics.mae(predicted, target))
+    assert not np.isfinite(scores.rmse(predicted, target))
+    assert not np.isfinite(scores.mae(predicted, target))
 
 
 @pytest.mark.parametrize("unit", [1e-200, 1.0, 1e200])
 def test_errors_are_not_lost_where_their_squares_are_no_numbers(unit):
     predicted, target = np.array([[3 * unit, 0.0]]), np.array([[0.0, 4 * unit]])
-    assert metrics.rmse(predicted, target) == pytest.approx(np.sqrt(12.5) * unit)
-    assert metrics.rmse(target, target) == 0.0
+    assert scores.rmse(predicted, target) == pytest.approx(np.sqrt(12.5) * unit)
+    assert scores.rmse(target, target) == 0.0

@@ -7,7 +7,7 @@ import pytest
 import sacrebleu
 from pydantic import ValidationError
 
-from job.evaluation import scores as metrics
+from job.evaluation.text_scores import SCORE_FROM_COUNTS, text_counts, text_scores
 from job.reports.formatting import quantity
 from job.spec.gate_section import GateSpec
 from job.spec.schema import JobSpec
@@ -78,7 +78,7 @@ def chrf_by_the_paper(predicted, references):
 @pytest.mark.parametrize("most_references", [1, 3])
 def test_scores_are_those_of_the_papers(most_references):
     predicted, references = rows(most_references=most_references)
-    found = metrics.text_scores(predicted, references, words=True).scores
+    found = text_scores(predicted, references, words=True).scores
     assert 20 < found["bleu"] < 95
     assert found["bleu"] == pytest.approx(bleu_by_the_paper(predicted, references))
     assert 20 < found["chrf"] < 99
@@ -88,7 +88,7 @@ def test_scores_are_those_of_the_papers(most_references):
 def test_a_token_is_one_word_whatever_it_is_made_of():
     """sacrebleu's default would take `I_JUMP` for three words."""
     predicted, references = ["I_JUMP I_RUN I_RUN I_JUMP"], [["I_JUMP I_RUN I_RUN I_LOOK"]]
-    found = metrics.text_scores(predicted, references, words=True)
+    found = text_scores(predicted, references, words=True)
     # 3 of 4 words, 2 of 3 pairs, 1 of 2 triples and none of 1 quadruple, smoothed to half a one
     assert found.scores["bleu"] == pytest.approx(100 * (3 / 4 * 2 / 3 * 1 / 2 * 1 / 2) ** 0.25)
     assert sacrebleu.corpus_bleu(predicted, references).score != pytest.approx(found.scores["bleu"])
@@ -96,36 +96,36 @@ def test_a_token_is_one_word_whatever_it_is_made_of():
 
 def test_the_signature_says_how_a_score_was_made():
     predicted, references = rows()
-    found = metrics.text_scores(predicted, references, words=True)
+    found = text_scores(predicted, references, words=True)
     version = f"version:{sacrebleu.__version__}"
     assert found.signatures == {
         "chrf": f"nrefs:var|case:mixed|eff:yes|nc:6|nw:0|space:no|{version}",
         "bleu": f"nrefs:var|case:mixed|eff:no|tok:none|smooth:exp|{version}",
     }
-    one = metrics.text_scores(["a b"], [["a c"]], words=True, lowercase=True)
+    one = text_scores(["a b"], [["a c"]], words=True, lowercase=True)
     assert all(re.match(r"nrefs:1\|case:lc\|", signature) for signature in one.signatures.values())
 
 
 def test_characters_have_no_bleu():
-    found = metrics.text_scores(["iksample"], [["example", "sample"]], words=False)
+    found = text_scores(["iksample"], [["example", "sample"]], words=False)
     assert found.scores.keys() == found.signatures.keys() == {"chrf"}
 
 
 def test_any_of_the_references_is_right():
-    found = metrics.text_scores(["a b c d", "b b b b"], [["x y", "a b c d"], ["b b b b"]], words=True)
+    found = text_scores(["a b c d", "b b b b"], [["x y", "a b c d"], ["b b b b"]], words=True)
     assert found.scores == {"chrf": 100.0, "bleu": 100.0}
 
 
 def test_the_order_of_references_does_not_matter():
     predicted, references = rows()
     turned = [texts[::-1] for texts in references]
-    assert metrics.text_scores(predicted, references, words=True).scores == pytest.approx(
-        metrics.text_scores(predicted, turned, words=True).scores
+    assert text_scores(predicted, references, words=True).scores == pytest.approx(
+        text_scores(predicted, turned, words=True).scores
     )
 
 
 def test_nothing_said_is_nothing_right():
-    assert metrics.text_scores(["", ""], [["a"], ["b", "c"]], words=True).scores == {"chrf": 0.0, "bleu": 0.0}
+    assert text_scores(["", ""], [["a"], ["b", "c"]], words=True).scores == {"chrf": 0.0, "bleu": 0.0}
 
 
 # --- counts for resampling ----------------------------------------------------------------------------------
@@ -144,16 +144,16 @@ def test_nothing_said_is_nothing_right():
     ],
 )
 def test_summed_counts_give_the_scores_of_the_whole(predicted, references):
-    counts = metrics.text_counts(predicted, references, words=True)
-    scores = metrics.text_scores(predicted, references, words=True).scores
-    assert counts.keys() == scores.keys() == metrics.BY_COUNTS.keys()
-    for metric, score in metrics.BY_COUNTS.items():
+    counts = text_counts(predicted, references, words=True)
+    scores = text_scores(predicted, references, words=True).scores
+    assert counts.keys() == scores.keys() == SCORE_FROM_COUNTS.keys()
+    for metric, score in SCORE_FROM_COUNTS.items():
         assert score(counts[metric].sum(axis=0)) == pytest.approx(scores[metric], abs=1e-9)
         assert score(counts[metric]).shape == (len(predicted),)
 
 
 def test_characters_have_no_counts_for_bleu():
-    assert metrics.text_counts(["iksample"], [["example"]], words=False).keys() == {"chrf"}
+    assert text_counts(["iksample"], [["example"]], words=False).keys() == {"chrf"}
 
 
 # --- in a spec and in a report ----------------------------------------------------------------------------

@@ -6,8 +6,8 @@ import pytest
 
 from job.evaluation import token_evaluation as evaluation
 from job.evaluation.outcome import TokenFacts
-from job.evaluation.scores import text_scores
-from job.evaluation.token_evaluation import evaluate
+from job.evaluation.text_scores import text_scores
+from job.evaluation.token_evaluation import evaluate_tokens
 from job.inference import length_batches
 from job.problems.base import Examples
 from job.problems.vocabulary import END, Vocabulary, pad
@@ -40,7 +40,7 @@ def decoder(predicted):
 
 def evaluated(predicted, test, seen):
     decode, _ = decoder(predicted)
-    return evaluate(decode, PROBLEM, test, np.array(seen))
+    return evaluate_tokens(decode, PROBLEM, test, np.array(seen))
 
 
 TEST = Examples(sources("a", "ab", "abc", "c"), targets("one", "two one", "three", "one two"))
@@ -139,7 +139,7 @@ def test_an_unknown_token_in_characters_is_one_character():
     problem = SimpleNamespace(source_vocabulary=LETTERS, target_vocabulary=LETTERS, source_space=None)
     written = pad([[*LETTERS.encode("a?c"), END]])
     test = Examples(written, written, references=(("axc",),), sources=("axc",))
-    found = evaluate(lambda source: written, problem, test, np.array([False]), words=False)
+    found = evaluate_tokens(lambda source: written, problem, test, np.array([False]), words=False)
     (prediction,) = found.predictions
     assert (prediction.source, prediction.predicted, prediction.unknown) == ("axc", "a<unk>c", ((1, 6),))
     assert found.metrics["edit_rate"] == 1 / 3
@@ -155,14 +155,14 @@ def test_a_token_spelled_like_the_unknown_one_is_right_and_the_unknown_one_is_no
     problem = SimpleNamespace(source_vocabulary=words, target_vocabulary=words, source_space=None)
     ids = pad([[*words.encode(["<unk>", "<end>", "<start>", "<pad>"]), END]])
     test = Examples(ids, ids)
-    right = evaluate(lambda source: ids, problem, test, np.array([False]), words=True)
+    right = evaluate_tokens(lambda source: ids, problem, test, np.array([False]), words=True)
     assert right.metrics == pytest.approx(
         dict.fromkeys(("sequence_accuracy", "token_accuracy", "unseen_sequence_accuracy"), 1)
         | {"edit_rate": 0, "bleu": 100, "chrf": 100}
     )
     unknown = ids.copy()
     unknown[0, 0] = words.unknown
-    wrong = evaluate(lambda source: unknown, problem, test, np.array([False]), words=True)
+    wrong = evaluate_tokens(lambda source: unknown, problem, test, np.array([False]), words=True)
     assert wrong.predictions[0].predicted == right.predictions[0].predicted
     assert not wrong.predictions[0].correct
     assert wrong.metrics["edit_rate"] == wrong.analysis["worst_mistakes"][0]["edit_distance"] / 4 == 1 / 4
@@ -183,7 +183,7 @@ def test_edits_are_recorded_where_only_the_problem_can_split_a_target():
     rows = pad([[*hyphenated.encode(text.split()), END] for text in ("one-two three", "three")])
     test = Examples(sources("a", "b"), rows, references=(("one-two three", "one"), ("one-three",)))
     decode, _ = decoder(pad([[*hyphenated.encode(["one-two"]), END], [hyphenated.unknown, END]]))
-    found = evaluate(decode, problem, test, np.array([False] * 2))
+    found = evaluate_tokens(decode, problem, test, np.array([False] * 2))
     assert [prediction.edits for prediction in found.predictions] == [(1, 3), (2, 2)]
     assert found.metrics["edit_rate"] == 3 / 5
     assert found.tokens.separators == Separators(source="")
@@ -211,7 +211,7 @@ def test_unknown_tokens_are_counted_on_each_side():
 
 def test_attention_stands_beside_the_tokens_of_the_data():
     decode, _ = decoder(targets("one ?", "two"))
-    found = evaluate(decode, PROBLEM, UNSEEN, np.zeros(2, bool), attention=looking(2)).attention
+    found = evaluate_tokens(decode, PROBLEM, UNSEEN, np.zeros(2, bool), attention=looking(2)).attention
     assert [row["source"] for row in found] == [["a", "x"], ["y", "b"]]
     assert [row["predicted"] for row in found] == [["one", "<unk>", "<end>"], ["two", "<end>"]]
     assert [row["reserved"] for row in found] == [[1, 2], [1]]
@@ -219,7 +219,7 @@ def test_attention_stands_beside_the_tokens_of_the_data():
 
 def test_padding_after_a_prediction_that_was_cut_off_is_not_attention():
     cut = pad([WORDS.encode(["one", "two"])], 4)
-    (found,) = evaluate(
+    (found,) = evaluate_tokens(
         lambda source: cut,
         PROBLEM,
         Examples(sources("a"), targets("one two")),
@@ -238,7 +238,7 @@ def test_an_empty_prediction_is_wrong_and_all_its_tokens_are_missing():
 
 def test_the_first_call_compiles_on_one_row_and_is_timed_apart():
     decode, calls = decoder(PREDICTED)
-    found = evaluate(decode, PROBLEM, TEST, np.zeros(4, bool))
+    found = evaluate_tokens(decode, PROBLEM, TEST, np.zeros(4, bool))
     assert calls == [1, 4]
     assert found.compile_seconds > 0
     assert found.decode_seconds > 0
@@ -258,7 +258,7 @@ def looking(width):
 
 def test_attention_is_kept_of_what_is_there_the_end_of_the_target_included():
     decode, _ = decoder(PREDICTED)
-    found = evaluate(decode, PROBLEM, TEST, np.zeros(4, bool), attention=looking(2)).attention
+    found = evaluate_tokens(decode, PROBLEM, TEST, np.zeros(4, bool), attention=looking(2)).attention
     assert len(found) == 4
     assert found[1] == {
         "source": ["a", "b"],
@@ -273,7 +273,7 @@ def test_attention_is_kept_of_what_is_there_the_end_of_the_target_included():
 def test_of_long_sequences_the_attention_of_the_first_tokens_is_kept():
     test = Examples(sources("abc" * 20), targets(" ".join(["one"] * 50)))
     decode, _ = decoder(test.target)
-    (found,) = evaluate(decode, PROBLEM, test, np.zeros(1, bool), attention=looking(60)).attention
+    (found,) = evaluate_tokens(decode, PROBLEM, test, np.zeros(1, bool), attention=looking(60)).attention
     assert (found["source_tokens"], found["predicted_tokens"]) == (60, 51)
     assert (len(found["source"]), len(found["predicted"]), len(found["weights"])) == (30, 30, 30)
     assert {len(row) for row in found["weights"]} == {30}
@@ -301,10 +301,10 @@ def test_a_row_is_right_with_the_right_prefix_given_exactly_when_greedy_decoding
 
 
 def test_decoding_is_timed_by_its_full_parts(monkeypatch):
-    assert evaluation.PART == length_batches.ROWS
-    monkeypatch.setattr(evaluation, "PART", 3)
+    assert evaluation.PART_SIZE == length_batches.ROWS
+    monkeypatch.setattr(evaluation, "PART_SIZE", 3)
     rows = {row.tobytes(): PREDICTED[i] for i, row in enumerate(TEST.source)}
-    found = evaluate(
+    found = evaluate_tokens(
         lambda source: np.array([rows[s.tobytes()] for s in source]), PROBLEM, TEST, np.ones(4, bool)
     )
     assert [p.predicted for p in found.predictions] == ["one", "two two", "three", "one two three"]

@@ -8,7 +8,7 @@ from sacrebleu.metrics import BLEU, CHRF
 from sacrebleu.significance import PairedTest
 from scipy import stats
 
-from job.evaluation.scores import BY_COUNTS, text_counts
+from job.evaluation.text_scores import SCORE_FROM_COUNTS, text_counts
 from job.gating import bootstrap
 from job.gating.bootstrap import (
     bootstrap_minimum,
@@ -125,7 +125,7 @@ def test_a_score_of_counts_agrees_with_the_paired_bootstrap_of_sacrebleu():
         n_samples=1000,
     )()[1]
     for metric, name in (("bleu", "BLEU"), ("chrf", "chrF2")):
-        found = score_of_counts(counts[0][metric], counts[1][metric], BY_COUNTS[metric])
+        found = score_of_counts(counts[0][metric], counts[1][metric], SCORE_FROM_COUNTS[metric])
         assert (found.before, found.now) == pytest.approx([result.score for result in reference[name]])
         assert 0.0005 < found.p_value < 0.2
         assert reference[name][1].p_value == pytest.approx(found.p_value, rel=0.4, abs=0.005)

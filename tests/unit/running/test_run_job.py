@@ -69,7 +69,7 @@ def test_what_the_process_did_before_makes_no_difference(make_task):
 def test_stopped_while_it_decodes_a_job_goes_on_after_its_training(make_task, monkeypatch):
     whole = make_task("whole")
     expected = run_job(whole)
-    task, real = make_task("cut", attempt=2), evaluators.evaluate
+    task, real = make_task("cut", attempt=2), evaluators.evaluate_tokens
 
     def interrupted(*arguments, **options):
         os.kill(os.getpid(), signal.SIGTERM)
@@ -77,7 +77,7 @@ def test_stopped_while_it_decodes_a_job_goes_on_after_its_training(make_task, mo
 
     stop = Stop()
     with monkeypatch.context() as patch, stop.listening():
-        patch.setattr(evaluators, "evaluate", interrupted)
+        patch.setattr(evaluators, "evaluate_tokens", interrupted)
         with pytest.raises(Stopped):
             run_job(task, stop=stop)
     assert not task.paths.predictions.exists()
@@ -147,9 +147,9 @@ def test_a_description_that_is_no_mapping_of_json_values_fails_the_job(make_task
 
 def spoil(monkeypatch, **fields):
     """Have the evaluation come to something else than it did."""
-    real = evaluators.evaluate
+    real = evaluators.evaluate_tokens
     monkeypatch.setattr(
-        evaluators, "evaluate", lambda *args, **options: replace(real(*args, **options), **fields)
+        evaluators, "evaluate_tokens", lambda *args, **options: replace(real(*args, **options), **fields)
     )
 
 
@@ -179,7 +179,7 @@ def test_a_number_that_is_missing_or_not_finite_fails_the_job_and_is_named(
 
 def test_a_metric_at_other_sizes_that_is_not_finite_fails_the_job(make_task, monkeypatch):
     elsewhere = {"sizes": {"source_length": 3}, "examples": 1, "metrics": {"edit_rate": math.nan}}
-    monkeypatch.setattr(evaluators, "evaluate_at", lambda *arguments: elsewhere)
+    monkeypatch.setattr(evaluators, "evaluate_other_sizes", lambda *arguments: elsewhere)
     task = make_task("elsewhere")
     evaluation = task.job.evaluation.model_copy(update={"also": [{"source_length": 3}]})
     task = replace(task, job=task.job.model_copy(update={"evaluation": evaluation}))

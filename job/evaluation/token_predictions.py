@@ -1,0 +1,64 @@
+"""Predicted ids -> predictions as text, beside the reference targets of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from job.evaluation.scores import edit_distances
+from job.evaluation.token_counts import splits_at_separator
+from job.problems.base import Examples, Ids, TokenProblem
+from job.problems.vocabulary import Vocabulary
+from job.results.records import Prediction
+
+
+def token_predictions(problem: TokenProblem, test: Examples, predicted: Ids) -> tuple[Prediction, ...]:
+    """Return a prediction for each example.
+
+    Args:
+        problem: the source of the examples.
+        test: the test set, n examples.
+        predicted: predicted ids, (n, T) int32, 0 after a row's end.
+
+    Returns:
+        n predictions with the texts of the data; with `edits` if only the problem can split targets into
+        tokens.
+    """
+    target = problem.target_vocabulary
+    split = None if splits_at_separator(target) else target.split
+    rows = []
+    for i in range(len(test)):
+        references, has_text = _references(target, test, i)
+        text, unknown = target.decode(predicted[i]), target.unknown_spans(predicted[i])
+        row = Prediction(
+            id=str(i),
+            source=_source(problem.source_vocabulary, test, i),
+            target=references[0],
+            predicted=text,
+            correct=has_text and not unknown and text in references,
+            references=references if len(references) > 1 else (),
+            unknown=unknown,
+        )
+        rows.append(row if split is None else replace(row, edits=_edits(row, split)))
+    return tuple(rows)
+
+
+def _edits(prediction: Prediction, split: Callable[[str], list[str]]) -> tuple[int, int]:
+    """Return the edit distance to the nearest reference, and its number of tokens."""
+    references = [split(text) for text in prediction.targets]
+    return edit_distances([split(prediction.scored)], [references])
+
+
+def _source(vocabulary: Vocabulary, test: Examples, i: int) -> str:
+    return test.sources[i] if test.sources else vocabulary.decode_readable(test.source[i])
+
+
+def _references(vocabulary: Vocabulary, test: Examples, i: int) -> tuple[tuple[str, ...], bool]:
+    """Return the reference targets of an example, and whether a prediction can equal one.
+
+    It cannot if a target has an unknown token and the problem does not provide its text.
+    """
+    if test.references:
+        return test.references[i], True
+    ids = test.target[i]
+    return (vocabulary.decode_readable(ids),), vocabulary.unknown not in vocabulary.written(ids)
