@@ -1,1 +1,5 @@
-"""Keras layers and their assembly; knows no problem and no file."""
+"""Keras layers, and the encoder-decoder models built from them.
+
+This package knows neither problems nor files: it takes the `model` section of a spec and the sizes of both
+sides. Start with `seq2seq.py`, which assembles the models; `recurrent.py` and `attention.py` have the layers.
+"""

@@ -1,7 +1,7 @@
-"""A decoder whose recurrence sees the attention: Bahdanau's, and Luong's with input feeding.
+"""Decoders whose recurrence depends on attention: Bahdanau's, and Luong's with input feeding.
 
-Luong's attention without input feeding needs none of this: there the recurrence does not depend on the
-attention, so all its steps are attended at once (see `seq2seq`).
+In Luong's attention without input feeding the recurrence does not depend on attention. There `seq2seq.py`
+applies Keras's attention layer to all steps at once.
 """
 
 from __future__ import annotations
@@ -12,46 +12,47 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from job.models.recurrent import empty, filled, loop
+from job.models.recurrent import CellOptions
+from job.models.time_loops import empty, filled, loop
 
 
 def masked_softmax(scores: Any, mask: Any) -> Any:
-    """Return attention weights: scores (B, S) float32, mask (B, S) bool or None -> (B, S), summing to 1."""
+    """Return attention weights: scores (B, S) float32, mask (B, S) bool or None -> (B, S), with sum 1."""
     if mask is not None:
         scores = ops.where(mask, scores, -1e9)
     if not keras.backend.is_keras_tensor(scores):
         return tf.nn.softmax(scores, axis=-1)
     grown = ops.exp(scores - ops.max(scores, axis=-1, keepdims=True))
-    return grown / ops.sum(grown, axis=-1, keepdims=True)  # `ops.softmax` would warn of a source of one token
+    return grown / ops.sum(grown, axis=-1, keepdims=True)  # `ops.softmax` warns about sources of one token
 
 
 _SCORES = {"luong_dot": (False, False), "luong_general": (True, False), "bahdanau": (True, True)}
-"""For each score, whether it projects the query, and whether it adds the projected query and keys."""
+"""For each score, whether it projects the query, and whether it adds projected keys to the query."""
 
 
 @keras.saving.register_keras_serializable(package="seq2seq_job")
 class AttentionDecoder(keras.layers.Layer):  # type: ignore[misc]
-    """Stacked cells and an attention over the encoder's outputs, step by step.
+    """A recurrent decoder that attends to the encoder outputs at every step.
 
-    With s the top layer's state, m the encoder's outputs ("memory"), x the inputs:
+    With s the state of the top cell, m the encoder outputs (the memory) and x the inputs:
 
-    - `bahdanau` (Bahdanau et al. 2015, A.1.2 and A.2.2): e_tj = v . tanh(W s_(t-1) + U m_j), c_t the mean
-      of m weighted by softmax(e_t); the cells read [x_t; c_t].
+    - `bahdanau` (Bahdanau et al. 2015, A.1.2 and A.2.2): e_tj = v . tanh(W s_(t-1) + U m_j), c_t is
+      the mean of m weighted by softmax(e_t); the input of the cells is [x_t; c_t].
     - `luong_dot`, `luong_general` with input feeding (Luong et al. 2015, equation 8 and section 3.3): the
-      cells read [x_t; a_(t-1)]; e_tj = s_t . m_j or s_t . W m_j; c_t as above.
+      input of the cells is [x_t; a_(t-1)]; e_tj = s_t . m_j or s_t . W m_j; c_t as above.
 
-    The output is Luong's attentional vector a_t = tanh(W_c [c_t; s_t]) (equation 5), for Bahdanau too, whose
-    paper has a maxout layer there.
+    The output is Luong's attentional vector a_t = tanh(W_c [c_t; s_t]) (equation 5), also for `bahdanau`,
+    where the paper has a maxout layer.
 
     Args:
-        cell: `lstm` or `gru`.
-        units: H, width of a state.
-        layers: cells, one above the other.
-        score: see above.
-        residual: each cell above the first adds its input to its output.
-        dropout: share of the inputs of each cell above the first that are dropped in training, other ones at
-            every step.
-        cell_options: given to every cell: initializers, recurrent dropout.
+        cell: Kind of the cells, `lstm` or `gru`.
+        units: Number of units H.
+        layers: Number of stacked cells.
+        score: Attention score; see above.
+        residual: Whether each cell above the first adds its input to its output.
+        dropout: Fraction of the inputs of each cell above the first that is dropped in training; each step
+            draws its own dropout mask.
+        cell_options: Further arguments of every cell.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class AttentionDecoder(keras.layers.Layer):  # type: ignore[misc]
         score: str,
         residual: bool = False,
         dropout: float = 0.0,
-        cell_options: dict[str, Any] | None = None,
+        cell_options: CellOptions | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -86,15 +87,15 @@ class AttentionDecoder(keras.layers.Layer):  # type: ignore[misc]
 
     @property
     def feeds(self) -> bool:
-        """Whether the last attentional vector is one of the states: it is the last of them."""
+        """Whether the model has input feeding: the previous attentional vector is the last of the states."""
         return self.score != "bahdanau"
 
     def get_config(self) -> dict[str, Any]:
-        """Return what `from_config` needs."""
+        """Return the arguments that `from_config` needs."""
         return {**super().get_config(), **self._arguments}
 
     def build(self, inputs_shape: Any, states_shape: Any, memory_shape: Any, mask_shape: Any = None) -> None:
-        """Make the weights of all parts."""
+        """Create the weights."""
         width = inputs_shape[-1] + (self.units if self.feeds else memory_shape[-1])
         for cell in self.cells:
             cell.build((None, width))
@@ -109,7 +110,7 @@ class AttentionDecoder(keras.layers.Layer):  # type: ignore[misc]
     def compute_output_spec(
         self, inputs: Any, states: Any, memory: Any, mask: Any = None, training: bool = False
     ) -> tuple[keras.KerasTensor, ...]:
-        """Return shapes and dtypes of what `call` gives, which Keras would trace it to find out."""
+        """Return the shapes and dtypes of the outputs; without this method Keras would trace `call`."""
         rows, steps, _ = inputs.shape
         shapes = [
             (rows, steps, self.units),
@@ -119,90 +120,92 @@ class AttentionDecoder(keras.layers.Layer):  # type: ignore[misc]
         return tuple(keras.KerasTensor(shape, inputs.dtype) for shape in shapes)
 
     def call(self, inputs: Any, states: Any, memory: Any, mask: Any = None, training: bool = False) -> Any:
-        """Decode with the inputs given.
+        """Decode all steps of given inputs (teacher forcing).
 
         Args:
             inputs: (B, T, F) float32.
-            states: of each cell, h (and c), then with input feeding the attentional vector; each (B, H).
-            memory: (B, S, H) float32.
-            mask: (B, S) bool, False for padding; None when there is none.
-            training: whether states and inputs are dropped.
+            states: h (and c) of each cell, then with input feeding the attentional vector; each (B, H).
+            memory: Encoder outputs, (B, S, H) float32.
+            mask: (B, S) bool, False for padding; None without padding.
+            training: Whether dropout is applied.
 
         Returns:
-            attentional vectors (B, T, H), attention weights (B, T, S), and the states after the last step.
+            The attentional vectors (B, T, H), the attention weights (B, T, S), and the states after the last
+            step.
         """
         time_major = tf.transpose(inputs, [1, 0, 2])
         keys = memory if self.keys is None else self.keys(memory)
         steps = filled(time_major)
-        kept = [filled(factors) for factors in self._draw_kept(time_major, training)]
-        self._draw_dropout(states, training)
+        dropout = [filled(factors) for factors in self._draw_input_dropout(time_major, training)]
+        self._draw_recurrent_dropout(states, training)
 
         def body(t: Any, outputs: Any, weights: Any, *before: Any) -> tuple[Any, ...]:
-            now = [factors.read(t) for factors in kept]
+            now = [factors.read(t) for factors in dropout]
             output, weight, after = self._advance(steps.read(t), before, memory, keys, mask, now, training)
             return (outputs.write(t, output), weights.write(t, weight), *after)
 
         outputs, weights, *after = loop(time_major, body, (*empty(time_major, 2), *states))
-        self._draw_dropout(states, training=False)
+        self._draw_recurrent_dropout(states, training=False)
         stacked = tf.ensure_shape(outputs.stack(), [inputs.shape[1], None, self.units])
         return tf.transpose(stacked, [1, 0, 2]), tf.transpose(weights.stack(), [1, 0, 2]), *after
 
     def step(self, x: Any, states: Any, memory: Any, mask: Any = None) -> tuple[Any, Any, list[Any]]:
-        """Take one step outside training, by Keras's own layers and operations alone.
+        """Take one step without dropout, using only Keras's own layers and operations.
 
-        On symbolic tensors it becomes part of a functional model that can be loaded without this class.
+        Called on symbolic tensors, it becomes part of a functional model that loads without this class.
 
         Args:
             x: (B, F) float32.
-            states, memory, mask: as of `call`.
+            states, memory, mask: See `call`.
 
         Returns:
-            the attentional vector (B, H), the attention weights (B, S), and the states after the step.
+            The attentional vector (B, H), the attention weights (B, S), and the states after the step.
         """
         keys = memory if self.keys is None else self.keys(memory)
         output, weights, after = self._advance(x, states, memory, keys, mask, [], training=False)
         return output, weights, list(after)
 
     def _advance(
-        self, x: Any, states: Any, memory: Any, keys: Any, mask: Any, kept: list[Any], training: bool
+        self, x: Any, states: Any, memory: Any, keys: Any, mask: Any, factors: list[Any], training: bool
     ) -> tuple[Any, Any, tuple[Any, ...]]:
-        """Take one step: x (B, F) -> attentional vector (B, H), weights (B, S), states."""
+        """Take one step: x (B, F) -> attentional vector (B, H), attention weights (B, S), states."""
         cells, top = states[: len(self.cells) * self.states_per_cell], (len(self.cells) - 1)
         if self.feeds:
-            after, h = self._run_cells(ops.concatenate([x, states[-1]], axis=-1), cells, kept, training)
+            after, h = self._run_cells(ops.concatenate([x, states[-1]], axis=-1), cells, factors, training)
             context, weights = self._attend(h, memory, keys, mask)
         else:
             context, weights = self._attend(cells[top * self.states_per_cell], memory, keys, mask)
-            after, h = self._run_cells(ops.concatenate([x, context], axis=-1), cells, kept, training)
+            after, h = self._run_cells(ops.concatenate([x, context], axis=-1), cells, factors, training)
         output = self.combine(ops.concatenate([context, h], axis=-1))
         return output, weights, (*after, output) if self.feeds else tuple(after)
 
-    def _draw_dropout(self, states: Any, training: bool) -> None:
-        """Draw each cell's dropout mask for all steps, outside the loop; a cell keeps it until the next."""
+    def _draw_recurrent_dropout(self, states: Any, training: bool) -> None:
+        """Draw the recurrent dropout mask of each cell outside the loop, since all steps share it."""
         for height, cell in enumerate(self.cells):
             cell.reset_recurrent_dropout_mask()
             if training and cell.recurrent_dropout:
                 cell.get_recurrent_dropout_mask(states[height * self.states_per_cell])
 
-    def _draw_kept(self, time_major: Any, training: bool) -> list[Any]:
-        """Return factors for the inputs of each cell above the first, (T, B, H); none outside training."""
+    def _draw_input_dropout(self, time_major: Any, training: bool) -> list[Any]:
+        """Draw the dropout factors of the inputs of each cell above the first, (T, B, H) each."""
         if not (training and self.dropout):
             return []
         ones = tf.ones_like(time_major[:, :, :1]) * tf.ones([self.units])
         return [keras.random.dropout(ones, self.dropout, seed=self.seed_generator) for _ in self.cells[1:]]
 
-    def _run_cells(self, x: Any, states: Any, kept: list[Any], training: bool) -> tuple[list[Any], Any]:
+    def _run_cells(self, x: Any, states: Any, factors: list[Any], training: bool) -> tuple[list[Any], Any]:
+        """Run the stacked cells for one step; return their states and the output of the top cell, (B, H)."""
         after: list[Any] = []
         for height, cell in enumerate(self.cells):
             n = self.states_per_cell
-            x = x * kept[height - 1] if kept and height else x
+            x = x * factors[height - 1] if factors and height else x
             output, new = cell(x, list(states[height * n : (height + 1) * n]), training=training)
             after += new if isinstance(new, list | tuple) else [new]
             x = output + x if self.residual and height else output
         return after, x
 
     def _attend(self, query: Any, memory: Any, keys: Any, mask: Any) -> tuple[Any, Any]:
-        """Return the context (B, H) and the weights (B, S) of a query (B, H)."""
+        """Return the context (B, H) and the attention weights (B, S) of a query (B, H)."""
         if self.query is not None:
             query = self.query(query)
         if self.energy is not None:

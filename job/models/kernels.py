@@ -1,4 +1,4 @@
-"""Which implementation runs a model's recurrent layers: a pure function of architecture and device."""
+"""The choice of the implementation of the recurrent layers, by architecture and device."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from job.spec.model_section import ModelSpec
 
 
 def choose_kernel(spec: ModelSpec, *, gpu: bool) -> Kernel:
-    """Return the fastest kernel that computes the model right.
+    """Return the fastest kernel that computes the model correctly.
 
-    On a CPU that is the fused one, and Keras's loop where states are dropped in training. On a GPU it is
-    cuDNN's, which takes default activations, GRUs that reset after the product, no dropped states, and masks
-    that are right-padded with no empty row: all of which this package's layers and batches have, but for
-    `recurrent_dropout`. (Keras would choose cuDNN by itself then; what it can't run, it runs in its loop.)
+    With recurrent dropout that is Keras's own loop, otherwise the fused kernel on a CPU and cuDNN on a GPU.
+    cuDNN requires default activations, a GRU's reset gate after the product, no recurrent dropout, and masks
+    padded on the right without empty rows. The layers and batches of this package meet all these conditions
+    except for recurrent dropout.
+
+    Args:
+        spec: The architecture.
+        gpu: Whether the model runs on a GPU.
     """
     if spec.recurrent_dropout:
         return "keras"

@@ -1,4 +1,4 @@
-"""How many weights a model has, without building it (and without TensorFlow)."""
+"""The number of weights of a model, computed without building it and without TensorFlow."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ def count_parameters(spec: ModelSpec, source_size: int, target_size: int, *, num
     """Return the number of trainable weights of `models.seq2seq.build_models`.
 
     Args:
-        spec: the architecture.
-        source_size, target_size: classes of each vocabulary; of numbers: values a position.
-        numbers: both sides are numbers, which enter as they are.
+        spec: The architecture.
+        source_size, target_size: Number of classes of each vocabulary; for numbers, the number of values at
+            each position.
+        numbers: Whether both sides are numbers instead of token ids.
     """
     one_hot, units = numbers or {"one_hot": True, "embedding": False}[spec.inputs], spec.units
     directions = 2 if spec.bidirectional else 1
@@ -23,7 +24,7 @@ def count_parameters(spec: ModelSpec, source_size: int, target_size: int, *, num
         )
         target_width = (target_size if one_hot else spec.embedding_size) if height == 0 else units
         if height == 0 and spec.attends_in_recurrence:
-            target_width += units  # the context, or the attentional vector that is fed
+            target_width += units  # the context, or with input feeding the attentional vector
         total += directions * _recurrent(spec, source_width) + _recurrent(spec, target_width)
     if spec.bidirectional:
         states = {"lstm": 2, "gru": 1}[spec.cell]
@@ -32,6 +33,7 @@ def count_parameters(spec: ModelSpec, source_size: int, target_size: int, *, num
 
 
 def _attention(spec: ModelSpec) -> int:
+    """Return the number of weights of the attention layers."""
     if spec.attention == "none":
         return 0
     square = spec.units * spec.units
@@ -41,5 +43,6 @@ def _attention(spec: ModelSpec) -> int:
 
 
 def _recurrent(spec: ModelSpec, width: int) -> int:
+    """Return the number of weights of one recurrent layer in one direction, with inputs of that width."""
     gates, biases = {"lstm": (4, 1), "gru": (3, 2)}[spec.cell]
     return gates * spec.units * (width + spec.units + biases)

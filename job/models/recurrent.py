@@ -1,91 +1,43 @@
-"""LSTM and GRU layers: Keras's own, and a training kernel that is faster on a CPU.
+"""LSTM and GRU layers with a faster training implementation for the CPU.
 
-The fused layers hold their weights in Keras's layout and compute what Keras computes, so that weights move
-between the two freely. They are faster because
-- one-hot inputs are never formed: the input projection is a gather of the kernel's rows;
-- the backward pass is written out, from gate activations kept in the forward pass, and the recurrent
-  kernel's gradient is one matrix product after the loop in place of one a step;
-- padding on the right needs no mask in the loop: every step is computed, and the state at a row's last
-  valid step is picked afterwards. The discarded steps get no gradient.
-Short static lengths are unrolled, long or varying ones run in a `tf.while_loop`.
+The fused layers store their weights in the layout of Keras's layers and compute the same function, so weights
+can be copied between the two. They are faster because
+
+- one-hot inputs are never built: the input projection gathers rows of the kernel;
+- the backward pass is written out: it reads the gate activations stored by the forward pass, and computes the
+  gradient of the recurrent kernel in one matrix product after the loop instead of one for each step;
+- padding on the right needs no mask in the loop: every step is computed, and the state after the last valid
+  step of each row is selected afterwards. The padding steps get no gradient.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 import keras
 import tensorflow as tf
 
-Kernel = Literal["fused", "cudnn", "keras"]
-"""`fused`: the layers of this module; `keras`: Keras's own loop; `cudnn`: Keras's layers over cuDNN."""
+from job.models.time_loops import empty, filled, is_unrolled, loop
 
-UNROLL_LIMIT = 32
-"""Longest static length that is unrolled: beyond it tracing costs more than the loop's overhead."""
+Kernel = Literal["fused", "cudnn", "keras"]
+"""Implementation of the recurrent layers: `fused`, the layers of this module; `keras`, Keras's own loop;
+`cudnn`, Keras's layers with cuDNN."""
+
+
+class CellOptions(TypedDict, total=False):
+    """Keyword arguments of Keras's recurrent layers and cells that a spec can set."""
+
+    kernel_initializer: str
+    recurrent_initializer: str
+    recurrent_dropout: float
 
 
 _sigmoid_gradient, _tanh_gradient = tf.raw_ops.SigmoidGrad, tf.raw_ops.TanhGrad
-"""From a function's value y and the gradient dy, in one pass: dy y (1 - y), and dy (1 - y^2)."""
-
-
-class _Steps:
-    """What `tf.TensorArray` is to a `tf.while_loop`, for an unrolled loop: one tensor a step."""
-
-    def __init__(self) -> None:
-        self._steps: dict[int, Any] = {}
-
-    def write(self, t: int, value: Any) -> _Steps:
-        self._steps[t] = value
-        return self
-
-    def read(self, t: int) -> Any:
-        return self._steps[t]
-
-    def stack(self) -> Any:
-        return tf.stack([self._steps[t] for t in range(len(self._steps))])
-
-
-def is_unrolled(time_major: Any) -> bool:
-    """Whether loops over the first axis of a tensor are unrolled: its length is known and short."""
-    length = time_major.shape[0]
-    return length is not None and length <= UNROLL_LIMIT
-
-
-def empty(like: Any, count: int) -> tuple[Any, ...]:
-    """Return `count` arrays with one tensor a step of `like`, whose first axis is time."""
-    if is_unrolled(like):
-        return tuple(_Steps() for _ in range(count))
-    size = tf.shape(like)[0]
-    return tuple(tf.TensorArray(like.dtype, size, element_shape=[None, None]) for _ in range(count))
-
-
-def filled(time_major: Any) -> Any:
-    """Return an array that holds a time-major tensor's steps."""
-    if not is_unrolled(time_major):
-        return tf.TensorArray(time_major.dtype, tf.shape(time_major)[0]).unstack(time_major)
-    steps = _Steps()
-    for t, step in enumerate(tf.unstack(time_major)):
-        steps.write(t, step)
-    return steps
-
-
-def loop(like: Any, body: Callable[..., tuple[Any, ...]], carry: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Run `carry = body(t, *carry)` for each t along the first axis of `like`."""
-    if is_unrolled(like):
-        for t in range(like.shape[0]):
-            carry = body(t, *carry)
-        return carry
-    length = tf.shape(like)[0]
-    return tuple(
-        tf.while_loop(
-            lambda t, *_: t < length, lambda t, *c: (t + 1, *body(t, *c)), (tf.constant(0), *carry)
-        )[1:]
-    )
+"""Gradients in one operation, from the value y and its gradient dy: dy y (1 - y), and dy (1 - y^2)."""
 
 
 def _previous(initial: Any, states: Any) -> Any:
-    """Return the state before each step, shape (T, B, H): `initial`, then all of `states` but the last."""
+    """Return the state before each step, (T, B, H): `initial`, then all of `states` except the last."""
     return tf.concat([initial[None], states[:-1]], axis=0)
 
 
@@ -97,16 +49,17 @@ def _weight_gradient(states: Any, gradients: Any) -> Any:
 
 @tf.custom_gradient  # type: ignore[untyped-decorator]
 def lstm_steps(z: Any, recurrent_kernel: Any, *state: Any) -> Any:
-    """Run an LSTM (Hochreiter and Schmidhuber 1997; forget gate: Gers et al. 2000) over projected inputs.
+    """Run an LSTM over projected inputs (Hochreiter and Schmidhuber 1997; forget gate: Gers et al. 2000).
 
     Args:
-        z: inputs times the input kernel, bias added: (T, B, 4H) float32, gates in Keras's order i, f, c, o.
+        z: Inputs times the input kernel, plus the bias: (T, B, 4H) float32, gates in Keras's
+            order i, f, c, o.
         recurrent_kernel: (H, 4H) float32.
-        state: h and c before the first step, both (B, H) float32; where none are given they are zeros, and
-            an unrolled loop leaves out what they would be multiplied with.
+        state: h and c before the first step, each (B, H) float32. Without them the initial states are zero,
+            and an unrolled loop omits the products with them.
 
     Returns:
-        h, c: states after each step, both (T, B, H) float32.
+        The states h and c after each step, each (T, B, H) float32.
     """
     begin = state
     if not state:
@@ -114,32 +67,15 @@ def lstm_steps(z: Any, recurrent_kernel: Any, *state: Any) -> Any:
 
     def forward(t: Any, h: Any, c: Any, *kept: Any) -> tuple[Any, ...]:
         gates = inputs.read(t) if h is None else inputs.read(t) + tf.matmul(h, recurrent_kernel)
-        zi, zf, zg, zo = tf.split(gates, 4, axis=1)
-        i, f, g, o = tf.sigmoid(zi), tf.sigmoid(zf), tf.tanh(zg), tf.sigmoid(zo)
-        before, c = c, i * g if c is None else f * c + i * g
-        tanh_c = tf.tanh(c)
-        h = o * tanh_c
-        values = (i, f, g, o, tanh_c, before, h, c)
-        return (h, c, *(a.write(t, v) for a, v in zip(kept, values, strict=True)))
+        values = _lstm_step(gates, c)
+        return (*values[-2:], *(a.write(t, v) for a, v in zip(kept, values, strict=True)))
 
     inputs = filled(z)
     kept = loop(z, forward, (*begin, *empty(z, 8)))[2:]
     hs, cs = kept[6].stack(), kept[7].stack()
 
     def gradient(dhs: Any, dcs: Any) -> tuple[Any, ...]:
-        transposed = tf.transpose(recurrent_kernel)  # once: a product with a transposed side is slower
-        dh_steps, dc_steps = filled(dhs), filled(dcs)
-        last = tf.shape(z)[0] - 1 if not is_unrolled(z) else z.shape[0] - 1
-
-        def backward(step: Any, dh: Any, dc: Any, dzs: Any) -> tuple[Any, ...]:
-            t = last - step
-            values = tuple(a.read(t) for a in kept[:6])
-            dz, dc = _lstm_step_gradient(values, dh + dh_steps.read(t), dc + dc_steps.read(t))
-            return tf.matmul(dz, transposed), dc, dzs.write(t, dz)
-
-        zeros = tf.zeros_like(dhs[0])
-        dh, dc, dzs = loop(z, backward, (zeros, zeros, *empty(z, 1)))
-        dz = dzs.stack()
+        dz, dh, dc = _lstm_backward(z, recurrent_kernel, kept[:6], dhs, dcs)
         if begin[0] is None:
             return dz, _weight_gradient(hs[:-1], dz[1:])
         dkernel = _weight_gradient(_previous(begin[0], hs), dz)
@@ -148,12 +84,60 @@ def lstm_steps(z: Any, recurrent_kernel: Any, *state: Any) -> Any:
     return (hs, cs), gradient
 
 
-def _lstm_step_gradient(values: tuple[Any, ...], dh: Any, dc: Any) -> tuple[Any, Any]:
-    """Return the gradients of a step's gates before activation, (B, 4H), and of the cell before it, (B, H).
+def _lstm_step(gates: Any, before: Any) -> tuple[Any, ...]:
+    """Take one step of an LSTM.
 
     Args:
-        values: its gates i, f, g, o; tanh of the cell after it; the cell before it, None for zeros.
-        dh, dc: gradients of its two states.
+        gates: The four gates before activation, (B, 4H).
+        before: Cell state before the step, (B, H); None for zeros.
+
+    Returns:
+        The gates i, f, g, o, the tanh of the new cell state, the cell state before, the new states h and c.
+    """
+    zi, zf, zg, zo = tf.split(gates, 4, axis=1)
+    i, f, g, o = tf.sigmoid(zi), tf.sigmoid(zf), tf.tanh(zg), tf.sigmoid(zo)
+    c = i * g if before is None else f * before + i * g
+    tanh_c = tf.tanh(c)
+    return i, f, g, o, tanh_c, before, o * tanh_c, c
+
+
+def _lstm_backward(
+    z: Any, recurrent_kernel: Any, kept: tuple[Any, ...], dhs: Any, dcs: Any
+) -> tuple[Any, Any, Any]:
+    """Run the backward pass of an LSTM.
+
+    Args:
+        z, recurrent_kernel: See `lstm_steps`.
+        kept: Arrays of the first six results of `_lstm_step` at each step.
+        dhs, dcs: Gradients of the states after each step, each (T, B, H).
+
+    Returns:
+        The gradients of the projected inputs, (T, B, 4H), and of the states before the first step, (B, H).
+    """
+    transposed = tf.transpose(recurrent_kernel)  # once: a product with a transposed operand is slower
+    dh_steps, dc_steps = filled(dhs), filled(dcs)
+    last = tf.shape(z)[0] - 1 if not is_unrolled(z) else z.shape[0] - 1
+
+    def backward(step: Any, dh: Any, dc: Any, dzs: Any) -> tuple[Any, ...]:
+        t = last - step
+        values = tuple(a.read(t) for a in kept)
+        dz, dc = _lstm_step_gradient(values, dh + dh_steps.read(t), dc + dc_steps.read(t))
+        return tf.matmul(dz, transposed), dc, dzs.write(t, dz)
+
+    zeros = tf.zeros_like(dhs[0])
+    dh, dc, dzs = loop(z, backward, (zeros, zeros, *empty(z, 1)))
+    return dzs.stack(), dh, dc
+
+
+def _lstm_step_gradient(values: tuple[Any, ...], dh: Any, dc: Any) -> tuple[Any, Any]:
+    """Return the gradients of one step's gates before activation and of the cell state before the step.
+
+    Args:
+        values: The first six results of `_lstm_step`.
+        dh, dc: Gradients of the states after the step, each (B, H).
+
+    Returns:
+        (B, 4H) and (B, H).
     """
     i, f, g, o, tanh_c, before = values
     dc = dc + _tanh_gradient(y=tanh_c, dy=dh * o)
@@ -165,16 +149,16 @@ def _lstm_step_gradient(values: tuple[Any, ...], dh: Any, dc: Any) -> tuple[Any,
 
 @tf.custom_gradient  # type: ignore[untyped-decorator]
 def gru_steps(z: Any, h0: Any, recurrent_kernel: Any, recurrent_bias: Any) -> Any:
-    """Run a GRU (Cho et al. 2014, reset gate after the product as in cuDNN) over projected inputs.
+    """Run a GRU over projected inputs (Cho et al. 2014; reset gate after the product, as in cuDNN).
 
     Args:
-        z: inputs times the input kernel, input bias added: (T, B, 3H) float32; gates as Keras orders them.
-        h0: state before the first step: (B, H) float32.
+        z: Inputs times the input kernel, plus the input bias: (T, B, 3H) float32, gates in Keras's order.
+        h0: State before the first step, (B, H) float32.
         recurrent_kernel: (H, 3H) float32.
         recurrent_bias: (3H,) float32.
 
     Returns:
-        h: state after each step, (T, B, H) float32.
+        The state after each step, (T, B, H) float32.
     """
 
     def forward(t: Any, h: Any, *kept: Any) -> tuple[Any, ...]:
@@ -190,34 +174,60 @@ def gru_steps(z: Any, h0: Any, recurrent_kernel: Any, recurrent_bias: Any) -> An
     hs = kept[4].stack()
 
     def gradient(dhs: Any) -> tuple[Any, ...]:
-        transposed = tf.transpose(recurrent_kernel)
-        dh_steps, h_before = filled(dhs), filled(_previous(h0, hs))
-        last = tf.shape(z)[0] - 1 if not is_unrolled(z) else z.shape[0] - 1
-
-        def backward(step: Any, dh: Any, dzs: Any, drs: Any) -> tuple[Any, ...]:
-            t = last - step
-            update, reset, candidate, rh = (a.read(t) for a in kept[:4])
-            dh = dh + dh_steps.read(t)
-            d_update = _sigmoid_gradient(y=update, dy=dh * (h_before.read(t) - candidate))
-            d_candidate = _tanh_gradient(y=candidate, dy=dh * (1 - update))
-            d_reset = _sigmoid_gradient(y=reset, dy=d_candidate * rh)
-            dr = tf.concat([d_update, d_reset, d_candidate * reset], axis=1)
-            dz = tf.concat([d_update, d_reset, d_candidate], axis=1)
-            dh = dh * update + tf.matmul(dr, transposed)
-            return dh, dzs.write(t, dz), drs.write(t, dr)
-
-        dh, dzs, drs = loop(z, backward, (tf.zeros_like(h0), *empty(z, 2)))
-        dz, dr = dzs.stack(), drs.stack()
+        dz, dr, dh = _gru_backward(z, recurrent_kernel, kept[:4], h0, hs, dhs)
         return dz, dh, _weight_gradient(_previous(h0, hs), dr), tf.reduce_sum(dr, axis=[0, 1])
 
     return hs, gradient
 
 
-class _Fused:
-    """What the two fused layers share: the input projection, and which step's state is the last.
+def _gru_backward(
+    z: Any, recurrent_kernel: Any, kept: tuple[Any, ...], h0: Any, hs: Any, dhs: Any
+) -> tuple[Any, Any, Any]:
+    """Run the backward pass of a GRU.
 
-    Inputs are token ids (B, T) int32, or vectors (B, T, F) float32. Called as Keras's recurrent layers are,
-    with `return_sequences=True` and `return_state=True`; a mask must be right-padded with no empty row.
+    Args:
+        z, recurrent_kernel: See `gru_steps`.
+        kept: Arrays of the update gate, the reset gate, the candidate state and the recurrent part of the
+            candidate state at each step.
+        h0: State before the first step, (B, H).
+        hs: State after each step, (T, B, H).
+        dhs: Gradients of `hs`.
+
+    Returns:
+        The gradients of the projected inputs and of the recurrent products, each (T, B, 3H), and of the state
+        before the first step, (B, H).
+    """
+    transposed = tf.transpose(recurrent_kernel)
+    dh_steps, h_before = filled(dhs), filled(_previous(h0, hs))
+    last = tf.shape(z)[0] - 1 if not is_unrolled(z) else z.shape[0] - 1
+
+    def backward(step: Any, dh: Any, dzs: Any, drs: Any) -> tuple[Any, ...]:
+        t = last - step
+        update, reset, candidate, rh = (a.read(t) for a in kept)
+        dh = dh + dh_steps.read(t)
+        d_update = _sigmoid_gradient(y=update, dy=dh * (h_before.read(t) - candidate))
+        d_candidate = _tanh_gradient(y=candidate, dy=dh * (1 - update))
+        d_reset = _sigmoid_gradient(y=reset, dy=d_candidate * rh)
+        dr = tf.concat([d_update, d_reset, d_candidate * reset], axis=1)
+        dz = tf.concat([d_update, d_reset, d_candidate], axis=1)
+        dh = dh * update + tf.matmul(dr, transposed)
+        return dh, dzs.write(t, dz), drs.write(t, dr)
+
+    dh, dzs, drs = loop(z, backward, (tf.zeros_like(h0), *empty(z, 2)))
+    return dzs.stack(), drs.stack(), dh
+
+
+class _Fused:
+    """Base class of the two fused layers: the weights and the input projection.
+
+    Inputs are token ids (B, T) int32, or vectors (B, T, F) float32. The layers are called like Keras's
+    recurrent layers with `return_sequences=True` and `return_state=True`. A mask must be padded on the right,
+    and no row may be all padding.
+
+    Args:
+        units: Number of units H.
+        input_size: Number of classes of token ids; None for vectors.
+        options: Further arguments of Keras's layer.
     """
 
     cell: Any
@@ -226,14 +236,15 @@ class _Fused:
     def __init__(self, units: int, *, input_size: int | None = None, **options: Any) -> None:
         super().__init__(units, return_sequences=True, return_state=True, **options)  # type: ignore[call-arg]
         self.input_size = input_size
-        self.input_spec = None  # Keras would insist on three axes; ids have two
+        self.input_spec = None  # Keras would require three axes; token ids have two
 
     def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
-        """Make the weights: for ids, those of one-hot inputs of `input_size` classes."""
+        """Create the weights; for token ids, those of a layer with one-hot inputs of `input_size` classes."""
         size = sequences_shape[-1] if self.input_size is None else self.input_size
         super().build((None, None, size))  # type: ignore[misc]
 
     def _project(self, sequences: Any, bias: Any) -> Any:
+        """Return the inputs times the input kernel, plus `bias`, time-major: (T, B, 4H) or (T, B, 3H)."""
         kernel = tf.convert_to_tensor(self.cell.kernel)
         if self.input_size is not None:
             return tf.gather(kernel, tf.transpose(sequences)) + bias
@@ -243,12 +254,13 @@ class _Fused:
 
 
 def _sizes(tensor: Any) -> list[Any]:
+    """Return the shape of a tensor: an int where it is static, else a scalar tensor."""
     dynamic = tf.shape(tensor)
     return [dynamic[i] if size is None else size for i, size in enumerate(tensor.shape)]
 
 
 def _last_valid(states: Any, mask: Any) -> Any:
-    """Return the state after each row's last valid step: (T, B, H), (B, T) bool or None -> (B, H)."""
+    """Return the state after the last valid step of each row: (T, B, H), (B, T) bool or None -> (B, H)."""
     if mask is None:
         return states[-1]
     last = tf.reduce_sum(tf.cast(mask, tf.int32), axis=1) - 1
@@ -256,12 +268,12 @@ def _last_valid(states: Any, mask: Any) -> Any:
 
 
 class FusedLSTM(_Fused, keras.layers.LSTM):  # type: ignore[misc]
-    """`keras.layers.LSTM` with default activations, trained by `lstm_steps`."""
+    """`keras.layers.LSTM` with default activations, computed by `lstm_steps`."""
 
     def call(
         self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False
     ) -> Any:
-        """Return outputs (B, T, H) and the last valid states h and c, both (B, H)."""
+        """Return the outputs (B, T, H) and the states h and c after the last valid step, each (B, H)."""
         z = self._project(sequences, self.cell.bias)
         recurrent_kernel = tf.convert_to_tensor(self.cell.recurrent_kernel)
         hs, cs = lstm_steps(z, recurrent_kernel, *(initial_state or ()))
@@ -269,12 +281,12 @@ class FusedLSTM(_Fused, keras.layers.LSTM):  # type: ignore[misc]
 
 
 class FusedGRU(_Fused, keras.layers.GRU):  # type: ignore[misc]
-    """`keras.layers.GRU` with default activations and `reset_after`, trained by `gru_steps`."""
+    """`keras.layers.GRU` with default activations and `reset_after`, computed by `gru_steps`."""
 
     def call(
         self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False
     ) -> Any:
-        """Return outputs (B, T, H) and the last valid state (B, H)."""
+        """Return the outputs (B, T, H) and the state after the last valid step (B, H)."""
         (h,) = initial_state or (tf.zeros([tf.shape(sequences)[0], self.units]),)
         bias = tf.convert_to_tensor(self.cell.bias)
         recurrent_kernel = tf.convert_to_tensor(self.cell.recurrent_kernel)

@@ -1,8 +1,8 @@
-"""The encoder-decoder: a `ModelSpec` and the sizes of two sides -> Keras models that share weights.
+"""The encoder-decoder: builds Keras models that share weights from a `ModelSpec` and the sizes of both sides.
 
-Sutskever, Vinyals and Le 2014: the encoder's last states are the decoder's first. With several layers each
-layer's states go to the decoder's layer of the same height; with two directions both states are joined and
-projected to the decoder's width.
+The last states of the encoder are the initial states of the decoder (Sutskever, Vinyals and Le 2014). With
+several layers, each decoder layer starts from the encoder layer at the same height. A bidirectional encoder's
+states are concatenated and projected to the width of the decoder.
 """
 
 from __future__ import annotations
@@ -14,30 +14,32 @@ import keras
 from keras import ops
 
 from job.models.attention import AttentionDecoder
-from job.models.recurrent import FusedGRU, FusedLSTM, Kernel
+from job.models.recurrent import CellOptions, FusedGRU, FusedLSTM, Kernel
+from job.models.reversal import backward_order, run_backward
 from job.spec.model_section import ModelSpec
 
 PAD = 0
-"""The id that pads rows on the right; where lengths vary, the encoder stops before it."""
+"""Id of the padding on the right of each row; where lengths vary, the encoder ignores it."""
 
 
 @dataclass(frozen=True)
 class Models:
-    """Three Keras models over the same layers; each can be saved and loaded alone.
+    """Three Keras models that share their layers; each can be saved and loaded separately.
 
-    Shapes: B rows, S source positions, T target positions, V target classes, H units. Where a problem is of
-    numbers, ids are vectors: source (B, S, F) float32, targets (B, T, V) float32, and logits are values.
+    Shapes: B rows, S source positions, T target positions, V target classes, H units. If both sides are
+    numbers, vectors replace the ids: source (B, S, F) float32, targets (B, T, V) float32, and the outputs are
+    values instead of logits.
 
     Args:
         train: source (B, S) int32, decoder input (B, T) int32 -> logits (B, T, V) float32. The decoder input
-            is the target shifted right by one, the start id first.
-        inference_encoder: source (B, S) -> the decoder's first states, each (B, H): h (and c) of layer 1,
-            then of layer 2, ... . With attention also the encoder outputs (B, S, H), last.
+            is the target shifted right by one position, with the start id first.
+        inference_encoder: source (B, S) -> the initial states of the decoder, each (B, H): h (and c) of layer
+            1, then of layer 2, and so on. With attention the last output is the encoder outputs (B, S, H).
         inference_decoder: previous symbol (B, 1) int32 and the states (with attention also the encoder
             outputs and, where lengths vary, the source) -> logits (B, 1, V), the next states, and with
             attention the attention weights (B, 1, S), output `attention_weights`. With input feeding the
-            last of the states is the attentional vector `fed`, which the encoder does not give: it begins
-            with zeros.
+            last state is the previous attentional vector, `fed`; it is not an output of the encoder and is
+            initially zero.
     """
 
     train: keras.Model
@@ -51,10 +53,11 @@ def build_models(
     """Build the three models from Keras's own layers.
 
     Args:
-        spec: the architecture.
-        source_size, target_size: classes of each vocabulary; of numbers: values a position.
-        masked: source lengths vary; id 0 is padding on the right.
-        numbers: both sides are numbers, not ids.
+        spec: The architecture.
+        source_size, target_size: Number of classes of each vocabulary; for numbers, the number of values at
+            each position.
+        masked: Whether source lengths vary, with id 0 as padding on the right.
+        numbers: Whether both sides are numbers instead of token ids.
     """
     return _Builder(spec, (source_size, target_size), masked, numbers, "keras").models()
 
@@ -68,12 +71,15 @@ def build_training_model(
     kernel: Kernel,
     numbers: bool = False,
 ) -> keras.Model:
-    """Build only `train`, over the given kernel. Its weights, in order, are those of `Models.train`."""
+    """Build the training model alone, with the given kernel.
+
+    Its weights have the same order and shapes as those of `Models.train`. Arguments: see `build_models`.
+    """
     return _Builder(spec, (source_size, target_size), masked, numbers, kernel).train()
 
 
 class _Builder:
-    """The layers of one model, each made once, and the ways through them."""
+    """Builder of the three models: creates each layer once and connects them."""
 
     def __init__(
         self, spec: ModelSpec, sizes: tuple[int, int], masked: bool, numbers: bool, kernel: Kernel
@@ -104,6 +110,7 @@ class _Builder:
         self.output = dense(self.target_size, name="values" if numbers else "logits")
 
     def _embeddings(self) -> tuple[Any, Any]:
+        """Return the embedding layers of both sides; None where inputs are one-hot vectors or numbers."""
         if self.reads_ids or self.numbers:
             return None, None
         width = self.spec.embedding_size
@@ -116,7 +123,7 @@ class _Builder:
         )
 
     def _attention(self) -> tuple[Any, Any, Any]:
-        """Return the layers of attention outside the recurrence; None for those that the model has not."""
+        """Return the layers of attention outside the recurrence: query, attention, output; None if unused."""
         attention, dense = self.spec.attention, keras.layers.Dense
         if not self.attends or self.spec.attends_in_recurrence:
             return None, None, None
@@ -128,7 +135,8 @@ class _Builder:
         )
 
     @property
-    def _cell_options(self) -> dict[str, Any]:
+    def _cell_options(self) -> CellOptions:
+        """The arguments that every recurrent layer and cell of the model has in common."""
         return {
             "kernel_initializer": self.spec.kernel_initializer,
             "recurrent_initializer": self.spec.recurrent_initializer,
@@ -136,7 +144,7 @@ class _Builder:
         }
 
     def _recurrent(self, side: str, height: int, size: int) -> Any:
-        """Return one recurrent layer; the lowest one of a fused model reads token ids themselves."""
+        """Return one recurrent layer; with the fused kernel the lowest layer takes token ids as inputs."""
         name, spec = f"{side}_{height + 1}", self.spec
         layer: Any
         if self.kernel == "fused":
@@ -147,10 +155,11 @@ class _Builder:
             plain = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}[spec.cell]
             options = {**self._cell_options, "use_cudnn": True if self.kernel == "cudnn" else "auto"}
             layer = plain(spec.units, return_sequences=True, return_state=True, name=name, **options)
-        layer.cell.name = f"{name}_cell"  # the inference decoder calls cells, and Keras wants unique names
+        layer.cell.name = f"{name}_cell"  # the inference decoder calls cells; names must be unique
         return layer
 
     def _decoder(self) -> Any:
+        """Return the recurrent layers of the decoder, or one `AttentionDecoder`."""
         spec = self.spec
         if not spec.attends_in_recurrence:
             return [self._recurrent("decoder", i, self.target_size) for i in range(spec.layers)]
@@ -165,14 +174,14 @@ class _Builder:
             name="decoder",
         )
 
-    # --- the models ---------------------------------------------------------------------------------------
+    # --- models ---------------------------------------------------------------------------------------
 
     def models(self) -> Models:
-        """Return all three."""
+        """Build all three models."""
         return Models(self.train(), self.inference_encoder(), self.inference_decoder())
 
     def train(self) -> keras.Model:
-        """Return `Models.train`."""
+        """Build `Models.train`."""
         source = self._input((None,), self.source_size, "source")
         decoder_input = self._input((None,), self.target_size, "decoder_input")
         states, memory = self._encode(source)
@@ -187,14 +196,14 @@ class _Builder:
         return keras.Model([source, decoder_input], self.output(self._dropped(x, "output")), name="train")
 
     def inference_encoder(self) -> keras.Model:
-        """Return `Models.inference_encoder`."""
+        """Build `Models.inference_encoder`."""
         source = self._input((None,), self.source_size, "source")
         states, memory = self._encode(source)
         outputs = [*states, memory] if self.attends else states
         return keras.Model(source, outputs, name="inference_encoder")
 
     def inference_decoder(self) -> keras.Model:
-        """Return `Models.inference_decoder`."""
+        """Build `Models.inference_decoder`."""
         units, heights = self.spec.units, range(self.spec.layers)
         previous = self._input((1,), self.target_size, "previous_symbol")
         names = [f"{n}{i + 1}" for i in heights for n in self.state_names]
@@ -213,19 +222,20 @@ class _Builder:
             x, next_states = self._decode_step(x, states)
             x, weights = self._attend(x, memory, source)
         weights = keras.layers.Identity(name="attention_weights")(weights)
-        attended = [memory, source] if self.masked else [memory]  # Keras 3.12 refuses an input without use
+        attended = [memory, source] if self.masked else [memory]  # Keras 3.12 raises for an unused input
         outputs = [self.output(x), *next_states, weights]
         return keras.Model([previous, *states, *attended], outputs, name="inference_decoder")
 
-    # --- the ways through the layers -----------------------------------------------------------------------
+    # --- connections between layers -----------------------------------------------------------------------
 
     def _input(self, shape: tuple[int | None, ...], size: int, name: str) -> Any:
+        """Return an input of token ids, or of numbers with `size` values at each position."""
         if self.numbers:
             return keras.Input((*shape, size), dtype="float32", name=name)
         return keras.Input(shape, dtype="int32", name=name)
 
     def _enter(self, ids: Any, size: int, embedding: Any) -> Any:
-        """Turn ids (B, T) into what the first recurrent layer reads."""
+        """Convert ids (B, T) to inputs of the first recurrent layer: embeddings, one-hot vectors or ids."""
         if self.numbers:
             return ids
         if embedding is not None:
@@ -234,20 +244,22 @@ class _Builder:
         return ids if self.kernel == "fused" and not fed_to_cells else ops.one_hot(ids, size)
 
     def _dropped(self, inputs: Any, name: str) -> Any:
-        """Drop inputs that are vectors (Zaremba et al. 2014); one-hot inputs and token ids are left whole."""
+        """Apply dropout to the inputs of a layer (Zaremba et al. 2014)."""
         rate = self.spec.dropout
         return keras.layers.Dropout(rate, name=f"{name}_dropout")(inputs) if rate else inputs
 
     def _mask(self, source: Any) -> Any:
+        """Return the mask of the source, (B, S) bool, False for padding; None where lengths are fixed."""
         return ops.not_equal(source, PAD) if self.masked else None
 
     def _zeros_fed(self, states: list[Any]) -> list[Any]:
+        """Return the initial attentional vector, (B, H), if the model has input feeding."""
         return [ops.zeros_like(states[0])] if self.spec.input_feeding else []
 
     def _encode(self, source: Any) -> tuple[list[Any], Any]:
-        """Return the decoder's first states, layer by layer, and the encoder outputs (B, S, H)."""
+        """Return the initial states of the decoder, layer by layer, and the encoder outputs (B, S, H)."""
         mask = self._mask(source)
-        order = _backward_order(source, mask) if self.spec.bidirectional and self.masked else None
+        order = backward_order(source, mask) if self.spec.bidirectional and self.masked else None
         x = self._enter(source, self.source_size, self.source_embedding)
         states: list[Any] = []
         for height, forward in enumerate(self.encoder):
@@ -255,7 +267,7 @@ class _Builder:
                 x = self._dropped(x, f"encoder_{height + 1}")
             outputs, *last = forward(x, mask=mask)
             if self.spec.bidirectional:
-                back, *first = _backward(self.encoder_backward[height], x, mask, order)
+                back, *first = run_backward(self.encoder_backward[height], x, mask, order)
                 outputs = ops.concatenate([outputs, back], axis=-1)
                 joined = [ops.concatenate(pair, axis=-1) for pair in zip(last, first, strict=True)]
                 last = [dense(state) for dense, state in zip(self.bridge[height], joined, strict=True)]
@@ -264,11 +276,12 @@ class _Builder:
         return states, self.memory(x) if self.memory is not None else x
 
     def _states_of(self, height: int, states: list[Any]) -> list[Any]:
+        """Select the states of one layer."""
         count = len(self.state_names)
         return states[height * count : (height + 1) * count]
 
     def _decode_all(self, x: Any, states: list[Any]) -> Any:
-        """Run the decoder's layers over all target positions: -> (B, T, H)."""
+        """Run the decoder layers over all target positions: (B, T, F) -> (B, T, H)."""
         for height, layer in enumerate(self.decoder):
             if height or not self.reads_ids:
                 x = self._dropped(x, f"decoder_{height + 1}")
@@ -277,7 +290,7 @@ class _Builder:
         return x
 
     def _decode_step(self, x: Any, states: list[Any]) -> tuple[Any, list[Any]]:
-        """Run the decoder's cells over one position: (B, 1, F) -> (B, 1, H) and the next states."""
+        """Run the decoder cells for one position: (B, 1, F) -> (B, 1, H) and the next states."""
         x = ops.squeeze(x, axis=1)
         after: list[Any] = []
         for height, layer in enumerate(self.decoder):
@@ -287,63 +300,11 @@ class _Builder:
         return ops.expand_dims(x, axis=1), after
 
     def _attend(self, outputs: Any, memory: Any, source: Any) -> tuple[Any, Any]:
-        """Return attentional outputs (B, T, H) and weights (B, T, S).
+        """Return the attentional vectors (B, T, H) and the attention weights (B, T, S).
 
-        Luong et al. 2015, equations 5, 7 and 8; `outputs` are the decoder's h_t, (B, T, H).
+        Luong et al. 2015, equations 5, 7 and 8; `outputs` are the decoder outputs h_t, (B, T, H).
         """
         query = self.query(outputs) if self.query is not None else outputs
         mask = [None, self._mask(source)] if self.masked else None
         context, weights = self.attend([query, memory], mask=mask, return_attention_scores=True)
         return self.combine(ops.concatenate([context, outputs], axis=-1)), weights
-
-
-def _backward(layer: Any, x: Any, mask: Any, order: Any) -> list[Any]:
-    """Run a layer from each row's last valid position to its first; outputs are in the source's order."""
-    outputs, *states = layer(_reordered(x, order), mask=mask)
-    return [_reordered(outputs, order), *states]
-
-
-def _backward_order(source: Any, mask: Any) -> Any:
-    """Return the position to read at each step, (B, S) int32: the valid ones backward, then the padding.
-
-    Args:
-        source: (B, S) int32.
-        mask: (B, S) bool, False for the padding on the right.
-    """
-    steps = ops.cumsum(ops.ones_like(source), axis=1) - 1
-    lengths = ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True)
-    return ops.where(ops.less(steps, lengths), lengths - 1 - steps, steps)
-
-
-def _reordered(x: Any, order: Any) -> Any:
-    """Return the steps of x, (B, S) or (B, S, F), in an order, (B, S) int32; None: the last step first."""
-    if order is None:
-        return ops.flip(x, axis=1)
-    return ops.take_along_axis(x, order if len(x.shape) == 2 else ops.expand_dims(order, -1), axis=1)
-
-
-@keras.saving.register_keras_serializable(package="seq2seq_job")
-class Reverse(keras.layers.Layer):  # type: ignore[misc]
-    """The steps of each row backward: models saved by versions up to 0.1 have this layer.
-
-    Valid steps are reversed and padding stays on the right: (B, T, ...) -> (B, T, ...).
-    """
-
-    def __init__(self, **kwargs: Any) -> None:  # so called, or Keras does not save the layer's name
-        super().__init__(**kwargs)
-        self.supports_masking = True
-
-    def call(self, x: Any, mask: Any = None) -> Any:
-        """Return `x` with step t of row b moved to length_b - 1 - t."""
-        length = ops.shape(x)[1]
-        steps = ops.arange(length)[None, :]
-        valid = ops.full_like(steps, length) if mask is None else ops.sum(ops.cast(mask, "int32"), 1)[:, None]
-        index = ops.where(steps < valid, valid - 1 - steps, steps)
-        index = ops.broadcast_to(index, ops.shape(x)[:2])
-        if len(x.shape) == 2:
-            return ops.take_along_axis(x, index, axis=1)
-        return ops.take_along_axis(x, index[:, :, None], axis=1)
-
-    def compute_output_spec(self, x: Any, mask: Any = None) -> keras.KerasTensor:
-        """Return shape and dtype of the output, which Keras would trace the whole layer to find out."""
-        return keras.KerasTensor(x.shape, x.dtype)

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from oracle.attention import AttentiveDecoder, weights_by_part
 
-from job.models import recurrent
+from job.models import time_loops
 from job.models.attention import AttentionDecoder, masked_softmax
 
 ROWS, STEPS, FEATURES, UNITS, POSITIONS = 3, 3, 2, 2, 4
@@ -134,7 +134,7 @@ def call(decoder, given, factors, path):
 
     function = tf.function(results_and_gradients) if path == "while_loop" else results_and_gradients
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recurrent, "UNROLL_LIMIT", PATHS[path])
+        patch.setattr(time_loops, "UNROLL_LIMIT", PATHS[path])
         states = tuple(tf.constant(state) for state in given.states)
         found = function(tf.constant(given.inputs), states, tf.constant(given.memory))
     return [[tf.convert_to_tensor(x).numpy() for x in part] for part in found]
@@ -242,7 +242,7 @@ def test_a_length_known_only_at_run_time_gives_the_same(score):
     def late(inputs):
         return decoder(inputs, given.states, given.memory)
 
-    for length in (1, recurrent.UNROLL_LIMIT + 1):
+    for length in (1, time_loops.UNROLL_LIMIT + 1):
         inputs = Given.random(decoder, steps=length).inputs
         expected = decoder(inputs, given.states, given.memory)
         for ours, known in zip(late(inputs), expected, strict=True):
@@ -357,7 +357,7 @@ def dropping(cell):
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_states_are_dropped_in_training_alone_and_the_same_ones_at_every_step(cell, path, monkeypatch):
-    monkeypatch.setattr(recurrent, "UNROLL_LIMIT", PATHS[path])
+    monkeypatch.setattr(time_loops, "UNROLL_LIMIT", PATHS[path])
     call = dropping(cell)
     in_training = (
         tf.function(lambda: call(training=True)) if path == "while_loop" else lambda: call(training=True)
@@ -373,7 +373,7 @@ def test_states_are_dropped_in_training_alone_and_the_same_ones_at_every_step(ce
 @pytest.mark.parametrize("path", PATHS)
 def test_inputs_of_upper_cells_are_dropped_in_training_alone_and_other_ones_at_every_step(path, monkeypatch):
     """Two GRUs whose state is a function of the input alone: above 0 unless the upper's was dropped."""
-    monkeypatch.setattr(recurrent, "UNROLL_LIMIT", PATHS[path])
+    monkeypatch.setattr(time_loops, "UNROLL_LIMIT", PATHS[path])
     units, same = 50, np.eye(50)
     decoder = AttentionDecoder(cell="gru", units=units, layers=2, score="luong_dot", dropout=0.5)
     given = tf.ones([2, 4, 1]), [tf.zeros([2, units])] * 3, tf.zeros([2, 1, units])

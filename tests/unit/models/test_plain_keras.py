@@ -19,7 +19,8 @@ from keras import ops
 
 from job.inference.model_files import check_model_file
 from job.models.attention import AttentionDecoder
-from job.models.seq2seq import Reverse, build_models
+from job.models.reversal import Reverse
+from job.models.seq2seq import build_models
 from job.spec.model_section import ModelSpec
 
 SIZE, START, UNITS = 7, 1, 3

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from oracle.recurrent import STATES, run
 
-from job.models import recurrent
+from job.models import time_loops
 from job.models.recurrent import FusedGRU, FusedLSTM, gru_steps, lstm_steps
 
 ROWS, STEPS, FEATURES, UNITS = 3, 5, 4, 2
@@ -33,7 +33,7 @@ def random():
 @pytest.fixture(autouse=True)
 def _limit(request, monkeypatch):
     if "unroll_limit" in request.fixturenames:
-        monkeypatch.setattr(recurrent, "UNROLL_LIMIT", request.getfixturevalue("unroll_limit"))
+        monkeypatch.setattr(time_loops, "UNROLL_LIMIT", request.getfixturevalue("unroll_limit"))
 
 
 def sequences(given, random):
@@ -119,7 +119,7 @@ def ran(request):
 
     function = tf.function(results_and_gradients) if path == "while_loop" else results_and_gradients
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recurrent, "UNROLL_LIMIT", PATHS[path])
+        patch.setattr(time_loops, "UNROLL_LIMIT", PATHS[path])
         found = function(fused, read, *begin)
     expected = results_and_gradients(plain, vectors, *begin)
     arrays = ([tf.convert_to_tensor(x).numpy() for x in part] for part in (*found, *expected))
@@ -172,7 +172,7 @@ def test_a_length_known_only_at_run_time_gives_the_same(cell, random):
 
 @cells
 def test_short_static_lengths_are_unrolled_and_others_are_not(cell, random, monkeypatch):
-    monkeypatch.setattr(recurrent, "UNROLL_LIMIT", 4)  # quicker to unroll than as many as there are
+    monkeypatch.setattr(time_loops, "UNROLL_LIMIT", 4)  # quicker to unroll than as many as there are
     fused, _ = layers(cell, "ids", random)
 
     def loops(length):
@@ -181,8 +181,8 @@ def test_short_static_lengths_are_unrolled_and_others_are_not(cell, random, monk
         operations = graph.get_concrete_function().graph.get_operations()
         return sum(operation.type in ("While", "StatelessWhile") for operation in operations)
 
-    assert loops(recurrent.UNROLL_LIMIT) == 0
-    assert loops(recurrent.UNROLL_LIMIT + 1) == 1
+    assert loops(time_loops.UNROLL_LIMIT) == 0
+    assert loops(time_loops.UNROLL_LIMIT + 1) == 1
     assert loops(None) == 1
 
 

@@ -12,7 +12,8 @@ import tensorflow as tf
 from oracle.seq2seq import EncoderDecoder
 
 from job.models.parameter_count import count_parameters
-from job.models.seq2seq import Models, Reverse, build_models, build_training_model
+from job.models.reversal import Reverse
+from job.models.seq2seq import Models, build_models, build_training_model
 from job.spec.model_section import ModelSpec
 
 SIZE = 7  # of both vocabularies, or they could not have one embedding
