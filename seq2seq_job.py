@@ -1,7 +1,7 @@
 """The command `seq2seq-job`: find the package `job` that is installed beside this file, and run it.
 
 A module of its own, since `job` is a name that others use too: another one on `PYTHONPATH` is
-refused with a sentence (`second_packages`), and not run in this one's place.
+refused with a sentence (`shadowing_packages`), and not run in this one's place.
 """
 
 import os

@@ -229,7 +229,7 @@ def _run(
     recorder = _Recorder(log)
     stop = options.stop
     count = min(options.workers, len(tasks))
-    with stop.noting(), worker_pool(count, options.gpus, options.first_worker) as workers:
+    with stop.deferring_signals(), worker_pool(count, options.gpus, options.first_worker) as workers:
         # a second of matplotlib and a tenth of Jinja2, while the workers load TensorFlow
         import job.reports.html
         import job.reports.plots  # noqa: F401

@@ -49,7 +49,7 @@ def main() -> None:
     """
     secure_streams()
     try:
-        with Stop().listening():
+        with Stop().handling_signals():
             _run_command()
     except Stopped as stopped:
         _fail(stopped)

@@ -17,7 +17,7 @@ from job.batch.shard import parse_shard
 from job.cli.option_variables import check_variables
 from job.cli.options import DEFAULT_OUTPUT
 from job.errors import JobError, UsageError
-from job.process.import_path import second_packages
+from job.process.import_path import shadowing_packages
 
 
 class CommandGroup(TyperGroup):
@@ -55,7 +55,7 @@ def check_surroundings(context: typer.Context) -> None:
         UsageError: a variable is misspelt or empty, or another package called `job` could be imported.
     """
     check_variables(os.environ, _option_variables(context))
-    if others := second_packages():
+    if others := shadowing_packages():
         ours = Path(job.__file__).parent
         raise UsageError(
             f"PYTHONPATH has another package called job: {others[0]}, beside that of seq2seq-job: {ours}; "

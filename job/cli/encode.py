@@ -29,7 +29,7 @@ def encode(
     model_dir: ModelArgument, output: ArchiveOption = DEFAULT_ARCHIVE, input: InputOption = "-"
 ) -> None:
     """Write the context vector of each source, the encoder's final states, to an .npz file."""
-    with open_input(input) as chunks, (stop := Stop()).listening():
+    with open_input(input) as chunks, (stop := Stop()).handling_signals():
         model = load_model(model_dir)
         stop.check()
         lines = (line for chunk in chunks for line in chunk.lines)

@@ -31,7 +31,7 @@ def predict(model_dir: ModelArgument, input: InputOption = "-", n_best: NBestOpt
     """Read one source per line and write one prediction per line, decoded as in the job's evaluation."""
     if was_closed(1):
         raise UsageError("standard output is closed, and predictions go there; redirect it to a file")
-    with open_input(input) as chunks, (stop := Stop()).listening():
+    with open_input(input) as chunks, (stop := Stop()).handling_signals():
         model = load_model(model_dir)
         for chunk in chunks:
             _write_lines(model.predict_lines(chunk.lines, input, n_best, chunk.first), stop)
@@ -43,11 +43,11 @@ def predict(model_dir: ModelArgument, input: InputOption = "-", n_best: NBestOpt
 def _write_lines(lines: Iterable[str], stop: Stop) -> None:
     """Write lines to standard output, as far as it takes them; raise `Stopped` between two lines."""
     for line in lines:
-        with stop.noting():  # a signal waits until the line is written
+        with stop.deferring_signals():  # a signal waits until the line is written
             sys.stdout.buffer.write(f"{line}\n".encode())  # UTF-8 whatever the locale is
         stop.check()
         if output_error():
             break
-    with stop.noting():
+    with stop.deferring_signals():
         sys.stdout.buffer.flush()  # somebody may wait for it before writing the next line
     stop.check()

@@ -47,7 +47,7 @@ def run_planned(
     guard.start()
     output = replace(output, shard=options.shard.label)
     batch_options = batch_options.for_mirrored_models(chosen)
-    with options.stop.noting():
+    with options.stop.deferring_signals():
         report = _run_and_log(chosen, output, options, batch_options, guard)
         print_summary(report, open_console())
         print_line(f"reports: {output.html}")

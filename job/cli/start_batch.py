@@ -30,7 +30,7 @@ def start_batch(options: RunOptions, guard: ReportGuard) -> int:
 
     limits = read_limits()
     environment.check_versions()
-    with options.stop.listening(), first_worker(limits.gpus) as first:
+    with options.stop.handling_signals(), first_worker(limits.gpus) as first:
         from job.batch.batch_options import BatchOptions
 
         batch_options = BatchOptions(

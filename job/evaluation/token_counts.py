@@ -43,7 +43,7 @@ def token_facts(problem: TokenProblem, test: Examples, predicted: Ids) -> TokenF
 
 def _count_ids(vocabulary: Vocabulary, rows: Ids) -> tuple[int, int]:
     """Return the number of tokens in rows of ids, and the number of unknown ones."""
-    tokens = [vocabulary.written(row) for row in rows]
+    tokens = [vocabulary.text_ids(row) for row in rows]
     return sum(map(len, tokens)), sum(i == vocabulary.unknown for row in tokens for i in row)
 
 

@@ -61,4 +61,4 @@ def _references(vocabulary: Vocabulary, test: Examples, i: int) -> tuple[tuple[s
     if test.references:
         return test.references[i], True
     ids = test.target[i]
-    return (vocabulary.decode_readable(ids),), vocabulary.unknown not in vocabulary.written(ids)
+    return (vocabulary.decode_readable(ids),), vocabulary.unknown not in vocabulary.text_ids(ids)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from job.problems.base import Ids
-from job.problems.ragged_rows import Rows
+from job.problems.ragged_rows import RaggedRows
 from job.problems.vocabulary import PAD
 
 ROWS = 1024
@@ -47,7 +47,7 @@ class LengthBatch:
     rows: int
     width: int
 
-    def of(self, sources: Rows) -> Ids:
+    def of(self, sources: RaggedRows) -> Ids:
         """Return the batch's ids, shape (rows, width)."""
         ids = sources.padded(self.chosen)
         out = np.full((self.rows, self.width), PAD, np.int32)
@@ -102,7 +102,7 @@ def lengths_of(sources: Ids, *, exact: bool = False) -> NDArray[np.int64]:
     return np.asarray((sources != PAD).sum(axis=1), np.int64)
 
 
-def flat_rows(sources: Ids | Sequence[Sequence[int]], *, exact: bool = False) -> Rows:
+def flat_rows(sources: Ids | Sequence[Sequence[int]], *, exact: bool = False) -> RaggedRows:
     """Return sources, padded or not, end to end."""
     if isinstance(sources, np.ndarray):
         lengths = lengths_of(sources, exact=exact)
@@ -110,4 +110,4 @@ def flat_rows(sources: Ids | Sequence[Sequence[int]], *, exact: bool = False) ->
     else:
         lengths = np.array([len(ids) for ids in sources], np.int64)
         ids = np.fromiter(chain.from_iterable(sources), np.int32, count=int(lengths.sum()))
-    return Rows(ids, np.concatenate([[0], np.cumsum(lengths)]))
+    return RaggedRows(ids, np.concatenate([[0], np.cumsum(lengths)]))

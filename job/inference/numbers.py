@@ -25,7 +25,7 @@ from job.inference.model_pair import (
     write_contexts,
 )
 from job.problems import csv_columns as columns
-from job.problems.windows import LARGEST, Floats, Series, Values
+from job.problems.windows import MAX_MODEL_VALUE, Floats, Series, Values
 
 ROWS = 256
 """Windows forecast at once; a smaller batch is filled up. One shape means one trace, and the same arithmetic
@@ -168,7 +168,7 @@ def read_histories(
         if series.logarithm and history[:, 0].min() <= 0:
             least = f"{series.columns[0]} is {history[:, 0].min():g}"
             raise InputError(f"{name}:{number}: {least}, which has no logarithm; expected numbers above 0")
-        if not (np.abs(series.scaled(history)) <= LARGEST).all():
+        if not (np.abs(series.scaled(history)) <= MAX_MODEL_VALUE).all():
             raise InputError(
                 f"{name}:{number}: a number is too large for this model; expected numbers like the training "
                 "data's"
@@ -180,6 +180,8 @@ def _number(word: str, place: str) -> float:
     value = float(word) if columns.is_written_as_number(word) else math.nan
     if not math.isfinite(value):
         raise InputError(f"{place}: {word!r} is not a number that the model can read")
-    if abs(value) > columns.LARGEST:
-        raise InputError(f"{place}: {word} is too large; expected a magnitude of {columns.LARGEST:g} at most")
+    if abs(value) > columns.MAX_MAGNITUDE:
+        raise InputError(
+            f"{place}: {word} is too large; expected a magnitude of {columns.MAX_MAGNITUDE:g} at most"
+        )
     return value

@@ -1,4 +1,9 @@
-"""What is to be learned: (source, target) examples and their splits."""
+"""Learning problems: examples of source and target, vocabularies, splits and data files.
+
+Code that generates or reads examples belongs here; models, training and scores do not, and nothing here
+imports TensorFlow. Start with `base.py`, the interface of a problem, then `text_pairs.py` (files) or
+`integers.py` (generated); `plugin.py` loads the problems of other packages.
+"""
 
 from __future__ import annotations
 
@@ -34,17 +39,17 @@ _FROM_FILES: dict[str, Callable[[Any, int, Path, PlannedData | None], Problem]] 
 def build_problem(
     spec: ProblemSpec, seed: int, directory: Path, planned: PlannedData | None = None
 ) -> Problem:
-    """Build the problem that a spec describes.
+    """Build the problem of a spec's `problem` section.
 
     Args:
-        spec: the problem's section.
-        seed: decides everything that is drawn; never which side of a split a file's pair is on.
-        directory: where the file names of the spec start.
-        planned: what the data must be, None where whatever there is will do.
+        spec: the section.
+        seed: determines all random numbers; it does not affect how pairs from files are split.
+        directory: the spec directory; relative file names start there.
+        planned: checksums that the data must have, None to accept any data.
 
     Raises:
-        ChangedDataError: it is something else.
-        DataErrors: everything that is wrong with the data files.
+        ChangedDataError: the data differ from `planned`.
+        DataErrors: all errors in the data files.
     """
     if spec.kind in _GENERATED:
         return _GENERATED[spec.kind](spec, seed)

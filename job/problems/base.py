@@ -1,4 +1,4 @@
-"""What a trainer may ask of a problem."""
+"""The interface of a problem: `TokenProblem` and `NumberProblem`, and the arrays that they return."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ Split = Literal["validation", "test"]
 
 @dataclass(frozen=True)
 class Examples:
-    """Examples held as arrays.
+    """Evaluation examples of a token problem as arrays.
 
     Args:
         source: shape (n, source length), int32, padded on the right with 0.
-        target: shape (n, target length), int32, padded on the right with 0; closed by the target
-            vocabulary's end id where lengths vary.
-        references: every right target of each example as text, where `target` does not say all: some source
-            has several right targets, or some target has a token that its vocabulary lacks; else empty.
-        sources: the text of each source, where `source` does not say all: some source has a token that its
-            vocabulary lacks; else empty.
+        target: shape (n, target length), int32, padded on the right with 0; if lengths vary, each target ends
+            with the end id of the target vocabulary.
+        references: all reference targets of each example as text. Given if some source has several reference
+            targets or some target has a token that is not in the vocabulary; else empty.
+        sources: the text of each source. Given if some source has a token that is not in the vocabulary; else
+            empty.
     """
 
     source: Ids
@@ -40,13 +40,13 @@ class Examples:
 
 @dataclass(frozen=True)
 class Windows:
-    """Windows of a series held as arrays: n of them, S rows and F columns of a source, T values of a target.
+    """Windows of a time series as arrays: n windows, S rows and F columns of a source, T values of a target.
 
     Args:
-        source: (n, S - differencing, F) float32, as the encoder reads it.
-        target: (n, T, 1) float32, as the decoder is to predict it; NaN where the series has ended.
-        history: (n, S, F) float64, the source in the data's own unit.
-        future: (n, T) float64, the target in the data's own unit; NaN where the series has ended.
+        source: shape (n, S - differencing, F), float32, the scaled inputs of the encoder.
+        target: shape (n, T, 1), float32, the scaled targets of the decoder; NaN after the end of the series.
+        history: shape (n, S, F), float64, the source in the unit of the data.
+        future: shape (n, T), float64, the target in the unit of the data; NaN after the end of the series.
     """
 
     source: Floats
@@ -59,7 +59,7 @@ class Windows:
 
 
 def batch_rows(index: int, batch_size: int, examples: int) -> tuple[int, int]:
-    """Return which examples of an epoch, first and one past last, are batch `index` (0-based).
+    """Return the start and stop of batch `index` (0-based) among the examples of an epoch.
 
     Raises:
         IndexError: the epoch has no such batch.
@@ -71,12 +71,15 @@ def batch_rows(index: int, batch_size: int, examples: int) -> tuple[int, int]:
 
 
 class _Problem(Protocol):
-    """What problems of both kinds promise. All that one gives is decided by its spec, its data and the seed.
+    """The common part of `TokenProblem` and `NumberProblem`.
+
+    Everything that a problem returns is determined by its spec, its data and the seed.
 
     Attributes:
-        fixed_length: every source has one length and every target has one length; no end id, no mask.
-        max_target_length: longest target, the end id included; decoding stops there.
-        fresh_each_epoch: every epoch draws new examples; else every epoch has the same ones in another order.
+        fixed_length: whether all sources have the same length and all targets have the same length, so that
+            there is no end id and no mask.
+        max_target_length: length of the longest target, including the end id; decoding stops there.
+        fresh_each_epoch: whether every epoch has new examples; if not, epochs reorder the same examples.
     """
 
     fixed_length: bool
@@ -84,18 +87,18 @@ class _Problem(Protocol):
     fresh_each_epoch: bool
 
     def examples_per_epoch(self, asked: int | Literal["all"]) -> int:
-        """Return how many examples an epoch has when the spec asks for `asked`."""
+        """Return the number of examples per epoch if `training.examples` is `asked`."""
 
     def describe(self) -> dict[str, Any]:
-        """Return facts for the report: sizes, pairs left out, checksums; JSON values only."""
+        """Return facts for the report, such as sizes, skipped pairs and checksums, as JSON values."""
 
 
 class TokenProblem(_Problem, Protocol):
-    """A source of sequences of tokens.
+    """A problem whose sources and targets are sequences of tokens.
 
     Attributes:
-        source_vocabulary, target_vocabulary: the tokens of each side.
-        source_space: how many different sources there are; None when not known.
+        source_vocabulary, target_vocabulary: the vocabularies of sources and targets.
+        source_space: number of different sources; None if unknown.
     """
 
     target_kind: Literal["tokens"]
@@ -106,37 +109,37 @@ class TokenProblem(_Problem, Protocol):
     def batch(self, epoch: int, index: int, batch_size: int, examples: int) -> tuple[Ids, Ids]:
         """Return batch `index` (0-based) of `epoch` (0-based): source and target, as in `Examples`.
 
-        A pure function of its arguments, so that a run can go on from any step: the stream has no state.
-        The last batch of an epoch is smaller where `examples` is not a multiple of `batch_size`.
+        The result depends on the arguments only, so that training can resume at any step. The last batch of
+        an epoch is smaller if `examples` is not a multiple of `batch_size`.
         """
 
     def examples(self, split: Split, count: int) -> Examples:
-        """Return at most `count` examples that training does not draw on."""
+        """Return at most `count` examples of a split that is not used for training."""
 
 
 class NumberProblem(_Problem, Protocol):
-    """A source of windows of numbers; lengths are fixed.
+    """A problem whose sources and targets are windows of a time series; lengths are fixed.
 
     Attributes:
-        series: how numbers enter the model and come back.
+        series: columns and scaling of the time series.
     """
 
     target_kind: Literal["numbers"]
     series: Series
 
     def batch(self, epoch: int, index: int, batch_size: int, examples: int) -> tuple[Floats, Floats]:
-        """Return batch `index` of `epoch`, as `TokenProblem.batch`: source and target, as in `Windows`."""
+        """Return a batch like `TokenProblem.batch`: source and target, as in `Windows`."""
 
     def examples(self, split: Split, count: int) -> Windows:
-        """Return at most `count` windows that training does not draw on; there may be none to validate on."""
+        """Return at most `count` windows of a split; validation may be empty."""
 
 
 Problem = TokenProblem | NumberProblem
-"""What a trainer may be given; `target_kind` tells which."""
+"""Any problem; `target_kind` distinguishes the two types."""
 
 
 def widths(problem: Problem) -> tuple[int, int]:
-    """Return what one position of a source and of a target is: of how many classes, or how many numbers."""
+    """Return the vocabulary sizes of source and target, or for numbers their numbers of columns."""
     if problem.target_kind == "numbers":
         return len(problem.series.columns), 1
     return len(problem.source_vocabulary), len(problem.target_vocabulary)

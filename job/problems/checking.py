@@ -1,4 +1,4 @@
-"""Whether the jobs of a spec can be done with the data that they name."""
+"""Checks of a spec's jobs against their data, before anything is trained."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ from job.spec.schema import JobSpec
 
 
 def check_jobs(located: LocatedSpec) -> tuple[dict[str, Problem], list[Complaint]]:
-    """Build every job's problem: reads all data files.
+    """Build the problem of every job, which reads all data files.
+
+    Args:
+        located: the spec with the line of each key.
 
     Returns:
-        the problems by job name, and what is wrong with the others.
+        The problems by job name, and the complaints about jobs whose data are wrong.
     """
     problems: dict[str, Problem] = {}
     complaints: list[Complaint] = []
@@ -43,7 +46,7 @@ def _complaint(located: LocatedSpec, job: str, error: DataError) -> Complaint:
 
 
 def _shown(file: Path) -> Path:
-    """Return the path as short as it can be said from here."""
+    """Return the path relative to the working directory if it is inside it."""
     try:
         return file.resolve().relative_to(Path.cwd())
     except ValueError:
@@ -51,7 +54,7 @@ def _shown(file: Path) -> Path:
 
 
 def _check_also(located: LocatedSpec, job: JobSpec, problem: Problem) -> list[Complaint]:
-    """Complain where the problem at another size is one that the trained model cannot read or write."""
+    """Return complaints about sizes in `evaluation.also` at which the trained model cannot be evaluated."""
     complaints = []
     for i, changes in enumerate(job.evaluation.also):
         key = f"evaluation.also[{i}]"
@@ -64,13 +67,16 @@ def _check_also(located: LocatedSpec, job: JobSpec, problem: Problem) -> list[Co
                 complaints.append(located.complaint(job.name, at, error.message))
         else:
             if _interface(other) != _interface(problem):
-                message = "is a size at which the problem has other tokens, or lengths of another kind"
+                message = (
+                    "is a size at which the problem has another vocabulary, or fixed instead of varying "
+                    "lengths; remove it"
+                )
                 complaints.append(located.complaint(job.name, key, message))
     return complaints
 
 
 def _interface(problem: Problem) -> tuple[Any, ...]:
-    """Return what a model depends on."""
+    """Return the properties of a problem that a model depends on."""
     names = ("source_vocabulary", "target_vocabulary", "fixed_length")
     return tuple(getattr(problem, name, None) for name in names)
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from job.errors import DataError, DataErrors
-from job.problems.data_files import MOST_ERRORS, DataFile, read_data
+from job.problems.data_files import MAX_LISTED_ERRORS, DataFile, read_data
 from job.problems.text_lines import BadLineError, TextLines, decode_line
 from job.spec.complaints import did_you_mean
 
@@ -22,10 +22,10 @@ _NUMBER = re.compile(
     r"[+-]?(\d+(\.(?P<fraction>\d*))?|\.(?P<only>\d+))([eE](?P<exponent>[+-]?\d+))?", re.ASCII
 )
 
-LARGEST = 1e150
+MAX_MAGNITUDE = 1e150
 """Largest magnitude of a number: sums, differences and squares of larger ones overflow."""
 
-_MOST_DECIMALS = 330
+_MAX_DECIMALS = 330
 """Digits after the point of the smallest number that there is."""
 
 
@@ -34,7 +34,7 @@ class Columns:
     """Some columns of a file.
 
     Args:
-        values: (rows, columns) float64, of magnitude `LARGEST` at most, in the order asked for.
+        values: (rows, columns) float64, of magnitude `MAX_MAGNITUDE` at most, in the order asked for.
         decimals: the most digits after the point of any cell of the first column.
         lines: the 1-based line of the file that each row begins at.
         sha256: of the file.
@@ -65,7 +65,7 @@ def read_columns(
     Raises:
         ChangedDataError: it has another.
         DataErrors: the file cannot be read, a column is not in it, or a row has a cell too many or too few,
-            or one that is no finite number, or larger than `LARGEST`, or not above 0 where it must be.
+            or one that is no finite number, or larger than `MAX_MAGNITUDE`, or not above 0 where it must be.
     """
     file = _open(path, file_key, planned)
     rows = list(_rows(file.content, path, file_key))
@@ -80,9 +80,9 @@ def read_columns(
         DataError(message, file=path, line=line)
         for line, message in _bad_rows(rows[1:], header, wanted, positive)
     ]
-    errors += bad[:MOST_ERRORS]
-    if len(bad) > MOST_ERRORS:
-        rest = f"{len(bad) - MOST_ERRORS:,} more rows of this file cannot be used"
+    errors += bad[:MAX_LISTED_ERRORS]
+    if len(bad) > MAX_LISTED_ERRORS:
+        rest = f"{len(bad) - MAX_LISTED_ERRORS:,} more rows of this file cannot be used"
         errors.append(DataError(rest, file=path, key=file_key))
     if errors:
         raise DataErrors(errors)
@@ -127,9 +127,9 @@ def _decoded(content: bytes, path: Path, key: str) -> list[str]:
         except BadLineError as error:
             errors.append(DataError(str(error), file=path, line=number, key=key))
     if errors:
-        rest = f"{len(errors) - MOST_ERRORS:,} more lines of this file cannot be used"
-        more = [DataError(rest, file=path, key=key)] if len(errors) > MOST_ERRORS else []
-        raise DataErrors([*errors[:MOST_ERRORS], *more])
+        rest = f"{len(errors) - MAX_LISTED_ERRORS:,} more lines of this file cannot be used"
+        more = [DataError(rest, file=path, key=key)] if len(errors) > MAX_LISTED_ERRORS else []
+        raise DataErrors([*errors[:MAX_LISTED_ERRORS], *more])
     return lines
 
 
@@ -162,7 +162,7 @@ def _bad_rows(
             if bad:
                 yield line, f"{', '.join(bad)}; expected a number (a series has no gaps)"
             elif large:
-                yield line, f"{', '.join(large)}; expected numbers of magnitude {LARGEST:g} at most"
+                yield line, f"{', '.join(large)}; expected numbers of magnitude {MAX_MAGNITUDE:g} at most"
             elif positive in cells and float(cells[positive]) <= 0:
                 yield (
                     line,
@@ -180,7 +180,7 @@ def is_written_as_number(text: str) -> bool:
 
 
 def _is_large(cell: str) -> bool:
-    return abs(float(cell)) > LARGEST
+    return abs(float(cell)) > MAX_MAGNITUDE
 
 
 def _decimals(cell: str) -> int:
@@ -190,4 +190,4 @@ def _decimals(cell: str) -> int:
     fraction = len(found["fraction"] or found["only"] or "")
     # the number is known to be finite; an exponent of more digits than this is one of 0 or of almost 0
     exponent = int((found["exponent"] or "0")[:8])
-    return min(max(0, fraction - exponent), _MOST_DECIMALS)
+    return min(max(0, fraction - exponent), _MAX_DECIMALS)

@@ -1,4 +1,4 @@
-"""Data files as bytes with their checksum, or a sentence about what is wrong with one."""
+"""Reading of data files: contents, checksums, and errors for files that cannot be read."""
 
 from __future__ import annotations
 
@@ -17,27 +17,26 @@ from job.errors import ChangedDataError, DataError
 from job.problems.base import Problem
 from job.spec.file_locations import changed_data
 
-MOST_ERRORS = 20
-"""Bad lines named one by one for a file; the rest are counted."""
-
+MAX_LISTED_ERRORS = 20
+"""Largest number of bad lines that are listed for a file; the others are counted."""
 
 MAX_BYTES = 4 << 30
-"""Largest size of a file; it is held in memory, and its examples take several times as much."""
+"""Largest size of a file: it is loaded into memory, and its examples need several times as much."""
 
 MAX_UNPACKED_BYTES = 1 << 30
-"""Largest size of a `.gz` once it is unpacked. A few megabytes can unpack to more than any memory holds."""
+"""Largest uncompressed size of a `.gz` file: a few megabytes can unpack to more than fits into memory."""
 
 _LARGEST_RATIO = 1032
-"""How many times larger than the packed data the unpacked can be (DEFLATE, RFC 1951)."""
+"""Largest possible compression ratio of DEFLATE (RFC 1951)."""
 
 
 @dataclass(frozen=True)
 class DataFile:
-    """A text file that was read once.
+    """The content of a text file and its checksum, from a single read.
 
     Args:
-        content: unpacked where its name ends in `.gz`, without a byte order mark.
-        sha256: of the very bytes that `content` was made from, as they lay on the disk, in hex.
+        content: the text without a byte order mark, uncompressed if the name ends in `.gz`.
+        sha256: SHA-256, in hex, of the bytes on the disk that `content` was made from.
     """
 
     content: bytes
@@ -48,12 +47,12 @@ def read_data(path: Path, planned: str | None = None) -> DataFile:
     """Read a text file.
 
     Args:
-        path: of the file.
-        planned: the SHA-256 that it must have, None where any will do.
+        path: the file.
+        planned: the SHA-256 that it must have, None to accept any content.
 
     Raises:
-        ChangedDataError: it has another, or can no longer be read.
-        DataError: the file cannot be read, or there is nothing in it.
+        ChangedDataError: the file has another SHA-256 than `planned`, or can no longer be read.
+        DataError: the file cannot be read, or is empty.
     """
     try:
         data = _read(path)
@@ -72,13 +71,13 @@ def read_data(path: Path, planned: str | None = None) -> DataFile:
 
 
 def all_checksums(problems: Mapping[str, Problem]) -> dict[str, dict[str, str]]:
-    """Return what `checksums_of` returns for problems by job name; several jobs may share a problem."""
+    """Return `checksums_of` for each job's problem; a problem shared by several jobs is described once."""
     found = {id(problem): checksums_of(problem) for problem in problems.values()}
     return {name: found[id(problem)] for name, problem in problems.items()}
 
 
 def checksums_of(problem: Problem) -> dict[str, str]:
-    """Return the SHA-256 of each file that a problem says it has read: `files` of its description."""
+    """Return the SHA-256 of each file that a problem has read: `files` of its description."""
     files = problem.describe().get("files")
     if not isinstance(files, Mapping):
         return {}
@@ -113,7 +112,7 @@ def _read(path: Path) -> bytes:
 
 def _unpacked(data: bytes, path: Path) -> bytes:
     try:
-        if len(data) * _LARGEST_RATIO > MAX_UNPACKED_BYTES:  # else it is not worth to unpack it twice
+        if len(data) * _LARGEST_RATIO > MAX_UNPACKED_BYTES:  # else it cannot be too large
             _check_unpacked(data, path)
         return gzip.decompress(data)
     except (EOFError, OSError, zlib.error) as error:
@@ -125,7 +124,7 @@ def _unpacked(data: bytes, path: Path) -> bytes:
 
 
 def _check_unpacked(data: bytes, path: Path) -> None:
-    """Unpack a part at a time, keeping none, and refuse what would be too large."""
+    """Uncompress in parts that are discarded, and raise `DataError` if the total is too large."""
     size = 0
     with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
         while part := file.read(1 << 20):
@@ -133,6 +132,6 @@ def _check_unpacked(data: bytes, path: Path) -> None:
             if size > MAX_UNPACKED_BYTES:
                 raise DataError(
                     f"the file unpacks to more than {MAX_UNPACKED_BYTES:,} bytes; give a part of it, or "
-                    "unpack it yourself if it is right",
+                    "unpack it yourself if this is correct",
                     file=path,
                 )

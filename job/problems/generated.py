@@ -1,4 +1,4 @@
-"""Problems whose examples are drawn, not read: streams without end and without state."""
+"""The base class of problems with random examples, and the random number streams of all problems."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from job.problems.base import Examples, Ids, Split, batch_rows
 
 
 class Stream(IntEnum):
-    """What random numbers are for; two streams of one seed never share a number."""
+    """The purpose of random numbers; streams of the same seed are independent of each other."""
 
     TRAINING = 0
     VALIDATION = 1
@@ -26,10 +26,16 @@ _SPLIT_STREAMS = {"validation": Stream.VALIDATION, "test": Stream.TEST}
 
 
 def generator(seed: int, stream: Stream, epoch: int = 0, index: int = 0) -> np.random.Generator:
-    """Return a generator at a place of its own in the random numbers of a seed.
+    """Return a random generator that is independent for each combination of the arguments.
 
-    Philox is counter-based (Salmon et al. 2011): the place is written into key and counter, so reaching it
-    costs the same wherever it is. Places are 2**128 blocks apart and cannot run into each other.
+    Philox is a counter-based generator (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"):
+    the arguments set its key and counter, so that any position is reached in constant time. Positions are
+    2**128 blocks apart, so their numbers do not overlap.
+
+    Args:
+        seed: the job's seed.
+        stream: the purpose of the numbers.
+        epoch, index: 0-based epoch and batch.
     """
     key = np.array([seed, stream], np.uint64)
     counter = np.array([0, 0, index, epoch], np.uint64)
@@ -37,10 +43,10 @@ def generator(seed: int, stream: Stream, epoch: int = 0, index: int = 0) -> np.r
 
 
 class GeneratedProblem(ABC):
-    """A problem that draws its examples; see `Problem` for what each method promises.
+    """A problem that generates random examples; implements the sampling methods of `TokenProblem`.
 
     Args:
-        seed: decides every example.
+        seed: determines every example.
     """
 
     target_kind: Literal["tokens"] = "tokens"
@@ -51,29 +57,29 @@ class GeneratedProblem(ABC):
 
     @abstractmethod
     def draw(self, generator: np.random.Generator, count: int) -> tuple[Ids, Ids]:
-        """Draw `count` sources and their targets, padded to the problem's full lengths.
+        """Draw `count` sources and their targets, int32, padded to the longest possible lengths.
 
-        Row by row: the first k rows do not depend on `count`.
+        The first k rows must not depend on `count`.
         """
 
     def examples_per_epoch(self, asked: int | Literal["all"]) -> int:
         """Return `asked`.
 
         Raises:
-            DataError: all of an endless stream were asked for.
+            DataError: `asked` is `all`, but there is no limit to the number of examples.
         """
         if asked == "all":
             raise DataError(
-                "training.examples is 'all', but the examples of this problem are generated without end; "
-                "give a number"
+                "training.examples is 'all', but this problem generates an unlimited number of examples; "
+                "set it to a number"
             )
         return asked
 
     def batch(self, epoch: int, index: int, batch_size: int, examples: int) -> tuple[Ids, Ids]:
-        """Return batch `index` of `epoch`; every epoch's examples are new ones."""
+        """Return batch `index` of `epoch`; every epoch has new examples."""
         start, stop = batch_rows(index, batch_size, examples)
         return self.draw(generator(self._seed, Stream.TRAINING, epoch, index), stop - start)
 
     def examples(self, split: Split, count: int) -> Examples:
-        """Return `count` examples of the split's own stream; fewer are the first of more."""
+        """Return the first `count` examples of a split, which has a random stream of its own."""
         return Examples(*self.draw(generator(self._seed, _SPLIT_STREAMS[split]), count))

@@ -11,7 +11,7 @@ from job.spec.text_pairs_section import Normalization
 
 
 @dataclass(frozen=True)
-class TextReading:
+class TextNormalization:
     """What is done to a text so that its spellings become one; the same in training and in use.
 
     Reading a text twice gives what reading it once gives.
@@ -34,7 +34,7 @@ class TextReading:
         return text if self.normalize == "none" else unicodedata.normalize(self.normalize, text)
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> TextReading:
+    def from_json(cls, data: Mapping[str, Any]) -> TextNormalization:
         """Build what `to_json` described.
 
         Raises:
@@ -55,5 +55,5 @@ class TextReading:
         return asdict(self)
 
 
-AS_WRITTEN = TextReading()
+UNCHANGED = TextNormalization()
 """Nothing is done."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from job.problems.base import Ids, TokenProblem
 
 
-def count_seen(
+def seen_in_training(
     problem: TokenProblem, sources: Ids, epochs: int, batch_size: int, examples: int
 ) -> NDArray[np.bool_]:
     """Return which sources also occur in the training data, whatever their padding.

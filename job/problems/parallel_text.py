@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from job.errors import DataError, DataErrors
-from job.problems.data_files import MOST_ERRORS, DataFile, read_data
-from job.problems.normalization import AS_WRITTEN, TextReading
+from job.problems.data_files import MAX_LISTED_ERRORS, DataFile, read_data
+from job.problems.normalization import UNCHANGED, TextNormalization
 from job.problems.text_lines import BadLineError, TextLines, decode_line, not_utf8
 from job.spec.file_locations import locate
 from job.spec.text_pairs_section import PairFiles, TextPairsSpec, Tokens
@@ -47,7 +47,7 @@ class Pairs:
 
 @dataclass
 class _Complaints:
-    """What is wrong with one file; holds `MOST_ERRORS` complaints however many there are."""
+    """What is wrong with one file; holds `MAX_LISTED_ERRORS` complaints however many there are."""
 
     file: Path
     key: str
@@ -55,7 +55,7 @@ class _Complaints:
     others: int = 0
 
     def add(self, message: str, line: int = 0) -> None:
-        if len(self.first) < MOST_ERRORS:
+        if len(self.first) < MAX_LISTED_ERRORS:
             self.first.append(DataError(message, file=self.file, line=line, key=self.key))
         else:
             self.others += 1
@@ -200,9 +200,9 @@ def _from_two_files(
 # --- lines ------------------------------------------------------------------------------------------------
 
 
-def text_reading(spec: TextPairsSpec) -> TextReading:
+def text_normalization(spec: TextPairsSpec) -> TextNormalization:
     """Return how the spec says that texts are read."""
-    return TextReading(lowercase=spec.lowercase, normalize=spec.normalize)
+    return TextNormalization(lowercase=spec.lowercase, normalize=spec.normalize)
 
 
 _SPACED: dict[Tokens, Callable[[str], str]] = {
@@ -215,8 +215,8 @@ _SPACED: dict[Tokens, Callable[[str], str]] = {
 def _tidier(spec: TextPairsSpec, tokens: Tokens) -> Callable[[str], str]:
     """Return what makes one text of all spellings of the same tokens."""
     spaced = _SPACED[tokens]
-    reading = text_reading(spec)
-    if reading == AS_WRITTEN:
+    reading = text_normalization(spec)
+    if reading == UNCHANGED:
         return spaced  # most files: a call less for each of their texts
     return lambda text: spaced(reading.read(text))
 

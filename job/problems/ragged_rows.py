@@ -14,8 +14,8 @@ from job.problems.vocabulary import PAD, Vocabulary
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Rows of ids, held end to end: 4 bytes an id and 8 a row.
+class RaggedRows:
+    """RaggedRows of ids, held end to end: 4 bytes an id and 8 a row.
 
     Args:
         ids: shape (all ids,), int32.
@@ -26,7 +26,7 @@ class Rows:
     starts: NDArray[np.int64]
 
     @classmethod
-    def encode(cls, texts: Sequence[str], vocabulary: Vocabulary, end: int | None = None) -> Rows:
+    def encode(cls, texts: Sequence[str], vocabulary: Vocabulary, end: int | None = None) -> RaggedRows:
         """Encode lines of text, each closed with `end` where one is given."""
         close = [] if end is None else [end]
         lengths = np.empty(len(texts), np.int64)

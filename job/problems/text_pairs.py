@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from job.errors import DataError, DataErrors, no_implementation
 from job.problems.base import Examples, Ids, Split, batch_rows
 from job.problems.generated import Stream, generator
-from job.problems.normalization import TextReading
-from job.problems.parallel_text import Pair, Pairs, read_pairs, text_reading
-from job.problems.ragged_rows import Rows
+from job.problems.normalization import TextNormalization
+from job.problems.parallel_text import Pair, Pairs, read_pairs, text_normalization
+from job.problems.ragged_rows import RaggedRows
 from job.problems.vocabulary import END, UNKNOWN, Vocabulary
 from job.spec.base_section import Separator
 from job.spec.file_locations import PlannedData
@@ -75,12 +75,12 @@ class TextPairs:
     # Encoded when first asked for: whoever only checks a spec does not wait for it.
 
     @cached_property
-    def _rows(self) -> tuple[Rows, Rows]:
+    def _rows(self) -> tuple[RaggedRows, RaggedRows]:
         """The training pairs; their text is let go."""
         train = self._sides.pop("train")
         return (
-            Rows.encode([source for source, _ in train], self.source_vocabulary),
-            Rows.encode([target for _, target in train], self.target_vocabulary, END),
+            RaggedRows.encode([source for source, _ in train], self.source_vocabulary),
+            RaggedRows.encode([target for _, target in train], self.target_vocabulary, END),
         )
 
     @cached_property
@@ -114,9 +114,9 @@ class TextPairs:
         held = self._held_out[split][:count]
         references = tuple(held_out.targets for held_out in held)
         texts = tuple(held_out.source for held_out in held)
-        source = Rows.encode(texts, self.source_vocabulary)
+        source = RaggedRows.encode(texts, self.source_vocabulary)
         first = [targets[0] for targets in references]
-        target = Rows.encode(first, self.target_vocabulary, END)
+        target = RaggedRows.encode(first, self.target_vocabulary, END)
         target_says_all = all(len(targets) == 1 for targets in references) and UNKNOWN not in target.ids
         rows = np.arange(len(held))
         return Examples(
@@ -256,7 +256,7 @@ def _split_by_hash(pairs: list[Pair], shares: SplitSpec, file: Path) -> dict[str
 
 
 def _learn_both(sources: list[str], targets: list[str], spec: TextPairsSpec) -> tuple[Vocabulary, Vocabulary]:
-    reading = text_reading(spec)
+    reading = text_normalization(spec)
     if spec.shared_vocabulary:
         shared = _learn(chain(sources, targets), SEPARATORS[spec.source_tokens], reading)
         return shared, shared
@@ -266,7 +266,7 @@ def _learn_both(sources: list[str], targets: list[str], spec: TextPairsSpec) -> 
     )
 
 
-def _learn(texts: Iterable[str], separator: Separator, reading: TextReading) -> Vocabulary:
+def _learn(texts: Iterable[str], separator: Separator, reading: TextNormalization) -> Vocabulary:
     rows = map(str.split, texts) if separator else texts
     return Vocabulary.learn(chain.from_iterable(rows), separator, reading=reading)
 

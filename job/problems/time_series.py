@@ -1,4 +1,4 @@
-"""A column of a CSV file -> windows of numbers: `time_series`."""
+"""The problem `time_series`: windows of numbers from columns of a CSV file."""
 
 from __future__ import annotations
 
@@ -11,32 +11,40 @@ from numpy.typing import NDArray
 from job.errors import DataError, DataErrors
 from job.problems.base import Split, Windows, batch_rows
 from job.problems.csv_columns import Columns, read_columns
-from job.problems.data_files import MOST_ERRORS
+from job.problems.data_files import MAX_LISTED_ERRORS
 from job.problems.generated import Stream, generator
-from job.problems.windows import LARGEST, Floats, Series, Values, fit_scaling, magnitudes, read_as
+from job.problems.windows import (
+    MAX_MODEL_VALUE,
+    Floats,
+    Series,
+    Values,
+    fit_scaling,
+    rounding_magnitudes,
+    transform,
+)
 from job.spec.file_locations import PlannedData, locate
 from job.spec.time_series_section import TimeSeriesSpec
 
 EXTRA_DECIMALS = 3
-"""Digits that a forecast is written with beyond those of the data."""
+"""Number of decimal digits of a written forecast in addition to those of the data."""
 
 
 class TimeSeries:
-    """Rows in the order of time, of which the last are the test; see `Problem` for each method's promise.
+    """A time series split by time into training, validation and test rows; implements `NumberProblem`.
 
-    Training windows lie wholly in the training rows, which alone decide scales. Evaluation walks forward:
-    for each held-out row there is a window whose target begins there, and whose source is what truly came
-    before, held-out rows included. A target that reaches past the end of its side is cut.
+    Training windows and scales use training rows only. Evaluation is walk-forward: for each held-out row
+    there is a window whose target begins at that row and whose source is the true values before it, held-out
+    rows included. Targets are cut at the end of their split.
 
     Args:
-        spec: the file, the columns, lengths and sides.
-        seed: decides the order of training windows, and which are taken when not all are asked for.
-        directory: where relative file names start.
-        planned: what the file must be, None where whatever there is will do.
+        spec: the problem's section: file, columns, lengths and split.
+        seed: determines the order of training windows, and the subset if not all windows are used.
+        directory: the spec directory; relative file names start there.
+        planned: checksums that the file must have, None to accept any content.
 
     Raises:
-        ChangedDataError: it is something else.
-        DataErrors: everything that is wrong with the file, or too few rows to train on.
+        ChangedDataError: the file differs from `planned`.
+        DataErrors: all errors in the file, or too few rows to train on.
     """
 
     target_kind: Literal["numbers"] = "numbers"
@@ -56,7 +64,9 @@ class TimeSeries:
         self._train_rows = _count_training_rows(spec, path, len(self._rows))
         train = self._rows[: self._train_rows]
         centers, scales = fit_scaling(
-            read_as(train, spec.logarithm, spec.differencing), spec.scaling, magnitudes(train, spec.logarithm)
+            transform(train, spec.logarithm, spec.differencing),
+            spec.scaling,
+            rounding_magnitudes(train, spec.logarithm),
         )
         self.series = Series(
             columns=tuple(names),
@@ -77,15 +87,15 @@ class TimeSeries:
         self._order = np.empty(0, np.intp)
 
     def examples_per_epoch(self, asked: int | Literal["all"]) -> int:
-        """Return `asked`, or how many training windows there are when that is less."""
+        """Return `asked`, but at most the number of training windows."""
         held = self._train_windows
         return held if asked == "all" else min(asked, held)
 
     def batch(self, epoch: int, index: int, batch_size: int, examples: int) -> tuple[Floats, Floats]:
-        """Return batch `index` of `epoch`: sources (B, S - differencing, F) and targets (B, T, 1).
+        """Return batch `index` of `epoch`: sources (B, S - differencing, F) and targets (B, T, 1), float32.
 
-        Every window that is taken occurs once an epoch. Where `examples` is less than there are, the same
-        ones are taken in every epoch. The order of the last epoch asked for is kept.
+        Each window occurs once per epoch. If `examples` is less than the number of windows, every epoch uses
+        the same subset. The order of the most recent epoch is cached.
         """
         start, stop = batch_rows(index, batch_size, examples)
         if self._order_of != (epoch, examples):
@@ -95,13 +105,13 @@ class TimeSeries:
         return windows.source, windows.target
 
     def examples(self, split: Split, count: int) -> Windows:
-        """Return the first `count` windows of a side, one a row, in the order of time."""
+        """Return the first `count` windows of a split in the order of time, one for each held-out row."""
         test = len(self._rows) - self._spec.test
         first, stop = (self._train_rows, test) if split == "validation" else (test, len(self._rows))
         return self._windows(np.arange(first, min(stop, first + count)), stop)
 
     def describe(self) -> dict[str, Any]:
-        """Return how many rows and windows there are, how columns are scaled, checksums."""
+        """Return the number of rows and windows, the scaling of each column, and checksums."""
         spec, series = self._spec, self.series
         return {
             "rows": {"train": self._train_rows, "validation": spec.validation, "test": spec.test},
@@ -112,7 +122,7 @@ class TimeSeries:
         }
 
     def _order_epoch(self, epoch: int, examples: int) -> NDArray[np.intp]:
-        """Return the training windows of an epoch, by number, in the order of its batches."""
+        """Return the indices of an epoch's training windows in batch order, shape (examples,)."""
         held = self._train_windows
         if examples > held:
             raise IndexError(f"{examples} examples were asked for, but there are {held} training windows")
@@ -120,7 +130,7 @@ class TimeSeries:
         return generator(self._seed, Stream.EPOCH_ORDER, epoch).permutation(taken)
 
     def _windows(self, begins: NDArray[np.intp], stop: int) -> Windows:
-        """Return the windows whose targets begin at some rows and are cut at row `stop`."""
+        """Return the windows whose targets begin at rows `begins`, with targets cut at row `stop`."""
         history: Values = self._rows[begins[:, None] + np.arange(-self._spec.source_length, 0)]
         rows = begins[:, None] + np.arange(self._spec.target_length)
         known = np.minimum(rows, len(self._rows) - 1)
@@ -141,32 +151,37 @@ def _locate(spec: TimeSeriesSpec, directory: Path) -> Path:
 
 
 def _check_sizes(series: Series, columns: Columns, path: Path) -> None:
-    """Check that what the model is to read and predict is not too large for float32.
+    """Check that scaled values are small enough for float32.
 
     Raises:
-        DataErrors: it is; names the first rows.
+        DataErrors: values are too large; lists the first rows.
     """
     scaled = series.scaled(columns.values)
-    bad = np.argwhere(~(np.abs(scaled) <= LARGEST))
+    bad = np.argwhere(~(np.abs(scaled) <= MAX_MODEL_VALUE))
     errors = []
-    for row, column in bad[:MOST_ERRORS]:
-        at = row + series.differencing  # the first row has no change from one before
+    for row, column in bad[:MAX_LISTED_ERRORS]:
+        row_index = row + series.differencing  # differencing drops the first row
         name = series.columns[column]
         message = (
-            f"{name} is {columns.values[at, column]:g}, which enters the model as {scaled[row, column]:g} "
-            f"({series.treatment(column)}); expected a magnitude of {LARGEST:g} at most: scale the columns "
+            f"{name} is {columns.values[row_index, column]:g}, which enters the model as "
+            f"{scaled[row, column]:g} ({series.treatment(column)}); "
+            f"expected a magnitude of at most {MAX_MODEL_VALUE:g}: scale the columns "
             "(problem.scaling) or correct the number"
         )
-        errors.append(DataError(message, file=path, line=columns.lines[at]))
-    if len(bad) > MOST_ERRORS:
-        rest = f"{len(bad) - MOST_ERRORS:,} more numbers of this file are too large"
+        errors.append(DataError(message, file=path, line=columns.lines[row_index]))
+    if len(bad) > MAX_LISTED_ERRORS:
+        rest = f"{len(bad) - MAX_LISTED_ERRORS:,} more numbers of this file are too large"
         errors.append(DataError(rest, file=path, key="file"))
     if errors:
         raise DataErrors(errors)
 
 
 def _count_training_rows(spec: TimeSeriesSpec, path: Path, rows: int) -> int:
-    """Return how many rows are left to train on."""
+    """Return the number of training rows.
+
+    Raises:
+        DataErrors: there are too few for one window.
+    """
     left, needed = rows - spec.test - spec.validation, spec.source_length + spec.target_length
     if left >= needed:
         return left

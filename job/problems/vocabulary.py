@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from job.problems.normalization import AS_WRITTEN, TextReading
+from job.problems.normalization import UNCHANGED, TextNormalization
 
 PAD = 0
 """The id that pads every sequence on the right; never a symbol of its own in text."""
@@ -53,7 +53,7 @@ class Vocabulary:
     start: int = PAD
     end: int | None = None
     unknown: int | None = None
-    reading: TextReading = AS_WRITTEN
+    reading: TextNormalization = UNCHANGED
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -81,7 +81,7 @@ class Vocabulary:
         separator: Literal["", " "],
         *,
         closed: bool = False,
-        reading: TextReading = AS_WRITTEN,
+        reading: TextNormalization = UNCHANGED,
     ) -> Vocabulary:
         """Number the distinct tokens in sorted order, after padding, start, end and unknown.
 
@@ -104,7 +104,7 @@ class Vocabulary:
             ValueError: `data` does not describe a vocabulary.
         """
         try:
-            reading = TextReading.from_json(data.get("reading", {}))
+            reading = TextNormalization.from_json(data.get("reading", {}))
             vocabulary = cls(**{**data, "tokens": tuple(data["tokens"]), "reading": reading})
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"not a vocabulary: {error}") from None
@@ -146,7 +146,7 @@ class Vocabulary:
         """Return how many tokens of a text the vocabulary lacks."""
         return sum(token not in self._ids for token in self.split(text))
 
-    def written(self, ids: NDArray[np.integer] | Sequence[int]) -> list[int]:
+    def text_ids(self, ids: NDArray[np.integer] | Sequence[int]) -> list[int]:
         """Return the ids of a row that are text: up to the end id, without padding and start."""
         row = [int(i) for i in ids]
         if self.end is not None and self.end in row:
@@ -158,17 +158,17 @@ class Vocabulary:
 
         An unknown token is written as its label, such as `<unk>`.
         """
-        return self.separator.join(self.tokens[i] for i in self.written(ids))
+        return self.separator.join(self.tokens[i] for i in self.text_ids(ids))
 
     def decode_readable(self, ids: NDArray[np.integer] | Sequence[int]) -> str:
         """Return the same with one character, `UNREADABLE`, for each unknown token."""
         return self.separator.join(
-            UNREADABLE if i == self.unknown else self.tokens[i] for i in self.written(ids)
+            UNREADABLE if i == self.unknown else self.tokens[i] for i in self.text_ids(ids)
         )
 
     def unknown_spans(self, ids: NDArray[np.integer] | Sequence[int]) -> tuple[Span, ...]:
         """Return where in the text that `decode` gives the labels of unknown tokens are."""
-        row = self.written(ids)
+        row = self.text_ids(ids)
         if self.unknown not in row:
             return ()
         spans, first = [], 0

@@ -1,4 +1,4 @@
-"""Windows of a series of numbers -> what a model reads and predicts, and back to the data's own unit."""
+"""Scaling of time series: from windows in the unit of the data to model inputs and targets, and back."""
 
 from __future__ import annotations
 
@@ -17,34 +17,35 @@ Floats = NDArray[np.float32]
 Values = NDArray[np.float64]
 
 CONSTANT = 1e-13
-"""A column of which half the range is at most this share of its magnitude does not vary: what is there is
-rounding, some hundred units of float64's, which scaling would blow up to noise of the size of a signal."""
+"""A column is constant if half its range is at most this fraction of its magnitude. Its remaining variation
+is rounding error of float64, which scaling would enlarge to noise of the size of a signal."""
 
-LARGEST = 1e16
-"""Largest magnitude of a number that a model reads or predicts: sums of squares stay far within float32."""
+MAX_MODEL_VALUE = 1e16
+"""Largest magnitude of a model input or target: sums of squares stay well within the range of float32."""
 
 
-LONGEST = 1_000_000
-"""Most rows of a source or a target that are believed of a saved model."""
+MAX_WINDOW_LENGTH = 1_000_000
+"""Largest number of rows of a source or target that is accepted when a saved model is loaded."""
 
 
 @dataclass(frozen=True)
 class Series:
-    """All that must be known of a series to use a model of it, besides the weights.
+    """The columns, window lengths and scaling of a time series; a saved model needs these besides its
+    weights.
 
-    Shapes: n windows, S rows of a source, T values of a target, F columns, the forecast one first.
-    A number x of column i enters the model as (x - centers[i]) / scales[i]. In the forecast column x is the
-    logarithm of what the data has where `logarithm` says so, and then the change from the row before where
-    `differencing` says so; other columns enter as they are.
+    Shapes: n windows, S rows of a source, T values of a target, F columns. The forecast column is the first.
+    A value x of column i enters the model as (x - centers[i]) / scales[i]. In the forecast column the
+    logarithm (if `logarithm`) and then the change from the previous row (if `differencing`) are taken before
+    scaling.
 
     Args:
-        columns: their names.
-        unit: what the forecast column is measured in; may be empty.
+        columns: the names of the columns, shape (F,).
+        unit: the unit of the forecast column; may be empty.
         source_length, target_length: S and T, in rows.
-        logarithm: whether forecasts are made of logarithms.
-        differencing: 0 or 1.
-        centers, scales: one a column; the scales are above 0.
-        decimals: how many digits after the point a forecast is written with.
+        logarithm: whether the model reads and predicts logarithms of the forecast column.
+        differencing: 1 if the model reads and predicts changes of the forecast column, else 0.
+        centers, scales: one value per column, shape (F,); scales are above 0.
+        decimals: number of digits after the decimal point of a written forecast.
     """
 
     columns: tuple[str, ...]
@@ -58,33 +59,33 @@ class Series:
     decimals: int
 
     def sources(self, history: Values) -> Floats:
-        """Return what the encoder reads, (n, S - differencing, F) float32.
+        """Return the inputs of the encoder, shape (n, S - differencing, F), float32.
 
         Args:
-            history: (n, S, F) float64, in the data's own unit.
+            history: shape (n, S, F), float64, in the unit of the data.
         """
         return self.scaled(history).astype(np.float32)
 
     def scaled(self, history: Values) -> Values:
-        """Return the same as `sources` in float64, (..., S - differencing, F) of (..., S, F)."""
-        read = read_as(history, self.logarithm, self.differencing)
+        """Return the values of `sources` in float64: shape (..., S, F) to (..., S - differencing, F)."""
+        read = transform(history, self.logarithm, self.differencing)
         scaled: Values = (read - np.array(self.centers)) / np.array(self.scales)
         return scaled
 
     def treatment(self, column: int) -> str:
-        """Say in a few words what was done to a column's numbers before the model reads them."""
+        """Describe in a few words how a column is transformed before the model reads it."""
         steps = ["its logarithm"] if column == 0 and self.logarithm else []
         steps += ["its change from the row before"] if column == 0 and self.differencing else []
         center, scale = self.centers[column], self.scales[column]
         steps += [f"less {center:g}, divided by {scale:g}"] if (center, scale) != (0.0, 1.0) else []
-        return ", ".join(steps) or "as it is"
+        return ", ".join(steps) or "unchanged"
 
     def targets(self, history: Values, future: Values) -> Floats:
-        """Return what the decoder is to predict, (n, T, 1) float32.
+        """Return the targets of the decoder, shape (n, T, 1), float32.
 
         Args:
-            history: (n, S, F) float64.
-            future: (n, T) float64, the values that follow; NaN where there are none, which stays NaN.
+            history: shape (n, S, F), float64, in the unit of the data.
+            future: shape (n, T), float64, the values that follow; NaN after the end of the series stays NaN.
         """
         last = history[:, -1, :1]
         if self.logarithm:
@@ -94,11 +95,11 @@ class Series:
         return scaled[:, :, None].astype(np.float32)
 
     def forecasts(self, history: Values, predicted: Floats) -> Values:
-        """Return predictions in the data's own unit, (n, T) float64: `targets` undone.
+        """Invert `targets`: return predictions in the unit of the data, shape (n, T), float64.
 
         Args:
-            history: (n, S, F) float64.
-            predicted: (n, T) float32, what the model gave.
+            history: shape (n, S, F), float64, in the unit of the data.
+            predicted: shape (n, T), float32, outputs of the model.
         """
         values = predicted.astype(np.float64) * self.scales[0] + self.centers[0]
         if self.differencing:
@@ -107,16 +108,16 @@ class Series:
         return np.exp(values) if self.logarithm else values
 
     def write(self, values: Values) -> str:
-        """Return values (k,) as text, in no more digits than mean something, joined by spaces."""
+        """Return values of shape (k,) as text, rounded to `decimals` and joined by spaces."""
         return " ".join(repr(round(float(value), self.decimals)) for value in values)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the facts as JSON values; reading them back gives the same bits."""
+        """Return the fields as JSON values; `from_json` restores the exact floats."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Series:
-        """Build what `to_json` described.
+        """Build a series from the result of `to_json`.
 
         Raises:
             ValueError: `record` does not describe a series.
@@ -137,10 +138,10 @@ class Series:
 
 
 def _has_types(series: Series) -> bool:
-    """Return whether the values of a series that was read are of the types that it says."""
+    """Return whether the fields of a series built from JSON have the declared types and ranges."""
     whole = (series.source_length, series.target_length, series.differencing, series.decimals)
     return (
-        all(type(number) is int and 0 <= number <= LONGEST for number in whole)
+        all(type(number) is int and 0 <= number <= MAX_WINDOW_LENGTH for number in whole)
         and series.differencing <= 1
         and type(series.logarithm) is bool
         and all(isinstance(text, str) for text in (series.unit, *series.columns))
@@ -148,13 +149,13 @@ def _has_types(series: Series) -> bool:
     )
 
 
-def read_as(history: Values, logarithm: bool, differencing: int) -> Values:
-    """Return rows as a model reads them but for their scale, (..., S - differencing, F), see `Series`.
+def transform(history: Values, logarithm: bool, differencing: int) -> Values:
+    """Return rows with logarithm and differencing applied but unscaled, shape (..., S - differencing, F).
 
     Args:
-        history: (..., S, F) float64; it is left as it is.
-        logarithm: of the first column, whose numbers are above 0.
-        differencing: 1 for the changes of the first column.
+        history: shape (..., S, F), float64; not modified.
+        logarithm: whether to take the logarithm of the first column; its values must be above 0.
+        differencing: 1 to replace the first column by its changes from row to row, else 0.
     """
     read = history.copy()
     if logarithm:
@@ -166,15 +167,15 @@ def read_as(history: Values, logarithm: bool, differencing: int) -> Values:
     return read
 
 
-def magnitudes(history: Values, logarithm: bool) -> Values:
-    """Return the largest magnitude in each column of the numbers that scaled ones are made of, (F,).
+def rounding_magnitudes(history: Values, logarithm: bool) -> Values:
+    """Return the magnitude that rounding errors of each transformed column are relative to, shape (F,).
 
-    That is what rounding is relative to: a change of 0.1 between numbers near 1000 is off by the rounding of
-    1000. A logarithm is off by the rounding of its number, which is relative to 1, and by its own.
+    A change of 0.1 between numbers near 1000 has the rounding error of 1000. A logarithm has its own rounding
+    error and that of its argument, which is relative to 1.
 
     Args:
-        history: (R, F) float64, in the data's own unit.
-        logarithm: as of `read_as`.
+        history: shape (R, F), float64, in the unit of the data.
+        logarithm: see `transform`.
     """
     largest: Values = np.abs(history).max(axis=0)
     if logarithm:
@@ -185,13 +186,13 @@ def magnitudes(history: Values, logarithm: bool) -> Values:
 def fit_scaling(
     rows: Values, scaling: Scaling, rounded_from: Values
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return centers and scales, one a column; see `Series`.
+    """Compute the centers and scales of `Series`, one of each per column.
 
     Args:
-        rows: the training part alone, as `read_as` gives it: (R, F) float64.
-        scaling: `none`; `standard`: mean and standard deviation (over R, not R - 1); `minmax`: -1..1.
-            A column that varies by no more than rounding (see `CONSTANT`) is only centred.
-        rounded_from: see `magnitudes`.
+        rows: the result of `transform` for the training rows, shape (R, F), float64.
+        scaling: `none`; `standard`: mean and standard deviation (divided by R, not R - 1); `minmax`: to
+            -1..1. A constant column (see `CONSTANT`) is centered and not scaled.
+        rounded_from: the result of `rounding_magnitudes` for the training rows, shape (F,).
     """
     low, high = rows.min(axis=0), rows.max(axis=0)
     middle, half = low + (high - low) / 2, (high - low) / 2
@@ -210,8 +211,8 @@ def fit_scaling(
 
 
 def _deviations(rows: Values) -> Values:
-    """Return the standard deviation of each column, also where squares of its numbers would underflow."""
+    """Return the standard deviation of each column without underflow of squares, shape (F,)."""
     _, exponents = np.frexp(np.abs(rows).max(axis=0))
-    # multiplying by a power of two is exact, so nothing changes where nothing underflows
+    # multiplication by a power of two is exact, so results change only where squares would underflow
     scaled: Values = np.ldexp(np.ldexp(rows, -exponents).std(axis=0), exponents)
     return scaled

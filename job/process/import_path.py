@@ -37,7 +37,7 @@ def leave_working_directory() -> None:
     ]
 
 
-def second_packages() -> list[str]:
+def shadowing_packages() -> list[str]:
     """Return the places of other packages called `job` that `PYTHONPATH` puts in the way."""
     from importlib.machinery import PathFinder
 

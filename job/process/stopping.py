@@ -1,4 +1,8 @@
-"""A request to stop, made by a signal or by the clock: raised on the spot, or noted for whoever looks."""
+"""Requests to stop the process, made by a signal or by the time limit.
+
+`Stop.handling_signals` turns signals into the exception `Stopped`. Code that must not be interrupted, such as
+writing a file, runs inside `Stop.deferring_signals` and reads `Stop.request` afterwards.
+"""
 
 from __future__ import annotations
 
@@ -12,24 +16,25 @@ from dataclasses import dataclass
 from job.errors import SIGHUP_EXIT, SIGINT_EXIT, SIGTERM_EXIT
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
-"""Signals that ask to stop. SIGHUP comes when a terminal goes away; SIGUSR1 is what Slurm sends ahead of its
+"""Signals that request a stop. SIGHUP is sent when a terminal is closed; Slurm sends SIGUSR1 ahead of its
 time limit (`--signal=B:USR1@90`)."""
 
 _EXIT_CODES = {signal.SIGINT: SIGINT_EXIT, signal.SIGHUP: SIGHUP_EXIT}
-"""Of the others it is that of SIGTERM."""
+"""Exit code by signal; all other signals have the exit code of SIGTERM."""
 
-SAME_SECONDS = 0.3
-"""A signal that comes so soon after the first is the same one, by another way: Slurm sends SIGTERM to a
-script, which hands it on, and to all that the script started; timeout(1) to a command and to its group."""
+DUPLICATE_SIGNAL_SECONDS = 0.3
+"""A signal within this time of the first is a duplicate of it. Slurm sends SIGTERM both to a script, which
+forwards it, and to the processes that the script started; timeout(1) sends it to a command and to its
+group."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """Why to stop.
+    """The reason for a stop.
 
     Args:
-        cause: `SIGTERM`, or `the time limit`.
-        exit_code: that the batch ends with.
+        cause: the signal's name, such as `SIGTERM`, or `the time limit`.
+        exit_code: the exit code of the batch.
     """
 
     cause: str
@@ -37,11 +42,13 @@ class Request:
 
 
 class Stopped(BaseException):
-    """Work ends because it was asked to. No `Exception`, as `KeyboardInterrupt` is none: nothing on the way
-    up is to take it for a failure.
+    """Raised to end the work after a request to stop.
+
+    Like `KeyboardInterrupt` it does not derive from `Exception`, so that `except Exception` does not report a
+    stop as a failure.
 
     Args:
-        request: why.
+        request: the reason.
     """
 
     def __init__(self, request: Request) -> None:
@@ -50,41 +57,43 @@ class Stopped(BaseException):
 
 
 class Stop:
-    """Whether this process was asked to stop.
+    """The state of this process's request to stop.
 
-    A signal raises `Stopped` wherever the main thread is, but inside `noting` the first one is only noted.
+    A signal raises `Stopped` in the main thread, except inside `deferring_signals`, where the first signal is
+    only recorded.
 
     Args:
-        limit_seconds: from now; then the time limit asks, which is only ever noted.
-        insistent: a second signal inside `noting`, more than `SAME_SECONDS` later, raises; else it is passed
-            over. SIGHUP never is a second one: a terminal that goes away asks in several ways.
+        limit_seconds: time limit in seconds from now. Reaching it is recorded and never raises by itself.
+        second_signal_raises: whether a second signal inside `deferring_signals` raises, if it arrives more
+            than `DUPLICATE_SIGNAL_SECONDS` after the first; otherwise it is ignored. SIGHUP never counts as
+            a second signal, because closing a terminal sends several signals.
     """
 
-    def __init__(self, limit_seconds: float = math.inf, *, insistent: bool = True) -> None:
+    def __init__(self, limit_seconds: float = math.inf, *, second_signal_raises: bool = True) -> None:
         self._deadline = time.monotonic() + limit_seconds
-        self._insistent = insistent
-        self._noting = 0
+        self._second_signal_raises = second_signal_raises
+        self._deferring = 0
         self._signalled: Request | None = None
         self._signalled_at = 0.0
         self._limited: Request | None = None
 
     @property
     def request(self) -> Request | None:
-        """Why to stop, None where nobody asked; the first cause stands."""
+        """The first request to stop, None if there is none."""
         if self._limited is None and self._signalled is None and time.monotonic() >= self._deadline:
             self._limited = Request("the time limit", SIGTERM_EXIT)
         return self._limited or self._signalled
 
     def check(self) -> None:
-        """Raise `Stopped` where somebody asked."""
+        """Raise `Stopped` if a stop was requested."""
         if self.request is not None:
             raise Stopped(self.request)
 
     @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Answer to `SIGNALS` in the block; only for the main thread.
+    def handling_signals(self) -> Iterator[None]:
+        """Handle `SIGNALS` inside the block; call it in the main thread only.
 
-        SIGHUP stays ignored if it is: nohup(1) started this process.
+        An ignored SIGHUP stays ignored: nohup(1) started this process.
         """
         numbers = [n for n in SIGNALS if n != signal.SIGHUP or signal.getsignal(n) != signal.SIG_IGN]
         before = {number: signal.signal(number, self._receive) for number in numbers}
@@ -95,22 +104,22 @@ class Stop:
                 signal.signal(number, handler)
 
     @contextmanager
-    def noting(self) -> Iterator[None]:
-        """Only note the first signal that comes in the block."""
-        self._noting += 1
+    def deferring_signals(self) -> Iterator[None]:
+        """Record the first signal that arrives inside the block instead of raising."""
+        self._deferring += 1
         try:
             yield
         finally:
-            self._noting -= 1
+            self._deferring -= 1
 
     def _receive(self, number: int, _: object) -> None:
         now = time.monotonic()
         again = self._signalled is not None
-        if again and now - self._signalled_at < SAME_SECONDS:
+        if again and now - self._signalled_at < DUPLICATE_SIGNAL_SECONDS:
             return
         cause = signal.Signals(number)
         request = self._signalled or Request(cause.name, _EXIT_CODES.get(cause, SIGTERM_EXIT))
         if not again:
             self._signalled, self._signalled_at = request, now
-        if not self._noting or (again and self._insistent and cause != signal.SIGHUP):
+        if not self._deferring or (again and self._second_signal_raises and cause != signal.SIGHUP):
             raise Stopped(request)

@@ -13,7 +13,7 @@ from job.inference.numbers import Forecaster
 from job.inference.tokens import TrainedModel
 from job.problems import build_problem
 from job.problems.base import Examples, Problem, TokenProblem, Windows
-from job.problems.overlap import count_seen
+from job.problems.overlap import seen_in_training
 from job.running.model_cache import CompiledModel
 from job.running.result_checks import check_contexts
 from job.running.task import Task
@@ -120,7 +120,7 @@ class TokenEvaluator:
             model.decode,
             self.problem,
             self.test,
-            count_seen(self.problem, self.test.source, epochs, job.training.batch_size, examples),
+            seen_in_training(self.problem, self.test.source, epochs, job.training.batch_size, examples),
             words="words" in families if "text" in families else None,
             attention=model.attention if model.attends else None,
         )

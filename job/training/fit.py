@@ -91,7 +91,7 @@ def fit(
     keeper = StateKeeper(checkpoints, stop or Stop(), loop.variables)
     state = keeper.resume() or TrainingState({k: np.zeros(0) for k in loop.statistics})
     earlier_seconds, resumed_from = (state.seconds, state.step) if state.step else (0.0, None)
-    with keeper.stop.noting(), ThreadPoolExecutor(1) as thread:
+    with keeper.stop.deferring_signals(), ThreadPoolExecutor(1) as thread:
         background = None
         while not state.over:
             for group in batch_groups(problem, spec, state, lambda: limits.steps(state)):

@@ -73,10 +73,10 @@ def serve(descriptor: int) -> NoReturn:
 def _do(
     task: Task, run_job: Callable[..., TrainedJob], connection: Connection
 ) -> Finished | Failed | Interrupted:
-    stop = Stop(insistent=False)  # a cluster signals every process, and so does the parent
+    stop = Stop(second_signal_raises=False)  # a cluster signals every process, and so does the parent
     try:
         _redirect(task.paths.log)
-        with stop.listening():
+        with stop.handling_signals():
             trained = run_job(task, lambda progress: _tell(connection, Advanced(progress)), stop)
         return Finished(trained, _resident_bytes())
     except Stopped as stopped:

@@ -70,7 +70,7 @@ PROGRESS = Progress(step=1, steps=2, loss=0.5, token_accuracy=0.9, examples_per_
 
 
 def run_job(task, watch, stop, cache):
-    with stop.noting() if task.job.name.startswith("deaf") else nullcontext():
+    with stop.deferring_signals() if task.job.name.startswith("deaf") else nullcontext():
         return act(task, watch)
 
 

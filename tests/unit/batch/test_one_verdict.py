@@ -30,7 +30,7 @@ def batch(output, stand_in):
     def run(*jobs, **options):
         plan = make_plan(Spec(path=output.root / "jobs.yaml", jobs=jobs), output)
         write_plan(output, plan)
-        with Stop().listening():
+        with Stop().handling_signals():
             return run_batch(plan, output, output.root, Log(lambda line: None), BatchOptions(**options))
 
     return run

@@ -32,7 +32,7 @@ def batch(output, stand_in):
         log = log or Log(lambda line: None)
         stop = options.pop("stop", None) or Stop()
         batch_options = BatchOptions(workers=workers, stop=stop, **options)
-        with stop.listening():
+        with stop.handling_signals():
             return run_batch(plan, output, output.root, log, batch_options)
 
     return run
@@ -176,7 +176,7 @@ def test_slurms_early_signal_and_the_time_limit_are_like_sigterm(batch, output):
 
 
 def test_a_second_signal_ends_the_batch_at_once(batch, output, stand_in, monkeypatch):
-    monkeypatch.setattr(stopping, "SAME_SECONDS", 0.0)
+    monkeypatch.setattr(stopping, "DUPLICATE_SIGNAL_SECONDS", 0.0)
 
     class Twice(Signalling):
         def advanced(self, name, step):

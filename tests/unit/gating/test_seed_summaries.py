@@ -121,7 +121,7 @@ def batch(output, stand_in):
         jobs = [job_spec(f"fine-seed-{n}", seed=n, seeds=[1, 2, 3], gate=gate) for n in (1, 2, 3)]
         plan = make_plan(Spec(path=output.root / "jobs.yaml", jobs=tuple(jobs)), output)
         write_plan(output, plan)
-        with Stop().listening():
+        with Stop().handling_signals():
             return run_batch(plan[part], output, output.root, Log(lambda line: None), BatchOptions())
 
     return run

@@ -26,7 +26,7 @@ from job.inference.tokens import (
     read_sources,
 )
 from job.models.seq2seq import build_models
-from job.problems.normalization import TextReading
+from job.problems.normalization import TextNormalization
 from job.problems.vocabulary import Vocabulary, pad
 from job.spec.model_section import ModelSpec
 
@@ -36,7 +36,7 @@ NUMBERS = Vocabulary.integers(51)
 FIXED = ModelFacts(NUMBERS, NUMBERS, fixed_length=True, source_length=3, max_target_length=2)
 FREE = ModelFacts(SUMS, SUMS, fixed_length=False, source_length=None, max_target_length=4)
 OPEN = ModelFacts(WORDS, WORDS, fixed_length=False, source_length=None, max_target_length=4)
-SMALL = Vocabulary.learn("caf\u00e9 ", "", reading=TextReading(lowercase=True, normalize="NFC"))
+SMALL = Vocabulary.learn("caf\u00e9 ", "", reading=TextNormalization(lowercase=True, normalize="NFC"))
 READ = ModelFacts(SMALL, SMALL, fixed_length=False, source_length=None, max_target_length=4)
 
 

@@ -2,22 +2,24 @@ import unicodedata
 
 import pytest
 
-from job.problems.normalization import AS_WRITTEN, TextReading
+from job.problems.normalization import UNCHANGED, TextNormalization
 from job.problems.vocabulary import Vocabulary
 
-EVERY = [TextReading(lowercase, form) for lowercase in (False, True) for form in ("none", "NFC", "NFKC")]
+EVERY = [
+    TextNormalization(lowercase, form) for lowercase in (False, True) for form in ("none", "NFC", "NFKC")
+]
 CHARACTERS = [chr(code) for code in range(0x30000) if not 0xD800 <= code < 0xE000]
 
 
 @pytest.mark.parametrize(
     ("reading", "text", "expected"),
     [
-        (AS_WRITTEN, "Cafe\u0301 \ufb01", "Cafe\u0301 \ufb01"),
-        (TextReading(normalize="NFC"), "Cafe\u0301 \ufb01", "Caf\u00e9 \ufb01"),
-        (TextReading(normalize="NFKC"), "Cafe\u0301 \ufb01", "Caf\u00e9 fi"),
-        (TextReading(lowercase=True), "CAFE\u0301 \u03a3\u0391\u03a3", "cafe\u0301 \u03c3\u03b1\u03c2"),
-        (TextReading(lowercase=True, normalize="NFC"), "CAFE\u0301", "caf\u00e9"),
-        (TextReading(lowercase=True, normalize="NFKC"), "\uff21\u212b", "a\u00e5"),
+        (UNCHANGED, "Cafe\u0301 \ufb01", "Cafe\u0301 \ufb01"),
+        (TextNormalization(normalize="NFC"), "Cafe\u0301 \ufb01", "Caf\u00e9 \ufb01"),
+        (TextNormalization(normalize="NFKC"), "Cafe\u0301 \ufb01", "Caf\u00e9 fi"),
+        (TextNormalization(lowercase=True), "CAFE\u0301 \u03a3\u0391\u03a3", "cafe\u0301 \u03c3\u03b1\u03c2"),
+        (TextNormalization(lowercase=True, normalize="NFC"), "CAFE\u0301", "caf\u00e9"),
+        (TextNormalization(lowercase=True, normalize="NFKC"), "\uff21\u212b", "a\u00e5"),
     ],
 )
 def test_reading(reading, text, expected):
@@ -34,13 +36,13 @@ def test_reading_twice_is_reading_once(reading):
 
 @pytest.mark.parametrize("form", ["NFC", "NFKC"])
 def test_a_text_is_normal_when_it_was_read(form):
-    reading = TextReading(lowercase=True, normalize=form)
+    reading = TextNormalization(lowercase=True, normalize=form)
     assert all(unicodedata.is_normalized(form, reading.read(character)) for character in CHARACTERS)
 
 
 @pytest.mark.parametrize("reading", EVERY, ids=str)
 def test_json_gives_the_same_reading_back(reading):
-    assert TextReading.from_json(reading.to_json()) == reading
+    assert TextNormalization.from_json(reading.to_json()) == reading
     vocabulary = Vocabulary.learn("ab", "", reading=reading)
     assert Vocabulary.from_json(vocabulary.to_json()) == vocabulary
 
@@ -56,11 +58,11 @@ def test_json_gives_the_same_reading_back(reading):
 )
 def test_json_of_something_else_is_an_error(data, message):
     with pytest.raises(ValueError, match=message):
-        TextReading.from_json(data)
+        TextNormalization.from_json(data)
 
 
 def test_a_vocabulary_reads_a_line_as_a_data_file_is_read():
-    reading = TextReading(lowercase=True, normalize="NFC")
+    reading = TextNormalization(lowercase=True, normalize="NFC")
     words = Vocabulary.learn(["caf\u00e9", "noir"], " ", reading=reading)
     assert words.read(" Cafe\u0301  NOIR\r\n") == ["caf\u00e9", "noir"]
     characters = Vocabulary.learn("caf\u00e9 noir", "", reading=reading)

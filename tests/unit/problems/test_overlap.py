@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from job.problems import build_problem, overlap
-from job.problems.overlap import count_seen
+from job.problems.overlap import seen_in_training
 from job.problems.vocabulary import Vocabulary
 from job.spec.problem_sections import AdditionSpec, CopySpec, SortSpec
 from job.spec.text_pairs_section import PairFiles, TextPairsSpec
@@ -39,7 +39,7 @@ def test_agrees_with_a_set_of_all_training_sources(kind, epochs):
     sources = problem.examples("test", 500).source
     training = trained_sources(problem, epochs, 64, 700)
     expected = [trimmed(row) in training for row in sources]
-    assert count_seen(problem, sources, epochs, 64, 700).tolist() == expected
+    assert seen_in_training(problem, sources, epochs, 64, 700).tolist() == expected
     assert 0 < sum(expected) < 500
 
 
@@ -49,15 +49,15 @@ def test_padding_does_not_matter(extra):
     sources = problem.examples("test", 300).source
     narrow = sources[(sources[:, -1] == 0)]
     changed = narrow[:, :-1] if extra < 0 else np.pad(narrow, ((0, 0), (0, extra)))
-    before = count_seen(problem, narrow, 1, 64, 700)
-    assert np.array_equal(count_seen(problem, changed, 1, 64, 700), before)
+    before = seen_in_training(problem, narrow, 1, 64, 700)
+    assert np.array_equal(seen_in_training(problem, changed, 1, 64, 700), before)
     assert before.any()
 
 
 def test_a_longer_source_is_not_its_prefix():
     problem = build_problem(CopySpec(kind="copy", source_length=1, cardinality=3), 7, Path())
     sources = np.array([[1, 0], [1, 1], [2, 0], [2, 1]], np.int32)
-    assert count_seen(problem, sources, 1, 10, 100).tolist() == [True, False, True, False]
+    assert seen_in_training(problem, sources, 1, 10, 100).tolist() == [True, False, True, False]
 
 
 def test_a_source_with_an_unknown_token_is_no_source_of_training():
@@ -67,13 +67,13 @@ def test_a_source_with_an_unknown_token_is_no_source_of_training():
         batch=lambda *_: (np.array([[4, 3], [4, 5]], np.int32), None),
     )
     sources = np.array([[4, 3], [4, 5], [3, 3]], np.int32)
-    assert count_seen(problem, sources, 1, 2, 2).tolist() == [False, True, False]
+    assert seen_in_training(problem, sources, 1, 2, 2).tolist() == [False, True, False]
 
 
 def test_every_repeated_source_is_marked():
     problem = build_problem(GENERATED["copy"], 7, Path())
     one = problem.batch(0, 0, 64, 64)[0][:1]
-    assert count_seen(problem, np.repeat(one, 5, axis=0), 1, 64, 64).tolist() == [True] * 5
+    assert seen_in_training(problem, np.repeat(one, 5, axis=0), 1, 64, 64).tolist() == [True] * 5
 
 
 def test_exact_even_where_hashes_collide(monkeypatch):
@@ -84,20 +84,20 @@ def test_exact_even_where_hashes_collide(monkeypatch):
 
     problem = build_problem(GENERATED["copy"], 7, Path())
     sources = problem.examples("test", 500).source
-    expected = count_seen(problem, sources, 1, 64, 700)
+    expected = seen_in_training(problem, sources, 1, 64, 700)
     first = sources[:1]
     monkeypatch.setattr(overlap, "_multipliers", adding_up)
-    assert np.array_equal(count_seen(problem, sources, 1, 64, 700), expected)
+    assert np.array_equal(seen_in_training(problem, sources, 1, 64, 700), expected)
     # One source alone collides with nothing beside it, but with many that have its sum in training.
-    assert count_seen(problem, first, 1, 64, 700)[0] == expected[0]
+    assert seen_in_training(problem, first, 1, 64, 700)[0] == expected[0]
     unseen = next(row for row, seen in zip(sources, expected, strict=True) if not seen)
-    assert not count_seen(problem, unseen[None], 1, 64, 700)[0]
+    assert not seen_in_training(problem, unseen[None], 1, 64, 700)[0]
 
 
 def test_nothing_trained_or_nothing_asked():
     problem = build_problem(GENERATED["copy"], 7, Path())
-    assert not count_seen(problem, problem.examples("test", 5).source, 0, 64, 700).any()
-    assert count_seen(problem, np.zeros((0, 3), np.int32), 1, 64, 700).shape == (0,)
+    assert not seen_in_training(problem, problem.examples("test", 5).source, 0, 64, 700).any()
+    assert seen_in_training(problem, np.zeros((0, 3), np.int32), 1, 64, 700).shape == (0,)
 
 
 def test_files_are_gone_through_once_and_a_leak_between_them_is_found(tmp_path, monkeypatch):
@@ -114,6 +114,6 @@ def test_files_are_gone_through_once_and_a_leak_between_them_is_found(tmp_path, 
     calls = []
     batch = problem.batch
     monkeypatch.setattr(problem, "batch", lambda *at: calls.append(at) or batch(*at))
-    seen = count_seen(problem, test.source, 50, 2, 3)
+    seen = seen_in_training(problem, test.source, 50, 2, 3)
     assert dict(zip(texts, seen.tolist(), strict=True)) == {"abc": False, "cde": True, "fa": False}
     assert calls == [(0, 0, 2, 3), (0, 1, 2, 3)]

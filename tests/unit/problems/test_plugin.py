@@ -196,7 +196,7 @@ def test_sizes_to_evaluate_at_besides(offer, tmp_path):
         (9, "jobs[0].evaluation.also[2]"),
     ]
     assert "length\n  Input should be greater" in complaints[0].message
-    assert "at which the problem has other tokens" in complaints[1].message
+    assert "at which the problem has another vocabulary" in complaints[1].message
 
 
 def test_sizes_that_the_options_do_not_have(offer, tmp_path):

@@ -412,7 +412,11 @@ BAD = {
         "t,y,z\n" + "1,2,3\n" * 9 + "1,4e16,3\n1,2,-1e40\n",
         {"covariates": ["z"]},
         [
-            (11, "", "y is 4e+16, which enters the model as 4e+16 (as it is); expected a magnitude of 1e+16"),
+            (
+                11,
+                "",
+                "y is 4e+16, which enters the model as 4e+16 (unchanged); expected a magnitude of at most",
+            ),
             (12, "", "z is -1e+40"),
         ],
     ),

@@ -30,13 +30,13 @@ def send(number):
 )
 def test_a_signal_ends_what_is_done_or_is_noted(number, cause, code):
     stop = Stop()
-    with stop.listening():
+    with stop.handling_signals():
         with pytest.raises(Stopped) as caught:
             send(number)
         assert (caught.value.request.cause, caught.value.request.exit_code) == (cause, code)
         assert stop.request == caught.value.request
     stop = Stop()
-    with stop.listening(), stop.noting():
+    with stop.handling_signals(), stop.deferring_signals():
         assert stop.request is None
         stop.check()
         send(number)
@@ -51,7 +51,7 @@ def test_nothing_on_the_way_takes_it_for_a_failure():
 
 def test_a_second_signal_raises_with_the_first_ones_cause(clock):
     stop = Stop()
-    with stop.listening(), stop.noting():
+    with stop.handling_signals(), stop.deferring_signals():
         send(signal.SIGTERM)
         clock[0] += 3600
         with pytest.raises(Stopped) as caught:
@@ -60,8 +60,8 @@ def test_a_second_signal_raises_with_the_first_ones_cause(clock):
 
 
 def test_one_who_does_not_insist_may_signal_as_often_as_it_likes(clock):
-    stop = Stop(insistent=False)
-    with stop.listening(), stop.noting():
+    stop = Stop(second_signal_raises=False)
+    with stop.handling_signals(), stop.deferring_signals():
         for _ in range(3):
             send(signal.SIGTERM)
             clock[0] += 3600
@@ -70,7 +70,7 @@ def test_one_who_does_not_insist_may_signal_as_often_as_it_likes(clock):
 
 def test_a_terminal_that_goes_away_is_no_second_request(clock):
     stop = Stop()
-    with stop.listening(), stop.noting():
+    with stop.handling_signals(), stop.deferring_signals():
         for number in (signal.SIGHUP, signal.SIGHUP):
             send(number)
             clock[0] += 3600
@@ -83,7 +83,7 @@ def test_under_nohup_sighup_stays_ignored():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         stop = Stop()
-        with stop.listening():
+        with stop.handling_signals():
             send(signal.SIGHUP)
             assert stop.request is None
         assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
@@ -92,10 +92,10 @@ def test_under_nohup_sighup_stays_ignored():
 
 
 def test_after_noting_a_signal_raises_again(clock):
-    stop = Stop(insistent=False)
-    with stop.listening():
-        with stop.noting():
-            with stop.noting():
+    stop = Stop(second_signal_raises=False)
+    with stop.handling_signals():
+        with stop.deferring_signals():
+            with stop.deferring_signals():
                 pass
             send(signal.SIGTERM)
         clock[0] += 3600
@@ -105,7 +105,7 @@ def test_after_noting_a_signal_raises_again(clock):
 
 def test_the_time_limit_is_noted_and_a_signal_after_it_is_the_first(clock):
     stop = Stop(limit_seconds=60)
-    with stop.listening(), stop.noting():
+    with stop.handling_signals(), stop.deferring_signals():
         clock[0] += 59.9
         assert stop.request is None
         clock[0] += 0.2
@@ -119,7 +119,7 @@ def test_the_time_limit_is_noted_and_a_signal_after_it_is_the_first(clock):
 
 def test_the_time_limit_does_not_overrule_a_signal(clock):
     stop = Stop(limit_seconds=60)
-    with stop.listening(), stop.noting():
+    with stop.handling_signals(), stop.deferring_signals():
         send(signal.SIGINT)
         clock[0] += 3600
         assert stop.request.cause == "SIGINT"
@@ -127,9 +127,9 @@ def test_the_time_limit_does_not_overrule_a_signal(clock):
 
 def test_handlers_are_put_back():
     before = [signal.getsignal(number) for number in SIGNALS]
-    with Stop().listening():
+    with Stop().handling_signals():
         assert signal.getsignal(signal.SIGTERM) not in before
     assert [signal.getsignal(number) for number in SIGNALS] == before
-    with pytest.raises(ZeroDivisionError), Stop().listening():
+    with pytest.raises(ZeroDivisionError), Stop().handling_signals():
         raise ZeroDivisionError
     assert [signal.getsignal(number) for number in SIGNALS] == before

@@ -76,7 +76,7 @@ def test_stopped_while_it_decodes_a_job_goes_on_after_its_training(make_task, mo
         return real(*arguments, **options)
 
     stop = Stop()
-    with monkeypatch.context() as patch, stop.listening():
+    with monkeypatch.context() as patch, stop.handling_signals():
         patch.setattr(evaluators, "evaluate_tokens", interrupted)
         with pytest.raises(Stopped):
             run_job(task, stop=stop)

@@ -293,7 +293,7 @@ def test_asked_to_stop_workers_save_their_state_and_leave_or_are_killed(
 ):
     monkeypatch.setattr(schedule, "STOP_SECONDS", seconds)
     stop = Stop()
-    with stop.noting():
+    with stop.deferring_signals():
         watched, results = run("fine-1", name, "fine-2", watched=Stopping(name, stop), stop=stop)
     assert [*results] == ["fine-1"]
     assert ("started", "fine-2") not in watched.events
@@ -311,7 +311,7 @@ def test_a_job_that_ends_while_the_batch_is_stopped_has_its_result(run):
             time.sleep(1)
             self._stop._receive(signal.SIGTERM, None)
 
-    with stop.noting():
+    with stop.deferring_signals():
         _, results = run("fine", "waits", watched=Late("", stop), stop=stop)
     assert [*results] in (["fine"], [])
 
