@@ -1,4 +1,4 @@
-"""Which evaluation examples also stood in training."""
+"""Detection of evaluation sources that also occur in the training data."""
 
 from __future__ import annotations
 
