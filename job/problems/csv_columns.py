@@ -1,4 +1,4 @@
-"""Columns of numbers from a CSV file, or everything that is wrong with the file."""
+"""Reading of numeric columns from a CSV file, with all errors in the file reported at once."""
 
 from __future__ import annotations
 

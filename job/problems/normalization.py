@@ -1,4 +1,4 @@
-"""How a line of text is read before it is taken apart into tokens."""
+"""Normalization of text before it is split into tokens: letter case and Unicode form."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from job.spec.text_pairs_section import Normalization
 
 @dataclass(frozen=True)
 class TextNormalization:
-    """What is done to a text so that its spellings become one; the same in training and in use.
+    """Settings that map equivalent spellings of a text to one; the same for training and prediction.
 
-    Reading a text twice gives what reading it once gives.
+    Normalization is idempotent.
 
     Args:
-        lowercase: letters are made small.
-        normalize: the Unicode normalisation form (UAX 15), or `none`.
+        lowercase: whether to convert letters to lower case.
+        normalize: the Unicode normalization form (UAX #15), or `none`.
     """
 
     lowercase: bool = False
     normalize: Normalization = "none"
 
     def read(self, text: str) -> str:
-        """Return the text in its one spelling."""
+        """Return the normalized text."""
         text = self._normalized(text)
-        # a small letter may come out in pieces, or change for another once it is normalised: so once more
+        # lower case letters may be decomposed, or change when normalized, so normalize again
         return self._normalized(text.lower()) if self.lowercase else text
 
     def _normalized(self, text: str) -> str:
@@ -56,4 +56,4 @@ class TextNormalization:
 
 
 UNCHANGED = TextNormalization()
-"""Nothing is done."""
+"""Text is left unchanged."""

@@ -14,21 +14,21 @@ from job.problems.base import Ids, TokenProblem
 def seen_in_training(
     problem: TokenProblem, sources: Ids, epochs: int, batch_size: int, examples: int
 ) -> NDArray[np.bool_]:
-    """Return which sources also occur in the training data, whatever their padding.
+    """Return which sources also occur in the training data, regardless of padding.
 
-    A source with an unknown token is none of them: two tokens that the vocabulary lacks need not be the same.
+    A source with an unknown token never counts, because two unknown tokens may be different tokens.
 
-    The training batches are made again and looked up by a 64-bit hash; a hit is compared id by id, so the
-    answer is exact. Memory is that of the sources and one batch, however long the training.
+    The training batches are generated again and looked up by a 64-bit hash. Rows with equal hashes are
+    compared id by id, so the result is exact. Memory is that of the sources and one batch.
 
     Args:
-        problem: what was trained on.
+        problem: the problem of the training.
         sources: shape (n, any length), int32, padded on the right with 0.
-        epochs: how many epochs were trained.
+        epochs: number of trained epochs.
         batch_size, examples: as in `Problem.batch`.
 
     Returns:
-        Shape (n,), true where the training data has the source.
+        Shape (n,), true where the source occurs in the training data.
     """
     index = _Index(sources)
     seen = np.zeros(len(index.rows), np.bool_)

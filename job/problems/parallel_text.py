@@ -1,4 +1,4 @@
-"""Files of parallel text -> pairs of text, or everything that is wrong with the files."""
+"""Reading of parallel text files (TSV, IN/OUT, CMUdict, two files) into pairs of source and target."""
 
 from __future__ import annotations
 

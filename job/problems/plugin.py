@@ -1,4 +1,4 @@
-"""Problems of the user's own: found by their entry point, built, and checked before anything trusts them."""
+"""Problems of other packages: they are loaded from entry points, built, and checked before use."""
 
 from __future__ import annotations
 

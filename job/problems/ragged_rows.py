@@ -1,4 +1,4 @@
-"""Many rows of ids of different lengths in two flat arrays."""
+"""Rows of ids with different lengths, stored in two flat arrays."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from job.problems.vocabulary import PAD, Vocabulary
 
 @dataclass(frozen=True)
 class RaggedRows:
-    """RaggedRows of ids, held end to end: 4 bytes an id and 8 a row.
+    """Rows of ids stored one after another: 4 bytes per id and 8 per row.
 
     Args:
         ids: shape (all ids,), int32.
@@ -42,7 +42,7 @@ class RaggedRows:
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """How many ids each row has, shape (rows,)."""
+        """The number of ids of each row, shape (rows,)."""
         return np.diff(self.starts)
 
     def padded(self, chosen: NDArray[np.intp], multiple: int = 1) -> Ids:

@@ -1,4 +1,4 @@
-"""Parallel text from files: `text_pairs`."""
+"""The problem `text_pairs`: splits, vocabularies and batches of parallel text from files."""
 
 from __future__ import annotations
 

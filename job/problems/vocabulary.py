@@ -1,4 +1,4 @@
-"""token <-> id."""
+"""Vocabularies: the mapping between tokens and ids, and between text and rows of ids."""
 
 from __future__ import annotations
 

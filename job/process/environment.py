@@ -1,4 +1,4 @@
-"""What a result was made with, and whether it can be made at all: package versions, platform, commit."""
+"""Checks of the installed TensorFlow and Keras, their import, and the environment recorded in results."""
 
 from __future__ import annotations
 
