@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,17 +13,11 @@ from job.evaluation.error_analysis import analyse
 from job.evaluation.outcome import Evaluation
 from job.evaluation.scores import edit_rate, sequence_accuracy, token_accuracy
 from job.evaluation.text_scores import TextScores, bleu_is_defined, text_scores
+from job.evaluation.timed_decoding import Decode, decode_timed
 from job.evaluation.token_counts import token_facts
 from job.evaluation.token_predictions import token_predictions
-from job.inference.length_batches import group_by_width, lengths_of
 from job.problems.base import Examples, Ids, TokenProblem
 from job.results.records import Prediction
-
-Decode = Callable[[Ids], Ids]
-"""Sources (n, S) int32 -> predicted ids (n, T) int32, 0 after a row's end."""
-
-PART_SIZE = 1024
-"""Number of sequences whose decoding is timed together: the batch size of short ones."""
 
 NOT_MEASURED = {
     "unseen_sequence_accuracy": "every test source occurs in the training data",
@@ -55,10 +46,7 @@ def evaluate_tokens(
         words: whether the tokens of a target are words, for BLEU; None if targets are not text.
         attention: the model's attention; None if it has none.
     """
-    began = time.perf_counter()
-    decode(test.source[:1])
-    compile_seconds = time.perf_counter() - began
-    decoded = _decode_in_parts(decode, test.source)
+    decoded = decode_timed(decode, test.source)
     predictions = token_predictions(problem, test, decoded.ids)
     text = None if words is None else _text_scores(predictions, problem, words=words)
     metrics = {
@@ -73,7 +61,7 @@ def evaluate_tokens(
         predictions=predictions,
         seen_in_training=int(seen.sum()),
         source_space=problem.source_space,
-        compile_seconds=compile_seconds,
+        compile_seconds=decoded.compile_seconds,
         decode_seconds=decoded.seconds,
         decode_speeds=decoded.speeds,
         signatures=text.signatures if text else {},
@@ -102,40 +90,6 @@ def evaluate_other_sizes(
     predicted = decode(test.source)
     metrics = _token_metrics(problem, test, predicted, token_predictions(problem, test, predicted))
     return {"sizes": dict(sizes), "examples": len(test), "metrics": metrics}
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Decoded:
-    """A decoded test set.
-
-    Args:
-        ids: predicted ids, (n, T) int32.
-        seconds: time of decoding.
-        speeds: sequences per second of each full part.
-    """
-
-    ids: Ids
-    seconds: float
-    speeds: tuple[float, ...]
-
-
-def _decode_in_parts(decode: Decode, source: Ids) -> _Decoded:
-    """Decode sources in timed parts of at most `PART_SIZE` sources with similar lengths."""
-    groups = [chosen for _, chosen in group_by_width(lengths_of(source))]
-    parts = [
-        chosen[first : first + PART_SIZE] for chosen in groups for first in range(0, len(chosen), PART_SIZE)
-    ]
-    ids, times = [], [time.perf_counter()]
-    for part in parts:
-        ids.append(decode(source[part]))
-        times.append(time.perf_counter())
-    seconds = [end - begin for begin, end in pairwise(times)]
-    full = [s for part, s in zip(parts, seconds, strict=True) if len(part) == PART_SIZE]
-    return _Decoded(
-        ids=np.concatenate(ids)[np.argsort(np.concatenate(parts))],
-        seconds=sum(seconds),
-        speeds=tuple(PART_SIZE / s for s in full),
-    )
 
 
 def _correct(predictions: tuple[Prediction, ...]) -> NDArray[np.bool_]:

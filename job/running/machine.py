@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
 import resource
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from job.errors import DeviceError, no_implementation
@@ -17,9 +19,24 @@ from job.spec.problem_sections import PluginSpec
 from job.spec.schema import Device
 
 
-def has_gpu() -> bool:
-    """Return whether TensorFlow can use a GPU."""
-    return bool(tf.config.list_physical_devices("GPU"))
+def require_device(requested: Device) -> bool:
+    """Check that a job's device is available, and return whether TensorFlow can use a GPU.
+
+    Raises:
+        DeviceError: see `check_device`.
+    """
+    gpu = bool(tf.config.list_physical_devices("GPU"))
+    check_device(requested, gpu=gpu, cuda=tf.test.is_built_with_cuda())
+    return gpu
+
+
+def seed_generators(seed: int) -> None:
+    """Seed the global generators: Python's, from which Keras draws, and for plugins NumPy's.
+
+    TensorFlow's own seed is not used: setting it would trace the cached functions again.
+    """
+    random.seed(seed)
+    np.random.seed(seed)
 
 
 def check_device(requested: Device, *, gpu: bool, cuda: bool) -> None:

@@ -15,7 +15,7 @@ from job.running.history_files import history_columns
 from job.running.machine import environment_record, peak_rss_bytes
 from job.running.task import Task
 from job.running.timings import StageClock, job_timings, speed_ranges
-from job.training.fit import FitResult
+from job.training.fit_result import FitResult
 
 MAX_SOURCE_SPACE = 10**18
 """Largest `source_space` that is recorded: JSON readers do not accept every integer."""

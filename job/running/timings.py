@@ -11,7 +11,7 @@ import numpy as np
 
 from job.evaluation.outcome import Evaluation
 from job.process.stopping import Stop
-from job.training.fit import FitResult
+from job.training.fit_result import FitResult
 from job.training.history import HistoryRow
 
 MIN_SPEED_PARTS = 8

@@ -7,15 +7,18 @@ training was resumed in another process.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from job.problems.base import Examples, Problem, Windows
 from job.spec.training_section import TrainingSpec
 from job.training import replicas
+from job.training.batch_groups import Batch
 from job.training.objectives import objective
 from job.training.optimizers import OPTIMIZERS, Adam, dense_gradient
 
@@ -98,15 +101,28 @@ class CompiledLoop:
         for variable in self._optimizer.variables:
             variable.assign(tf.zeros_like(variable))
 
-    def _train(self, sources: Any, targets: Any) -> dict[str, Any]:
+    def train_batches(self, batches: Sequence[Batch]) -> dict[str, NDArray[np.float64]]:
         """Take one step for each batch; stop after a loss or a gradient norm that is not finite.
+
+        Args:
+            batches: n batches of one shape.
+
+        Returns:
+            statistic -> values of the steps, (n,) float64; 0 for steps that were not taken.
+        """
+        sides = zip(*batches, strict=True)
+        values = self.train(*(tf.constant(np.stack(side)) for side in sides))
+        return {name: value.numpy().astype(np.float64) for name, value in values.items()}
+
+    def _train(self, sources: Any, targets: Any) -> dict[str, Any]:
+        """Compute `train_batches`.
 
         Args:
             sources: n batches, (n, B, S, ...).
             targets: n batches, (n, B, T, ...).
 
         Returns:
-            statistic -> values of the steps, (n,) float32; 0 for steps that were not taken.
+            statistic -> values of the steps, (n,) float32.
         """
         count = tf.shape(sources)[0]
 

@@ -6,10 +6,6 @@ import math
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-
-import numpy as np
-import tensorflow as tf
 
 from job.errors import NonFiniteError
 from job.problems.base import Examples, Problem, Windows
@@ -20,41 +16,10 @@ from job.training.batch_groups import Batch, CallLimits, batch_groups
 from job.training.checkpoints import Checkpoints
 from job.training.compiled_loop import CompiledLoop, steps_per_epoch
 from job.training.early_stopping import should_stop
-from job.training.history import HistoryRow
+from job.training.fit_result import FitResult
 from job.training.saved_state import StateKeeper
 from job.training.state import TrainingState
 from job.training.validation import validate
-
-
-@dataclass(frozen=True, kw_only=True)
-class FitResult:
-    """The outcome of training.
-
-    Args:
-        history: rows of the history.
-        steps: number of steps.
-        examples: number of training examples seen, over all epochs.
-        epochs: number of finished epochs.
-        stopped_early: whether training ended because the validation loss no longer fell.
-        best_epoch: epoch, from 1, whose weights the model has; None without early stopping.
-        compile_seconds: time of the first call of the compiled loop.
-        train_seconds: time of training steps, without compilation and validation.
-        timed_examples: number of examples seen in `train_seconds`.
-        earlier_seconds: time that interrupted processes spent on this training before.
-        resumed_from_step: step from which this process resumed; None if it started from the beginning.
-    """
-
-    history: tuple[HistoryRow, ...]
-    steps: int
-    examples: int
-    epochs: int
-    stopped_early: bool
-    best_epoch: int | None
-    compile_seconds: float
-    train_seconds: float
-    timed_examples: int
-    earlier_seconds: float = 0.0
-    resumed_from_step: int | None = None
 
 
 def fit(
@@ -89,7 +54,7 @@ def fit(
     """
     epoch_steps = steps_per_epoch(problem, spec)
     keeper = StateKeeper(checkpoints, stop or Stop(), loop.variables)
-    state = keeper.resume() or TrainingState({k: np.zeros(0) for k in loop.statistics})
+    state = keeper.resume() or TrainingState.start(loop.statistics)
     earlier_seconds, resumed_from = (state.seconds, state.step) if state.step else (0.0, None)
     with keeper.stop.deferring_signals(), ThreadPoolExecutor(1) as thread:
         background = None
@@ -106,7 +71,7 @@ def fit(
             background.result()
     if state.best_weights is not None:
         loop.model.set_weights(state.best_weights)
-    return _result(state, spec, earlier_seconds, resumed_from)
+    return FitResult.of(state, spec, earlier_seconds=earlier_seconds, resumed_from_step=resumed_from)
 
 
 def _train_group(loop: CompiledLoop, state: TrainingState, group: list[Batch]) -> None:
@@ -116,14 +81,13 @@ def _train_group(loop: CompiledLoop, state: TrainingState, group: list[Batch]) -
         NonFiniteError: the loss or the gradient norm of a step is not finite.
     """
     began = time.perf_counter()
-    result = loop.train(*(tf.constant(np.stack(side)) for side in zip(*group, strict=True)))
-    values = {k: v.numpy().astype(np.float64) for k, v in result.items()}
+    values = loop.train_batches(group)
     seconds = time.perf_counter() - began
     state.add_call(seconds, steps=len(group), examples=sum(len(source) for source, _ in group))
     for quantity in ("loss", "gradient_norm"):
-        bad = np.flatnonzero(~np.isfinite(values[quantity]))
-        if len(bad):
-            raise NonFiniteError(state.step + int(bad[0]) + 1, quantity.replace("_", " "))
+        for step, value in enumerate(values[quantity], state.step + 1):
+            if not math.isfinite(value):
+                raise NonFiniteError(step, quantity.replace("_", " "))
     state.add_steps(values)
 
 
@@ -142,21 +106,3 @@ def _end_epoch(
         spec.early_stopping, state, scores["loss"], loop.model
     )
     state.over = early or state.epochs == spec.epochs
-
-
-def _result(
-    state: TrainingState, spec: TrainingSpec, earlier_seconds: float, resumed_from_step: int | None
-) -> FitResult:
-    return FitResult(
-        history=tuple(state.history),
-        steps=state.step,
-        examples=state.examples,
-        epochs=state.epochs,
-        stopped_early=state.epochs < spec.epochs,
-        best_epoch=state.best_epoch,
-        compile_seconds=state.compile_seconds,
-        train_seconds=state.train_seconds,
-        timed_examples=state.timed_examples,
-        earlier_seconds=earlier_seconds,
-        resumed_from_step=resumed_from_step,
-    )

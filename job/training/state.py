@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -59,6 +59,15 @@ class TrainingState:
     began: float = field(default_factory=time.perf_counter)
     calls: int = 0
     step_seconds: float = 0.0
+
+    @classmethod
+    def start(cls, statistics: Iterable[str]) -> TrainingState:
+        """Return the state before the first step.
+
+        Args:
+            statistics: names of the statistics of a step.
+        """
+        return cls({name: np.zeros(0) for name in statistics})
 
     @property
     def seconds(self) -> float:

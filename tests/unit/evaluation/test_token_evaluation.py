@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from job.evaluation import token_evaluation as evaluation
+from job.evaluation import timed_decoding
 from job.evaluation.outcome import TokenFacts
 from job.evaluation.text_scores import text_scores
 from job.evaluation.token_evaluation import evaluate_tokens
@@ -301,8 +301,8 @@ def test_a_row_is_right_with_the_right_prefix_given_exactly_when_greedy_decoding
 
 
 def test_decoding_is_timed_by_its_full_parts(monkeypatch):
-    assert evaluation.PART_SIZE == length_batches.ROWS
-    monkeypatch.setattr(evaluation, "PART_SIZE", 3)
+    assert timed_decoding.PART_SIZE == length_batches.ROWS
+    monkeypatch.setattr(timed_decoding, "PART_SIZE", 3)
     rows = {row.tobytes(): PREDICTED[i] for i, row in enumerate(TEST.source)}
     found = evaluate_tokens(
         lambda source: np.array([rows[s.tobytes()] for s in source]), PROBLEM, TEST, np.ones(4, bool)

@@ -11,8 +11,7 @@ import tensorflow as tf
 from job.errors import DeviceError, ResultError
 from job.problems.integers import Copy
 from job.process.stopping import Stop, Stopped
-from job.running import evaluators
-from job.running import run_job as module
+from job.running import evaluators, training_stage
 from job.running.run_job import run_job
 from job.running.task import Task
 from job.spec.evaluation_section import EvaluationSpec
@@ -188,14 +187,14 @@ def test_a_metric_at_other_sizes_that_is_not_finite_fails_the_job(make_task, mon
 
 
 def test_a_weight_that_is_not_finite_fails_the_job(make_task, monkeypatch):
-    real = module.fit
+    real = training_stage.fit
 
     def fit(loop, *arguments, **options):
         fitted = real(loop, *arguments, **options)
         loop.model.set_weights([weight * math.nan for weight in loop.model.get_weights()])
         return fitted
 
-    monkeypatch.setattr(module, "fit", fit)
+    monkeypatch.setattr(training_stage, "fit", fit)
     with pytest.raises(
         ResultError, match=r"^a weight of the model is not a finite number after training: lower"
     ):

@@ -1,0 +1,53 @@
+"""The training stage of a job: fit its model with checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from job.problems.base import Examples, Problem, Windows
+from job.process.stopping import Stop
+from job.results.records import Progress
+from job.running.model_cache import CompiledModel
+from job.running.task import Task
+from job.training.checkpoints import Checkpoints
+from job.training.fit import fit
+from job.training.fit_result import FitResult
+
+
+def train(
+    task: Task,
+    problem: Problem,
+    validation: Examples | Windows,
+    compiled: CompiledModel,
+    *,
+    on_progress: Callable[[Progress], None],
+    stop: Stop,
+    in_background: Callable[[], object],
+) -> FitResult:
+    """Train a job's model, from its last checkpoint if there is one.
+
+    Args:
+        task: the job.
+        problem: the source of its examples.
+        validation: its validation examples.
+        compiled: its model, which is trained in place.
+        on_progress, stop, in_background: see `job.training.fit.fit`.
+
+    Raises:
+        NonFiniteError: the loss, the gradient norm or the validation loss is not finite.
+        Stopped: a stop was requested; a checkpoint is written.
+        OSError: a checkpoint cannot be written.
+    """
+    spec = task.job.training
+    checkpoints = Checkpoints(task.paths.checkpoint, task.fingerprint, 60 * spec.checkpoint_minutes)
+    with compiled.strategy.scope():
+        return fit(
+            compiled.loop,
+            problem,
+            spec,
+            validation,
+            on_progress,
+            checkpoints=checkpoints,
+            stop=stop,
+            in_background=in_background,
+        )
