@@ -8,7 +8,7 @@ from pathlib import Path
 
 from job.batch.baseline_update import end_update
 from job.batch.judging import completed, judge_by_plan
-from job.batch.plan import PlannedJob
+from job.batch.planning import PlannedJob
 from job.errors import BaselineError, DamagedResultError, OutputError
 from job.gating import batch_verdict
 from job.gating.comparability import PlannedComparison, check_comparable

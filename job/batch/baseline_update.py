@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from job.batch.lock import lock_output
-from job.batch.plan import write_marks
+from job.batch.planning import write_fingerprints
 from job.errors import DamagedResultError, OutputError
 from job.gating import batch_verdict
 from job.gating.recorded_batch import output_directory_of, read_recorded
@@ -52,7 +52,7 @@ def update_baseline(path: Path, output: OutputPaths, report: Report, planned: Se
         with updating(baseline) as new:
             for result in report.jobs:
                 _copy(output, new, result)
-            write_marks(new, {job.name: job.fingerprint for job in updated.jobs})
+            write_fingerprints(new, {job.name: job.fingerprint for job in updated.jobs})
             write_reports(new, updated)
         with suppress(OSError):  # it counts already, and the next one to hold the directory ends it
             complete_update(baseline)

@@ -11,7 +11,7 @@ from job.workers.pool import Worker
 
 if TYPE_CHECKING:
     from job.batch.baseline import RunBaseline
-    from job.batch.plan import PlannedJob
+    from job.batch.planning import PlannedJob
 
 
 @dataclass(frozen=True, kw_only=True)

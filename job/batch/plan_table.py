@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
-from job.batch.plan import PlannedJob
+from job.batch.planning import PlannedJob
 from job.models.parameter_count import count_parameters
 from job.problems.base import Problem, widths
 from job.reports.tables import Column, print_table

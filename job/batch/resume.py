@@ -1,4 +1,4 @@
-"""What is already done, and what becomes of files that are in the way."""
+"""The state of a job in an output directory, and making room for its training."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ State = Literal["done", "to do", "failed before", "interrupted", "changed", "inc
 
 
 @dataclass(frozen=True)
-class Standing:
-    """How a job stands in an output directory.
+class PreviousJob:
+    """What an earlier run has left of a job.
 
     Args:
         state: see `PlannedJob`.
-        result: the finished result that makes training it again needless, else None.
-        reason: why what is there cannot be used and will be set aside, as a clause; empty where it is not.
+        result: the finished result to reuse, None if the job is to be trained.
+        reason: a clause that says why the job directory cannot be used and will be set aside; '' if it can.
     """
 
     state: State
@@ -33,62 +33,49 @@ class Standing:
     reason: str = ""
 
 
-def standing(paths: JobPaths, fingerprint: str, *, verify: bool = True) -> Standing:
-    """Return how a job stands.
+def find_previous(paths: JobPaths, fingerprint: str, *, verify: bool = True) -> PreviousJob:
+    """Return what an earlier run has left of a job.
+
+    A result is reused if it has the same fingerprint, training again would end in the same way, and every
+    file that cannot be made again (see `derived_files`) is as it was recorded.
 
     Args:
-        paths: the job's.
-        fingerprint: of the job as it is to be trained.
-        verify: hold the files of a finished job against their recorded sums; else they are taken for whole.
+        paths: files of the job directory.
+        fingerprint: of the job in the spec.
+        verify: compare the files of a finished job with their recorded checksums; else assume that they
+            match.
     """
     result, unreadable = read_recorded_result(paths)
     if unreadable:
-        return Standing("damaged", reason=unreadable)
+        return PreviousJob("damaged", reason=unreadable)
     if result is None:
         return _without_result(paths, fingerprint)
     if result.fingerprint != fingerprint:
-        return Standing("changed", reason=_other(result.fingerprint, fingerprint))
+        return PreviousJob("changed", reason=_changed(result.fingerprint, fingerprint))
     if not result.finished:
-        return Standing("interrupted" if result.status == "interrupted" else "failed before")
+        return PreviousJob("interrupted" if result.status == "interrupted" else "failed before")
     damage = result_damage(paths, result) if verify else ""
     if damage:
-        return Standing("incomplete" if f" {MISSING}" in damage else "damaged", reason=damage)
-    return Standing("done", result)
+        return PreviousJob("incomplete" if f" {MISSING}" in damage else "damaged", reason=damage)
+    return PreviousJob("done", result)
 
 
-def _without_result(paths: JobPaths, fingerprint: str) -> Standing:
-    marks = checkpoints.checkpointed_fingerprints(paths.checkpoint)
-    if short_fingerprint(fingerprint) in marks:
-        return Standing("interrupted")
-    return Standing("changed", reason=_other(min(marks), fingerprint)) if marks else Standing("to do")
+def _without_result(paths: JobPaths, fingerprint: str) -> PreviousJob:
+    checkpointed = checkpoints.checkpointed_fingerprints(paths.checkpoint)
+    if not checkpointed:
+        return PreviousJob("to do")
+    if short_fingerprint(fingerprint) in checkpointed:
+        return PreviousJob("interrupted")
+    return PreviousJob("changed", reason=_changed(min(checkpointed), fingerprint))
 
 
-def _other(found: str, fingerprint: str) -> str:
+def _changed(found: str, fingerprint: str) -> str:
     found, fingerprint = short_fingerprint(found), short_fingerprint(fingerprint)
     return f"it is of another spec, data or version (fingerprint {found}, now {fingerprint})"
 
 
-def finished_result(paths: JobPaths, fingerprint: str) -> JobResult | None:
-    """Return the result of a job that need not be trained again, else None.
-
-    It counts when it is of the same fingerprint, came to an end that training again would come to again, and
-    has every file that it cannot do without (see `derived_files`), as it was recorded.
-    """
-    return standing(paths, fingerprint).result
-
-
-def incomplete(paths: JobPaths, fingerprint: str) -> bool:
-    """Return whether a job of this fingerprint was finished, but lacks files that it cannot do without."""
-    return standing(paths, fingerprint).state == "incomplete"
-
-
-def recorded_result(paths: JobPaths) -> JobResult | None:
-    """Return what `result.json` says, None where there is none that can be read."""
-    return read_recorded_result(paths)[0]
-
-
 def read_recorded_result(paths: JobPaths) -> tuple[JobResult | None, str]:
-    """Return what `result.json` says, None where there is none; and why one that is there cannot be read."""
+    """Return the content of `result.json`, None if there is none, and a clause if it cannot be read."""
     try:
         return JobResult.from_json(read_regular(paths.result)), ""
     except (FileNotFoundError, NotADirectoryError):
@@ -98,26 +85,26 @@ def read_recorded_result(paths: JobPaths) -> tuple[JobResult | None, str]:
 
 
 def make_room(output: OutputPaths, name: str, fingerprint: str, *, fresh: bool) -> SetAside | None:
-    """Get a job's directory ready for training: what cannot be gone on with is set aside, not deleted.
+    """Prepare a job directory for training; what training cannot resume is set aside, never deleted.
 
-    That is what is of another fingerprint, what cannot be read, and what is finished but not whole.
+    That is what has another fingerprint, cannot be read, or was finished but has damaged or missing files.
 
     Args:
-        output: where.
-        name: the job's.
-        fingerprint: of the job as it is to be trained.
-        fresh: set aside what is of the same fingerprint too.
+        output: the output directory.
+        name: of the job.
+        fingerprint: of the job in the spec.
+        fresh: set aside also what has the same fingerprint.
 
     Returns:
-        what was set aside, None where nothing was.
+        what was set aside, None if nothing was.
 
     Raises:
         OSError: the directory cannot be moved or made.
     """
     artifacts.clear_job_leftovers(output, name)
     paths = output.job(name)
-    found = standing(paths, fingerprint, verify=not fresh)
-    reason = found.reason or ("it is to be trained again" if fresh and found.state != "to do" else "")
+    previous = find_previous(paths, fingerprint, verify=not fresh)
+    reason = previous.reason or ("it is to be trained again" if fresh and previous.state != "to do" else "")
     aside = None
     if reason:
         place = artifacts.set_aside(output, name)

@@ -10,8 +10,9 @@ from typing import Any, NoReturn
 import typer
 
 from job.batch.report_guard import describe_error
-from job.cli import compare, encode, plan, predict, report, run, schema, trend, validate
 from job.cli.command_group import CommandGroup
+from job.cli.commands import COMMANDS
+from job.cli.run import run
 from job.cli.terminal_output import print_error_lines
 from job.errors import FAILED, JobError
 from job.process.standard_streams import secure_streams
@@ -25,17 +26,8 @@ app = typer.Typer(
     no_args_is_help=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.callback(invoke_without_command=True)(run.run)
-for command in (
-    validate.validate,
-    plan.plan,
-    schema.schema,
-    report.report,
-    compare.compare,
-    trend.trend,
-    predict.predict,
-    encode.encode,
-):
+app.callback(invoke_without_command=True)(run)
+for command in COMMANDS:
     app.command()(command)
 
 _USAGE_ERROR: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")

@@ -9,8 +9,8 @@ from job.cli.terminal_output import check_output_complete, open_console
 
 def plan(spec: SpecOption = DEFAULT_SPEC, output_dir: OutputOption = DEFAULT_OUTPUT) -> None:
     """Show the expanded jobs: sizes, number of parameters, fingerprint, and whether they are done."""
-    from job.batch.plan import make_plan
     from job.batch.plan_table import print_plan
+    from job.batch.planning import make_plan
     from job.problems.data_files import all_checksums
     from job.storage.artifacts import OutputPaths
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from job.batch.baseline import check_baseline
 from job.batch.batch_options import BatchOptions
-from job.batch.plan import PlannedJob, write_plan
+from job.batch.planning import PlannedJob, write_plan
 from job.batch.progress import open_log
 from job.batch.report_guard import ReportGuard
-from job.batch.run import run_batch
+from job.batch.run_batch import run_batch
 from job.cli.finished_batch import report_to_github, update_if_successful
 from job.cli.run_options import RunOptions
 from job.cli.terminal_output import open_console, print_line

@@ -50,7 +50,7 @@ def start_batch(options: RunOptions, guard: ReportGuard) -> int:
 def _plan_and_run(options: RunOptions, batch_options: BatchOptions, guard: ReportGuard) -> int:
     """Load the spec, lock the output directory, plan the jobs and run those selected."""
     from job.batch.lock import ALL, lock_output
-    from job.batch.plan import make_plan
+    from job.batch.planning import make_plan
     from job.cli.run_planned import run_planned
     from job.storage.artifacts import prepare_output
     from job.storage.staged_update import complete_update

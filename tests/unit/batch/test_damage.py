@@ -13,10 +13,10 @@ from sample_jobs import job_result, job_spec
 
 from job.batch.batch_options import BatchOptions
 from job.batch.merge import merge_reports
-from job.batch.plan import make_plan, write_plan
+from job.batch.planning import make_plan, write_plan
 from job.batch.progress import Log
 from job.batch.resume import make_room
-from job.batch.run import run_batch
+from job.batch.run_batch import run_batch
 from job.cli import app as cli
 from job.errors import BAD_BASELINE, BAD_USAGE, FAILED
 from job.gating import batch_verdict

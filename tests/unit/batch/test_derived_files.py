@@ -9,10 +9,10 @@ from sample_jobs import job_result
 from job.batch.batch_options import BatchOptions
 from job.batch.derived_files import restore
 from job.batch.merge import merge_reports
-from job.batch.plan import make_plan, write_plan
+from job.batch.planning import make_plan, write_plan
 from job.batch.progress import Log
-from job.batch.resume import finished_result, incomplete, make_room
-from job.batch.run import run_batch
+from job.batch.resume import find_previous, make_room
+from job.batch.run_batch import run_batch
 from job.reports.plots import write_plots
 from job.results.job_files import list_files
 from job.results.records import Prediction
@@ -155,7 +155,6 @@ def test_a_job_without_its_model_or_predictions_is_incomplete_and_set_aside_whol
     planned = make_plan(spec, output)[0]
     assert planned.state == "incomplete"
     assert planned.result is None
-    assert incomplete(paths, result.fingerprint)
     make_room(output, "copy", result.fingerprint, fresh=False)
     (aside,) = output.superseded.iterdir()
     assert {path.relative_to(aside) for path in aside.rglob("*")} == left
@@ -166,4 +165,4 @@ def test_a_finished_result_counts_without_its_pictures(leave):
     paths, result = leave()
     for picture in paths.directory.glob("*.svg"):
         picture.unlink()
-    assert finished_result(paths, result.fingerprint) == result
+    assert find_previous(paths, result.fingerprint).result == result

@@ -9,9 +9,9 @@ from sample_jobs import job_result, job_spec
 from job.batch.batch_options import BatchOptions
 from job.batch.lock import lock_output
 from job.batch.merge import merge_reports
-from job.batch.plan import make_plan, write_marks
+from job.batch.planning import make_plan, write_fingerprints
 from job.batch.progress import Log
-from job.batch.run import run_batch
+from job.batch.run_batch import run_batch
 from job.errors import OutputError
 from job.results.job_files import list_files
 from job.spec.schema import Spec
@@ -127,7 +127,7 @@ def shard(tmp_path):
     paths = output.job("a")
     paths.directory.mkdir()
     paths.result.write_text(job_result("a", fingerprint=MARK).to_json())
-    write_marks(output, {"a": MARK})
+    write_fingerprints(output, {"a": MARK})
     return output
 
 

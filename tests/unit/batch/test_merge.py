@@ -12,7 +12,7 @@ from sample_jobs import job_result
 
 from job.batch.lock import lock_output
 from job.batch.merge import merge_reports
-from job.batch.plan import write_marks
+from job.batch.planning import write_fingerprints
 from job.errors import BAD_USAGE, OutputError
 from job.gating import batch_verdict
 from job.reports.report_files import build_report, write_reports
@@ -48,7 +48,7 @@ def leave(tmp_path):
             (paths.model / "train.keras").write_bytes(b"weights")
             paths.result.write_text(result.to_json())
         if plan is not None:
-            write_marks(output, plan)
+            write_fingerprints(output, plan)
         report = build_report(
             results,
             started_at=at(began),

@@ -8,9 +8,9 @@ from sample_jobs import job_result, job_spec
 
 from job.batch.batch_options import BatchOptions
 from job.batch.merge import merge_reports
-from job.batch.plan import make_plan, write_plan
+from job.batch.planning import make_plan, write_plan
 from job.batch.progress import Log
-from job.batch.run import run_batch
+from job.batch.run_batch import run_batch
 from job.errors import BAD_USAGE, GATE_FAILED, OK, OutputError
 from job.gating.plan_file import PlanEntry, write_entries
 from job.process.stopping import Stop

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from job.batch.lock import lock_output
-from job.batch.plan import make_plan, write_plan
+from job.batch.planning import make_plan, write_plan
 from job.cli import app as cli
 from job.gating import batch_verdict, gates
 from job.process.stopping import Request, Stopped

@@ -15,7 +15,7 @@ from job.batch.baseline import compare_recorded
 from job.batch.baseline_update import update_baseline
 from job.batch.lock import lock_output
 from job.batch.merge import merge_reports
-from job.batch.plan import read_plan, write_marks
+from job.batch.planning import read_plan, write_fingerprints
 from job.errors import DamagedResultError
 from job.gating.recorded_batch import check_files, read_predictions, read_recorded
 from job.results.records import Artifact, Report
@@ -100,7 +100,7 @@ def update(tmp_path):
     def prepare():
         shutil.rmtree(path, ignore_errors=True)
         leave(path, [(a_job(name, WAS), WAS) for name in "abc"])
-        write_marks(OutputPaths(path), dict.fromkeys("abc", "f" * 64))
+        write_fingerprints(OutputPaths(path), dict.fromkeys("abc", "f" * 64))
 
     return path, prepare, lambda: update_baseline(path, OutputPaths(now), report, PLANNED)
 

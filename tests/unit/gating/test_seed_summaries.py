@@ -9,9 +9,9 @@ from scipy import stats
 from job.batch.batch_options import BatchOptions
 from job.batch.judging import completed
 from job.batch.merge import merge_reports
-from job.batch.plan import make_plan, write_plan
+from job.batch.planning import make_plan, write_plan
 from job.batch.progress import Log
-from job.batch.run import run_batch
+from job.batch.run_batch import run_batch
 from job.errors import GATE_FAILED, OK
 from job.gating.batch_verdict import decide
 from job.gating.plan_file import PlanEntry

@@ -11,9 +11,9 @@ import pytest
 from sample_jobs import job_spec
 
 from job.batch.batch_options import BatchOptions
-from job.batch.plan import make_plan
+from job.batch.planning import make_plan
 from job.batch.progress import Log
-from job.batch.run import run_batch
+from job.batch.run_batch import run_batch
 from job.process import stopping
 from job.process.stopping import Stop, Stopped
 from job.results.records import JobResult, Report
@@ -157,9 +157,9 @@ def test_a_signal_stops_the_batch_and_keeps_what_is_known(batch, output, stand_i
     assert report.exit_code == code
     assert report.totals == {"passed": 1, "gate_failed": 0, "failed": 0, "interrupted": 2, "missing": 0}
     how = f"Interrupted: stopped by {number.name}"
-    assert recorded(output, "waits").error.summary == f"{how}; run the batch again to go on"
+    assert recorded(output, "waits").error.summary == f"{how}; run the batch again to resume it"
     never_begun = report.jobs[-1]
-    assert never_begun.error.summary == f"{how} before it was begun; run the batch again to go on"
+    assert never_begun.error.summary == f"{how} before it was started; run the batch again to resume it"
     assert not output.job("fine-2").result.exists()
     assert report.verdict.reasons[0].startswith(f"the batch was stopped by {number.name}; run the same")
     assert json.loads(output.report.read_text())["exit_code"] == code

@@ -5,8 +5,8 @@ import pytest
 from rich.console import Console
 from sample_jobs import job_result, job_spec
 
-from job.batch.plan import make_plan, read_plan, write_plan
 from job.batch.plan_table import print_plan
+from job.batch.planning import make_plan, read_plan, write_plan
 from job.models.parameter_count import count_parameters
 from job.problems import build_problem
 from job.spec.fingerprints import fingerprint

@@ -1,0 +1,105 @@
+"""Recording how each job ended: its last files, its `result.json`, and the progress log."""
+
+from __future__ import annotations
+
+import shutil
+import traceback
+from contextlib import suppress
+from dataclasses import replace
+
+from job.batch.progress import Log
+from job.gating import gates
+from job.process import environment
+from job.process.stopping import Request
+from job.results.job_files import list_files
+from job.results.records import FINISHED, Failure, JobResult, Progress, Status
+from job.results.trained_job import TrainedJob
+from job.running.task import Task
+from job.storage import artifacts
+from job.storage.links import open_to_append
+
+
+class JobRecorder:
+    """A watcher of the workers (see `schedule.Watcher`) that records results and reports progress.
+
+    Args:
+        log: receives the progress.
+    """
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._running: set[str] = set()
+
+    def started(self, task: Task) -> None:
+        """Report that a worker has taken the job."""
+        self._running.add(task.job.name)
+        self._log.started(task.job.name)
+
+    def advanced(self, name: str, progress: Progress) -> None:
+        """Report the progress of a job's training."""
+        self._log.advanced(name, progress)
+
+    def lost(self, task: Task, failure: Failure) -> None:
+        """Report that the job's worker was lost and that the job will be retried."""
+        with suppress(OSError), open_to_append(task.paths.log) as log:
+            log.write(f"attempt {task.attempt}: {failure.summary}\n")
+        self._log.retried(task.job.name, failure)
+
+    def finished(self, task: Task, outcome: TrainedJob | Failure) -> JobResult:
+        """Judge a job and write `result.json` after all its other files; remove its checkpoint."""
+        result = self._judge(task, outcome)
+        artifacts.write_text(task.paths.result, result.to_json())
+        if result.status in FINISHED:
+            shutil.rmtree(task.paths.checkpoint, ignore_errors=True)
+        self._running.remove(task.job.name)
+        self._log.finished(result)
+        return result
+
+    def interrupted(self, task: Task, request: Request) -> JobResult:
+        """Return the result of an unfinished job, and write it if the job was started."""
+        started = task.job.name in self._running
+        how = "" if started else " before it was started"
+        failure = Failure("Interrupted", f"stopped by {request.cause}{how}; run the batch again to resume it")
+        result = _unfinished(task, failure, "interrupted")
+        if started:
+            artifacts.write_text(task.paths.result, result.to_json())
+            self._log.finished(result)
+        return result
+
+    def tick(self) -> None:
+        """Report progress if it is time to."""
+        self._log.tick()
+
+    def _judge(self, task: Task, outcome: TrainedJob | Failure) -> JobResult:
+        """Return the result to record; an error with an outcome fails its job, not the batch."""
+        if isinstance(outcome, Failure):
+            return _unfinished(task, outcome, "failed")
+        try:
+            from job.reports.plots import write_plots  # already loaded, while the workers loaded TensorFlow
+
+            result = gates.judge_trained(outcome, task.job.gate, task.job.seeds)
+            write_plots(task.paths, result)
+            result = replace(result, artifacts=list_files(task.paths.directory))
+            result.to_json()
+        except OSError:  # the output directory's fault, so the batch ends
+            raise
+        except Exception as error:
+            with suppress(OSError), open_to_append(task.paths.log) as log:
+                traceback.print_exc(file=log)
+            failure = Failure(type(error).__name__, str(error), traceback_file=task.paths.log.name)
+            return _unfinished(task, failure, "failed")
+        return result
+
+
+def _unfinished(task: Task, failure: Failure, status: Status) -> JobResult:
+    return JobResult(
+        name=task.job.name,
+        status=status,
+        fingerprint=task.fingerprint,
+        seed=task.job.seed,
+        spec=task.job.model_dump(mode="json"),
+        environment=environment.describe([], task.commit),
+        error=failure,
+        attempts=task.attempt,
+        problem_fingerprint=task.problem_fingerprint,
+    )

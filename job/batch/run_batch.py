@@ -1,0 +1,74 @@
+"""Run a batch: reuse finished jobs, train the others, judge all of them and write the reports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+
+from job.batch.batch_options import BatchOptions
+from job.batch.planning import PlannedJob, plan_entry
+from job.batch.progress import Log
+from job.batch.reuse import prepare_directories, reuse_results
+from job.batch.train_jobs import train_jobs
+from job.gating import batch_verdict
+from job.gating.seed_summaries import seed_families, summarize_seeds
+from job.reports.report_files import build_report, write_reports
+from job.results.records import Report
+from job.storage.artifacts import OutputPaths, refuse_links
+
+
+def run_batch(
+    plan: Sequence[PlannedJob], output: OutputPaths, directory: Path, log: Log, options: BatchOptions
+) -> Report:
+    """Train the jobs that are not done, write the reports, and return the batch's report.
+
+    Args:
+        plan: the jobs to run or reuse, in the spec's order.
+        output: prepared, see `artifacts.prepare_output`.
+        directory: the spec directory.
+        log: receives the batch's progress.
+        options: of the batch.
+
+    Raises:
+        DependencyError: TensorFlow does not work.
+        OutputError: a job directory is a symbolic link.
+        OSError: the output directory can no longer be written to.
+        Stopped: it was asked to stop twice.
+    """
+    started_at = datetime.now(timezone.utc)
+    refuse_links(output, [p.job.name for p in plan])
+    log.begun(len(plan))
+    reused = {} if options.fresh else reuse_results(plan, log)
+    todo = [p for p in plan if p.job.name not in reused]
+    set_aside = [*prepare_directories(todo, output, log, fresh=options.fresh)]
+    results = dict(reused)
+    stopped_by = train_jobs(todo, directory, log, results, options)
+    found = [results[p.job.name] for p in plan if p.job.name in results]
+    comparison = None
+    if options.baseline is not None and stopped_by is None:
+        comparison = options.baseline.compare(found, output, plan)
+    seeds = summarize_seeds(found, seed_families([plan_entry(p.job, p.fingerprint) for p in plan]))
+    names = [p.job.name for p in plan]
+    verdict = batch_verdict.decide(
+        names,
+        found,
+        stopped_by=stopped_by,
+        may_be_empty=options.may_be_empty,
+        comparison=comparison,
+        seeds=seeds,
+    )
+    report = build_report(
+        found,
+        started_at=started_at,
+        finished_at=datetime.now(timezone.utc),
+        verdict=verdict,
+        missing=[name for name in names if name not in results],
+        reused=list(reused),
+        comparison=comparison,
+        seeds=seeds,
+        set_aside=set_aside,
+    )
+    write_reports(output, report)
+    log.ended(report, output.report)
+    return report

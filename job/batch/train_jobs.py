@@ -1,0 +1,74 @@
+"""Train the jobs of a batch in worker processes, until all are done or the batch is asked to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from job.batch.batch_options import BatchOptions
+from job.batch.job_recorder import JobRecorder
+from job.batch.planning import PlannedJob
+from job.batch.progress import Log
+from job.process import environment
+from job.process.stopping import Request
+from job.results.records import JobResult
+from job.running.task import Task
+from job.workers.limits import thread_count
+from job.workers.pool import worker_pool
+from job.workers.schedule import run_tasks
+
+
+def train_jobs(
+    todo: Sequence[PlannedJob],
+    directory: Path,
+    log: Log,
+    results: dict[str, JobResult],
+    options: BatchOptions,
+) -> Request | None:
+    """Train, evaluate and judge jobs.
+
+    Args:
+        todo: the jobs, in the order in which they are started.
+        directory: the spec directory.
+        log: receives the progress.
+        results: by job name; each job's is added as soon as it is recorded.
+        options: of the batch.
+
+    Returns:
+        the request to stop if it left jobs unfinished, which then have results of status `interrupted`.
+    """
+    tasks = _tasks(todo, directory, options)
+    recorder = JobRecorder(log)
+    stop = options.stop
+    count = min(options.workers, len(tasks))
+    with stop.deferring_signals(), worker_pool(count, options.gpus, options.first_worker) as workers:
+        # matplotlib takes a second and Jinja2 a tenth, while the workers load TensorFlow
+        import job.reports.html
+        import job.reports.plots  # noqa: F401
+
+        run_tasks(tasks, workers, recorder, results, fail_fast=options.fail_fast, stop=stop)
+    request = stop.request
+    unfinished = [task for task in tasks if task.job.name not in results]
+    if request is None or not unfinished:
+        return None
+    for task in unfinished:
+        results[task.job.name] = recorder.interrupted(task, request)
+    return request
+
+
+def _tasks(todo: Sequence[PlannedJob], directory: Path, options: BatchOptions) -> list[Task]:
+    commit = environment.git_commit(directory)
+    return [
+        Task(
+            job=planned.job,
+            fingerprint=planned.fingerprint,
+            directory=directory,
+            paths=planned.paths,
+            commit=commit,
+            tensorboard=options.tensorboard,
+            threads=thread_count(options.cores, min(options.workers, len(todo))),
+            problem_fingerprint=planned.problem_fingerprint,
+            data=planned.data,
+        )
+        for planned in todo
+    ]
