@@ -45,16 +45,17 @@ def trend(
 ) -> None:
     """Show how each metric moved over many runs: its noise, its changes, and the first bad run."""
     from job.storage.artifacts import write_text
-    from job.trend.metric_series import all_series, read_runs
-    from job.trend.trend_lines import print_trend
+    from job.trend.metric_series import all_series
+    from job.trend.runs import read_runs
     from job.trend.trend_page import trend_page
+    from job.trend.trend_table import print_trend
 
-    runs, left_out = read_runs(places)
-    for report in left_out:
+    runs, skipped = read_runs(places)
+    for report in skipped:
         print_line(f"warning: {report}", err=True)
     series = all_series(runs)
-    write_text(output, trend_page(runs, series, left_out))
-    verdict = print_trend(runs, series, open_console(), left_out)
+    write_text(output, trend_page(runs, series, skipped))
+    verdict = print_trend(runs, series, open_console(), skipped)
     print_line(f"trend: {output}")
     if fail_on_change:
         raise typer.Exit(verdict.exit_code)

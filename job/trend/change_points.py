@@ -1,10 +1,10 @@
-"""Where a series of measurements changed its level, told from noise.
+"""Find changes of level in a noisy series of measurements.
 
-The method is circular binary segmentation (Olshen, Venkatraman, Lucito and Wigler, Biostatistics 5, 2004). Of
-all stretches of a series the one whose mean differs most from that of the rest is held against the same of
-the values in random order. That asks for no distribution of the noise, only that runs without a change could
-as well have come in any order; and it finds a dip that was made good, which a search for one cut at a time
-does not. Where a stretch is found, what lies before, in and after it is searched in turn.
+The method is circular binary segmentation (Olshen, Venkatraman, Lucito and Wigler, Biostatistics 5, 2004).
+The statistic is the largest difference between the mean of a segment and the mean of the rest, and its
+p-value is that of a permutation test. The test assumes no distribution of the noise, only that runs without
+a change could have come in any order. Unlike a search for one change point at a time, it finds a temporary
+dip. The parts before, in and after a segment that was found are searched in turn.
 """
 
 from __future__ import annotations
@@ -19,29 +19,30 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Statistic = Callable[[Floats], Floats]
-"""Rows of a series -> a number of each."""
+"""Function of series (rows, n) that returns a statistic of each row."""
 
 ALPHA = 0.01
-"""Share of series without any change in which one would be found."""
+"""Significance level: the share of series without a change in which one is found."""
 
 PERMUTATIONS = 1000
-COVERAGE = 0.99
-"""Of the noise band: the share of further runs that would fall into it."""
+"""Number of random orders in a test."""
 
-_CHUNK = 100
-_ROUNDING = 1e-9  # sums in another order differ in the last digits
+COVERAGE = 0.99
+"""Share of further runs that fall into the noise band."""
+
+_CHUNK = 100  # permutations at a time
+_ROUNDING = 1e-9  # relative; sums in another order differ in the last digits
 
 
 @dataclass(frozen=True)
 class Level:
-    """Runs between two changes.
+    """The values between two changes.
 
     Args:
-        first, end: the runs' numbers in the series, from 0; `end` is the first one after.
-        mean: of their values.
-        low, high: the noise band, where `COVERAGE` of further runs would fall were the noise normal; None for
-            a single run.
-        p_value: of the change that it begins with; None for the first level.
+        first, end: 0-based indices in the series; `end` is exclusive.
+        mean: of the values.
+        low, high: the noise band, see `noise_band`; None for a single value.
+        p_value: of the change at which the level begins; None for the first level.
     """
 
     first: int
@@ -52,33 +53,33 @@ class Level:
     p_value: float | None
 
 
-def levels(values: Sequence[float], alpha: float = ALPHA) -> tuple[Level, ...]:
-    """Divide a series where its level changed.
-
-    The same values give the same levels.
+def find_levels(values: Sequence[float], alpha: float = ALPHA) -> tuple[Level, ...]:
+    """Divide a series at its changes of level; the same values always give the same levels.
 
     Args:
         values: at least one, finite, in the order of time.
         alpha: see `ALPHA`.
     """
     series = np.asarray(values, np.float64)
-    cuts = dict(_cuts(series, 0, alpha, np.random.default_rng(0)))
-    bounds = [0, *sorted(cuts), len(series)]
+    p_values = dict(_change_points(series, 0, alpha, np.random.default_rng(0)))
+    ends = [0, *sorted(p_values), len(series)]
     return tuple(
-        Level(first, end, float(series[first:end].mean()), *band(series[first:end]), cuts.get(first))
-        for first, end in pairwise(bounds)
+        Level(
+            first, end, float(series[first:end].mean()), *noise_band(series[first:end]), p_values.get(first)
+        )
+        for first, end in pairwise(ends)
     )
 
 
-def band(values: Sequence[float] | Floats) -> tuple[float | None, float | None]:
-    """Return where a further run would fall with probability `COVERAGE`, were the noise normal.
+def noise_band(values: Sequence[float] | Floats) -> tuple[float | None, float | None]:
+    """Return the interval into which a further run falls with probability `COVERAGE` if the noise is normal.
 
-    This is Student's prediction interval: wide where there are few values.
+    This is Student's prediction interval: the fewer values, the wider. For a single value it is (None, None).
     """
     count = len(values)
     if count < 2:
         return None, None
-    from scipy.stats import t  # half a second that only this asks for
+    from scipy.stats import t  # takes half a second, and only this function needs it
 
     spread = float(np.std(values, ddof=1)) * (1 + 1 / count) ** 0.5
     reach = float(t.ppf((1 + COVERAGE) / 2, count - 1)) * spread
@@ -86,57 +87,61 @@ def band(values: Sequence[float] | Floats) -> tuple[float | None, float | None]:
     return mean - reach, mean + reach
 
 
-def _cuts(
+def _change_points(
     series: Floats, offset: int, alpha: float, draw: np.random.Generator
 ) -> Iterator[tuple[int, float]]:
-    """Yield the places of changes, each with its p-value."""
+    """Yield the indices of changes in the whole series, with their p-values.
+
+    Args:
+        series: a part of it.
+        offset: index of the part's first value.
+        alpha: see `ALPHA`.
+        draw: for the permutations.
+    """
     if len(series) < 2 or np.ptp(series) == 0:
         return
-    p_value = _chance(series, _most_apart, alpha, draw)
+    p_value = _p_value(series, _largest_difference, alpha, draw)
     if p_value > alpha:
         return
-    places = _bounds(series, alpha, draw)
+    places = _segment_ends(series, alpha, draw)
     yield from ((offset + place, p_value) for place in places)
     for first, end in pairwise([0, *places, len(series)]):
-        yield from _cuts(series[first:end], offset + first, alpha, draw)
+        yield from _change_points(series[first:end], offset + first, alpha, draw)
 
 
-def _bounds(series: Floats, alpha: float, draw: np.random.Generator) -> list[int]:
-    """Return where the stretch that is most apart begins and ends; only one of it if the other is noise.
+def _segment_ends(series: Floats, alpha: float, draw: np.random.Generator) -> list[int]:
+    """Return the ends of the most different segment that are inside the series.
 
-    A change that lasts to the end of a series looks much like one that ends just before it. So, as the paper
-    has it, both bounds must hold by themselves, else the best single cut is taken.
+    A change that lasts to the end of a series looks much like one that ends just before it. As in the paper,
+    each end must therefore be significant on its own; otherwise the best single change point is returned.
     """
     n = len(series)
-    first, length = _farthest(series)
+    first, length = _most_different_segment(series)
     inner = [place for place in (first, first + length) if 0 < place < n]
     if len(inner) == 2:
         for part, place in ((series[: inner[1]], first), (series[first:], length)):
-            if _chance(part, partial(_cut_apart, place=place), alpha, draw) > alpha:
-                return [max(range(1, n), key=lambda place: _cut_apart(series[None], place)[0])]
+            if _p_value(part, partial(_difference_at, place=place), alpha, draw) > alpha:
+                return [max(range(1, n), key=lambda place: _difference_at(series[None], place)[0])]
     return inner
 
 
-def _chance(series: Floats, statistic: Statistic, alpha: float, draw: np.random.Generator) -> float:
-    """Return how often values in random order have a statistic as large: a p-value.
-
-    It is 1 as soon as it must be more than `alpha`.
-    """
-    seen = statistic(series[None])[0] * (1 - _ROUNDING)
+def _p_value(series: Floats, statistic: Statistic, alpha: float, draw: np.random.Generator) -> float:
+    """Return the p-value of a statistic in a permutation test; 1 as soon as it must be above `alpha`."""
+    observed = statistic(series[None])[0] * (1 - _ROUNDING)
     as_large = 1
     for _ in range(PERMUTATIONS // _CHUNK):
         shuffled = draw.permuted(np.tile(series, (_CHUNK, 1)), axis=1)
-        as_large += int((statistic(shuffled) >= seen).sum())
+        as_large += int((statistic(shuffled) >= observed).sum())
         if as_large > alpha * (1 + PERMUTATIONS):
             return 1.0
     return as_large / (1 + PERMUTATIONS)
 
 
-def _apart(rows: Floats) -> Iterator[Floats]:
-    """Yield for each length of a stretch, from 1, how far stretches are from the rest: (rows, places).
+def _differences(rows: Floats) -> Iterator[Floats]:
+    """Yield, for segments of each length from 1 on, their differences from the rest: (rows, starts).
 
-    That is |sum of the deviations inside| / sqrt(l (n - l) / n), l being the length: the difference of means,
-    in units that make all lengths alike.
+    For a segment of length l it is |sum of its deviations from the mean| / sqrt(l (n - l) / n): the
+    difference of the means, scaled so that all lengths are comparable.
 
     Args:
         rows: (rows, n), n at least 2.
@@ -148,22 +153,23 @@ def _apart(rows: Floats) -> Iterator[Floats]:
         yield np.abs(sums[:, length:] - sums[:, :-length]) / (length * (n - length) / n) ** 0.5
 
 
-def _most_apart(rows: Floats) -> Floats:
-    """Return of each row how far the stretch is that is most apart."""
-    most: Floats = np.array([apart.max(axis=1) for apart in _apart(rows)], np.float64).max(axis=0)
-    return most
+def _largest_difference(rows: Floats) -> Floats:
+    """Return the largest difference in each row, (rows,)."""
+    by_length = [differences.max(axis=1) for differences in _differences(rows)]
+    largest: Floats = np.array(by_length, np.float64).max(axis=0)
+    return largest
 
 
-def _cut_apart(rows: Floats, place: int) -> Floats:
-    """Return of each row how far what lies before a place is from the rest."""
+def _difference_at(rows: Floats, place: int) -> Floats:
+    """Return the difference between the values before an index and the rest in each row, (rows,)."""
     n = rows.shape[1]
     inside = rows[:, :place].sum(axis=1) - place * rows.mean(axis=1)
-    apart: Floats = np.abs(inside) / (place * (n - place) / n) ** 0.5
-    return apart
+    difference: Floats = np.abs(inside) / (place * (n - place) / n) ** 0.5
+    return difference
 
 
-def _farthest(series: Floats) -> tuple[int, int]:
-    """Return the place and the length of the stretch that is most apart."""
-    best = [(apart.max(), int(apart.argmax())) for apart in _apart(series[None])]
+def _most_different_segment(series: Floats) -> tuple[int, int]:
+    """Return the start and the length of the segment that differs most from the rest."""
+    best = [(each.max(), int(each.argmax())) for each in _differences(series[None])]
     length, (_, place) = max(enumerate(best, 1), key=lambda found: found[1][0])
     return place, length

@@ -1,70 +1,93 @@
-"""A trend -> `trend.html`: every metric over the runs, with its noise band and its changes."""
+"""Write a trend as `trend.html`: every metric over the runs, with its noise band and its changes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from job.reports.formatting import plain, quantity
+from job.reports.formatting import plain
 from job.reports.html import template
 from job.reports.html_pictures import data_uri
 from job.reports.svg import svg
-from job.trend.metric_series import Change, LeftOut, Run, Series, changes, dropped
-from job.trend.trend_lines import lines, title
+from job.trend.metric_changes import Change, changes
+from job.trend.metric_series import Series, uncounted_runs
+from job.trend.runs import Run, SkippedReport
+from job.trend.trend_content import change_sentences, title
 from job.trend.trend_verdict import judge_trend
 
 _COLUMNS = 3
 _COLOURS = {True: "C3", False: "C2", None: "0.4"}
-"""Of a change for the worse, for the better, and of one that is too small to count."""
-
+"""Colours of a change for the worse, for the better, and of one that is too small to count."""
 
 _SYMBOLS: dict[str, str] = {"good": "✓", "unproven": "?", "bad": "✗"}
 
 
-def trend_page(runs: Sequence[Run], series: Sequence[Series], left_out: Sequence[LeftOut] = ()) -> str:
-    """Return the page: one file that needs no network and no script.
+@dataclass(frozen=True, kw_only=True)
+class JobSection:
+    """The content of one job's section.
+
+    Args:
+        name: of the job.
+        series: its metrics.
+        sentences: on its changes, and on runs that do not count.
+        description: of the drawing, for screen readers.
+        source: the drawing as a data URI.
+    """
+
+    name: str
+    series: Sequence[Series]
+    sentences: Sequence[str]
+    description: str
+    source: str
+
+
+def trend_page(runs: Sequence[Run], series: Sequence[Series], skipped: Sequence[SkippedReport] = ()) -> str:
+    """Return the page, one file that needs no network and no script.
 
     Args:
         runs: in the order of time.
-        series: of them, those of a job together.
-        left_out: reports that are no runs of it.
+        series: of these runs; the series of a job are adjacent.
+        skipped: reports that do not count as runs.
     """
     jobs = []
-    uncounted = dropped(runs)
+    uncounted = uncounted_runs(runs)
     for name, group in groupby(series, key=lambda each: each.job):
-        own = [*group]
-        told = [line for each in own for line in lines(each, runs)]
-        told += [line for line in [uncounted.pop(name, None)] if line]
-        seen = f"{name}: {len(own)} metrics over {len(runs)} runs. {' '.join(told) or 'No change.'}"
-        jobs.append(
-            {
-                "name": name,
-                "series": own,
-                "lines": told,
-                "seen": seen,
-                "source": data_uri(trend_svg(own, title=name, description=seen)),
-            }
-        )
-    found = judge_trend(runs, series, left_out)
+        jobs.append(_section(name, [*group], runs, uncounted.pop(name, "")))
+    verdict = judge_trend(runs, series, skipped)
     return template("trend.html").render(
         title=title(runs),
-        verdict=found,
-        symbol=_SYMBOLS[found.outlook],
+        verdict=verdict,
+        symbol=_SYMBOLS[verdict.outlook],
         uncounted=uncounted.values(),
-        left_out=left_out,
+        skipped=skipped,
         jobs=jobs,
         runs=runs,
-        bad={change.run for each in series for change in changes(each) if change.worse},
-        quantity=quantity,
+        worse_from={change.run for each in series for change in changes(each) if change.worse},
+    )
+
+
+def _section(name: str, series: Sequence[Series], runs: Sequence[Run], uncounted: str) -> JobSection:
+    sentences = [sentence for each in series for sentence in change_sentences(each, runs)]
+    sentences += [uncounted] if uncounted else []
+    description = (
+        f"{name}: {len(series)} metrics over {len(runs)} runs. {' '.join(sentences) or 'No change.'}"
+    )
+    return JobSection(
+        name=name,
+        series=series,
+        sentences=sentences,
+        description=description,
+        source=data_uri(trend_svg(series, title=name, description=description)),
     )
 
 
 def trend_svg(series: Sequence[Series], *, title: str, description: str) -> str:
-    """Draw a panel a series; each series is a group whose id is its metric's name."""
+    """Draw a panel per series; each series is a group whose id is its metric's name."""
     rows = -(-len(series) // _COLUMNS)
 
     def paint(figure: Figure) -> None:
@@ -87,13 +110,13 @@ def _panel(axes: Axes, series: Series) -> None:
             ends = [own[0] - 0.5, own[-1] + 0.5]
             axes.fill_between(ends, level.low, level.high, color="C0", alpha=0.15, linewidth=0)
     for change in changes(series):
-        _mark(axes, change)
+        _draw_change(axes, change)
     axes.set_title(plain(series.metric), fontsize="medium")
     axes.set_xlabel("run")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def _mark(axes: Axes, change: Change) -> None:
+def _draw_change(axes: Axes, change: Change) -> None:
     axes.axvline(
         change.run + 0.5,
         gid=f"{change.series.metric}-change-{change.run + 1}",

@@ -1,10 +1,10 @@
-"""A trend -> its verdict: bad, unproven or good.
+"""Judge a trend: bad, unproven or good.
 
-It is `bad` (red) where a run of the window is bad, or a metric changed for the worse beyond chance and has
-not come back. A run is bad where its exit code is not 0 or what it records would give another one: a job
-failed or is missing, a gate failed, something is worse than the baseline. It is `unproven` (amber) where
-nothing is bad but something is not settled: a metric looks worse in too few runs to tell, a run was
-interrupted, a report cannot be read. Only else it is `good` (green).
+It is `bad` (red) if one of the runs is bad, or a metric changed for the worse beyond chance and did not
+recover. A run is bad if its exit code is not 0, or if its recorded results should have given another one: a
+job failed or is missing, a gate failed, something is worse than the baseline. The trend is `unproven` (amber)
+if nothing is bad but something is open: a metric looks worse in too few runs to tell, a run was interrupted,
+a report cannot be read. Otherwise it is `good` (green).
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from typing import Literal
 
 from job.errors import GATE_FAILED, OK, SIGHUP_EXIT, SIGINT_EXIT, SIGTERM_EXIT
 from job.gating.batch_verdict import decide
-from job.reports.formatting import plain, quantity
+from job.reports.formatting import plain
 from job.results.records import JobResult, Report
-from job.trend.metric_series import Change, LeftOut, Run, Series, first_bad
-from job.trend.unproven import Suspicion, suspicions
+from job.trend.metric_changes import Change, first_lasting_decline, suspected_changes
+from job.trend.metric_series import Series
+from job.trend.runs import Run, SkippedReport
+from job.trend.trend_content import number_of_runs, suspicion
 
 Outlook = Literal["good", "unproven", "bad"]
 
@@ -27,13 +29,13 @@ _INTERRUPTED = (SIGHUP_EXIT, SIGINT_EXIT, SIGTERM_EXIT)
 
 @dataclass(frozen=True)
 class TrendVerdict:
-    """What a trend comes to.
+    """The verdict on a trend.
 
     Args:
         outlook: see the module.
         headline: the verdict in one line.
-        details: what else is to be said of it, a sentence each.
-        bad_runs: the numbers of the runs that are bad themselves, from 0.
+        details: further sentences.
+        bad_runs: 0-based numbers of the runs that are bad themselves.
     """
 
     outlook: Outlook
@@ -43,29 +45,29 @@ class TrendVerdict:
 
     @property
     def exit_code(self) -> int:
-        """That of `trend --fail-on-change`."""
+        """The exit code of `trend --fail-on-change`."""
         return GATE_FAILED if self.outlook == "bad" else OK
 
 
 def judge_trend(
-    runs: Sequence[Run], series: Sequence[Series], left_out: Sequence[LeftOut] = ()
+    runs: Sequence[Run], series: Sequence[Series], skipped: Sequence[SkippedReport] = ()
 ) -> TrendVerdict:
     """Judge a trend.
 
     Args:
         runs: in the order of time.
-        series: of them.
-        left_out: reports that are no runs of it.
+        series: of these runs.
+        skipped: reports that do not count as runs.
     """
     faults = {number: fault for number, run in enumerate(runs) if (fault := run_fault(run.report))}
-    change = first_bad(series)
-    doubts = [*_doubts(runs, series, left_out)]
-    details = [*_left_out_lines(left_out)]
+    change = first_lasting_decline(series)
+    doubts = [*_doubts(runs, series, skipped)]
+    details = [*_skipped_sentences(skipped)]
     if faults:
-        details.append(_bad_runs_line(runs, [*faults]))
+        details.append(_bad_runs_sentence(runs, [*faults]))
     if faults or change:
         details += [f"not proven: {doubt}" for doubt in doubts]
-        return TrendVerdict("bad", _first_bad_line(runs, faults, change), tuple(details), tuple(faults))
+        return TrendVerdict("bad", _first_bad_run(runs, faults, change), tuple(details), tuple(faults))
     if doubts:
         more = f" ({len(doubts) - 1} more)" if doubts[1:] else ""
         details += [f"not proven: {doubt}" for doubt in doubts[1:]]
@@ -75,24 +77,24 @@ def judge_trend(
 
 
 def run_fault(report: Report) -> str:
-    """Return what makes a run bad, as a clause; empty for one that is not."""
+    """Return what makes a run bad, as a clause; empty if it is not bad."""
     if report.running or report.exit_code in _INTERRUPTED:
         ended = [job for job in report.jobs if job.status != "interrupted"]
-        return "; ".join(_judged(report, ended, ())[:1])
-    found = _judged(report, report.jobs, report.missing)
+        return "; ".join(_reasons(report, ended, ())[:1])
+    found = _reasons(report, report.jobs, report.missing)
     if report.exit_code == OK:
         return f"exit code 0 is recorded, but {found[0]}" if found else ""
     reasons = [*report.verdict.reasons, *found]
     return f"exit code {report.exit_code}" + (f", {reasons[0]}" if reasons else "")
 
 
-def _judged(report: Report, jobs: Sequence[JobResult], missing: Sequence[str]) -> tuple[str, ...]:
-    """Return what is wrong with a batch by what its report records, whatever exit code that gives."""
+def _reasons(report: Report, jobs: Sequence[JobResult], missing: Sequence[str]) -> tuple[str, ...]:
+    """Return the reasons for which the recorded results of a batch would give an exit code other than 0."""
     names = [*(job.name for job in jobs), *missing]
     return decide(names, jobs, may_be_empty=True, comparison=report.comparison, seeds=report.seeds).reasons
 
 
-def _bad_runs_line(runs: Sequence[Run], bad: Sequence[int]) -> str:
+def _bad_runs_sentence(runs: Sequence[Run], bad: Sequence[int]) -> str:
     since = len(runs) - 1 - bad[-1]
     verb = "is" if len(bad) == 1 else "are"
     last = f"the last {number_of_runs(since)} ended well" if since else "so is the last one"
@@ -106,7 +108,7 @@ def _numbers(bad: Sequence[int]) -> str:
     return f"{shown}, ..." if bad[20:] else shown
 
 
-def _first_bad_line(runs: Sequence[Run], faults: dict[int, str], change: Change | None) -> str:
+def _first_bad_run(runs: Sequence[Run], faults: dict[int, str], change: Change | None) -> str:
     number = min([*faults, *([change.run] if change else [])])
     run, reasons = runs[number], []
     if number in faults:
@@ -121,40 +123,24 @@ def _first_bad_line(runs: Sequence[Run], faults: dict[int, str], change: Change 
     )
 
 
-def _doubts(runs: Sequence[Run], series: Sequence[Series], left_out: Sequence[LeftOut]) -> Iterator[str]:
-    """Yield a clause for each thing that keeps a trend without bad runs from being good."""
-    yield from (describe(found, runs) for found in suspicions(series))
+def _doubts(runs: Sequence[Run], series: Sequence[Series], skipped: Sequence[SkippedReport]) -> Iterator[str]:
+    """Yield a clause for each reason why a trend without bad runs is not good."""
+    yield from (suspicion(found, runs) for found in suspected_changes(series))
     for number, run in enumerate(runs, 1):
         if run.report.running:
             yield f"run {number} of {len(runs)} was still running when its report was written"
         elif run.report.exit_code in _INTERRUPTED:
             yield f"run {number} of {len(runs)} was interrupted, exit code {run.report.exit_code}"
-    unread = sum(not each.duplicate for each in left_out)
+    unread = sum(not each.duplicate for each in skipped)
     if unread:
         yield f"{unread} report{'' if unread == 1 else 's'} cannot be read"
     if not series:
         yield "no run measured anything"
 
 
-def describe(found: Suspicion, runs: Sequence[Run]) -> str:
-    """Return an unproven change as a clause."""
-    name = found.series.metric
-    before, after = (quantity(name, sum(side) / len(side)) for side in (found.before, found.after))
-    return (
-        f"{plain(name)} of {found.series.job} may be worse from run {found.run + 1} of {len(runs)} on: "
-        f"{before} over {number_of_runs(len(found.before))}, then {after} over "
-        f"{number_of_runs(len(found.after))}, which are too few to tell it from chance"
-    )
-
-
-def _left_out_lines(left_out: Sequence[LeftOut]) -> Iterator[str]:
-    """Yield how many reports are left out, and why."""
+def _skipped_sentences(skipped: Sequence[SkippedReport]) -> Iterator[str]:
+    """Yield how many reports are skipped, and why."""
     for duplicate, why in ((False, "cannot be read"), (True, "of a run that another report is of")):
-        count = sum(each.duplicate == duplicate for each in left_out)
+        count = sum(each.duplicate == duplicate for each in skipped)
         if count:
             yield f"left out: {count} report{'' if count == 1 else 's'}, {why}"
-
-
-def number_of_runs(count: int) -> str:
-    """Return a count of runs in words."""
-    return f"{count} run" if count == 1 else f"{count} runs"

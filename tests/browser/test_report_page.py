@@ -29,7 +29,8 @@ from job.results.records import (
     SeedsSummary,
 )
 from job.storage.artifacts import OutputPaths
-from job.trend.metric_series import Run, all_series
+from job.trend.metric_series import all_series
+from job.trend.runs import Run
 from job.trend.trend_page import trend_page
 
 SPEC = {

@@ -1,4 +1,4 @@
-"""`junit.xml`, held against tests/junit.xsd: what Jenkins' schema and GitLab's reader have in common."""
+"""`junit.xml`, validated by tests/junit.xsd: what Jenkins' schema and GitLab's reader have in common."""
 
 from dataclasses import replace
 from pathlib import Path

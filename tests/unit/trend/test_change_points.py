@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from job.trend.change_points import ALPHA, COVERAGE, band, levels
+from job.trend.change_points import ALPHA, COVERAGE, find_levels, noise_band
 
 SERIES = 600
 NOISES = {
@@ -20,7 +20,7 @@ def simulated(noise, n, seed=7):
 
 
 def cuts(series, alpha=ALPHA):
-    return [level.first for level in levels(series, alpha)[1:]]
+    return [level.first for level in find_levels(series, alpha)[1:]]
 
 
 @pytest.mark.parametrize("noise", NOISES)
@@ -73,7 +73,7 @@ def test_without_noise_every_change_of_four_nights_or_more_is_found(bad):
 
 @pytest.mark.parametrize("series", [[0.9], [0.9, 0.8], [0.9] * 30, [0.1, 0.9, 0.5, 0.2]])
 def test_few_runs_or_equal_ones_show_no_change(series):
-    (level,) = levels(series)
+    (level,) = find_levels(series)
     assert (level.first, level.end, level.p_value) == (0, len(series), None)
     assert level.mean == pytest.approx(np.mean(series))
 
@@ -87,11 +87,11 @@ def test_one_run_apart_is_no_change():
 
 def test_levels_cover_the_series_and_say_how_sure_they_are():
     series = [1.0, 1.1] * 10 + [2.0, 2.1] * 10
-    first, second = levels(series)
+    first, second = find_levels(series)
     assert (first.first, first.end, second.first, second.end) == (0, 20, 20, 40)
     assert (first.mean, second.mean) == (pytest.approx(1.05), pytest.approx(2.05))
     assert second.p_value == pytest.approx(1 / 1001)
-    assert levels(series) == (first, second)
+    assert find_levels(series) == (first, second)
 
 
 @pytest.mark.parametrize("count", [5, 12, 100])
@@ -100,10 +100,10 @@ def test_the_band_holds_as_many_further_runs_as_it_says(count):
     inside = []
     for _ in range(4000):
         *before, further = draw.normal(10, 2, count + 1)
-        low, high = band(before)
+        low, high = noise_band(before)
         inside.append(low <= further <= high)
     assert np.mean(inside) == pytest.approx(COVERAGE, abs=3 * (COVERAGE * (1 - COVERAGE) / 4000) ** 0.5)
 
 
 def test_one_run_has_no_band():
-    assert band([0.5]) == (None, None)
+    assert noise_band([0.5]) == (None, None)

@@ -12,7 +12,8 @@ import pytest
 from job.cli import app as cli
 from job.reports.report_files import build_report
 from job.results.records import GateOutcome, JobResult, Verdict
-from job.trend.metric_series import Run, all_series, read_runs
+from job.trend.metric_series import all_series
+from job.trend.runs import Run, read_runs
 from job.trend.trend_page import trend_page
 from job.trend.trend_verdict import judge_trend
 
@@ -45,13 +46,13 @@ def leave(tmp_path):
 
 
 def judged(place):
-    runs, left_out = read_runs([str(place)])
-    return judge_trend(runs, all_series(runs), left_out)
+    runs, skipped = read_runs([str(place)])
+    return judge_trend(runs, all_series(runs), skipped)
 
 
 def page(place):
-    runs, left_out = read_runs([str(place)])
-    return trend_page(runs, all_series(runs), left_out)
+    runs, skipped = read_runs([str(place)])
+    return trend_page(runs, all_series(runs), skipped)
 
 
 @pytest.fixture
@@ -227,8 +228,8 @@ def test_runs_that_add_nothing_to_a_job_are_counted_by_reason(leave, trend):
         (0.95, 0),
     )
     line = (
-        "tutorial: 4 of 6 runs do not count for it: 1 of another problem under its name, 1 with what was "
-        "trained before, 1 in which it failed, 1 without this job"
+        "tutorial: 4 of 6 runs do not count for it: 1 of another problem under its name, 1 that "
+        "reused an earlier result, 1 in which it failed, 1 without this job"
     )
     assert line in trend(place)[1]
     assert line in page(place)

@@ -1,0 +1,19 @@
+import io
+import re
+
+from nightly_runs import a_job, noisy, read
+from rich.console import Console
+
+from job.trend.trend_table import print_trend
+
+
+def test_the_table_fits_on_eighty_columns_and_the_verdict_comes_last(nights):
+    speed = {"decoded_sequences_per_second": 123456.0}
+    jobs = [[a_job(sequence_accuracy=v, timings=speed)] for v in noisy(12, 0.95) + noisy(8, 0.9)]
+    runs, series = read(nights(*jobs))
+    console = Console(width=80, record=True, file=io.StringIO())
+    print_trend(runs, series, console)
+    text = console.export_text()
+    assert re.search(r"tutorial +sequence accuracy +20 +90.20 % +90.00 % +± 0.\d+ % +run 13", text)
+    assert re.search(r"tutorial +decoded sequences per second +20 +123,456 +123,456 +± 0\b", text)
+    assert text.rstrip().splitlines()[-1].startswith("first bad run: 13 of 20")
