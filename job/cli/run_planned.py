@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from job.batch.baseline import check_baseline
 from job.batch.batch_options import BatchOptions
+from job.batch.live_progress import open_log
 from job.batch.planning import PlannedJob, write_plan
-from job.batch.progress import open_log
 from job.batch.report_guard import ReportGuard
 from job.batch.run_batch import run_batch
 from job.cli.finished_batch import report_to_github, update_if_successful

@@ -1,4 +1,3 @@
-import io
 import json
 import re
 from dataclasses import replace
@@ -6,11 +5,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 from sample_jobs import job_result
 
 from job.batch import progress
-from job.batch.progress import EVENTS, LiveLog, Log, describe, duration
+from job.batch.progress import EVENTS, Log, describe_progress, duration
 from job.reports.report_files import build_report
 from job.results.records import Failure, Progress, SetAside, Verdict
 
@@ -81,7 +79,7 @@ def test_a_job_that_was_done_before_says_so():
 def clock(monkeypatch):
     """Time as the log reads it: set `clock[0]`."""
     now = [0.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
     return now
 
 
@@ -100,7 +98,7 @@ def test_a_batch_and_its_running_jobs_say_how_far_they_are_now_and_then(clock):
     log.tick()
     # nothing is known of b yet, nor how fast a is
     assert [said(line) for line in lines[4:]] == [
-        f"a: {describe(STEP)}",
+        f"a: {describe_progress(STEP)}",
         "batch: 1 of 4 jobs done, 2 running, 1 waiting",
     ]
     log.tick()
@@ -110,7 +108,7 @@ def test_a_batch_and_its_running_jobs_say_how_far_they_are_now_and_then(clock):
     clock[0] = 2 * progress.LINE_SECONDS
     log.tick()
     assert [said(line) for line in lines[7:]] == [
-        f"a: {describe(replace(STEP, step=525))}, about 30 s left",
+        f"a: {describe_progress(replace(STEP, step=525))}, about 30 s left",
         "batch: 2 of 4 jobs done (1 failed), 1 running, 1 waiting, about 60 s left",
     ]
     log.finished(job_result("a"))
@@ -147,8 +145,8 @@ def test_durations_are_given_in_the_unit_that_fits(seconds, text):
     assert duration(seconds) == text
 
 
-def test_describe():
-    assert describe(STEP) == "step 50/1000, loss 1.2346, token accuracy 50.00%, 12,346 examples/s"
+def test_describe_progress():
+    assert describe_progress(STEP) == "step 50/1000, loss 1.2346, token accuracy 50.00%, 12,346 examples/s"
 
 
 # --- lines for machines -------------------------------------------------------------------------------------
@@ -221,86 +219,3 @@ def test_the_documented_fields_are_those_of_the_events():
     rows = re.findall(r"^\| `(\w+)` \|[^|]*\| (.*?) \|$", text, re.MULTILINE)
     documented = {event: tuple(re.findall(r"`(\w+)`", fields)) for event, fields in rows}
     assert {event: fields for event, fields in documented.items() if event in EVENTS} == EVENTS
-
-
-# --- a terminal ---------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def live():
-    screen = io.StringIO()
-    log = LiveLog(Console(file=screen, force_terminal=True, width=100))
-    yield log, screen
-    log.close()
-
-
-def test_a_terminal_shows_a_bar_for_the_batch_and_each_running_job(live):
-    log, screen = live
-    log.begun(3)
-    log.reused("old")
-    log.started("tutorial")
-    log.started("longer")
-    log.advanced("tutorial", STEP)
-    log._bars.refresh()
-    shown = screen.getvalue()
-    assert "longer" in shown
-    assert "starting" in shown
-    assert "50/1000" in shown
-    assert "loss 1.2346  acc 50.0%  12,346/s" in shown
-    log.tick()
-    log._bars.refresh()
-    assert "1/3 done  2 running  0 waiting" in screen.getvalue()
-
-
-def test_a_terminal_shows_how_long_it_still_takes(clock):
-    log = LiveLog(Console(file=io.StringIO(), force_terminal=True, width=100))
-    log.begun(2)
-    log.started("j")
-    log.advanced("j", STEP)
-    clock[0] = 60.0
-    log.advanced("j", replace(STEP, step=525))
-    log.tick()
-    log.close()
-    texts = {task.description: task.fields["text"] for task in log._bars.tasks}
-    assert texts["j"].endswith("/s  60 s left")
-    assert texts["batch"] == "0/2 done  1 running  1 waiting  3 min left"
-
-
-@pytest.mark.parametrize("width", [80, 100, 140])
-def test_a_line_holds_every_number_on_a_narrow_terminal(clock, width):
-    screen = io.StringIO()
-    log = LiveLog(Console(file=screen, force_terminal=True, width=width, no_color=True))
-    log.begun(8)
-    log.started("a-name-so-long-that-it-must-be-cut-source_length-10-units-256")
-    clock[0] = 1.0
-    log.advanced(
-        "a-name-so-long-that-it-must-be-cut-source_length-10-units-256", Progress(1, 150000, 0.5, 1.0, 99999)
-    )
-    clock[0] = 2.0
-    log.advanced(
-        "a-name-so-long-that-it-must-be-cut-source_length-10-units-256", Progress(90, 150000, 0.5, 1.0, 99999)
-    )
-    log.tick()
-    log._bars.refresh()
-    log.close()
-    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue())
-    assert "90/150000  loss 0.5000  acc 100.0%  99,999/s  28 min left" in shown
-    assert "0/8 done  1 running  7 waiting" in shown
-    assert re.search(r"^a-nam\S*…\S*units-256 ", shown, re.MULTILINE)
-
-
-def test_a_terminal_keeps_a_line_for_a_finished_job_and_drops_its_bar(live):
-    log, screen = live
-    log.begun(1)
-    log.started("tutorial")
-    log.finished(job_result("tutorial", metrics={"sequence_accuracy": 1.0}))
-    log.tick()
-    assert "tutorial: trained, sequence accuracy 100.00 %" in screen.getvalue()
-    assert [task.description for task in log._bars.tasks] == ["batch"]
-
-
-def test_messages_are_shown_as_they_are_and_not_as_markup(live):
-    log, screen = live
-    log.started("j")
-    log.finished(job_result("j", "failed", error=Failure("E", "[bold]brackets[/red] :bomb:")))
-    assert "E: [bold]brackets[/red] :bomb:" in screen.getvalue()

@@ -226,8 +226,8 @@ def test_a_lost_worker_is_told_of_and_the_attempts_are_recorded(batch, output):
     report = batch("once", "killed", log=Log(said.append))
     assert [(result.status, result.attempts) for result in report.jobs] == [("passed", 2), ("failed", 2)]
     assert recorded(output, "once").attempts == 2
-    how = "WorkerLost: the worker process was killed by SIGKILL (out of memory?); it is tried again"
-    assert [line.partition(" ")[2] for line in said if "tried again" in line] == [
+    how = "WorkerLost: the worker process was killed by SIGKILL (out of memory?); it is retried"
+    assert [line.partition(" ")[2] for line in said if "retried" in line] == [
         f"{name}: {how}" for name in ("once", "killed")
     ]
     assert "\nattempt 1: WorkerLost: " in output.job("once").log.read_text()

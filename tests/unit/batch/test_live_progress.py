@@ -1,0 +1,102 @@
+"""The progress of a batch on a terminal."""
+
+import io
+import re
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+from sample_jobs import job_result
+
+from job.batch.live_progress import LiveLog
+from job.results.records import Failure, Progress
+
+STEP = Progress(step=50, steps=1000, loss=1.23456, token_accuracy=0.5, examples_per_second=12345.6)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Time as the log reads it: set `clock[0]`."""
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    return now
+
+
+@pytest.fixture
+def live():
+    screen = io.StringIO()
+    log = LiveLog(Console(file=screen, force_terminal=True, width=100))
+    yield log, screen
+    log.close()
+
+
+def test_a_terminal_shows_a_bar_for_the_batch_and_each_running_job(live):
+    log, screen = live
+    log.begun(3)
+    log.reused("old")
+    log.started("tutorial")
+    log.started("longer")
+    log.advanced("tutorial", STEP)
+    log._bars.refresh()
+    shown = screen.getvalue()
+    assert "longer" in shown
+    assert "starting" in shown
+    assert "50/1000" in shown
+    assert "loss 1.2346  acc 50.0%  12,346/s" in shown
+    log.tick()
+    log._bars.refresh()
+    assert "1/3 done  2 running  0 waiting" in screen.getvalue()
+
+
+def test_a_terminal_shows_how_long_it_still_takes(clock):
+    log = LiveLog(Console(file=io.StringIO(), force_terminal=True, width=100))
+    log.begun(2)
+    log.started("j")
+    log.advanced("j", STEP)
+    clock[0] = 60.0
+    log.advanced("j", replace(STEP, step=525))
+    log.tick()
+    log.close()
+    texts = {task.description: task.fields["text"] for task in log._bars.tasks}
+    assert texts["j"].endswith("/s  60 s left")
+    assert texts["batch"] == "0/2 done  1 running  1 waiting  3 min left"
+
+
+@pytest.mark.parametrize("width", [80, 100, 140])
+def test_a_line_holds_every_number_on_a_narrow_terminal(clock, width):
+    screen = io.StringIO()
+    log = LiveLog(Console(file=screen, force_terminal=True, width=width, no_color=True))
+    log.begun(8)
+    log.started("a-name-so-long-that-it-must-be-cut-source_length-10-units-256")
+    clock[0] = 1.0
+    log.advanced(
+        "a-name-so-long-that-it-must-be-cut-source_length-10-units-256", Progress(1, 150000, 0.5, 1.0, 99999)
+    )
+    clock[0] = 2.0
+    log.advanced(
+        "a-name-so-long-that-it-must-be-cut-source_length-10-units-256", Progress(90, 150000, 0.5, 1.0, 99999)
+    )
+    log.tick()
+    log._bars.refresh()
+    log.close()
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue())
+    assert "90/150000  loss 0.5000  acc 100.0%  99,999/s  28 min left" in shown
+    assert "0/8 done  1 running  7 waiting" in shown
+    assert re.search(r"^a-nam\S*…\S*units-256 ", shown, re.MULTILINE)
+
+
+def test_a_terminal_keeps_a_line_for_a_finished_job_and_drops_its_bar(live):
+    log, screen = live
+    log.begun(1)
+    log.started("tutorial")
+    log.finished(job_result("tutorial", metrics={"sequence_accuracy": 1.0}))
+    log.tick()
+    assert "tutorial: trained, sequence accuracy 100.00 %" in screen.getvalue()
+    assert [task.description for task in log._bars.tasks] == ["batch"]
+
+
+def test_messages_are_shown_as_they_are_and_not_as_markup(live):
+    log, screen = live
+    log.started("j")
+    log.finished(job_result("j", "failed", error=Failure("E", "[bold]brackets[/red] :bomb:")))
+    assert "E: [bold]brackets[/red] :bomb:" in screen.getvalue()
