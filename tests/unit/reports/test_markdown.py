@@ -110,6 +110,13 @@ def test_other_facts_about_the_data_are_listed_but_none_twice(make_report):
     assert "\nData: vocabulary `51`.\n" in markdown(make_report(TUTORIAL))
 
 
+def test_a_description_with_the_names_of_facts_is_listed_and_replaces_none(make_report):
+    described = {"test_examples": "lots", "signatures": "none", "separators": 5, "unknown_tokens": ["?"]}
+    text = markdown(make_report(replace(TUTORIAL, data=replace(TUTORIAL.data, problem=described))))
+    assert "Evaluated on 10,000 test sources" in text
+    assert "`lots`" in text
+
+
 def test_says_how_many_tokens_are_unknown_and_why_a_metric_is_not_there(make_report):
     data = replace(
         TUTORIAL.data,
