@@ -78,7 +78,7 @@ def test_is_described_for_screen_readers():
 TOKENS = ["日本語", "नमस्ते", "مرحبا", "🙂", "<&>", "$x$", "_a", "]]>", '"']
 
 
-def test_any_token_stands_as_it_is():
+def test_tokens_are_written_unchanged():
     (group,) = maps(attention_svg([sample(TOKENS, TOKENS)], [None], title="t"))
     assert texts(group)[1:] == TOKENS * 2
 

@@ -43,7 +43,7 @@ def test_errors_carry_the_datas_own_unit(name, value, text):
     assert content.metric_value(SALES, name, value) == text
 
 
-def test_without_a_unit_an_error_is_a_bare_number():
+def test_without_a_unit_a_forecast_error_is_a_number_only():
     assert content.metric_value(replace(SALES, spec={}), "rmse", 2.5) == "2.5"
     assert formatting.quantity("rmse", 2.5) == "2.5"
 
@@ -80,5 +80,5 @@ def test_the_terminal_shows_both_errors(make_report):
     assert row.split()[:5] == ["sales", "gate", "failed", "68.23", "1,137"]
 
 
-def test_junit_is_told_too(make_report):
+def test_junit_has_the_forecast_errors(make_report):
     assert b"rmse: 68.23" in junit_xml(make_report(SALES))

@@ -20,7 +20,7 @@ def test_an_error_a_reason(mixed):
 
 
 @pytest.mark.parametrize("environment", [{}, {"GITHUB_ACTIONS": "false"}, {"CI": "true"}])
-def test_nobody_else_is_told(mixed, environment):
+def test_there_are_no_commands_outside_github_actions(mixed, environment):
     assert workflow_commands(mixed, environment) == []
 
 

@@ -113,7 +113,7 @@ def test_a_job_done_before_says_so_and_keeps_its_time(mixed):
     assert case.system_out.startswith("already done\n")
 
 
-def test_each_gate_is_a_case_that_says_how_it_was_missed(make_report):
+def test_each_gate_is_a_case_that_states_how_it_failed(make_report):
     result = replace(
         SHORT, gates=(replace(SHORT.gates[0], advice="7,000 examples would settle it"), *SHORT.gates[1:])
     )
@@ -220,7 +220,7 @@ def test_a_job_that_only_the_baseline_has_is_a_suite_of_its_own(make_report):
     assert case.is_skipped
 
 
-def test_bars_on_the_mean_over_seeds_are_a_suite(make_report):
+def test_gates_on_the_mean_over_seeds_are_a_suite(make_report):
     runs = [replace(TUTORIAL, name=f"t-seed-{seed}", gates=()) for seed in (1, 2)]
     summary = SeedsSummary(
         name="t",

@@ -31,7 +31,7 @@ def test_a_result_without_analysis_has_no_headings_for_it(result):
     assert set(re.findall("^### (.*)$", section(result), re.MULTILINE)) <= {"Samples"}
 
 
-def test_other_sizes_stand_below_the_one_that_was_trained():
+def test_other_sizes_follow_the_size_that_was_trained_on():
     assert rows_of(TUTORIAL, "At other sizes than it was trained on") == [
         *("size", "examples", "sequence accuracy", "token accuracy", "edit rate"),
         *("as trained", "10,000", "99.997 %", "99.999 %", "0.001 %"),
@@ -79,7 +79,7 @@ def test_the_commonest_confusions_are_a_sentence_and_the_others_counted():
     assert "`t1` → `p1` (99).\n" in few
 
 
-def test_the_worst_mistakes_stand_with_their_texts():
+def test_the_worst_mistakes_have_their_texts():
     assert rows_of(TUTORIAL, "The worst") == [
         *("id", "source", "target", "predicted", "edits"),
         *("17", "1 2 3 4 5 6", "3 2 1", "3 1 2", "2"),

@@ -66,7 +66,7 @@ def test_a_word_that_two_lines_of_a_title_share_is_one_word():
     assert printed(columns, [["a" * 20, "1234"]], 5).splitlines()[1] == "  fingerprint  1234"
 
 
-def test_rows_of_one_job_stand_under_its_name_once():
+def test_rows_of_one_job_have_its_name_once():
     rows = [["a", "x", "1"], ["", "y", "2"], ["b" * 50, "x", "3"], ["b" * 50, "y", "4"]]
     text = printed([Column("job"), Column("metric"), Column("value")], rows, 40)
     assert text.count("b" * 50) == 1

@@ -55,3 +55,10 @@ def test_a_batch_without_results_says_so(make_report):
     text = printed(make_report())
     assert "Exit code 1" in text
     assert "  - no job was run" in text
+
+
+def test_each_status_has_its_colour(mixed):
+    text = printed(mixed, force_terminal=True, color_system="standard", legacy_windows=False)
+    colours = {"passed": 32, "gate failed": 33, "failed": 31, "interrupted": 35, "missing": 31}
+    for status, colour in colours.items():
+        assert f"\x1b[{colour}m{status}" in text

@@ -44,7 +44,7 @@ RUNS = [replace(BARE, name=f"a-seed-{seed}") for seed in (1, 2)]
 UNCHANGED = Comparison("b", "2026-03-01", None, (JobComparison("bare", "unchanged", ""),))
 
 
-def test_exit_code_0_says_what_it_means(make_report, bare):
+def test_exit_code_0_has_a_meaning_in_words(make_report, bare):
     judged = make_report(TUTORIAL)
     some = make_report(TUTORIAL, BARE)
     on_mean = make_report(*RUNS)
@@ -92,7 +92,7 @@ def test_markdown_and_html_show_trained(bare, make_report, tmp_path):
     assert '<header class="verdict good">' in html_page(make_report(TUTORIAL), OutputPaths(tmp_path))
 
 
-def test_machines_are_told_too(bare, make_report):
+def test_junit_prometheus_and_json_mark_jobs_without_gates(bare, make_report):
     root = ET.fromstring(junit_xml(make_report(TUTORIAL, BARE)))
     told = {
         p.get("name"): p.get("value") for p in root.iter("property") if p.get("name") in ("status", "judged")

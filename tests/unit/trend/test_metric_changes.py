@@ -30,14 +30,14 @@ def test_of_two_steps_down_the_first_one_counts(nights):
     assert first_lasting_decline(series).run == 12
 
 
-def test_a_change_too_small_to_count_is_told_but_not_bad(nights):
+def test_a_change_too_small_to_count_is_listed_but_not_bad(nights):
     runs, series = read(nights(*accuracies(*[0.9500] * 12, *[0.9499] * 12)))
     assert [change.worse for change in changes(series[0])] == [None]
     assert first_lasting_decline(series) is None
     assert "changed, by less than counts from run 13 of 24 on" in next(change_sentences(series[0], runs))
 
 
-def test_a_slower_machine_is_told_but_is_no_bad_run(nights):
+def test_a_slower_machine_is_listed_but_is_no_bad_run(nights):
     speeds = [{"train_examples_per_second": s} for s in [1000.0] * 12 + [500.0] * 12]
     _, series = read(nights(*([a_job(timings=speed, sequence_accuracy=0.9)] for speed in speeds)))
     assert [each.metric for each in series] == ["sequence_accuracy", "train_examples_per_second"]
@@ -45,7 +45,7 @@ def test_a_slower_machine_is_told_but_is_no_bad_run(nights):
     assert first_lasting_decline(series) is None
 
 
-def test_a_last_run_out_of_the_band_is_told_before_it_can_be_a_change(nights):
+def test_a_last_run_outside_the_band_is_listed_before_it_can_be_a_change(nights):
     runs, (series,) = read(nights(*accuracies(*noisy(12, 0.95), 0.80)))
     (line,) = change_sentences(series, runs)
     assert line.startswith("tutorial: sequence accuracy of the last run, 80.00 %, is out of the band")

@@ -30,7 +30,7 @@ def test_a_place_without_a_report_is_an_error_that_names_it(tmp_path):
             read_runs([str(place)])
 
 
-def test_a_report_that_cannot_be_read_is_left_out_and_said(nights):
+def test_an_unreadable_report_is_skipped_with_a_reason(nights):
     root = nights(*accuracies(0.1, 0.2))
     (root / "night-01" / "report.json").write_text("{")
     runs, skipped = read_runs([str(root)])
