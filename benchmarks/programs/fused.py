@@ -16,7 +16,8 @@ import tensorflow as tf
 from benchmarks.programs import lesson as told
 from benchmarks.programs.lesson import Figures, Lesson
 from benchmarks.workload import read_job
-from job.inference.tokens import ModelFacts, Search, TrainedModel
+from job.inference.model_facts import ModelFacts, Search
+from job.inference.tokens import TrainedModel
 from job.models.kernels import choose_kernel
 from job.models.seq2seq import build_models, build_training_model
 from job.problems import build_problem

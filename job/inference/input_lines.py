@@ -1,7 +1,7 @@
-"""Lines for a model to read, as they arrive from a file, a pipe or a terminal.
+"""Read input lines from a file, a pipe or a terminal, in chunks.
 
-They are read as training data is (see `problems.text_lines`), in chunks: as many lines as are there, so that
-a program that writes a line and waits gets its answer, and no more than fit into memory.
+A chunk has the lines that are available, so that a program that writes one line and waits gets its answer,
+and is limited in size. Lines are decoded like training data (see `job/problems/text_lines.py`).
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from job.errors import InputError
 from job.problems.text_lines import BadLineError, decode_line
 
 MOST_LINES = 16_384
-"""Lines of a chunk: enough for whole batches of sources of every length."""
+"""Maximum number of lines of a chunk: enough for full batches of sources of every length."""
 
 MOST_BYTES = 4 << 20
-"""Bytes of a chunk, about: it ends with the line that reaches them."""
+"""Approximate maximum number of bytes of a chunk: the line that reaches it is the last."""
 
 LONGEST_LINE = 1 << 20
-"""Bytes of the longest line that is read."""
+"""Maximum number of bytes of a line."""
 
 PAUSE_SECONDS = 0.01
-"""If nothing arrives for so long, what has arrived is read; a program that writes a file writes on sooner."""
+"""A chunk ends if no input arrives for this time, in seconds."""
 
 BLOCK = 1 << 16
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Lines that follow each other, at least one.
+    """One or more consecutive lines.
 
     Args:
-        first: the number of the first of them in the input, from 1.
-        lines: their text, without line ends.
+        first: Number of the first line in the input, from 1.
+        lines: Text of the lines, without line ends.
     """
 
     first: int
@@ -51,11 +51,11 @@ class Chunk:
 
 @dataclass(frozen=True)
 class ByteSource:
-    """Where bytes come from.
+    """A source of bytes.
 
     Args:
-        read: returns the next bytes, waiting for one at least; nothing at the end.
-        ready: whether `read` would not have to wait for long.
+        read: Waits for input and returns the next bytes; empty at the end.
+        ready: Whether more input arrives within `PAUSE_SECONDS`.
     """
 
     read: Callable[[], bytes]
@@ -64,13 +64,13 @@ class ByteSource:
 
 @contextmanager
 def open_source(name: str) -> Iterator[ByteSource]:
-    """Open the input of that name for the block.
+    """Open an input for the duration of the block.
 
     Args:
-        name: a path, which is unpacked if it ends in `.gz`, or `-` for standard input.
+        name: A path, which is decompressed if it ends in `.gz`, or `-` for standard input.
 
     Raises:
-        OSError: it cannot be opened.
+        OSError: The input cannot be opened.
     """
     if name == "-":
         yield _standard_input()
@@ -87,7 +87,7 @@ def _standard_input() -> ByteSource:
     raw = getattr(stream, "raw", stream)
     try:
         raw.fileno()
-    except OSError:  # no file of the operating system's: a caller's own stream
+    except OSError:  # a stream object of the caller without a file descriptor
         return ByteSource(lambda: stream.read(BLOCK), lambda: True)
     return _waiting(raw)
 
@@ -99,7 +99,7 @@ def _waiting(file: IO[bytes]) -> ByteSource:
         return bool(select.select([file], [], [], seconds)[0])
 
     def read() -> bytes:
-        while (block := file.read(BLOCK)) is None:  # a reader before us asked for no waiting
+        while (block := file.read(BLOCK)) is None:  # the file was set to non-blocking mode
             ready(None)
         return block
 
@@ -107,7 +107,7 @@ def _waiting(file: IO[bytes]) -> ByteSource:
 
 
 def read_chunks(source: ByteSource, name: str) -> Iterator[Chunk]:
-    """Yield the lines of an input; those before a line that cannot be read are yielded before the error.
+    """Yield the lines of an input in chunks; the lines before an invalid one are yielded before its error.
 
     Args:
         source: of the bytes.
@@ -138,7 +138,7 @@ def read_chunks(source: ByteSource, name: str) -> Iterator[Chunk]:
 
 
 def _split(source: ByteSource, name: str) -> Iterator[bytes | InputError | None]:
-    """Yield each line, None where no more has arrived, and, as the last, why no more can be read."""
+    """Yield each line, None when no more input is available, and last the error if reading fails."""
     rest, number, at_start = b"", 1, True
     while True:
         try:

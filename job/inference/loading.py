@@ -1,4 +1,4 @@
-"""A saved model of any kind, as `predict` and `encode` use it: lines of text in, lines of text out."""
+"""Load a saved model of any kind: lines of text to predictions or contexts."""
 
 from __future__ import annotations
 
@@ -13,29 +13,30 @@ from job.inference.tokens import load_model
 
 
 class Usable(Protocol):
-    """What every trained model can do. `name` is the input's, for errors; a bad line is an `InputError`."""
+    """Interface of every trained model. `name` is the name of the input; a bad line raises `InputError`."""
 
     def predict_lines(
         self, lines: Iterable[str], name: str, n_best: int | None, first: int = 1
     ) -> Iterator[str]:
         """Yield a target for each source, in order; an empty line for an empty line.
 
-        With `n_best` yield so many lines for each source: its number, score and target, by tabs. `first` is
-        the number of the first of the lines. What precedes a bad line is yielded before its error.
+        With `n_best` yield at most that number of lines for each source: its number, score and target,
+        separated by tabs. `first` is the number of the first line. The results of the lines before an invalid
+        line are yielded before its error is raised.
         """
 
     def encode_lines(self, lines: Iterable[str], name: str, output: Path) -> int:
-        """Write the context of each source to a `.npz` file; return how many there were."""
+        """Write the context of each source to a `.npz` file; return the number of contexts."""
 
 
 _LOADERS: dict[str, Callable[[Path], Usable]] = {"tokens": load_model, "numbers": load_forecaster}
 
 
 def load(directory: Path) -> Usable:
-    """Load what a job saved in its `model/` directory (or the job's directory itself).
+    """Load a trained model from a model directory, or from a job directory that contains one.
 
     Raises:
-        ModelDirectoryError: it holds no trained model that this version can use.
+        ModelDirectoryError: The directory has no trained model that this version can use.
     """
     kind = str(read_record(directory).get("target_kind", "tokens"))
     if kind not in _LOADERS:

@@ -1,8 +1,8 @@
-"""Loading a `.keras` file that somebody else may have written: looked through before Keras builds anything.
+"""Load `.keras` files from untrusted sources: each file is checked before Keras builds anything.
 
 A model file is a zip of `config.json`, which names the classes to build, `metadata.json` and the weights.
-Only Keras's own layers, operations and initializers and this package's layers are built. What could run code
-of the file's choosing, read another file or fill the memory is refused, whatever Keras's own safe mode does.
+Only Keras's own layers, operations and initializers and this package's layers are allowed. A file that could
+run code, read another file or exhaust memory is rejected, independently of Keras's safe mode.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ import keras
 from job.storage.documents import open_regular, parse_json
 
 PARTS = ("config.json", "metadata.json", "model.weights.h5")
-"""What a model file holds; anything else is refused."""
+"""The members of a model file; a file with other members is rejected."""
 
 MAX_CONFIG_BYTES = 1 << 26
 """Largest size of `config.json` and `metadata.json`."""
 
 MAX_RATIO = 20
-"""How many times larger than packed a part may be. Keras packs nothing, and weights hardly shrink."""
+"""Maximum compression ratio of a member. Keras does not compress, and weights hardly compress."""
 
 OWN_PACKAGE = "seq2seq_job>"
-"""What the registered names of this package's layers begin with."""
+"""Prefix of the registered names of this package's layers."""
 
 _MODULES = (
     "keras.layers",
@@ -64,9 +64,9 @@ def load_model_file(path: Path) -> keras.Model:
     """Load a model, without its optimizer.
 
     Raises:
-        Exception: whatever Keras raises for a file that is damaged.
-        OSError: the file cannot be read.
-        ValueError: it is no model file, or one that is not built here.
+        Exception: The file is damaged; Keras raises exceptions of many types.
+        OSError: The file cannot be read.
+        ValueError: The file is not a model file, or contains a class that is not allowed.
     """
     check_model_file(path)
     model = keras.models.load_model(path, compile=False, safe_mode=True)
@@ -76,7 +76,7 @@ def load_model_file(path: Path) -> keras.Model:
 
 
 def check_model_file(path: Path) -> None:
-    """Check what a model file would build; arguments and errors as of `load_model_file`."""
+    """Check the size and the classes of a model file; arguments and errors: see `load_model_file`."""
     with open_regular(path) as file, zipfile.ZipFile(file) as archive:
         members = archive.infolist()
         names = sorted(member.filename for member in members)

@@ -1,5 +1,4 @@
-"""The two models that a trained model is used by: loading them, stepping through them, what they make of a
-source."""
+"""The inference encoder and decoder of a trained model: loading, initial states, and contexts."""
 
 from __future__ import annotations
 
@@ -32,7 +31,7 @@ Contexts = dict[str, NDArray[np.float32]]
 """The encoder's last states by name (`h1`, `c1`, `h2`, ...), each (n, H)."""
 
 Batches = Iterable[tuple[NDArray[Any], int]]
-"""Batches of sources, and how many rows of each count: the rest fills it up."""
+"""Batches of sources, each with its number of real rows; the other rows fill up the batch."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +42,10 @@ class ModelPair:
     decoder: keras.Model
 
     def begin(self, source: Any, width: int = 1) -> tuple[tuple[Any, ...], list[Any]]:
-        """Encode sources; return the decoder's first states, and what it attends to if it does.
+        """Encode sources; return the initial states of the decoder and its further inputs.
 
-        That is the same at every step, so it is no state; it is repeated for `width` rows a source, once.
+        With attention the further inputs are the encoder outputs (and the source); they are the same at every
+        step and are repeated once, for `width` rows of each source.
         """
         encoded = [tf.identity(x) for x in listed(self.encoder(source, training=False))]
         inputs = [i.name for i in self.decoder.inputs]
@@ -56,15 +56,15 @@ class ModelPair:
         return (*encoded, *fed), repeat_states(memory, width) if width > 1 else memory
 
     def check(self) -> None:
-        """Try out one step, so that models and vocabularies of different jobs are noticed as they are loaded.
+        """Decode one step, to detect models and vocabularies of different jobs when they are loaded.
 
         Raises:
-            Exception: they do not fit together.
+            Exception: The models and vocabularies do not fit together.
         """
         raise NotImplementedError
 
     def check_step(self, source: Any, symbol: Any, width: int) -> None:
-        """Encode a source, (1, S, ...), and take one step, whose output must have that width."""
+        """Encode a source, (1, S, ...), decode one step, and check that the output has the given width."""
         states, memory = self.begin(source)
         output, *rest = listed(self.decoder([symbol, *states, *memory], training=False))
         shapes = [state.shape for state in states], [state.shape for state in rest[: len(states)]]
@@ -91,12 +91,12 @@ class ModelPair:
 
 
 def joined(parts: Sequence[Contexts]) -> Contexts:
-    """Return the contexts of all sources of some parts; nothing where there are no parts."""
+    """Concatenate the contexts of several parts; without parts return an empty dict."""
     return {name: np.concatenate([part[name] for part in parts]) for name in (parts[0] if parts else ())}
 
 
 def in_chunks(items: Iterable[T], most: int, most_tokens: float = math.inf) -> Iterator[list[T]]:
-    """Yield at most so many sources at a time, in order, and all that precede an `InputError` before it.
+    """Yield chunks of sources, in order; the sources before an `InputError` are yielded before it is raised.
 
     Args:
         items: sources, as lists of tokens where `most_tokens` is given.
@@ -121,12 +121,12 @@ def in_chunks(items: Iterable[T], most: int, most_tokens: float = math.inf) -> I
 
 
 def listed(outputs: Any) -> list[Any]:
-    """Return what a Keras model gave as a list, also where it is one tensor."""
+    """Return the outputs of a Keras model as a list, even if it has only one."""
     return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
 
 
 def read_record(directory: Path) -> dict[str, Any]:
-    """Return the content of a model's `vocabulary.json`; arguments and errors as of `load_pair`."""
+    """Return the content of a model's `vocabulary.json`; arguments and errors: see `load_pair`."""
     with _explained(_inner(directory)) as inner, CheckedFiles(inner) as files:
         record = read_json(files.check("vocabulary.json"))
         if not isinstance(record, dict):
@@ -135,15 +135,15 @@ def read_record(directory: Path) -> dict[str, Any]:
 
 
 def load_pair(directory: Path, read: Callable[[dict[str, Any]], Any], build: Callable[..., Usable]) -> Usable:
-    """Load what a job saved: what `build` makes of the encoder, the decoder and what `vocabulary.json` says.
+    """Load a saved model from its encoder, its decoder and `vocabulary.json`.
 
     Args:
-        directory: the job's, or its `model/` directory.
-        read: of the content of `vocabulary.json`; may raise any exception.
-        build: of encoder, decoder and what was read; what it returns is tried out by its method `check`.
+        directory: Model directory, or the job directory that contains it.
+        read: Function that parses the content of `vocabulary.json`; may raise any exception.
+        build: Function that makes the model from the encoder, the decoder and the result of `read`.
 
     Raises:
-        ModelDirectoryError: a file is missing, cannot be read, or is not the one that the result tells of.
+        ModelDirectoryError: A file is missing, cannot be read, or does not match its recorded checksum.
     """
     record = read_record(directory)
     with _explained(_inner(directory)) as inner, CheckedFiles(inner) as files:
@@ -154,7 +154,7 @@ def load_pair(directory: Path, read: Callable[[dict[str, Any]], Any], build: Cal
         )
         model = build(encoder, decoder, facts)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Keras's on a source of one token
+            warnings.simplefilter("ignore")  # Keras warns about sources of one token
             model.check()
     return model
 
@@ -165,7 +165,7 @@ def _inner(directory: Path) -> Path:
 
 @contextmanager
 def _explained(directory: Path) -> Iterator[Path]:
-    """Say of whatever goes wrong that the directory holds no trained model."""
+    """Convert any exception in the block to a `ModelDirectoryError` that names the directory."""
     try:
         yield directory
     except ModelDirectoryError:

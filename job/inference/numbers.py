@@ -1,4 +1,4 @@
-"""A trained model of numbers at work: the evaluation walks forward over a series, `predict` reads lines."""
+"""Run a trained model of numbers: histories to forecasts."""
 
 from __future__ import annotations
 
@@ -28,8 +28,11 @@ from job.problems import csv_columns as columns
 from job.problems.windows import MAX_MODEL_VALUE, Floats, Series, Values
 
 ROWS = 256
-"""Windows forecast at once; a smaller batch is filled up. One shape means one trace, and the same arithmetic
-for a window whatever its neighbours are, so that `predict` gives the very numbers of the evaluation."""
+"""Number of windows in a batch; a smaller batch is filled up.
+
+Batches of one shape are compiled once, and the forecast of a window does not depend on the other windows, so
+`predict` returns exactly the forecasts of the evaluation.
+"""
 
 Forecast = Callable[[Values], Values]
 """History (n, S, F) float64 -> forecasts (n, T) float64, both in the data's own unit."""
@@ -37,7 +40,7 @@ Forecast = Callable[[Values], Values]
 
 @dataclass(frozen=True)
 class Forecaster(ModelPair):
-    """The two inference models, and how numbers enter and leave them."""
+    """A trained model of numbers: the two inference models and the scaling of the series."""
 
     series: Series
 
@@ -46,13 +49,13 @@ class Forecaster(ModelPair):
         return {"target_kind": "numbers", "series": self.series.to_json()}
 
     def check(self) -> None:
-        """Try out a source of zeros; see `ModelPair.check`."""
+        """Check one step with a source of zeros; see `ModelPair.check`."""
         _, steps, columns = self._signature.shape
         self.check_step(tf.zeros([1, steps, columns]), tf.zeros([1, 1, 1]), 1)
 
     @cached_property
     def forecast(self) -> Forecast:
-        """The function that forecasts."""
+        """The compiled function from histories to forecasts."""
         compiled = tf.function(self._rollout, [self._signature], autograph=False)
 
         def forecast(history: Values) -> Values:
@@ -119,18 +122,18 @@ class Forecaster(ModelPair):
         return len(ids)
 
     def _stacked(self, histories: Iterable[Values | None]) -> Values:
-        """Return those that are there as one array, (n, S, F)."""
+        """Return the histories that are not None as one array, (n, S, F)."""
         shape = (-1, self.series.source_length, len(self.series.columns))
         return np.array([history for history in histories if history is not None]).reshape(shape)
 
 
 def load_forecaster(directory: Path) -> Forecaster:
-    """Load what a job saved; arguments and errors as of `job.inference.loading.load`."""
+    """Load a model of numbers; arguments and errors: see `job.inference.loading.load`."""
     return load_pair(directory, lambda record: Series.from_json(record["series"]), Forecaster)
 
 
 def _batches(sources: Floats) -> Iterator[tuple[Floats, int]]:
-    """Yield `ROWS` sources at a time, and how many of them are real: the last batch repeats its first row."""
+    """Yield batches of `ROWS` sources with their numbers of real rows; the last repeats its first row."""
     for first in range(0, len(sources), ROWS):
         part = sources[first : first + ROWS]
         yield np.concatenate([part, np.repeat(part[:1], ROWS - len(part), axis=0)]), len(part)

@@ -13,8 +13,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from job.inference.model_facts import ModelFacts, Search
 from job.inference.numbers import Forecaster
-from job.inference.tokens import ModelFacts, Search, TrainedModel
+from job.inference.tokens import TrainedModel
 from job.models.recurrent import Kernel
 from job.models.seq2seq import Models, build_models, build_training_model
 from job.problems.base import Problem, TokenProblem, widths

@@ -8,7 +8,9 @@ import pytest
 
 from job.inference import length_batches
 from job.inference.length_batches import ROWS, TOKENS, VALUES, flat_rows, group_by_width, plan_batches
-from job.inference.tokens import LONGEST_SOURCE, ModelFacts, TrainedModel, predict_best
+from job.inference.model_facts import ModelFacts
+from job.inference.source_lines import LONGEST_SOURCE
+from job.inference.tokens import TrainedModel, predict_best
 from job.models.seq2seq import build_models
 from job.problems.vocabulary import Vocabulary, pad
 from job.spec.model_section import ModelSpec

@@ -15,16 +15,9 @@ from oracle.seq2seq import EncoderDecoder
 from job.errors import InputError, ModelDirectoryError
 from job.inference import length_batches
 from job.inference import tokens as inference
-from job.inference.tokens import (
-    ModelFacts,
-    Search,
-    TrainedModel,
-    encode,
-    load_model,
-    predict,
-    predict_best,
-    read_sources,
-)
+from job.inference.model_facts import ModelFacts, Search
+from job.inference.source_lines import read_sources
+from job.inference.tokens import TrainedModel, encode, load_model, predict, predict_best
 from job.models.seq2seq import build_models
 from job.problems.normalization import TextNormalization
 from job.problems.vocabulary import Vocabulary, pad
