@@ -23,7 +23,7 @@ from job.models.seq2seq import build_models, build_training_model
 from job.problems import build_problem
 from job.problems.base import Examples, TokenProblem
 from job.process import environment
-from job.results.records import Progress
+from job.results.job_result import Progress
 from job.training.compiled_loop import compile_loop
 from job.training.fit import fit
 

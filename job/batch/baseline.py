@@ -16,7 +16,9 @@ from job.gating.comparison import Candidate, compare
 from job.gating.plan_file import PlanEntry, read_entries
 from job.gating.recorded_batch import RecordedBatch, check_files, read_recorded
 from job.gating.seed_summaries import seed_families, summarize_seeds
-from job.results.records import Comparison, JobResult, Verdict
+from job.results.batch_report import Verdict
+from job.results.comparison_records import Comparison
+from job.results.job_result import JobResult
 from job.spec.gate_section import GateSpec
 from job.storage.artifacts import OutputPaths
 

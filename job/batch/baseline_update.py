@@ -15,7 +15,8 @@ from job.errors import DamagedResultError, OutputError
 from job.gating import batch_verdict
 from job.gating.recorded_batch import output_directory_of, read_recorded
 from job.reports.report_files import build_report, write_reports
-from job.results.records import JobResult, Report
+from job.results.batch_report import Report
+from job.results.job_result import JobResult
 from job.storage import artifacts
 from job.storage.artifacts import OutputPaths, prepare_output, refuse_links
 from job.storage.documents import read_regular, why

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import yaml
 
 from job.results.checksums import MISSING, damages
-from job.results.records import Artifact, JobResult
+from job.results.job_result import Artifact, JobResult
 from job.storage.artifacts import JobPaths, write_text
 
 _PICTURES = ("curves.svg", "accuracy.svg", "attention.svg", "contexts.svg")

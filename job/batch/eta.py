@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from job.results.records import JobResult, Progress
+from job.results.job_result import JobResult, Progress
 
 
 @dataclass

@@ -12,7 +12,7 @@ from job.batch.judging import judge_by_plan
 from job.batch.resume import read_recorded_result
 from job.errors import DamagedResultError, OutputError
 from job.gating.plan_file import PlanEntry, read_entries
-from job.results.records import JobResult
+from job.results.job_result import JobResult
 from job.storage import artifacts
 from job.storage.artifacts import OutputPaths
 from job.storage.documents import why

@@ -12,7 +12,7 @@ from job.gating import gates
 from job.process import environment
 from job.process.stopping import Request
 from job.results.job_files import list_files
-from job.results.records import FINISHED, Failure, JobResult, Progress, Status
+from job.results.job_result import FINISHED, Failure, JobResult, Progress, Status
 from job.results.trained_job import TrainedJob
 from job.running.task import Task
 from job.storage import artifacts

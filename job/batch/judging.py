@@ -8,7 +8,7 @@ from dataclasses import replace
 from job.gating import gates
 from job.gating.gates import recorded_gate
 from job.gating.plan_file import PlanEntry
-from job.results.records import JobResult
+from job.results.job_result import JobResult
 from job.spec.gate_section import GateSpec
 from job.spec.seed_expansion import base_name
 

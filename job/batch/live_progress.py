@@ -15,7 +15,8 @@ from rich.text import Text
 from job.batch.eta import BatchEta
 from job.batch.progress import Log, duration
 from job.reports.escaping import terminal
-from job.results.records import Failure, JobResult, Progress, Report
+from job.results.batch_report import Report
+from job.results.job_result import Failure, JobResult, Progress
 
 WIDE = 110
 """From this number of columns on a terminal has room for bars beside the numbers."""

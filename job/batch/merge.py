@@ -20,7 +20,9 @@ from job.gating.merged_comparisons import merge_comparisons
 from job.gating.plan_file import PlanEntry, write_entries
 from job.gating.seed_summaries import seed_families, summarize_seeds
 from job.reports.report_files import build_report, write_reports
-from job.results.records import Comparison, JobResult, Report
+from job.results.batch_report import Report
+from job.results.comparison_records import Comparison
+from job.results.job_result import JobResult
 from job.storage.artifacts import JobPaths, OutputPaths, prepare_output, refuse_links
 from job.storage.documents import read_regular
 

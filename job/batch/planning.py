@@ -8,7 +8,7 @@ from pathlib import Path
 
 from job.batch.resume import State, find_previous
 from job.gating.plan_file import PlanEntry, read_entries, write_entries
-from job.results.records import JobResult
+from job.results.job_result import JobResult
 from job.spec.file_locations import Checksums, PlannedData
 from job.spec.fingerprints import fingerprint, planned_data, problem_fingerprint
 from job.spec.schema import JobSpec, Spec

@@ -13,7 +13,8 @@ from job.batch.eta import BatchEta
 from job.reports.content import headline, leading_metrics, metric_value, outcome_words
 from job.reports.escaping import json_document, terminal
 from job.reports.formatting import plain
-from job.results.records import Failure, JobResult, Progress, Report, SetAside
+from job.results.batch_report import Report, SetAside
+from job.results.job_result import Failure, JobResult, Progress
 
 LINE_SECONDS = 30.0
 """Interval of the lines that tell the progress of the batch and of each running job."""

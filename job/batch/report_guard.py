@@ -52,7 +52,7 @@ class ReportGuard:
 
     def start(self) -> None:
         """Note that the plan is written, and remove the reports of an earlier run that did not start."""
-        from job.results.records import Report
+        from job.results.batch_report import Report
         from job.storage.artifacts import OutputPaths
 
         self.planned = True
@@ -93,7 +93,7 @@ class ReportGuard:
         self, output: OutputPaths, exit_code: int, reasons: Sequence[str], unstarted: Sequence[str]
     ) -> None:
         from job.reports.report_files import build_report, write_reports
-        from job.results.records import Verdict
+        from job.results.batch_report import Verdict
 
         report = build_report(
             [],

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from job.batch.derived_files import result_damage
+from job.results.batch_report import SetAside
 from job.results.checksums import MISSING
-from job.results.records import JobResult, SetAside
+from job.results.job_result import JobResult
 from job.storage import artifacts
 from job.storage.artifacts import JobPaths, OutputPaths
 from job.storage.documents import read_regular, why

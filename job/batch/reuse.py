@@ -11,7 +11,8 @@ from job.batch.planning import PlannedJob
 from job.batch.progress import Log
 from job.batch.resume import make_room
 from job.gating import gates
-from job.results.records import JobResult, SetAside
+from job.results.batch_report import SetAside
+from job.results.job_result import JobResult
 from job.storage import artifacts
 from job.storage.artifacts import OutputPaths
 

@@ -14,7 +14,7 @@ from job.batch.train_jobs import train_jobs
 from job.gating import batch_verdict
 from job.gating.seed_summaries import seed_families, summarize_seeds
 from job.reports.report_files import build_report, write_reports
-from job.results.records import Report
+from job.results.batch_report import Report
 from job.storage.artifacts import OutputPaths, refuse_links
 
 

@@ -11,7 +11,7 @@ from job.batch.planning import PlannedJob
 from job.batch.progress import Log
 from job.process import environment
 from job.process.stopping import Request
-from job.results.records import JobResult
+from job.results.job_result import JobResult
 from job.running.task import Task
 from job.workers.limits import thread_count
 from job.workers.pool import worker_pool

@@ -11,7 +11,7 @@ import typer
 from job.cli.terminal_output import print_line
 
 if TYPE_CHECKING:
-    from job.results.records import Report
+    from job.results.batch_report import Report
     from job.storage.artifacts import OutputPaths
 
 

@@ -15,7 +15,7 @@ from job.cli.finished_batch import report_to_github, update_if_successful
 from job.cli.run_options import RunOptions
 from job.cli.terminal_output import open_console, print_line
 from job.reports.terminal import print_summary
-from job.results.records import Report
+from job.results.batch_report import Report
 from job.storage.artifacts import OutputPaths, prepare_output
 
 

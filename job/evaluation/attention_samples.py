@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from job.problems.base import Examples, Ids, TokenProblem
 from job.problems.vocabulary import PAD, Vocabulary
-from job.results.records import Prediction
+from job.results.predictions import Prediction
 
 Attention = Callable[[Ids, Ids], NDArray[np.float32]]
 """Sources (n, S) and predicted ids (n, T) -> attention weights, (n, T, S)."""

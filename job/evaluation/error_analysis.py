@@ -9,7 +9,7 @@ from typing import Any
 
 from rapidfuzz.distance import Levenshtein
 
-from job.results.records import UNKNOWN_CHARACTER, Prediction
+from job.results.predictions import UNKNOWN_CHARACTER, Prediction
 
 MAX_CONFUSIONS = 20
 """Number of confusions listed, most frequent first."""

@@ -11,7 +11,7 @@ from job.evaluation.scores import mae, rmse
 from job.inference.numbers import Forecaster
 from job.problems.base import Windows
 from job.problems.windows import Series, Values
-from job.results.records import Prediction
+from job.results.predictions import Prediction
 
 
 def persistence(history: Values, length: int) -> Values:

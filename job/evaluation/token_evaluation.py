@@ -17,7 +17,7 @@ from job.evaluation.timed_decoding import Decode, decode_timed
 from job.evaluation.token_counts import token_facts
 from job.evaluation.token_predictions import token_predictions
 from job.problems.base import Examples, Ids, TokenProblem
-from job.results.records import Prediction
+from job.results.predictions import Prediction
 
 NOT_MEASURED = {
     "unseen_sequence_accuracy": "every test source occurs in the training data",

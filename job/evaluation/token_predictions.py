@@ -9,7 +9,7 @@ from job.evaluation.scores import edit_distances
 from job.evaluation.token_counts import splits_at_separator
 from job.problems.base import Examples, Ids, TokenProblem
 from job.problems.vocabulary import Vocabulary
-from job.results.records import Prediction
+from job.results.predictions import Prediction
 
 
 def token_predictions(problem: TokenProblem, test: Examples, predicted: Ids) -> tuple[Prediction, ...]:

@@ -18,14 +18,9 @@ from job.errors import (
 )
 from job.metrics import leading_metric
 from job.process.stopping import Request
-from job.results.records import (
-    FINISHED,
-    Comparison,
-    JobComparison,
-    JobResult,
-    SeedsSummary,
-    Verdict,
-)
+from job.results.batch_report import SeedsSummary, Verdict
+from job.results.comparison_records import Comparison, JobComparison
+from job.results.job_result import FINISHED, JobResult
 
 PRECEDENCE = (SIGTERM_EXIT, SIGINT_EXIT, SIGHUP_EXIT, BAD_USAGE, FAILED, BAD_BASELINE, GATE_FAILED)
 """Exit codes other than 0, most urgent first: if several apply, the batch ends with the first of them."""

@@ -10,7 +10,7 @@ from typing import Any
 from job.errors import BaselineError
 from job.gating.invalid_results import baseline_flaw
 from job.gating.recorded_batch import RecordedBatch, read_predictions
-from job.results.records import JobResult
+from job.results.job_result import JobResult
 from job.spec.fingerprints import EXTENT_KEYS
 
 NO_EXAMPLES = (

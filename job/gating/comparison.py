@@ -22,7 +22,8 @@ from job.gating.metric_tests import (
 from job.gating.paired_examples import Pair, flipped_examples, pair_examples
 from job.gating.recorded_batch import RecordedBatch, read_predictions
 from job.gating.speed_comparison import compare_speeds, environment_difference
-from job.results.records import Comparison, JobComparison, JobResult
+from job.results.comparison_records import Comparison, JobComparison
+from job.results.job_result import JobResult
 from job.spec.gate_section import GateSpec
 from job.storage.artifacts import OutputPaths
 

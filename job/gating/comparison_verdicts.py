@@ -11,7 +11,7 @@ from job.gating.confidence_intervals import round_up
 from job.gating.detectable_loss import jobs_with_detectable_loss, too_few_examples
 from job.gating.significance_tests import holm
 from job.metrics import METRICS
-from job.results.records import Change, JobComparison, MetricComparison
+from job.results.comparison_records import Change, JobComparison, MetricComparison
 
 
 def judge_together(jobs: Sequence[JobComparison]) -> tuple[JobComparison, ...]:

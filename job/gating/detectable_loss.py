@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from job.gating.bootstrap import bootstrap_minimum
 from job.gating.confidence_intervals import round_up
 from job.gating.significance_tests import fisher_total_loss, sign_test_minimum
-from job.results.records import JobComparison, MetricComparison
+from job.results.comparison_records import JobComparison, MetricComparison
 
 _MAX_EXAMPLES = 1_000_000
 """Largest number of examples that `_examples_needed` tries."""

@@ -10,7 +10,7 @@ from job.errors import OutputError
 from job.gating.confidence_intervals import examples_needed, round_up, within_sampling_error
 from job.metrics import METRICS, gate_key
 from job.results.data_facts import DataFacts
-from job.results.records import FINISHED, GateOutcome, JobResult, Status
+from job.results.job_result import FINISHED, GateOutcome, JobResult, Status
 from job.results.trained_job import TrainedJob
 from job.spec.gate_section import GateSpec
 

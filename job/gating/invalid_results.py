@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from job.results.records import JobResult, Prediction
+from job.results.job_result import JobResult
+from job.results.predictions import Prediction
 
 LEADING = ("sequence_accuracy", "rmse")
 """Metrics one of which every finished job has."""

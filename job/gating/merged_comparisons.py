@@ -10,7 +10,7 @@ from job.gating.comparison_verdicts import judge_together
 from job.gating.metric_tests import min_effect
 from job.gating.speed_comparison import apply_factor
 from job.metrics import METRICS
-from job.results.records import Comparison, JobComparison
+from job.results.comparison_records import Comparison, JobComparison
 from job.spec.gate_section import GateSpec
 
 

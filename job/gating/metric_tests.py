@@ -14,7 +14,9 @@ from job.gating.bootstrap import root_mean_square, score_of_counts, total_per_un
 from job.gating.paired_examples import Pair
 from job.gating.significance_tests import SignificanceResult, mcnemar, two_proportions
 from job.metrics import METRICS
-from job.results.records import JobResult, MetricComparison, Prediction
+from job.results.comparison_records import MetricComparison
+from job.results.job_result import JobResult
+from job.results.predictions import Prediction
 from job.spec.gate_section import GateSpec
 from job.spec.problem_sections import recorded_separator
 

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from job.results.records import FlippedExample, Prediction
+from job.results.comparison_records import FlippedExample
+from job.results.predictions import Prediction
 
 Pair = tuple[Prediction, Prediction]
 """Predictions for one example: of the baseline and of the candidate."""

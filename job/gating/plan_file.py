@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from job.results.records import SCHEMA_VERSION, validated
+from job.results.reading import SCHEMA_VERSION, validated
 from job.results.sections import JobName
 from job.spec.gate_section import GateSpec
 from job.storage import artifacts

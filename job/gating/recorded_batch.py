@@ -9,8 +9,10 @@ from functools import cached_property
 from pathlib import Path
 
 from job.errors import BaselineError
+from job.results.batch_report import Report
 from job.results.checksums import damages
-from job.results.records import JobResult, Prediction, Report
+from job.results.job_result import JobResult
+from job.results.predictions import Prediction
 from job.storage.artifacts import OutputPaths
 from job.storage.documents import read_regular, why
 from job.storage.staged_update import places_of_job, read_current

@@ -9,7 +9,8 @@ from job.gating import gates
 from job.gating.confidence_intervals import MAX_SEEDS, MeanInterval, mean_interval, seeds_needed
 from job.gating.plan_file import PlanEntry
 from job.metrics import METRICS
-from job.results.records import GateOutcome, JobResult, MetricOverSeeds, SeedsSummary
+from job.results.batch_report import MetricOverSeeds, SeedsSummary
+from job.results.job_result import GateOutcome, JobResult
 from job.spec.gate_section import GateSpec
 from job.spec.seed_expansion import run_name
 

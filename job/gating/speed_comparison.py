@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from job.results.records import JobResult, SpeedComparison
+from job.results.comparison_records import SpeedComparison
+from job.results.job_result import JobResult
 
 SPEEDS = ("train_examples_per_second", "decoded_sequences_per_second")
 """Timings that are compared."""

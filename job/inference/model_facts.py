@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from job.errors import no_implementation
 from job.problems.vocabulary import Vocabulary
-from job.results.records import validated
+from job.results.reading import validated
 from job.spec.evaluation_section import Decoder, EvaluationSpec
 
 MAX_LENGTH = 100_000

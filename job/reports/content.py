@@ -22,17 +22,9 @@ from job.errors import (
 )
 from job.metrics import DATA_UNIT, METRICS, gate_key
 from job.reports.formatting import duration, exact_quantity, plain, quantity, unit_of
-from job.results.records import (
-    FINISHED,
-    Comparison,
-    GateOutcome,
-    JobComparison,
-    JobResult,
-    MetricComparison,
-    MetricOverSeeds,
-    Report,
-    SeedsSummary,
-)
+from job.results.batch_report import MetricOverSeeds, Report, SeedsSummary
+from job.results.comparison_records import Comparison, JobComparison, MetricComparison
+from job.results.job_result import FINISHED, GateOutcome, JobResult
 
 _EXIT_CODES = {
     OK: "every job trained and passed its gates",

@@ -12,7 +12,7 @@ from pathlib import Path
 from job.reports.content import headline
 from job.reports.escaping import github_message, github_property
 from job.reports.markdown import MAX_BYTES, markdown
-from job.results.records import Report
+from job.results.batch_report import Report
 
 MAX_ANNOTATIONS = 10
 """Number of errors that GitHub shows per step."""

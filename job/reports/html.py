@@ -35,7 +35,8 @@ from job.reports.job_content import (
     other_data,
     setting,
 )
-from job.results.records import GateOutcome, JobResult, Report
+from job.results.batch_report import Report
+from job.results.job_result import GateOutcome, JobResult
 from job.storage.artifacts import OutputPaths
 
 MAX_PICTURE_BYTES = 16 * 2**20

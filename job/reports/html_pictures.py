@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
 
-from job.results.records import JobResult
+from job.results.job_result import JobResult
 from job.storage.documents import read_regular
 
 SPARKLINE_WIDTH, SPARKLINE_HEIGHT = 100, 24

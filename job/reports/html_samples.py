@@ -10,7 +10,8 @@ from typing import Any
 from rapidfuzz.distance import Levenshtein
 
 from job.reports.escaping import shortened
-from job.results.records import UNKNOWN_CHARACTER, FlippedExample, Prediction
+from job.results.comparison_records import FlippedExample
+from job.results.predictions import UNKNOWN_CHARACTER, Prediction
 
 Part = tuple[str, bool]
 """A stretch of a text, and whether it differs from the other text."""

@@ -10,7 +10,7 @@ from typing import Any
 from job.reports.content import metric_names
 from job.reports.formatting import percent, plain, ranges, span
 from job.results.data_facts import DataFacts, TokenCounts
-from job.results.records import GateOutcome, JobResult
+from job.results.job_result import GateOutcome, JobResult
 
 _MAX_GROUPS = 12
 """Positions or lengths side by side; if there are more, they are grouped into ranges."""

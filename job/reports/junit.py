@@ -23,7 +23,9 @@ from job.reports.content import (
 )
 from job.reports.escaping import xml
 from job.reports.formatting import plain, quantity
-from job.results.records import Failure, GateOutcome, JobComparison, JobResult, Report, SeedsSummary
+from job.results.batch_report import Report, SeedsSummary
+from job.results.comparison_records import JobComparison
+from job.results.job_result import Failure, GateOutcome, JobResult
 
 DOCUMENT = "seq2seq-job"
 JOBS, GATES, BASELINE = (f"{DOCUMENT}.{part}" for part in ("jobs", "gates", "baseline"))

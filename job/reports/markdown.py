@@ -23,7 +23,9 @@ from job.reports.escaping import code, prose
 from job.reports.formatting import plain
 from job.reports.markdown_sections import brief_section, section
 from job.reports.tables import markdown_table
-from job.results.records import Comparison, JobResult, Report
+from job.results.batch_report import Report
+from job.results.comparison_records import Comparison
+from job.results.job_result import JobResult
 
 MAX_BYTES = 1_000_000
 """GitHub accepts a step summary of up to 1 MiB, and shows nothing of a larger one."""

@@ -20,7 +20,8 @@ from job.reports.job_content import (
     setting,
 )
 from job.reports.tables import markdown_table
-from job.results.records import Failure, JobResult, Prediction
+from job.results.job_result import Failure, JobResult
+from job.results.predictions import Prediction
 
 _MAX_CONFUSIONS = 10
 

@@ -18,7 +18,7 @@ from matplotlib.ticker import MaxNLocator
 from job.reports.attention_plot import attention_svg
 from job.reports.formatting import percent, plain, ranges, span
 from job.reports.svg import svg
-from job.results.records import JobResult
+from job.results.job_result import JobResult
 from job.storage.artifacts import JobPaths, write_text
 
 _LOSS = ("loss", "val_loss")

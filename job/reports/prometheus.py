@@ -11,7 +11,8 @@ from datetime import datetime
 
 from job.reports.content import judged_jobs
 from job.reports.escaping import prometheus_label
-from job.results.records import STATUSES, JobResult, Report
+from job.results.batch_report import Report
+from job.results.job_result import STATUSES, JobResult
 
 PREFIX = "seq2seq_job_"
 

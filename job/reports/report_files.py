@@ -9,7 +9,9 @@ from datetime import datetime, timezone
 from job.reports.junit import junit_xml
 from job.reports.markdown import markdown
 from job.reports.prometheus import metrics_text
-from job.results.records import STATUSES, Comparison, JobResult, Report, SeedsSummary, SetAside, Verdict
+from job.results.batch_report import Report, SeedsSummary, SetAside, Verdict
+from job.results.comparison_records import Comparison
+from job.results.job_result import STATUSES, JobResult
 from job.storage.artifacts import OutputPaths, write_bytes, write_text
 
 

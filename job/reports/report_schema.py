@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from job.results.records import SCHEMA_VERSION, Report
+from job.results.batch_report import Report
+from job.results.reading import SCHEMA_VERSION
 from job.spec.spec_file import DIALECT, Schema, WithoutTitles
 
 _ARGUMENT = re.compile(r"^ {4}(\w+(?:, \w+)*): (.*?)(?=^ {4}\w|\Z)", re.MULTILINE | re.DOTALL)

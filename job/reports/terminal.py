@@ -21,7 +21,9 @@ from job.reports.content import (
 from job.reports.escaping import terminal
 from job.reports.formatting import plain
 from job.reports.tables import Cell, Column, print_table
-from job.results.records import Comparison, JobResult, Report
+from job.results.batch_report import Report
+from job.results.comparison_records import Comparison
+from job.results.job_result import JobResult
 
 _OUTLOOK_STYLES = {"good": "bold green", "plain": "bold", "bad": "bold red"}
 _STATUS_STYLES = {

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from job.errors import ModelDirectoryError
-from job.results.records import Artifact, JobResult
+from job.results.job_result import Artifact, JobResult
 from job.storage.documents import read_regular, why
 from job.storage.file_names import short_fingerprint
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from job.results.checksums import sha256_of
-from job.results.records import Artifact
+from job.results.job_result import Artifact
 from job.storage.artifacts import JobPaths
 from job.storage.moving import TEMPORARY
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from job.results.data_facts import DataFacts
-from job.results.records import Prediction
+from job.results.predictions import Prediction
 
 
 @dataclass(frozen=True, kw_only=True)

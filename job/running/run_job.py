@@ -7,7 +7,7 @@ from collections.abc import Callable
 from job.models.kernels import choose_kernel
 from job.problems import build_problem
 from job.process.stopping import Stop
-from job.results.records import Progress
+from job.results.job_result import Progress
 from job.results.trained_job import TrainedJob
 from job.running.evaluators import evaluator_for
 from job.running.history_files import write_history

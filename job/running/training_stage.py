@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from job.problems.base import Examples, Problem, Windows
 from job.process.stopping import Stop
-from job.results.records import Progress
+from job.results.job_result import Progress
 from job.running.model_cache import CompiledModel
 from job.running.task import Task
 from job.training.checkpoints import Checkpoints

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from job.errors import NonFiniteError
 from job.problems.base import Examples, Problem, Windows
 from job.process.stopping import Stop
-from job.results.records import Progress
+from job.results.job_result import Progress
 from job.spec.training_section import TrainingSpec
 from job.training.batch_groups import Batch, CallLimits, batch_groups
 from job.training.checkpoints import Checkpoints

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from job.process.stopping import Stop, Stopped
-from job.results.records import validated
+from job.results.reading import validated
 from job.results.sections import Count
 from job.training.checkpoints import Checkpoint, Checkpoints
 from job.training.history import HistoryRow

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from job.results.records import Progress
+from job.results.job_result import Progress
 from job.training.history import HistoryRow, mean_statistics
 
 ROWS_PER_EPOCH = 20

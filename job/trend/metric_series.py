@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from job.metrics import METRICS
-from job.results.records import JobResult, Report
+from job.results.batch_report import Report
+from job.results.job_result import JobResult
 from job.trend.change_points import ALPHA, Level, find_levels
 from job.trend.runs import Run
 

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from job.errors import InputError
-from job.results.records import Report
+from job.results.batch_report import Report
 from job.storage.documents import read_regular, why
 from job.storage.staged_update import STAGED
 

@@ -16,7 +16,8 @@ from typing import Literal
 from job.errors import GATE_FAILED, OK, SIGHUP_EXIT, SIGINT_EXIT, SIGTERM_EXIT
 from job.gating.batch_verdict import decide
 from job.reports.formatting import plain
-from job.results.records import JobResult, Report
+from job.results.batch_report import Report
+from job.results.job_result import JobResult
 from job.trend.metric_changes import Change, first_lasting_decline, suspected_changes
 from job.trend.metric_series import Series
 from job.trend.runs import Run, SkippedReport

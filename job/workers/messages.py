@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from job.results.records import Failure, Progress
+from job.results.job_result import Failure, Progress
 from job.results.trained_job import TrainedJob
 
 

@@ -21,7 +21,7 @@ from job.process.import_path import worker_command, worker_variables
 from job.workers.limits import device_variables
 
 if TYPE_CHECKING:
-    from job.results.records import Progress
+    from job.results.job_result import Progress
     from job.running.task import Task
 
 VARIABLES = {

@@ -20,7 +20,7 @@ from typing import Protocol
 
 from job.errors import DependencyError
 from job.process.stopping import Stop
-from job.results.records import QUOTED, Failure, JobResult, Progress
+from job.results.job_result import QUOTED, Failure, JobResult, Progress
 from job.results.trained_job import TrainedJob
 from job.running.task import Task
 from job.workers.limits import MAX_RESIDENT_BYTES

@@ -22,7 +22,7 @@ from job.errors import DataError, DataErrors, DependencyError, JobError
 from job.process import environment
 from job.process.standard_streams import secure_streams
 from job.process.stopping import Stop, Stopped
-from job.results.records import Failure
+from job.results.job_result import Failure
 from job.results.trained_job import TrainedJob
 from job.running.task import Task
 from job.workers.messages import Advanced, Broken, Failed, Finished, Interrupted, Ready

@@ -16,18 +16,9 @@ from PIL import Image
 
 from job.gating.batch_verdict import decide
 from job.reports.html import html_page
-from job.results.records import (
-    Comparison,
-    Failure,
-    FlippedExample,
-    GateOutcome,
-    JobComparison,
-    JobResult,
-    MetricComparison,
-    MetricOverSeeds,
-    Report,
-    SeedsSummary,
-)
+from job.results.batch_report import MetricOverSeeds, Report, SeedsSummary
+from job.results.comparison_records import Comparison, FlippedExample, JobComparison, MetricComparison
+from job.results.job_result import Failure, GateOutcome, JobResult
 from job.storage.artifacts import OutputPaths
 from job.trend.metric_series import all_series
 from job.trend.runs import Run

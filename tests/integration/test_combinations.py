@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import job
-from job.results.records import Prediction
+from job.results.predictions import Prediction
 from job.running.task import Task
 from job.spec.evaluation_section import EvaluationSpec
 from job.spec.model_section import ModelSpec

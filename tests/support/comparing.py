@@ -7,7 +7,7 @@ from job.batch.baseline import compare_recorded
 from job.gating.batch_verdict import comparison_findings, conclude
 from job.gating.metric_tests import metric_comparison
 from job.gating.significance_tests import mcnemar
-from job.results.records import JobComparison
+from job.results.comparison_records import JobComparison
 from job.spec.gate_section import GateSpec
 
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timezone
 
-from job.results.records import JobResult
+from job.results.job_result import JobResult
 from job.trend.metric_series import all_series
 from job.trend.runs import read_runs
 

@@ -7,7 +7,8 @@ from datetime import datetime, timezone
 from job.gating import batch_verdict
 from job.reports.report_files import build_report, write_reports
 from job.results.data_facts import DataFacts
-from job.results.records import Artifact, JobResult, Prediction
+from job.results.job_result import Artifact, JobResult
+from job.results.predictions import Prediction
 from job.storage.artifacts import prepare_output
 
 MACHINE = {

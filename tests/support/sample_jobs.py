@@ -1,7 +1,7 @@
 """Jobs and results of them, as short as they can be written."""
 
 from job.results.data_facts import DataFacts
-from job.results.records import JobResult
+from job.results.job_result import JobResult
 from job.results.trained_job import TrainedJob
 from job.spec.problem_sections import CopySpec
 from job.spec.schema import JobSpec

@@ -1,7 +1,8 @@
 """Results of one job of every kind."""
 
 from job.results.data_facts import DataFacts
-from job.results.records import Artifact, Failure, GateOutcome, JobResult, Prediction
+from job.results.job_result import Artifact, Failure, GateOutcome, JobResult
+from job.results.predictions import Prediction
 
 TUTORIAL = JobResult(
     name="tutorial",

@@ -13,7 +13,7 @@ from sample_jobs import trained_job
 
 from job.errors import DataError, DataErrors, DependencyError, NonFiniteError
 from job.process import environment
-from job.results.records import Progress
+from job.results.job_result import Progress
 
 HELD = []
 

@@ -21,9 +21,10 @@ from job.cli import app as cli
 from job.errors import BAD_BASELINE, BAD_USAGE, FAILED
 from job.gating import batch_verdict
 from job.reports.report_files import build_report, write_reports
+from job.results.batch_report import Report
 from job.results.data_facts import DataFacts
 from job.results.job_files import list_files
-from job.results.records import JobResult, Report
+from job.results.job_result import JobResult
 from job.spec.schema import Spec
 from job.storage.artifacts import OutputPaths
 

@@ -15,7 +15,7 @@ from job.batch.resume import find_previous, make_room
 from job.batch.run_batch import run_batch
 from job.reports.plots import write_plots
 from job.results.job_files import list_files
-from job.results.records import Prediction
+from job.results.predictions import Prediction
 from job.spec.problem_sections import CopySpec
 from job.spec.schema import JobSpec, Spec
 

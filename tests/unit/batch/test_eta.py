@@ -2,7 +2,7 @@ import pytest
 from sample_jobs import job_result
 
 from job.batch.eta import BatchEta
-from job.results.records import Progress
+from job.results.job_result import Progress
 
 
 def step(number, of=100):

@@ -9,7 +9,7 @@ from rich.console import Console
 from sample_jobs import job_result
 
 from job.batch.live_progress import LiveLog
-from job.results.records import Failure, Progress
+from job.results.job_result import Failure, Progress
 
 STEP = Progress(step=50, steps=1000, loss=1.23456, token_accuracy=0.5, examples_per_second=12345.6)
 

@@ -16,7 +16,8 @@ from job.batch.planning import write_fingerprints
 from job.errors import BAD_USAGE, OutputError
 from job.gating import batch_verdict
 from job.reports.report_files import build_report, write_reports
-from job.results.records import GateOutcome, Report
+from job.results.batch_report import Report
+from job.results.job_result import GateOutcome
 from job.storage import artifacts
 from job.storage.artifacts import OutputPaths, prepare_output
 

@@ -14,7 +14,8 @@ from job.batch.run_batch import run_batch
 from job.errors import BAD_USAGE, GATE_FAILED, OK, OutputError
 from job.gating.plan_file import PlanEntry, write_entries
 from job.process.stopping import Stop
-from job.results.records import Failure, JobResult, Report
+from job.results.batch_report import Report
+from job.results.job_result import Failure, JobResult
 from job.spec.gate_section import GateSpec
 from job.spec.schema import Spec
 from job.storage.artifacts import prepare_output

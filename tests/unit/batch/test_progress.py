@@ -10,7 +10,8 @@ from sample_jobs import job_result
 from job.batch import progress
 from job.batch.progress import EVENTS, Log, describe_progress, duration
 from job.reports.report_files import build_report
-from job.results.records import Failure, Progress, SetAside, Verdict
+from job.results.batch_report import SetAside, Verdict
+from job.results.job_result import Failure, Progress
 
 STEP = Progress(step=50, steps=1000, loss=1.23456, token_accuracy=0.5, examples_per_second=12345.6)
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00"

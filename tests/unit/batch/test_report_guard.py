@@ -16,7 +16,8 @@ from job.cli import app as cli
 from job.gating import batch_verdict, gates
 from job.process.stopping import Request, Stopped
 from job.reports.report_files import build_report, write_reports
-from job.results.records import Artifact, JobResult, Report
+from job.results.batch_report import Report
+from job.results.job_result import Artifact, JobResult
 from job.spec.loading import load_spec
 from job.storage.artifacts import OutputPaths, prepare_output
 

@@ -16,7 +16,8 @@ from job.batch.progress import Log
 from job.batch.run_batch import run_batch
 from job.process import stopping
 from job.process.stopping import Stop, Stopped
-from job.results.records import JobResult, Report
+from job.results.batch_report import Report
+from job.results.job_result import JobResult
 from job.spec.gate_section import GateSpec
 from job.spec.schema import Spec
 from job.storage import artifacts

@@ -18,7 +18,8 @@ from job.batch.merge import merge_reports
 from job.batch.planning import read_plan, write_fingerprints
 from job.errors import DamagedResultError
 from job.gating.recorded_batch import check_files, read_predictions, read_recorded
-from job.results.records import Artifact, Report
+from job.results.batch_report import Report
+from job.results.job_result import Artifact
 from job.storage.artifacts import OutputPaths
 from job.storage.staged_update import STAGED
 

@@ -29,7 +29,7 @@ from job.errors import (
 from job.process import environment
 from job.process.stopping import Request, Stopped
 from job.reports.report_files import build_report
-from job.results.records import Verdict
+from job.results.batch_report import Verdict
 from job.workers import limits as resources
 
 SPEC = """\

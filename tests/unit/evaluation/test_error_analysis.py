@@ -1,7 +1,7 @@
 """Hand-made predictions, whose places and confusions can be counted by eye."""
 
 from job.evaluation.error_analysis import analyse
-from job.results.records import Prediction
+from job.results.predictions import Prediction
 
 
 def prediction(number, source, target, predicted, references=()):

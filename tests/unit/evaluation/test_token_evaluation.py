@@ -12,7 +12,7 @@ from job.inference import length_batches
 from job.problems.base import Examples
 from job.problems.vocabulary import END, Vocabulary, pad
 from job.results.data_facts import Separators, TokenCounts
-from job.results.records import Prediction
+from job.results.predictions import Prediction
 
 LETTERS = Vocabulary.learn("abc", "")
 WORDS = Vocabulary.learn(["one", "two", "three"], " ")

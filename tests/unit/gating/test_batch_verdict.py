@@ -17,7 +17,8 @@ from job.errors import (
 )
 from job.gating.batch_verdict import PRECEDENCE, Finding, conclude, decide, findings
 from job.process.stopping import Request
-from job.results.records import Failure, GateOutcome, JobResult, Verdict
+from job.results.batch_report import Verdict
+from job.results.job_result import Failure, GateOutcome, JobResult
 
 NAN, INF = float("nan"), float("inf")
 

@@ -19,7 +19,8 @@ from job.gating.plan_file import PlanEntry, write_entries
 from job.gating.recorded_batch import read_recorded
 from job.gating.significance_tests import mcnemar
 from job.reports.report_files import build_report, write_reports
-from job.results.records import Comparison, JobComparison, Report
+from job.results.batch_report import Report
+from job.results.comparison_records import Comparison, JobComparison
 from job.spec.gate_section import GateSpec
 from job.spec.problem_sections import CopySpec
 from job.spec.schema import JobSpec

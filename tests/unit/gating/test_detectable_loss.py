@@ -14,7 +14,7 @@ from job.errors import BAD_BASELINE, GATE_FAILED
 from job.gating.comparison_verdicts import judge_together
 from job.gating.metric_tests import metric_comparison
 from job.gating.significance_tests import two_proportions
-from job.results.records import JobComparison
+from job.results.comparison_records import JobComparison
 from job.spec.gate_section import GateSpec
 
 

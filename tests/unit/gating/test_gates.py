@@ -6,7 +6,7 @@ from job.errors import GATE_FAILED
 from job.gating.batch_verdict import decide
 from job.gating.gates import check_thresholds, judge_result, share_counts, status_of
 from job.results.data_facts import DataFacts
-from job.results.records import GateOutcome, JobResult
+from job.results.job_result import GateOutcome, JobResult
 from job.spec.gate_section import GateSpec
 
 NAN, INF = float("nan"), float("inf")

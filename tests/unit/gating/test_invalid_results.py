@@ -13,7 +13,7 @@ from job.errors import BAD_BASELINE, GATE_FAILED, OK, BaselineError
 from job.gating.batch_verdict import comparison_findings, conclude
 from job.reports.markdown import comparison_markdown
 from job.results.data_facts import DataFacts
-from job.results.records import Failure
+from job.results.job_result import Failure
 
 MANY = right_and_wrong(100, [1])
 

@@ -9,7 +9,7 @@ from job.errors import BaselineError
 from job.gating.comparison_verdicts import judge_together
 from job.gating.merged_comparisons import merge_comparisons
 from job.gating.metric_tests import metric_comparison
-from job.results.records import Comparison, JobComparison
+from job.results.comparison_records import Comparison, JobComparison
 from job.spec.gate_section import GateSpec
 
 

@@ -10,7 +10,7 @@ from recording import a_forecast, a_job, a_run
 from job.gating.metric_tests import compare_pairs
 from job.gating.paired_examples import pair_examples
 from job.results.data_facts import DataFacts, Separators
-from job.results.records import Prediction
+from job.results.predictions import Prediction
 
 TEXT = {"spec": {"problem": {"kind": "text_pairs", "target_tokens": "words"}}}
 

@@ -3,7 +3,7 @@
 import pytest
 
 from job.gating.paired_examples import pair_examples
-from job.results.records import Prediction
+from job.results.predictions import Prediction
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ from job.gating.batch_verdict import decide
 from job.gating.plan_file import PlanEntry
 from job.gating.seed_summaries import SeedFamily, seed_families, summarize_seeds
 from job.process.stopping import Stop
+from job.results.batch_report import Report
 from job.results.data_facts import DataFacts
-from job.results.records import Report
 from job.spec.gate_section import GateSpec
 from job.spec.schema import Spec
 

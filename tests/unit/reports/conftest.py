@@ -10,7 +10,8 @@ from sample_results import BROKEN, SHORT, STOPPED, TUTORIAL
 
 from job.gating.batch_verdict import decide
 from job.reports.report_files import build_report
-from job.results.records import JobResult, Report
+from job.results.batch_report import Report
+from job.results.job_result import JobResult
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 STARTED = datetime(2026, 3, 1, 13, 0, tzinfo=timezone(timedelta(hours=1)))

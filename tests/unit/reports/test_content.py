@@ -6,7 +6,8 @@ from sample_results import SHORT, STOPPED, TUTORIAL
 from job.reports import content
 from job.reports.content import remarks
 from job.reports.markdown import markdown
-from job.results.records import GateOutcome, MetricOverSeeds, SeedsSummary
+from job.results.batch_report import MetricOverSeeds, SeedsSummary
+from job.results.job_result import GateOutcome
 
 
 @pytest.mark.parametrize(

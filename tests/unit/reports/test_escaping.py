@@ -22,7 +22,9 @@ from job.reports.prometheus import metrics_text
 from job.reports.svg import svg
 from job.reports.tables import Column, print_table
 from job.reports.terminal import print_comparison, print_summary
-from job.results.records import Comparison, Failure, JobComparison, Prediction
+from job.results.comparison_records import Comparison, JobComparison
+from job.results.job_result import Failure
+from job.results.predictions import Prediction
 from job.storage.artifacts import OutputPaths
 
 HOSTILE = (

@@ -13,7 +13,8 @@ from job.reports.junit import junit_xml
 from job.reports.markdown import markdown
 from job.reports.terminal import print_summary
 from job.results.data_facts import DataFacts
-from job.results.records import Artifact, GateOutcome, JobResult, Prediction
+from job.results.job_result import Artifact, GateOutcome, JobResult
+from job.results.predictions import Prediction
 
 SALES = JobResult(
     name="sales",

@@ -5,7 +5,8 @@ from sample_results import BROKEN, SHORT, TUTORIAL
 
 from job.reports.github import MAX_ANNOTATIONS, workflow_commands, write_summary
 from job.reports.markdown import MAX_BYTES, byte_count, markdown
-from job.results.records import Comparison, Failure, JobComparison, SpeedComparison
+from job.results.comparison_records import Comparison, JobComparison, SpeedComparison
+from job.results.job_result import Failure
 
 ACTIONS = {"GITHUB_ACTIONS": "true"}
 

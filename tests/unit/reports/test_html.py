@@ -10,19 +10,16 @@ from sample_results import BROKEN, SHORT, STOPPED, TUTORIAL
 from test_markdown import hostile
 
 from job.reports.html import html_page
-from job.results.records import (
+from job.results.batch_report import MetricOverSeeds, Report, SeedsSummary
+from job.results.comparison_records import (
     Comparison,
-    Failure,
     FlippedExample,
-    GateOutcome,
     JobComparison,
     MetricComparison,
-    MetricOverSeeds,
-    Prediction,
-    Report,
-    SeedsSummary,
     SpeedComparison,
 )
+from job.results.job_result import Failure, GateOutcome
+from job.results.predictions import Prediction
 from job.storage.artifacts import OutputPaths
 
 DRAWING = '<svg xmlns="http://www.w3.org/2000/svg"><desc>Loss &amp; more.</desc><path id="{}"/></svg>'

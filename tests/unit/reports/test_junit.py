@@ -9,17 +9,10 @@ from junitparser import Error, Failure, JUnitXml, Skipped
 from sample_results import BROKEN, SHORT, STOPPED, TUTORIAL
 
 from job.reports.junit import BASELINE, GATES, JOBS, junit_xml
-from job.results.records import (
-    Comparison,
-    GateOutcome,
-    JobComparison,
-    MetricComparison,
-    MetricOverSeeds,
-    Report,
-    SeedsSummary,
-    Verdict,
-)
-from job.results.records import Failure as JobFailure
+from job.results.batch_report import MetricOverSeeds, Report, SeedsSummary, Verdict
+from job.results.comparison_records import Comparison, JobComparison, MetricComparison
+from job.results.job_result import Failure as JobFailure
+from job.results.job_result import GateOutcome
 
 SCHEMA = xmlschema.XMLSchema(Path(__file__).parents[2] / "junit.xsd")
 

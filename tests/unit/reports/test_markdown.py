@@ -12,7 +12,8 @@ from sample_results import BROKEN, SHORT, STOPPED, TUTORIAL
 
 from job.reports.markdown import MAX_BYTES, byte_count, choose_versions, first_lines, markdown
 from job.results.data_facts import DataFacts, Separators, TokenCounts
-from job.results.records import Failure, Prediction
+from job.results.job_result import Failure
+from job.results.predictions import Prediction
 
 
 def test_reads_as_the_golden_file(mixed, golden):

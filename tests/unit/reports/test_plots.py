@@ -251,7 +251,7 @@ def test_a_new_process_draws_the_same_bytes_without_pyplot(paths):
     before = drawn(paths)
     code = (
         "import sys; from pathlib import Path; from job.storage.artifacts import JobPaths;"
-        "from job.reports.plots import write_plots; from job.results.records import JobResult;"
+        "from job.reports.plots import write_plots; from job.results.job_result import JobResult;"
         "write_plots(JobPaths(Path(sys.argv[1])), JobResult.from_json(sys.stdin.read()));"
         "sys.exit('matplotlib.pyplot' in sys.modules)"
     )

@@ -7,7 +7,7 @@ import pytest
 from sample_results import TUTORIAL
 
 from job.reports.prometheus import metrics_text
-from job.results.records import STATUSES
+from job.results.job_result import STATUSES
 
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\["\\n])*)"(,|$)')

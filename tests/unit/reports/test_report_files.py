@@ -12,7 +12,7 @@ from job.reports.junit import junit_xml
 from job.reports.markdown import markdown
 from job.reports.prometheus import metrics_text
 from job.reports.report_files import write_reports
-from job.results.records import Report
+from job.results.batch_report import Report
 from job.storage.artifacts import prepare_output
 
 

@@ -17,7 +17,9 @@ from job.reports.junit import junit_xml
 from job.reports.markdown import markdown
 from job.reports.prometheus import metrics_text
 from job.reports.report_schema import report_schema
-from job.results.records import SCHEMA_VERSION, JobResult, Report
+from job.results.batch_report import Report
+from job.results.job_result import JobResult
+from job.results.reading import SCHEMA_VERSION
 from job.storage.artifacts import OutputPaths
 
 SCHEMA = Draft202012Validator(report_schema())

@@ -10,7 +10,7 @@ from rich.console import Console
 from sample_results import BROKEN, SHORT, TUTORIAL
 
 from job.reports.terminal import print_summary
-from job.results.records import Failure
+from job.results.job_result import Failure
 
 
 def printed(report, **settings):

@@ -16,7 +16,9 @@ from job.reports.junit import junit_xml
 from job.reports.markdown import markdown
 from job.reports.prometheus import metrics_text
 from job.reports.terminal import print_summary
-from job.results.records import Comparison, GateOutcome, JobComparison, SeedsSummary
+from job.results.batch_report import SeedsSummary
+from job.results.comparison_records import Comparison, JobComparison
+from job.results.job_result import GateOutcome
 from job.storage.artifacts import OutputPaths
 
 BARE = replace(TUTORIAL, name="bare", gates=())

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from job.results.data_facts import DataFacts, Separators, TokenCounts
-from job.results.records import JobResult
+from job.results.job_result import JobResult
 
 LEAST = {"name": "x", "status": "passed", "fingerprint": "f", "seed": 1, "spec": {}}
 TRAINED = {

@@ -3,24 +3,18 @@ from dataclasses import replace
 
 import pytest
 
-from job.results.data_facts import DataFacts
-from job.results.records import (
-    SCHEMA_VERSION,
-    Artifact,
+from job.results.batch_report import MetricOverSeeds, Report, SeedsSummary, Verdict
+from job.results.comparison_records import (
     Comparison,
-    Failure,
     FlippedExample,
-    GateOutcome,
     JobComparison,
-    JobResult,
     MetricComparison,
-    MetricOverSeeds,
-    Prediction,
-    Report,
-    SeedsSummary,
     SpeedComparison,
-    Verdict,
 )
+from job.results.data_facts import DataFacts
+from job.results.job_result import Artifact, Failure, GateOutcome, JobResult
+from job.results.predictions import Prediction
+from job.results.reading import SCHEMA_VERSION
 
 RESULT = JobResult(
     name="tutorial",

@@ -15,7 +15,7 @@ import pytest
 
 from job.errors import BAD_USAGE, OutputError
 from job.results.job_files import list_files
-from job.results.records import Artifact
+from job.results.job_result import Artifact
 from job.storage.artifacts import (
     JobPaths,
     OutputPaths,

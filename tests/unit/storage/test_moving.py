@@ -10,7 +10,7 @@ import pytest
 from stepping import fail_at_every_step, kill_at_every_step
 
 from job.batch.resume import make_room
-from job.results.records import JobResult
+from job.results.job_result import JobResult
 from job.storage.artifacts import clear_job_leftovers, prepare_output, set_aside
 
 MARK, OTHER = "a" * 64, "b" * 64

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 from nightly_runs import a_job, read
 
-from job.results.records import MetricOverSeeds, SeedsSummary
+from job.results.batch_report import MetricOverSeeds, SeedsSummary
 from job.trend.metric_series import all_series
 from job.trend.runs import read_runs
 

@@ -11,7 +11,8 @@ import pytest
 
 from job.cli import app as cli
 from job.reports.report_files import build_report
-from job.results.records import GateOutcome, JobResult, Verdict
+from job.results.batch_report import Verdict
+from job.results.job_result import GateOutcome, JobResult
 from job.trend.metric_series import all_series
 from job.trend.runs import Run, read_runs
 from job.trend.trend_page import trend_page

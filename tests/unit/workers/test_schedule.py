@@ -10,7 +10,7 @@ from sample_jobs import job_result
 from job.errors import DependencyError, NonFiniteError
 from job.gating.gates import judge_trained
 from job.process.stopping import Stop
-from job.results.records import Failure
+from job.results.job_result import Failure
 from job.workers import schedule
 from job.workers.messages import Advanced
 from job.workers.pool import VARIABLES, worker_pool

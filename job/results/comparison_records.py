@@ -1,0 +1,155 @@
+"""The records of a comparison with a baseline."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from job.results.sections import (
+    JobName,
+    Positive,
+    Probability,
+    Time,
+)
+
+Change = Literal["regression", "improvement", "unchanged"]
+
+ComparisonVerdict = Literal["regression", "improvement", "unchanged", "not_comparable", "new", "removed"]
+
+
+@dataclass(frozen=True)
+class MetricComparison:
+    """A metric of a job in the baseline (`before`) and in the candidate (`now`).
+
+    Args:
+        metric: name of the metric, see `job.metrics`.
+        test: name of the statistical test.
+        before, now: the metric over the compared examples.
+        difference: `now` minus `before`, in the metric's unit.
+        p_value: probability of a change at least this large in this direction if nothing has changed.
+        adjusted_p_value: the p-value adjusted for all tests of the batch (Holm 1979).
+        alpha: significance level for the adjusted p-value.
+        min_effect: the smallest change that counts, in the metric's unit.
+        examples: number of compared examples, on the smaller side.
+        paired: whether both sides have the same examples.
+        detail: the counts behind the test, in words.
+        change: `regression` or `improvement` if significant and large enough, otherwise `unchanged`.
+        advice: for a change for the worse that is large enough but not significant, what would decide it.
+        total_loss_p_value: the smallest p-value that a loss can have on these examples; None if not recorded.
+    """
+
+    metric: str
+    test: str
+    before: float
+    now: float
+    difference: float
+    p_value: Probability
+    adjusted_p_value: Probability
+    alpha: Probability
+    min_effect: float
+    examples: Positive
+    paired: bool
+    detail: str
+    change: Change = "unchanged"
+    advice: str | None = None
+    total_loss_p_value: float | None = None
+
+
+@dataclass(frozen=True)
+class FlippedExample:
+    """An example that only one side predicted correctly; texts as in `predictions.jsonl`.
+
+    Args:
+        id: id of the example.
+        source, target: source and reference target.
+        before, now: predictions of the baseline and of the candidate.
+    """
+
+    id: str
+    source: str
+    target: str
+    before: str
+    now: str
+
+
+@dataclass(frozen=True)
+class SpeedComparison:
+    """A speed of a job in the baseline and in the candidate, on the same machine and versions.
+
+    Args:
+        metric: name of the speed.
+        before, now: per second.
+        ratio: `before` divided by `now`: how many times slower the candidate is.
+        factor: the ratio from which a slower speed counts.
+        before_range, now_range: range of the middle 80 % of the timed parts; None if there was one part.
+        slower: whether it counts: slower by the factor, and the ranges do not overlap.
+    """
+
+    metric: str
+    before: float
+    now: float
+    ratio: float
+    factor: float
+    before_range: tuple[float, float] | None
+    now_range: tuple[float, float] | None
+    slower: bool
+
+
+@dataclass(frozen=True)
+class JobComparison:
+    """A job compared with its baseline.
+
+    Args:
+        name: name of the job.
+        verdict: verdict on its metrics, or why they cannot be compared.
+        reason: the verdict as a sentence.
+        metrics: the tested metrics, the most important first.
+        lost, won: the first examples that only the baseline, or only the candidate, predicted correctly.
+        lost_count, won_count: number of such examples.
+        speed: speeds that both sides measured; empty if machine or versions differ.
+        speed_note: why speeds were not compared; empty if they were.
+        speed_fails: whether a slower job is a regression (`gate.speed: fail`) or a warning.
+    """
+
+    name: JobName
+    verdict: ComparisonVerdict
+    reason: str
+    metrics: tuple[MetricComparison, ...] = ()
+    lost: tuple[FlippedExample, ...] = ()
+    won: tuple[FlippedExample, ...] = ()
+    lost_count: int = 0
+    won_count: int = 0
+    speed: tuple[SpeedComparison, ...] = ()
+    speed_note: str = ""
+    speed_fails: bool = False
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """A clause for each speed that counts as slower."""
+        return tuple(
+            f"{speed.metric} is {speed.now:,.0f}, {speed.ratio:.2f} times slower than {speed.before:,.0f}"
+            for speed in self.speed
+            if speed.slower
+        )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A batch compared with a baseline.
+
+    Args:
+        baseline: path of the baseline as the user gave it.
+        baseline_finished_at: when the baseline's batch ended, ISO 8601 in UTC.
+        baseline_commit: commit of the baseline, if known.
+        jobs: the batch's jobs in its order, then jobs that only the baseline has.
+    """
+
+    baseline: str
+    baseline_finished_at: Time
+    baseline_commit: str | None
+    jobs: tuple[JobComparison, ...]
+
+    def to_json(self) -> str:
+        """Return the comparison as JSON text that ends with a newline."""
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
