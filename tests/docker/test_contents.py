@@ -72,7 +72,7 @@ def imported(podman, image):
         shutil.copy(HERE / "everything.yaml", workspace / "jobs.yaml")
         (workspace / "trace" / "sitecustomize.py").write_text(TRACE)
         (workspace / "pairs.tsv").write_text("".join(f"Word{i} is {i % 7}\tword {i}\n" for i in range(60)))
-        (workspace / "series.csv").write_text("sales\n" + "".join(f"{i * 1.5 + i % 4}\n" for i in range(60)))
+        (workspace / "series.csv").write_text("sales\n" + "".join(f"{i * 1.5 + i % 4}\n" for i in range(100)))
         for path in (workspace, workspace / "trace"):
             path.chmod(0o777)
         options = [f"--volume={workspace}:/workspace", "--env=PYTHONPATH=/workspace/trace", "--interactive"]
