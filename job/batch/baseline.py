@@ -1,4 +1,4 @@
-"""A batch and the baseline that it is held against."""
+"""Compare a batch with its baseline."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from job.storage.artifacts import OutputPaths
 
 @dataclass(frozen=True)
 class RunBaseline:
-    """What a run is held against.
+    """The baseline of a run.
 
     Args:
         recorded: the earlier batch.
@@ -58,7 +58,7 @@ def check_baseline(
     *,
     sharded: bool,
 ) -> RunBaseline:
-    """Read a baseline, and see before anything is trained that the jobs can be held against it.
+    """Read a baseline, and check before training that the jobs can be compared with it.
 
     Args:
         path: an output directory, or a `report.json`.
@@ -85,7 +85,7 @@ def check_baseline(
 
 
 def _read_elsewhere(path: Path, output: OutputPaths) -> RecordedBatch:
-    """Read a baseline that does not lie where results are written: they would be held against themselves."""
+    """Read a baseline that is not the output directory: results would be compared with themselves."""
     root = output.root.resolve()
     if root in (path.resolve(), path.resolve().parent):
         raise BaselineError(

@@ -88,7 +88,7 @@ def _short(fingerprint: str | None) -> str:
 
 
 def read_result(source: OutputPaths, name: str, fingerprint: str) -> JobResult | None:
-    """Return a job's result, None where it has none; its files are held against the sums that it recorded.
+    """Return a job's result, or None; verify its files against their recorded checksums.
 
     Raises:
         DamagedResultError: it cannot be read, or a file is missing or has changed.

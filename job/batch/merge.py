@@ -39,7 +39,7 @@ def merge_reports(
     Args:
         directories: one output directory, or those of several shards.
         destination: where the results are gathered and the reports go; by default the first directory.
-        baseline: what the results are held against; by default what the runs found is put together.
+        baseline: the baseline to compare with; by default the comparisons of the runs are merged.
 
     Raises:
         BaselineError: the baseline is missing or has none of the jobs, or the runs had different ones.

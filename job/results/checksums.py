@@ -79,7 +79,7 @@ def _damage(directory: Path, artifact: Artifact) -> str:
 
 
 class CheckedFiles:
-    """The files of a model directory, held against the sums in the `result.json` beside it as they are read.
+    """The files of a model directory, verified as they are read against the checksums in `result.json`.
 
     A directory that was copied without its job's result is read as it is.
 
