@@ -190,7 +190,7 @@ def test_every_drawing_is_shown_and_says_what_it_shows(show):
     )
     assert len(drawn) == 4 + 3  # curves, accuracy, contexts of each, and attention
     assert all(done for done, _ in drawn)
-    assert all(re.match("Curves|Accuracy|Context|Where", text) for _, text in drawn)
+    assert all(re.match("Curves|Accuracy|Context|The source token", text) for _, text in drawn)
 
 
 @pytest.mark.parametrize("width", [1280, 360])
