@@ -1,4 +1,4 @@
-"""The results of a batch in the place of its baseline's: all of them or none, whenever the process stops."""
+"""Replace the results of a baseline with those of a batch: all or none, whenever the process stops."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from job.storage.staged_update import STAGED, complete_update, updating
 
 
 def update_baseline(path: Path, output: OutputPaths, report: Report, planned: Sequence[str]) -> None:
-    """Put the results of a batch in the place of its baseline's.
+    """Replace the results of a baseline with those of a batch.
 
-    Results of jobs that are planned but were not run stay; those of jobs that are planned no more go. What a
-    directory held of a job is set aside, and only what a comparison needs is copied: no models.
+    Results of planned jobs that were not run stay; those of jobs that are no longer planned are removed. The
+    job directories that are replaced are set aside. Only what a comparison needs is copied: no models.
 
     Args:
         path: the baseline, an output directory or a `report.json`.
-        output: where the batch left its files.
-        report: the batch's; nothing is wrong with it.
-        planned: names of all jobs of the spec, in order.
+        output: of the batch.
+        report: of the batch; its exit code is 0.
+        planned: names of all jobs of the spec, in its order.
 
     Raises:
-        BaselineError: it can no longer be read.
-        DamagedResultError: predictions of the batch are not those that it recorded.
-        OutputError: somebody else writes to it.
-        OSError: a file cannot be written. After any of these the baseline is as it was.
+        BaselineError: the baseline can no longer be read.
+        DamagedResultError: predictions of the batch have changed since they were recorded.
+        OutputError: another process has locked the baseline.
+        OSError: a file cannot be written. After any of these errors the baseline is as it was.
     """
     root = output_directory_of(path)
     if root is None:
@@ -55,7 +55,7 @@ def update_baseline(path: Path, output: OutputPaths, report: Report, planned: Se
                 _copy(output, new, result)
             write_fingerprints(new, {job.name: job.fingerprint for job in updated.jobs})
             write_reports(new, updated)
-        with suppress(OSError):  # it counts already, and the next one to hold the directory ends it
+        with suppress(OSError):  # the new files are current already; the next process with the lock finishes
             complete_update(baseline)
 
 
@@ -72,7 +72,7 @@ def _updated(path: Path, report: Report, planned: Sequence[str]) -> Report:
 
 
 def _copy(output: OutputPaths, new: OutputPaths, result: JobResult) -> None:
-    """Write what a comparison needs of a job: its result, and its predictions as it recorded them."""
+    """Copy what a comparison needs of a job: its result, and its predictions as they were recorded."""
     source, target = output.job(result.name), new.job(result.name)
     target.directory.mkdir()
     artifacts.write_text(target.result, result.to_json())
@@ -90,8 +90,10 @@ def _copy(output: OutputPaths, new: OutputPaths, result: JobResult) -> None:
     artifacts.write_bytes(target.predictions, content)
 
 
-def end_update(path: Path) -> None:
-    """End an update of a baseline that was cut off, if this process may; else it is read as it is.
+def finish_update(path: Path) -> None:
+    """Finish an update of a baseline that was interrupted, if this process may write to it.
+
+    Otherwise readers find the new files nevertheless, see `staged_update`.
 
     Args:
         path: the baseline, as the user named it.

@@ -1,4 +1,4 @@
-"""The files of a finished job that can be made again from what is recorded of it, and making them again.
+"""Restore the files of a finished job that can be made again from its result, and find damaged files.
 
 The models, the vocabulary and the predictions are not among them: without one of those a job is incomplete.
 """
@@ -20,7 +20,7 @@ from job.storage.artifacts import JobPaths, write_text
 
 _PICTURES = ("curves.svg", "accuracy.svg", "attention.svg", "contexts.svg")
 _OPTIONAL = "contexts.json"
-"""What only a picture needs, and only the model can compute again."""
+"""A file that only a picture needs; only the model could compute it again."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,14 @@ class Restored:
 
     @property
     def note(self) -> str:
-        """What was done, as a clause; empty where nothing was missing."""
+        """A clause that says what was restored; '' if nothing was missing."""
         written = f"{', '.join(self.written)} written again from what is recorded" if self.written else ""
         lost = f"{', '.join(self.lost)} gone; only training again would bring it back" if self.lost else ""
         return "; ".join(filter(None, [written, lost]))
 
 
 def essential(result: JobResult, artifact: Artifact) -> bool:
-    """Return whether a job without this file is incomplete."""
+    """Return whether a job without this file is incomplete, because the file cannot be made again."""
     if artifact.path == "history.csv":
         return not result.history.get("step")
     optional = artifact.path == _OPTIONAL or artifact.path.startswith("tensorboard/")
@@ -54,7 +54,7 @@ def essential(result: JobResult, artifact: Artifact) -> bool:
 
 
 def is_baseline_copy(paths: JobPaths) -> bool:
-    """Return whether a job directory has only what a baseline keeps of a job: result and predictions."""
+    """Return whether a job directory has only the files that a baseline keeps: result and predictions."""
     with suppress(OSError):
         return {path.name for path in paths.directory.iterdir()} == {
             paths.result.name,
@@ -64,9 +64,9 @@ def is_baseline_copy(paths: JobPaths) -> bool:
 
 
 def result_damage(paths: JobPaths, result: JobResult, *, may_be_copy: bool = False) -> str:
-    """Say which file of a finished job is gone without which it is incomplete, or is not as it was recorded.
+    """Return which file of a finished job is missing or has changed since it was recorded, as a clause.
 
-    A picture that is another is none: it will be drawn again.
+    Files that can be made again are ignored: they will be restored.
 
     Args:
         paths: of the job.
@@ -74,7 +74,7 @@ def result_damage(paths: JobPaths, result: JobResult, *, may_be_copy: bool = Fal
         may_be_copy: accept what `is_baseline_copy` describes as complete.
 
     Returns:
-        a clause that names one such file, '' where there is none; it holds `MISSING` if files are gone.
+        a clause that names one such file and ends with `MISSING` if any is missing; '' if there is none.
     """
     if not result.finished:
         return ""
@@ -87,14 +87,14 @@ def result_damage(paths: JobPaths, result: JobResult, *, may_be_copy: bool = Fal
 
 
 def restore(paths: JobPaths, result: JobResult) -> Restored:
-    """Write the files that a finished job lists and that are gone again, from what is recorded.
+    """Make the missing files of a finished job again, from its result.
 
-    `history.csv` gets the columns that the result has, to six digits. Nothing that is there is changed, but a
-    picture that is cut off.
+    `history.csv` gets the columns that the result has, with six digits. Of existing files only those whose
+    size is wrong are replaced: pictures that were cut off.
 
     Args:
-        paths: of the job, which has no `result_damage`.
-        result: of the job; `result.json` is left to the caller.
+        paths: of a job without `result_damage`.
+        result: of the job; the caller writes the changed `result.json`.
 
     Raises:
         OSError: a file cannot be written.
@@ -123,7 +123,7 @@ def _size(paths: JobPaths, artifact: Artifact) -> int | None:
 def _make_again(
     paths: JobPaths, result: JobResult, missing: dict[str, Artifact]
 ) -> Iterator[tuple[str, Artifact]]:
-    """Yield the name of each file that was written again, and what it is now."""
+    """Yield the name and the new record of each file that was restored."""
     if not missing:
         return
     makers: dict[str, Callable[[], str]] = {
@@ -145,7 +145,7 @@ def _make_again(
 
 
 def recorded_history(result: JobResult) -> str:
-    """Return the text of `history.csv` as far as a result has it: six digits, and not every column."""
+    """Return `history.csv` as recorded in a result: with six digits, and without some columns."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(result.history)
@@ -155,7 +155,7 @@ def recorded_history(result: JobResult) -> str:
 
 
 def restore_and_record(paths: JobPaths, result: JobResult) -> Restored:
-    """Write missing files again and record that in `result.json`, if the directory can be written to."""
+    """Restore missing files and record that in `result.json`, if the directory can be written to."""
     with suppress(OSError):
         found = restore(paths, result)
         if found.note:

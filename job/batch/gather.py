@@ -1,4 +1,4 @@
-"""The output directories of several shards -> one."""
+"""Gather the results of several output directories, those of shards, in one."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from job.storage.file_names import short_fingerprint
 
 
 def common_plan(sources: Sequence[OutputPaths], given: Sequence[OutputPaths]) -> dict[str, PlanEntry]:
-    """Return the plan, by job name, of output directories that all hold the same one.
+    """Return the plan, by job name, that several output directories have in common.
 
-    A directory without a plan (a shard's that was lost before it planned) is passed over where others have
-    one. Gates are taken from the directories that were given alone: where results are gathered there may be
-    the plan of an earlier merge.
+    A directory without a plan (its shard was lost before planning) is ignored if another one has a plan.
+    Gates are taken only from the directories that the user named: the directory in which results are gathered
+    may have the plan of an earlier merge.
 
     Args:
-        sources: every directory that is read.
-        given: those that the user named.
+        sources: all directories to read.
+        given: the directories that the user named.
 
     Raises:
-        OutputError: a directory is not there, none has a plan, or two plans differ.
+        OutputError: a directory is missing, none has a plan, or two plans differ.
     """
     plans = {source: plan for source in sources if (plan := _plan(source)) is not None}
     if not plans:
@@ -40,23 +40,23 @@ def common_plan(sources: Sequence[OutputPaths], given: Sequence[OutputPaths]) ->
     first, plan = min(plans.items(), key=lambda item: [*item[1]])
     for source, other in plans.items():
         for name in dict.fromkeys([*plan, *other]):
-            marks = [each[name].fingerprint if name in each else None for each in (plan, other)]
-            if marks[0] != marks[1]:
+            own, others = (each[name].fingerprint if name in each else None for each in (plan, other))
+            if own != others:
                 raise OutputError(
                     f"{first.root} and {source.root} are of different specs: job {name} has fingerprint "
-                    f"{_short(marks[0])} in one and {_short(marks[1])} in the other"
+                    f"{_short(own)} in one and {_short(others)} in the other"
                 )
     judging = {source: each for source, each in plans.items() if source in given} or plans
     return {name: _common_entry(name, judging, plan[name]) for name in plan}
 
 
 def _common_entry(
-    name: str, plans: Mapping[OutputPaths, Mapping[str, PlanEntry]], alone: PlanEntry
+    name: str, plans: Mapping[OutputPaths, Mapping[str, PlanEntry]], without_gate: PlanEntry
 ) -> PlanEntry:
-    """Return a job's entry with its gate, which all plans that hold one must agree on."""
+    """Return a job's entry with its gate, which must be the same in all plans that have one."""
     known = [(source, plan[name]) for source, plan in plans.items() if plan[name].gate is not None]
     if not known:
-        return alone
+        return without_gate
     first, entry = known[0]
     for source, other in known[1:]:
         if other != entry:
@@ -88,11 +88,11 @@ def _short(fingerprint: str | None) -> str:
 
 
 def read_result(source: OutputPaths, name: str, fingerprint: str) -> JobResult | None:
-    """Return a job's result, or None; verify its files against their recorded checksums.
+    """Return a job's result after comparing its files with their recorded checksums; None without a result.
 
     Raises:
-        DamagedResultError: it cannot be read, or a file is missing or has changed.
-        OutputError: it is of another fingerprint than planned.
+        DamagedResultError: the result cannot be read, or a file is missing or has changed.
+        OutputError: the result has another fingerprint than the plan.
     """
     paths = source.job(name)
     path = paths.result
@@ -114,8 +114,8 @@ def read_result(source: OutputPaths, name: str, fingerprint: str) -> JobResult |
     return result
 
 
-def read_whole(source: OutputPaths, name: str, fingerprint: str) -> JobResult | None:
-    """Return a job's result as `read_result` does, None also where it is damaged."""
+def read_intact(source: OutputPaths, name: str, fingerprint: str) -> JobResult | None:
+    """Return a job's result as `read_result` does, None also if it is damaged."""
     try:
         return read_result(source, name, fingerprint)
     except DamagedResultError:
@@ -123,20 +123,20 @@ def read_whole(source: OutputPaths, name: str, fingerprint: str) -> JobResult | 
 
 
 def gather(plan: Mapping[str, PlanEntry], given: Sequence[OutputPaths], output: OutputPaths) -> None:
-    """Bring every job's directory into `output`: of several results the one that got furthest.
+    """Copy every job directory to `output`; of several, that with the result that got furthest.
 
-    Results that are damaged count only where a job has no other. The order of the directories makes no
-    difference. Of several finished results that measured the same, one
-    that fails its gate (on a time, say) is taken before others, then one by its content.
+    A damaged result is copied only if the job has no other. Of several finished results with the same
+    metrics, one that fails its gate (on a time, for example) wins, then the one that comes first by a hash of
+    its content: the order of the directories makes no difference.
 
     Args:
         plan: by job name.
-        given: where the results are. What `output` holds besides counts for jobs that they lack.
+        given: directories with the results; a result in `output` counts for jobs that have none there.
         output: prepared, see `artifacts.prepare_output`.
 
     Raises:
-        OutputError: a result is of another fingerprint; or two finished results of a job contradict each
-            other.
+        OutputError: a result has another fingerprint than the plan, or two finished results of a job have
+            different metrics.
         OSError: a file cannot be copied.
     """
     chosen = {name: _choose(entry, given, output) for name, entry in plan.items()}
@@ -146,25 +146,26 @@ def gather(plan: Mapping[str, PlanEntry], given: Sequence[OutputPaths], output: 
 
 
 def _choose(entry: PlanEntry, given: Sequence[OutputPaths], output: OutputPaths) -> OutputPaths | None:
-    """Return where the result of a job is that counts; None where there is none."""
-    held = read_whole(output, entry.name, entry.fingerprint)
-    read = {source: read_whole(source, entry.name, entry.fingerprint) for source in given}
+    """Return the output directory with the result to keep of a job; None if there is no result."""
+    present = read_intact(output, entry.name, entry.fingerprint)
+    read = {source: read_intact(source, entry.name, entry.fingerprint) for source in given}
     found = {source: judge_by_plan(entry, result) for source, result in read.items() if result is not None}
     if not found:
         return output if output.job(entry.name).directory.exists() else _damaged(entry, given)
     _check_agreement(found, entry.name)
     best = min(found, key=lambda source: _rank(found[source]))
-    as_held = held is not None and _rank(judge_by_plan(entry, held)) == _rank(found[best])
-    further = held is not None and _progress(held) > _progress(found[best])
-    return output if as_held or further else best
+    same = present is not None and _rank(judge_by_plan(entry, present)) == _rank(found[best])
+    further = present is not None and _progress(present) > _progress(found[best])
+    return output if same or further else best
 
 
 def _damaged(entry: PlanEntry, given: Sequence[OutputPaths]) -> OutputPaths | None:
-    """Return where a damaged result of a job is; it is gathered too, so that a report can tell of it."""
+    """Return a directory with a damaged result of a job, which is copied so that the report can name it."""
     return next((source for source in given if source.job(entry.name).result.exists()), None)
 
 
 def _rank(result: JobResult) -> tuple[int, bool, str]:
+    """Return a sort key: the result to keep comes first."""
     content = hashlib.sha256(result.to_json().encode()).hexdigest()
     return -_progress(result), result.status != "gate_failed", content
 
@@ -174,7 +175,7 @@ def _progress(result: JobResult) -> int:
 
 
 def _check_agreement(found: Mapping[OutputPaths, JobResult], name: str) -> None:
-    """See that finished results of one fingerprint measured the same; raises `OutputError`."""
+    """Check that all finished results of a job have the same metrics; raises `OutputError`."""
     finished = sorted(
         ((str(source.job(name).result), result) for source, result in found.items() if result.finished),
         key=lambda pair: pair[0],
@@ -191,5 +192,5 @@ def _check_agreement(found: Mapping[OutputPaths, JobResult], name: str) -> None:
 
 
 def distinct(directories: Sequence[Path]) -> list[OutputPaths]:
-    """Return the directories' paths, each directory once, however it is written."""
+    """Return the paths of the output directories, each directory once, however its name is written."""
     return [OutputPaths(path) for path in {path.resolve(): path for path in directories}.values()]

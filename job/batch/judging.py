@@ -1,4 +1,4 @@
-"""Results on disk -> results judged anew, by the gates of the current plan."""
+"""Judge recorded results again, by the gates of the current plan."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from job.spec.seed_expansion import base_name
 
 
 def judge_by_plan(entry: PlanEntry | None, result: JobResult) -> JobResult:
-    """Return a result with the verdict that the plan's gate gives, whatever verdict it records.
+    """Return a result with the verdict of the plan's gate, whatever verdict it records.
 
     Args:
-        entry: the job's in the plan; None where there is no plan, and as in the plan of an earlier version
-            the gate is then the one that the result records.
+        entry: of the job in the plan; without one, or with one of an earlier version that has no gate, the
+            gate is the one that the result records.
         result: of the job.
 
     Raises:
-        OutputError: the gate that it records cannot be read.
+        OutputError: the recorded gate cannot be read.
     """
     if entry is not None and entry.gate is not None:
         return gates.judge_result(result, entry.gate, entry.seeds)
@@ -32,13 +32,13 @@ def judge_by_plan(entry: PlanEntry | None, result: JobResult) -> JobResult:
     return replace(gates.judge_result(result, gate, _recorded_seeds(result)), spec=result.spec)
 
 
-def completed(plan: Mapping[str, PlanEntry], results: Iterable[JobResult]) -> list[PlanEntry]:
-    """Return a plan's entries; what one of an earlier version lacks is taken from the recorded results."""
+def complete_plan(plan: Mapping[str, PlanEntry], results: Iterable[JobResult]) -> list[PlanEntry]:
+    """Return a plan's entries; what an entry of an earlier version lacks is taken from the result."""
     recorded = {result.name: result for result in results}
-    return [_completed(entry, recorded.get(name)) for name, entry in plan.items()]
+    return [_complete(entry, recorded.get(name)) for name, entry in plan.items()]
 
 
-def _completed(entry: PlanEntry, result: JobResult | None) -> PlanEntry:
+def _complete(entry: PlanEntry, result: JobResult | None) -> PlanEntry:
     if entry.gate is not None or result is None:
         return entry
     seeds, base = _recorded_seeds(result), base_name(result.name, result.seed)
@@ -46,6 +46,11 @@ def _completed(entry: PlanEntry, result: JobResult | None) -> PlanEntry:
     family = base if of_family else None
     gate = recorded_gate(result) or GateSpec()
     return replace(entry, gate=gate, family=family, seed=result.seed, seeds=seeds if of_family else ())
+
+
+def gates_of(plan: Iterable[PlanEntry]) -> dict[str, GateSpec]:
+    """Return the gates in a plan, by job name."""
+    return {entry.name: entry.gate for entry in plan if entry.gate is not None}
 
 
 def _recorded_seeds(result: JobResult) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""One batch at a time in an output directory: a lock that the kernel takes back when its holder dies."""
+"""Lock an output directory for one batch at a time; the kernel releases the lock when its process ends."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pathlib import Path
 
 from job.errors import OutputError
 
-ALL = "batch"
-"""The name of a lock on everything in the directory."""
+EXCLUSIVE = "batch"
+"""The name of the lock that excludes every other."""
 
 _NO_LOCK = "{} is a symbolic link or no regular file, so it cannot be the lock of this directory; remove it"
 _BUSY = (errno.EACCES, errno.EAGAIN)
@@ -22,32 +22,32 @@ _UNSUPPORTED = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
 
 
 @contextmanager
-def lock_output(directory: Path, name: str = ALL) -> Iterator[None]:
-    """Hold an output directory in the block.
+def lock_output(directory: Path, name: str = EXCLUSIVE) -> Iterator[None]:
+    """Lock an output directory for the block.
 
-    Locks of different names go together, but for that of the name `batch`, which goes with no other. A lock
-    is a `flock` on `.lock` (or `.lock-<name>`); a file that was left behind locks nothing. On a file system
-    without locks there is none.
+    Locks with different names can be held at the same time; `batch` is exclusive. A lock is a `flock` on
+    `.lock` or `.lock-NAME`; such a file without a `flock` locks nothing. On a file system that does not
+    support locks, nothing is locked.
 
     Args:
         directory: prepared, see `artifacts.prepare_output`.
-        name: what is held; safe as a file name.
+        name: of the lock; safe as a file name.
 
     Raises:
-        OutputError: somebody else holds it; says who.
+        OutputError: another process holds a lock that excludes this one; the message names the process.
     """
     with ExitStack() as held:
-        held.enter_context(_lock(directory / ".lock", shared=name != ALL))
-        if name != ALL:
+        held.enter_context(_lock(directory / ".lock", shared=name != EXCLUSIVE))
+        if name != EXCLUSIVE:
             held.enter_context(_lock(directory / f".lock-{name}", shared=False))
         yield
 
 
-def holder(directory: Path) -> str | None:
-    """Return who holds an output directory, or a part of it.
+def running_batch(directory: Path) -> str | None:
+    """Return a description of a process that has locked an output directory.
 
     Returns:
-        None where nobody does, as far as the file system tells.
+        None if no process has, or if the file system does not support locks.
     """
     for path in sorted(directory.glob(".lock*")):
         with suppress(OSError):
@@ -71,21 +71,21 @@ def _lock(path: Path, *, shared: bool) -> Iterator[None]:
             os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
         yield
     finally:
-        with suppress(OSError):  # the last one to leave takes the file away
+        with suppress(OSError):  # the last process with a shared lock removes the file
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             path.unlink()
         os.close(descriptor)
 
 
 def _acquire(path: Path, kind: int) -> int:
-    """Open and lock the file that is at `path` once it is locked: its holder may just have removed it."""
+    """Open and lock the file, again if its last holder has removed it in between."""
     while True:
         descriptor = _open(path)
         try:
             fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
         except OSError as error:
             if error.errno in _BUSY:
-                raise OutputError(_taken(path, descriptor)) from error
+                raise OutputError(_in_use(path, descriptor)) from error
             if error.errno not in _UNSUPPORTED:
                 os.close(descriptor)
                 raise
@@ -109,10 +109,10 @@ def _open(path: Path) -> int:
     raise OutputError(_NO_LOCK.format(path))
 
 
-def _taken(path: Path, descriptor: int) -> str:
+def _in_use(path: Path, descriptor: int) -> str:
     holder = os.pread(descriptor, 200, 0).decode("utf-8", "replace").strip()
     os.close(descriptor)
     return (
-        f"output directory {path.parent} is in use by another batch ({holder or 'a shard'}): wait for its "
-        "end, or choose another directory with --output-dir"
+        f"output directory {path.parent} is in use by another batch ({holder or 'a shard'}): wait until it "
+        "ends, or choose another directory with --output-dir"
     )

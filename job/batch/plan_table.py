@@ -1,4 +1,4 @@
-"""A plan -> a table on the terminal."""
+"""The table of the command `plan`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from job.storage.file_names import short_fingerprint
 
 
 def print_plan(plan: Sequence[PlannedJob], problems: Mapping[str, Problem], console: Console) -> None:
-    """Print a row a job: sizes, parameters, fingerprint, done or to do.
+    """Print a row for each job: sizes, number of parameters, fingerprint, and state.
 
     Args:
         plan: see `make_plan`.
         problems: by job name.
-        console: where to.
+        console: to print to.
     """
     columns = [Column("job"), Column("problem")]
     columns += [Column(name, right=True) for name in ("classes", "units", "examples", "parameters")]

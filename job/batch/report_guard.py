@@ -74,7 +74,7 @@ class ReportGuard:
         Raises:
             OSError: earlier reports can be neither replaced nor removed.
         """
-        from job.batch.lock import ALL, lock_output
+        from job.batch.lock import EXCLUSIVE, lock_output
         from job.storage.artifacts import OutputPaths
 
         whole = OutputPaths(self.root)
@@ -82,7 +82,7 @@ class ReportGuard:
         if not any(path.exists() for path in (*own.report_files, *whole.report_files, whole.plan)):
             return
         reasons = text.splitlines() or [f"the run ended with exit code {exit_code}"]
-        with suppress(OutputError), lock_output(self.root, f"shard-{own.shard}" if own.shard else ALL):
+        with suppress(OutputError), lock_output(self.root, f"shard-{own.shard}" if own.shard else EXCLUSIVE):
             if self.shard is not None:
                 self._write_reports(own, exit_code, reasons, () if self.planned else reasons)
             if self.shard != "" and any(path.exists() for path in whole.report_files):

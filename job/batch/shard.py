@@ -1,4 +1,4 @@
-"""Which part of a plan this process does: given as `I/N`, or read from what a cluster or CI system sets."""
+"""The shard that this process runs: given as `I/N`, or read from variables of a cluster or CI system."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import TypeVar
 
 from job.errors import ShardError
 
-MOST = 10_000
-"""Shards that a plan may be cut into."""
+MAX_SHARDS = 10_000
 
 Item = TypeVar("Item")
 Environment = Mapping[str, str]
@@ -18,7 +17,12 @@ Environment = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Shard:
-    """The `index`-th, from 1, of `count` parts of a plan."""
+    """A part of a plan.
+
+    Args:
+        index: shard number, from 1.
+        count: number of shards.
+    """
 
     index: int
     count: int
@@ -28,11 +32,11 @@ class Shard:
 
     @property
     def label(self) -> str:
-        """What the names of this shard's own reports hold; empty where it is the whole plan."""
+        """The shard in the names of its reports: `1-of-4`; '' for the whole plan."""
         return f"{self.index}-of-{self.count}" if self.count > 1 else ""
 
     def select(self, jobs: Sequence[Item]) -> tuple[Item, ...]:
-        """Return every `count`-th job: neighbours, which a matrix made and which take equally long, part."""
+        """Return every `count`-th job: neighbours, which often take equally long, go to different shards."""
         return tuple(jobs[self.index - 1 :: self.count])
 
 
@@ -44,10 +48,10 @@ def parse_shard(text: str, environment: Environment) -> Shard:
 
     Args:
         text: `I/N`, or `auto`.
-        environment: the process's variables; looked at for `auto` alone.
+        environment: variables of this process; used only for `auto`.
 
     Raises:
-        ShardError: it is neither, or I is not in 1..N, or see `shard_from_environment`.
+        ShardError: the text is neither, or I is not in 1..N; see also `shard_from_environment`.
     """
     if text == "auto":
         return shard_from_environment(environment)
@@ -58,14 +62,14 @@ def parse_shard(text: str, environment: Environment) -> Shard:
 
 
 def shard_from_environment(environment: Environment) -> Shard:
-    """Work out the shard from the variables of Kubernetes, Slurm, GitLab, CircleCI or Buildkite.
+    """Return the shard that the variables of Kubernetes, Slurm, GitLab, CircleCI or Buildkite describe.
 
-    A system that runs one process of one does not split the batch, and yields to one that does: a CI job
-    that submits a Slurm array hands its own variables on.
+    A system that runs a single process does not split the batch, so another system that does wins: a CI job
+    that submits a Slurm array passes its own variables on.
 
     Raises:
-        ShardError: no system is found, one set only a part of its variables or values that make no sense,
-            or two disagree.
+        ShardError: no system is found, one has set only some of its variables or invalid values, or two
+            systems disagree.
     """
     found = {name: shard for name, read in _SYSTEMS.items() if (shard := read(environment))}
     splitting = {name: shard for name, shard in found.items() if shard.count > 1}
@@ -81,8 +85,8 @@ def shard_from_environment(environment: Environment) -> Shard:
 
 
 def _checked(place: str, index: int, count: int) -> Shard:
-    if not 1 <= count <= MOST:
-        raise ShardError(f"{place}: expected 1 to {MOST} shards, found {count}")
+    if not 1 <= count <= MAX_SHARDS:
+        raise ShardError(f"{place}: expected 1 to {MAX_SHARDS} shards, found {count}")
     if not 1 <= index <= count:
         raise ShardError(f"{place}: expected a shard from 1 to {count}, found {index}")
     return Shard(index, count)
@@ -92,13 +96,13 @@ def _checked(place: str, index: int, count: int) -> Shard:
 
 
 @dataclass(frozen=True)
-class _Pair:
+class _IndexAndTotal:
     """A system that sets two variables.
 
     Args:
-        index, total: their names.
-        first: what it calls the first process, 0 or 1.
-        remedy: what to do where one of them is missing.
+        index, total: names of the variables.
+        first: index of the first process, 0 or 1.
+        remedy: what to do if one of them is missing.
     """
 
     index: str
@@ -119,13 +123,13 @@ def _gitlab(environment: Environment) -> Shard | None:
     if environment.get("CI_NODE_TOTAL") == "1" and not environment.get("CI_NODE_INDEX"):
         return WHOLE
     remedy = "GitLab sets both for a job with `parallel`"
-    return _Pair("CI_NODE_INDEX", "CI_NODE_TOTAL", 1, remedy)(environment)
+    return _IndexAndTotal("CI_NODE_INDEX", "CI_NODE_TOTAL", 1, remedy)(environment)
 
 
 def _slurm(environment: Environment) -> Shard | None:
-    """Read a Slurm array task. Ids may begin anywhere and go in steps; they may not have gaps.
+    """Read the shard of a Slurm array task. Task ids may start anywhere and have a step, but no gaps.
 
-    An array of ids from a list (`--array=1,3,4`) says how many they are, not which.
+    For an array of listed ids (`--array=1,3,4`) Slurm tells their number, but not which they are.
     """
     task, lowest, count = (f"SLURM_ARRAY_TASK_{end}" for end in ("ID", "MIN", "COUNT"))
     step, highest = "SLURM_ARRAY_TASK_STEP", "SLURM_ARRAY_TASK_MAX"
@@ -140,7 +144,7 @@ def _slurm(environment: Environment) -> Shard | None:
         raise ShardError(
             f"{place}, highest {high}: not an array without gaps; expected one such as --array=1-4"
         )
-    if number == 1 and ids > 1:  # one of several, done again alone: not the whole batch
+    if number == 1 and ids > 1:  # one task of several that is run again alone, not the whole batch
         raise ShardError(f"{place}: one task alone does not say of how many it is; say it with --shard I/N")
     return _checked(place, (ids - low) // stride + 1, number)
 
@@ -159,7 +163,7 @@ def _integer(environment: Environment, name: str, remedy: str) -> int:
 
 
 _SYSTEMS: dict[str, Callable[[Environment], Shard | None]] = {
-    "Kubernetes": _Pair(
+    "Kubernetes": _IndexAndTotal(
         "JOB_COMPLETION_INDEX",
         "JOB_COMPLETIONS",
         0,
@@ -168,8 +172,8 @@ _SYSTEMS: dict[str, Callable[[Environment], Shard | None]] = {
     ),
     "Slurm": _slurm,
     "GitLab": _gitlab,
-    "CircleCI": _Pair("CIRCLE_NODE_INDEX", "CIRCLE_NODE_TOTAL", 0, "CircleCI sets both"),
-    "Buildkite": _Pair(
+    "CircleCI": _IndexAndTotal("CIRCLE_NODE_INDEX", "CIRCLE_NODE_TOTAL", 0, "CircleCI sets both"),
+    "Buildkite": _IndexAndTotal(
         "BUILDKITE_PARALLEL_JOB",
         "BUILDKITE_PARALLEL_JOB_COUNT",
         0,

@@ -34,7 +34,7 @@ FormatOption = Annotated[
 
 def compare(baseline: BaselineArgument, candidate: CandidateArgument, format: FormatOption = "text") -> None:
     """Compare a batch with a baseline: is anything worse by more than chance? Exits as a batch does."""
-    from job.batch.baseline import compare_and_judge
+    from job.batch.recorded_comparison import compare_and_judge
     from job.reports.markdown import comparison_markdown
     from job.reports.terminal import print_comparison
 

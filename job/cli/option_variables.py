@@ -1,4 +1,4 @@
-"""Environment variables that stand for options: `SEQ2SEQ_JOB_SPEC` for `--spec`. None is ignored."""
+"""Environment variables for options, such as `SEQ2SEQ_JOB_SPEC` for `--spec`; unknown ones are errors."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from job.errors import UsageError
 PREFIX = "SEQ2SEQ_JOB_"
 
 OTHERS = frozenset({"SEQ2SEQ_JOB_GIT_COMMIT"})
-"""Variables with the prefix that stand for no option."""
+"""Variables with the prefix that are not for an option."""
 
 _FAMILY = "SEQ2SEQ"
-"""How a name begins whose prefix may be misspelt."""
+"""The start of names whose prefix may be misspelt."""
 
 _ALIKE = 0.9
-"""From this similarity (`difflib`) on it is: `SEQ2SEQ_JOBS_SPEC`, `SEQ2SEQ_OUTPUT_DIR`."""
+"""Such a name at least this similar (`difflib`) to a known one is misspelt: `SEQ2SEQ_JOBS_SPEC`."""
 
 _SERVICE_LINK = re.compile(
     r"SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?", re.ASCII
 )
-"""How the variables end that Kubernetes sets for a Service called `seq2seq-job` or `seq2seq-job-NAME`."""
+"""Endings of the variables that Kubernetes sets for a Service named `seq2seq-job` or `seq2seq-job-NAME`."""
 
 
 def check_variables(environment: Mapping[str, str], options: Iterable[str]) -> None:
-    """Check that every variable with the prefix is one that some command reads, and has a value.
+    """Check that some command reads every variable with the prefix, and that none is empty.
 
     Args:
         environment: of this process.
-        options: the names of the variables that stand for options, of any command.
+        options: names of the variables for the options of all commands.
 
     Raises:
-        UsageError: one is misspelt or empty; names all of them.
+        UsageError: variables are misspelt or empty; the message names all of them.
     """
     known = {*options, *OTHERS}
     given = [name for name in environment if _is_meant(name.upper(), known)]
@@ -50,7 +50,7 @@ def check_variables(environment: Mapping[str, str], options: Iterable[str]) -> N
 
 
 def _is_meant(name: str, known: Iterable[str]) -> bool:
-    """Return whether a name has the prefix, or is almost that of an option."""
+    """Return whether a name has the prefix, or is similar to that of an option's variable."""
     if name.startswith(PREFIX) or not name.startswith(_FAMILY):
         return name.startswith(PREFIX)
     return bool(difflib.get_close_matches(name, known, n=1, cutoff=_ALIKE))

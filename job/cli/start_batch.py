@@ -49,7 +49,7 @@ def start_batch(options: RunOptions, guard: ReportGuard) -> int:
 
 def _plan_and_run(options: RunOptions, batch_options: BatchOptions, guard: ReportGuard) -> int:
     """Load the spec, lock the output directory, plan the jobs and run those selected."""
-    from job.batch.lock import ALL, lock_output
+    from job.batch.lock import EXCLUSIVE, lock_output
     from job.batch.planning import make_plan
     from job.cli.run_planned import run_planned
     from job.storage.artifacts import prepare_output
@@ -60,7 +60,7 @@ def _plan_and_run(options: RunOptions, batch_options: BatchOptions, guard: Repor
     selected = options.select(names)
     output = prepare_output(options.output_dir)
     part = options.shard
-    with lock_output(output.root, f"shard-{part.label}" if options.is_shard else ALL):
+    with lock_output(output.root, f"shard-{part.label}" if options.is_shard else EXCLUSIVE):
         complete_update(output)
         verified = () if options.fresh else part.select([name for name in names if name in selected])
         plan = make_plan(located.spec, output, checksums, verified)

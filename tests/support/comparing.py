@@ -3,7 +3,7 @@
 import numpy as np
 from recording import leave
 
-from job.batch.baseline import compare_recorded
+from job.batch.recorded_comparison import compare_recorded
 from job.gating.batch_verdict import comparison_findings, conclude
 from job.gating.metric_tests import metric_comparison
 from job.gating.significance_tests import mcnemar

@@ -2,7 +2,7 @@ import itertools
 
 import pytest
 
-from job.batch.shard import MOST, WHOLE, Shard, parse_shard, shard_from_environment
+from job.batch.shard import MAX_SHARDS, WHOLE, Shard, parse_shard, shard_from_environment
 from job.errors import BAD_USAGE, ShardError
 
 
@@ -48,7 +48,21 @@ def test_a_shard_that_is_given_holds_whatever_the_environment_says(text, shard):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "1", "0/4", "5/4", "1/0", "-1/4", "1/4/2", " 1/4", "1 / 4", "a/b", "²/4", f"1/{MOST + 1}", "Auto"],
+    [
+        "",
+        "1",
+        "0/4",
+        "5/4",
+        "1/0",
+        "-1/4",
+        "1/4/2",
+        " 1/4",
+        "1 / 4",
+        "a/b",
+        "²/4",
+        f"1/{MAX_SHARDS + 1}",
+        "Auto",
+    ],
 )
 def test_what_is_no_shard_is_a_usage_error(text):
     with pytest.raises(ShardError, match=r"^--shard .*expected ") as caught:

@@ -11,11 +11,11 @@ import pytest
 from recording import a_job, leave, right_and_wrong
 from stepping import fail_at_every_step, kill_at_every_step
 
-from job.batch.baseline import compare_recorded
 from job.batch.baseline_update import update_baseline
 from job.batch.lock import lock_output
 from job.batch.merge import merge_reports
 from job.batch.planning import read_plan, write_fingerprints
+from job.batch.recorded_comparison import compare_recorded
 from job.errors import DamagedResultError
 from job.gating.recorded_batch import check_files, read_predictions, read_recorded
 from job.results.batch_report import Report

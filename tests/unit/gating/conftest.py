@@ -4,7 +4,7 @@ import pytest
 from recording import leave
 from worker_fixtures import make_task, output, stand_in  # noqa: F401 - fixtures
 
-from job.batch.baseline import compare_recorded
+from job.batch.recorded_comparison import compare_recorded
 
 
 @pytest.fixture

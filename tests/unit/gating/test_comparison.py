@@ -7,7 +7,7 @@ from comparing import verdicts
 from recording import a_job, a_run, leave, right_and_wrong
 from scipy import stats
 
-from job.batch.baseline import compare_recorded
+from job.batch.recorded_comparison import compare_recorded
 from job.errors import GATE_FAILED
 from job.gating.batch_verdict import comparison_findings, conclude
 from job.gating.significance_tests import two_proportions

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from recording import a_job, leave, right_and_wrong
 
-from job.batch.baseline import RunBaseline, compare_and_judge
+from job.batch.baseline import RunBaseline
 from job.batch.merge import merge_reports
 from job.batch.planning import PlannedJob
+from job.batch.recorded_comparison import compare_and_judge
 from job.errors import GATE_FAILED, OK
 from job.gating.batch_verdict import decide
 from job.gating.comparison_verdicts import judge_together

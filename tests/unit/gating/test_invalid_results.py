@@ -8,7 +8,7 @@ import pytest
 from comparing import compared
 from recording import a_forecast, a_job, a_run, leave, right_and_wrong
 
-from job.batch.baseline import compare_recorded
+from job.batch.recorded_comparison import compare_recorded
 from job.errors import BAD_BASELINE, GATE_FAILED, OK, BaselineError
 from job.gating.batch_verdict import comparison_findings, conclude
 from job.reports.markdown import comparison_markdown

@@ -3,7 +3,7 @@
 import pytest
 from recording import a_run, leave, right_and_wrong
 
-from job.batch.baseline import compare_recorded
+from job.batch.recorded_comparison import compare_recorded
 from job.errors import BAD_BASELINE, BAD_USAGE, BaselineError, OutputError
 
 FEW = right_and_wrong(50, [3])

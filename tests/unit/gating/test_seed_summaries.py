@@ -7,7 +7,7 @@ from sample_jobs import job_result, job_spec
 from scipy import stats
 
 from job.batch.batch_options import BatchOptions
-from job.batch.judging import completed
+from job.batch.judging import complete_plan
 from job.batch.merge import merge_reports
 from job.batch.planning import make_plan, write_plan
 from job.batch.progress import Log
@@ -110,7 +110,7 @@ def test_the_runs_of_a_job_are_found_by_the_plan_and_not_by_their_names():
 def test_in_the_plan_of_an_earlier_version_the_results_say_which_runs_belong_together():
     plan = {name: PlanEntry(name, "f" * 64) for name in [*RUNS, "a-seed-9"]}
     results = [*runs(0.1, 0.2, gate=MEAN), job_result("a-seed-9", seed=9)]
-    assert seed_families(completed(plan, results)) == tuple(family(MEAN))
+    assert seed_families(complete_plan(plan, results)) == tuple(family(MEAN))
 
 
 @pytest.fixture
