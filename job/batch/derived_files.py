@@ -74,7 +74,7 @@ def result_damage(paths: JobPaths, result: JobResult, *, may_be_copy: bool = Fal
         may_be_copy: accept what `is_baseline_copy` describes as complete.
 
     Returns:
-        a clause that names one such file and ends with `MISSING` if any is missing; '' if there is none.
+        a clause that names one such file and contains `MISSING` if any is missing; '' without such a file.
     """
     if not result.finished:
         return ""
