@@ -20,7 +20,7 @@ from job.storage.links import open_to_append
 
 
 class JobRecorder:
-    """A watcher of the workers (see `schedule.Watcher`) that records results and reports progress.
+    """A watcher of the workers (see `job.workers.watcher`) that records results and reports progress.
 
     Args:
         log: receives the progress.

@@ -1,4 +1,4 @@
-"""How many workers a machine, or the container that this process is in, has room for."""
+"""The cores, memory and GPUs that this process may use, and the number of workers for them."""
 
 from __future__ import annotations
 
@@ -10,28 +10,29 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 WORKER_BYTES = 1 << 30
-"""What a worker with a small model is taken to need: TensorFlow alone takes half of it."""
+"""Memory assumed for a worker with a small model; TensorFlow alone takes half of it."""
 
 MAX_RESIDENT_BYTES = 3 << 29
-"""A worker that holds more than this, 1.5 GiB, after a job is started anew for the next one: TensorFlow's
-memory grows over many models in one process (tensorflow#61791)."""
+"""A worker with more resident memory than this, 1.5 GiB, after a job is replaced: TensorFlow's memory grows
+over many models in one process (tensorflow#61791)."""
 
 MAX_THREADS = 2
-"""Of a worker: a training step is computed in two halves."""
+"""Largest number of threads of a worker: a training step is computed in two halves."""
 
 UNLIMITED_BYTES = 1 << 60
-"""cgroup v1 writes no limit as a number near 2**63."""
+"""From this size on a limit of cgroup v1 is none: it writes 'no limit' as a number near 2**63."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What this process may use.
+    """The resources that this process may use.
 
     Args:
-        cores: that it may run on.
-        cpu_quota: cores' worth of time that its control groups allow; None for no limit.
-        memory_bytes: that it can still take: what is available, or what its groups allow; None if unknown.
-        gpus: what CUDA_VISIBLE_DEVICES calls each of its GPUs.
+        cores: number of cores that it may run on.
+        cpu_quota: CPU time per second that its control groups allow, in cores; None for no limit.
+        memory_bytes: memory that it can still allocate, by what is available and by its control groups; None
+            if unknown.
+        gpus: names of its GPUs, as in CUDA_VISIBLE_DEVICES.
     """
 
     cores: int
@@ -41,14 +42,16 @@ class Limits:
 
     @property
     def whole_cores(self) -> int:
-        """How many cores may be used fully; at least 1."""
+        """Number of cores that may be used fully; at least 1."""
         quota = math.inf if self.cpu_quota is None else self.cpu_quota
         return max(1, int(min(self.cores, quota)))
 
 
 def worker_count(limits: Limits) -> int:
-    """Return how many workers `--workers auto` is: one a GPU; without any, one a core that may be used fully
-    and that there is memory for; at least 1."""
+    """Return the number of workers for `--workers auto`; at least 1.
+
+    It is one per GPU; without GPUs one per core that may be used fully, as far as memory allows.
+    """
     if limits.gpus:
         return len(limits.gpus)
     room = [limits.whole_cores]
@@ -58,14 +61,18 @@ def worker_count(limits: Limits) -> int:
 
 
 def thread_count(cores: int, workers: int) -> int:
-    """Return how many operations may run at once in each of so many workers that share so many cores."""
+    """Return the number of operations that each of several workers may run at the same time."""
     return max(1, min(MAX_THREADS, cores // max(1, workers)))
 
 
 def device_variables(gpus: Sequence[str], worker: int) -> dict[str, str]:
-    """Return the environment that shows worker `worker` (0-based) its GPU and no other; empty without GPUs.
+    """Return the environment variables that show a worker only its own GPU; empty without GPUs.
 
-    More workers than GPUs share them: so none takes all of a GPU's memory beforehand.
+    If there are more workers than GPUs, several share one, so none may allocate all of its memory in advance.
+
+    Args:
+        gpus: names of the GPUs.
+        worker: number of the worker, from 0.
     """
     if not gpus:
         return {}
@@ -73,11 +80,11 @@ def device_variables(gpus: Sequence[str], worker: int) -> dict[str, str]:
 
 
 def read_limits(root: Path = Path("/"), environment: Mapping[str, str] = os.environ) -> Limits:
-    """Ask the system; what it does not tell limits nothing.
+    """Read the limits of this process from the system; an unknown limit counts as none.
 
     Args:
-        root: where `proc`, `sys` and `dev` are.
-        environment: where CUDA_VISIBLE_DEVICES may be.
+        root: directory with `proc`, `sys` and `dev`.
+        environment: variables that may include CUDA_VISIBLE_DEVICES.
     """
     affinity = getattr(os, "sched_getaffinity", None)
     groups = _text(root / "proc/self/cgroup")
@@ -96,14 +103,14 @@ def read_limits(root: Path = Path("/"), environment: Mapping[str, str] = os.envi
 
 
 def group_directories(groups: str, controller: str) -> tuple[str, ...]:
-    """Return where the files of this process's groups may be, below `sys/fs/cgroup`, innermost first.
+    """Return the directories of this process's control groups below `sys/fs/cgroup`, innermost first.
 
     Args:
         groups: `/proc/self/cgroup`: a line `0::/path` for v2, `3:cpu,cpuacct:/path` for v1.
         controller: `cpu` or `memory`.
 
-    A group is limited by all above it too. Inside a container the path is often the host's, and the files
-    are at the top.
+    The limits of all parent groups apply too. In a container the path is often that of the host, and the
+    files are in the top directory.
     """
     found: dict[str, None] = {}
     for line in groups.splitlines():
@@ -123,7 +130,7 @@ def group_directories(groups: str, controller: str) -> tuple[str, ...]:
 
 
 def group_files(root: Path, groups: str, controller: str) -> Iterator[dict[str, str]]:
-    """Yield the limits of each group of this process: file name -> content, of those that there are."""
+    """Yield the limit files of each control group of this process, content by file name."""
     names = {
         "cpu": ("cpu.max", "cpu.cfs_quota_us", "cpu.cfs_period_us"),
         "memory": ("memory.max", "memory.limit_in_bytes"),
@@ -135,7 +142,7 @@ def group_files(root: Path, groups: str, controller: str) -> Iterator[dict[str, 
 
 
 def quota(files: Mapping[str, str]) -> float | None:
-    """Return the cores' worth of time that a group allows, None for no limit.
+    """Return the CPU time per second that a control group allows, in cores; None for no limit.
 
     Args:
         files: `cpu.max` (v2: quota and period in microseconds), or `cpu.cfs_quota_us` and
@@ -153,7 +160,7 @@ def quota(files: Mapping[str, str]) -> float | None:
 
 
 def memory(files: Mapping[str, str]) -> int | None:
-    """Return the bytes that a group allows, None for no limit.
+    """Return the memory that a control group allows, in bytes; None for no limit.
 
     Args:
         files: `memory.max` (v2) or `memory.limit_in_bytes` (v1).
@@ -166,17 +173,17 @@ def memory(files: Mapping[str, str]) -> int | None:
 
 
 def available_bytes(meminfo: str) -> int | None:
-    """Return the memory that new programs can have without swapping, from `/proc/meminfo`."""
+    """Return the memory in bytes that is available without swapping, from the text of `/proc/meminfo`."""
     match = re.search(r"^MemAvailable:\s+(\d+) kB$", meminfo, re.MULTILINE)
     return int(match[1]) * 1024 if match else None
 
 
 def visible_gpus(variable: str | None, devices: Sequence[str]) -> tuple[str, ...]:
-    """Return what CUDA calls each GPU that this process may use.
+    """Return CUDA's name of each GPU that this process may use.
 
     Args:
-        variable: CUDA_VISIBLE_DEVICES: indices or UUIDs, of which those after an invalid one do not count.
-        devices: names in `/dev`; CUDA numbers the `nvidia<N>` that are there from 0.
+        variable: CUDA_VISIBLE_DEVICES: indices or UUIDs; CUDA ignores those after an invalid one.
+        devices: file names in `/dev`; CUDA numbers the existing `nvidia<N>` from 0.
     """
     if variable is None:
         return tuple(map(str, range(sum(bool(re.fullmatch(r"nvidia\d+", name)) for name in devices))))

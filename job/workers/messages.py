@@ -1,4 +1,7 @@
-"""What a worker tells its parent. Not in `worker`: that runs as `__main__`, a name nothing unpickles by."""
+"""The messages that a worker sends to its parent.
+
+They are not in `worker`, which may run as `__main__`, a name by which nothing can be unpickled.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +18,18 @@ class Ready:
 
 @dataclass(frozen=True)
 class Broken:
-    """TensorFlow does not work here: a sentence."""
+    """TensorFlow does not work.
+
+    Args:
+        message: a sentence for the user.
+    """
 
     message: str
 
 
 @dataclass(frozen=True)
 class Advanced:
-    """Training went on."""
+    """The progress of the job's training."""
 
     progress: Progress
 
@@ -42,13 +49,24 @@ class Finished:
 
 @dataclass(frozen=True)
 class Failed:
-    """A job raised."""
+    """A job has raised an exception."""
 
     failure: Failure
 
 
 @dataclass(frozen=True)
 class Interrupted:
-    """A job was stopped by a signal and has saved its state; the worker leaves."""
+    """A signal stopped the job, which has saved its state; the worker exits.
+
+    Args:
+        cause: name of the signal.
+    """
 
     cause: str
+
+
+class ParentGone(BaseException):
+    """No message can be sent: the parent process has ended.
+
+    Not a `ConnectionError`, because a problem that reads over a network may raise and handle those.
+    """

@@ -1,6 +1,6 @@
-"""The worker processes of a batch: started, and none left at the end.
+"""Start the worker processes of a batch, and stop all of them at its end.
 
-Imports little: loading TensorFlow takes a worker seconds, and the sooner it begins the better.
+This module imports little, because a worker needs seconds to load TensorFlow and is started first.
 """
 
 from __future__ import annotations
@@ -25,31 +25,32 @@ if TYPE_CHECKING:
     from job.running.task import Task
 
 VARIABLES = {
-    # One thread an operation: small ones gain nothing from more, and sums would depend on their number. How
-    # many operations run at once is the task's to say.
+    # One thread per operation: small operations gain nothing from more, and the results of sums would depend
+    # on their number. How many operations run at the same time is in the task.
     "OMP_NUM_THREADS": "1",
     "TF_NUM_INTRAOP_THREADS": "1",
     "TF_NUM_INTEROP_THREADS": "1",
     "TF_CPP_MIN_LOG_LEVEL": "2",
     "KERAS_BACKEND": "tensorflow",
 }
-"""Set for a worker before it starts: some libraries read them as they load."""
+"""Environment variables of a worker, set before it starts: some libraries read them when they are loaded."""
 
 
 @dataclass
 class Worker:
-    """A worker process and what it is at.
+    """A worker process and its current task.
 
     Args:
         process, connection: of the worker.
-        output: what it says before its first job.
-        variables: of its environment: its device, which its successor gets too.
-        ready: it has loaded TensorFlow.
-        task: that it is at.
-        log_start: where its own lines begin in the task's log, bytes: what is before is of earlier attempts.
-        progress: how far it told that the task is; None where it did not yet.
-        deadline: on the monotonic clock; what it is at may not take longer.
-        spent: it is to be replaced before it does another task.
+        output: what the process prints before its first job.
+        variables: environment variables that select its device; a replacement gets the same.
+        ready: whether it has loaded TensorFlow.
+        task: the current task, None if it is free.
+        log_start: size in bytes of the task's log when the attempt began: earlier lines are of other
+            attempts.
+        progress: the last progress of the task; None before the first.
+        deadline: deadline of the current task, in monotonic seconds.
+        spent: whether it must be replaced before its next task.
     """
 
     process: subprocess.Popen[bytes]
@@ -65,7 +66,7 @@ class Worker:
 
 
 def start_worker(variables: Mapping[str, str]) -> Worker:
-    """Start a worker process; it loads TensorFlow on its own time and then waits for a task."""
+    """Start a worker process, which loads TensorFlow while it waits for a task."""
     here, there = socket.socketpair()
     output = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
     given = {name: value for name, value in worker_variables().items() if name not in IGNORED_VARIABLES}
@@ -76,15 +77,15 @@ def start_worker(variables: Mapping[str, str]) -> Worker:
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=output,
-        start_new_session=True,  # Ctrl-C reaches the parent alone, which decides
+        start_new_session=True,  # Ctrl-C reaches only the parent, which stops its workers
     )
     there.close()
     return Worker(process, Connection(here.detach()), output, variables)
 
 
-def stop_worker(worker: Worker, *, at_once: bool = False) -> None:
-    """End a worker: ask it to leave, or kill it."""
-    if at_once:
+def stop_worker(worker: Worker, *, kill: bool = False) -> None:
+    """Stop a worker process: ask it to exit, or kill it."""
+    if kill:
         worker.process.kill()
     with suppress(OSError):
         worker.connection.send(None)
@@ -99,30 +100,33 @@ def stop_worker(worker: Worker, *, at_once: bool = False) -> None:
 
 @contextmanager
 def first_worker(gpus: Sequence[str] = ()) -> Iterator[Worker]:
-    """Start a pool's first worker before it is known what there is to do: loading TensorFlow takes seconds.
+    """Start a pool's first worker in advance, for the block: loading TensorFlow takes seconds.
 
-    Whatever happens, it is not left at the end.
+    If it still runs at the end of the block, it is killed.
     """
     worker = start_worker(device_variables(gpus, 0))
     try:
         yield worker
     finally:
         if worker.process.poll() is None:
-            stop_worker(worker, at_once=True)
+            stop_worker(worker, kill=True)
 
 
 @contextmanager
 def worker_pool(count: int, gpus: Sequence[str] = (), first: Worker | None = None) -> Iterator[list[Worker]]:
-    """Start `count` workers, each on the next of the GPUs; whatever happens, none is left at the end.
+    """Start worker processes for the block, and stop all of them at its end.
 
-    `first` is one that was started before, see `first_worker`.
+    Args:
+        count: number of workers.
+        gpus: GPUs that the workers take in turn.
+        first: a worker that was started in advance, see `first_worker`; the others are started now.
     """
     started = [] if first is None else [first][:count]
     workers = started + [start_worker(device_variables(gpus, i)) for i in range(len(started), count)]
-    at_once = True
+    kill = True
     try:
         yield workers
-        at_once = False
+        kill = False
     finally:
         for worker in workers:
-            stop_worker(worker, at_once=at_once or worker.task is not None)
+            stop_worker(worker, kill=kill or worker.task is not None)

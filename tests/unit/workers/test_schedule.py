@@ -275,16 +275,16 @@ def test_no_jobs_need_no_workers(run, stand_in):
 
 
 class Stopping(Watched):
-    """Asks to stop as soon as a job of a name is under way."""
+    """Sends SIGTERM as soon as the job with this name is being trained."""
 
-    def __init__(self, name, stop):
+    def __init__(self, name):
         super().__init__()
-        self._name, self._stop = name, stop
+        self._name = name
 
     def advanced(self, name, progress):
         super().advanced(name, progress)
         if name == self._name:
-            self._stop._receive(signal.SIGTERM, None)
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 @pytest.mark.parametrize(("name", "seconds", "code"), [("waits", 7.0, 0), ("deaf", 0.5, -signal.SIGKILL)])
@@ -293,8 +293,8 @@ def test_asked_to_stop_workers_save_their_state_and_leave_or_are_killed(
 ):
     monkeypatch.setattr(schedule, "STOP_SECONDS", seconds)
     stop = Stop()
-    with stop.deferring_signals():
-        watched, results = run("fine-1", name, "fine-2", watched=Stopping(name, stop), stop=stop)
+    with stop.handling_signals(), stop.deferring_signals():
+        watched, results = run("fine-1", name, "fine-2", watched=Stopping(name), stop=stop)
     assert [*results] == ["fine-1"]
     assert ("started", "fine-2") not in watched.events
     assert ("lost", name) not in watched.events
@@ -309,10 +309,10 @@ def test_a_job_that_ends_while_the_batch_is_stopped_has_its_result(run):
         def started(self, task):
             super().started(task)
             time.sleep(1)
-            self._stop._receive(signal.SIGTERM, None)
+            os.kill(os.getpid(), signal.SIGTERM)
 
-    with stop.deferring_signals():
-        _, results = run("fine", "waits", watched=Late("", stop), stop=stop)
+    with stop.handling_signals(), stop.deferring_signals():
+        _, results = run("fine", "waits", watched=Late(""), stop=stop)
     assert [*results] in (["fine"], [])
 
 

@@ -1,0 +1,77 @@
+"""Why a job failed with its worker: a lost worker, a timeout, and the last lines of the log."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+from job.results.job_result import QUOTED, Failure
+from job.workers.pool import Worker
+
+LOG_LINES = 20
+"""Number of lines of a log that are quoted when a worker is lost."""
+
+_LOG_BYTES = 1 << 16
+"""Number of bytes at the end of a log in which these lines are looked for."""
+
+
+def lost_worker(worker: Worker, how: str) -> Failure:
+    """Return the failure of a job whose worker was lost.
+
+    Args:
+        worker: the worker, with its task.
+        how: what happened to the process, as a clause.
+    """
+    return Failure("WorkerLost", f"the worker process {how}; {_quote_log(worker)}")
+
+
+def timed_out(worker: Worker) -> Failure:
+    """Return the failure of a job that exceeded its `timeout_minutes`."""
+    assert worker.task is not None
+    minutes = worker.task.job.timeout_minutes
+    return Failure(
+        "TimedOut",
+        f"it took longer than its timeout_minutes of {minutes:g} and was killed; {_quote_log(worker)}",
+    )
+
+
+def describe_exit(process: subprocess.Popen[bytes]) -> str:
+    """Wait for a process that closed its connection, and return how it ended, as a clause."""
+    code = process.wait()
+    if code >= 0:
+        return f"exited with code {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:  # most real-time signals have no name
+        name = f"signal {-code}"
+    return f"was killed by {name}" + (" (out of memory?)" if -code == signal.SIGKILL else "")
+
+
+def _quote_log(worker: Worker) -> str:
+    """Return the last lines that a worker has logged; if there are none, how far its task was."""
+    assert worker.task is not None
+    worker.output.seek(0)
+    text = worker.output.read() + _last_bytes(worker.task.paths.log, worker.log_start)
+    lines = [line for line in text.decode("utf-8", "replace").splitlines() if line.strip()]
+    if lines:
+        return "\n".join([QUOTED, *lines[-LOG_LINES:]])
+    return f"its log is empty, and {_describe_stage(worker)}"
+
+
+def _describe_stage(worker: Worker) -> str:
+    if not worker.ready:
+        return "it was loading TensorFlow"
+    if worker.progress is None:
+        return "it had not begun training"
+    return f"it had trained {worker.progress.step:,} of {worker.progress.steps:,} steps"
+
+
+def _last_bytes(path: Path, start: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            file.seek(max(start, os.fstat(file.fileno()).st_size - _LOG_BYTES))
+            return file.read()
+    except OSError:
+        return b""

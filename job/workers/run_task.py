@@ -1,0 +1,76 @@
+"""Run one task in a worker process, and describe how it ended in a message."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from job.errors import DataError, DataErrors, JobError
+from job.process.stopping import Stop, Stopped
+from job.results.job_result import Failure, Progress
+from job.results.trained_job import TrainedJob
+from job.running.task import Task
+from job.workers.messages import Failed, Finished, Interrupted, ParentGone
+
+
+def run_task(
+    task: Task, run_job: Callable[..., TrainedJob], report: Callable[[Progress], None]
+) -> Finished | Failed | Interrupted:
+    """Run a task with its output redirected to the job's log.
+
+    Args:
+        task: the task.
+        run_job: called with the task, `report` and a `Stop`.
+        report: receives the progress of training.
+
+    Raises:
+        ParentGone: raised by `report`; any other exception is a failure of the job.
+    """
+    stop = Stop(second_signal_raises=False)  # a cluster signals every process, and so does the parent
+    try:
+        _redirect_output(task.paths.log)
+        with stop.handling_signals():
+            trained = run_job(task, report, stop)
+        return Finished(trained, _resident_bytes())
+    except Stopped as stopped:
+        return Interrupted(stopped.request.cause)
+    except ParentGone:
+        raise
+    except BaseException as error:
+        return Failed(_describe(error, task))
+
+
+def _redirect_output(log: Path) -> None:
+    """Redirect what this process and its libraries print to the job's log."""
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
+
+
+def _resident_bytes() -> int:
+    """Return the resident memory of this process; 0 if the system does not tell."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
+
+
+def _describe(error: BaseException, task: Task) -> Failure:
+    """Return the failure that an exception describes; its traceback goes to the job's log."""
+    traceback.print_exc()
+    sys.stderr.flush()
+    if isinstance(error, JobError | DataError | DataErrors):  # their message is all that a user needs
+        errors = error.errors if isinstance(error, DataErrors) else [error]
+        return Failure(type(error).__name__, "\n".join(map(_with_place, errors)))
+    return Failure(type(error).__name__, str(error), traceback_file=task.paths.log.name)
+
+
+def _with_place(error: BaseException) -> str:
+    """Return an error's message, after the file and line that it names."""
+    if not isinstance(error, DataError) or error.file is None:
+        return str(error)
+    return f"{error.file}:{error.line}: {error}" if error.line else f"{error.file}: {error}"
