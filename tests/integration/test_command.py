@@ -313,7 +313,8 @@ def test_report_refuses_a_result_of_another_spec(again):
     assert "another spec" in done.err
 
 
-def test_plan_says_what_is_done(again):
+def test_plan_says_what_is_done(again, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")  # room for a line each
     (again / "jobs.yaml").write_text(SPEC.replace("max_edit_rate: 0.0", "max_edit_rate: 0.5"))
     done = run("plan", cwd=again)
     rows = {line.split()[0]: line for line in done.out.splitlines() if line.strip()}

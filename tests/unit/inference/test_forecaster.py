@@ -245,7 +245,12 @@ def test_a_new_process_gives_the_very_numbers_of_the_evaluation(sine, evaluated,
     command = [sys.executable, "-m", "job", "predict", str(sine[0].paths.directory), "--input", str(given)]
     path = os.pathsep.join([str(Path(job.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
-        command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}, check=True
+        command,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path},
+        cwd=tmp_path,
+        check=True,
     )
     *answers, empty = done.stdout.split("\n")[:-1]
     assert empty == ""

@@ -173,7 +173,12 @@ def test_a_new_process_gives_the_very_predictions_of_the_evaluation(trained_job,
     ]
     path = os.pathsep.join([str(Path(inference.__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
-        command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}, check=True
+        command,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path},
+        cwd=tmp_path,
+        check=True,
     )
     assert done.stdout.splitlines() == [line["predicted"] for line in evaluated]
 
