@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from job.reports.formatting import percent, plain, ranges, span
 from job.reports.svg import svg
 from job.results.job_result import JobResult
 from job.storage.artifacts import JobPaths, write_text
+from job.storage.documents import read_json, read_regular
 
 _LOSS = ("loss", "val_loss")
 _ACCURACY = ("token_accuracy", "val_token_accuracy", "sequence_accuracy", "val_sequence_accuracy")
@@ -55,7 +55,7 @@ def drawings(paths: JobPaths, result: JobResult) -> dict[Path, Callable[[], str]
     """
     name, analysis = result.name, result.analysis
     found: dict[Path, Callable[[], str]] = {
-        paths.curves: lambda: curves_svg(paths.history.read_text("utf-8"), title=name)
+        paths.curves: lambda: curves_svg(read_regular(paths.history).decode("utf-8"), title=name)
     }
     if has_profile(analysis):
         found[paths.accuracy] = lambda: accuracy_svg(analysis, title=f"{name}: accuracy")
@@ -65,7 +65,7 @@ def drawings(paths: JobPaths, result: JobResult) -> dict[Path, Callable[[], str]
     # without an analysis, the file was left by another model that had this name
     if analysis and paths.contexts.exists():
         found[paths.contexts_plot] = lambda: contexts_svg(
-            json.loads(paths.contexts.read_bytes()), title=f"{name}: contexts"
+            read_json(paths.contexts), title=f"{name}: contexts"
         )
     return found
 
