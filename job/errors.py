@@ -12,10 +12,9 @@
     ├── DeviceError              1   the job requires a GPU, but there is none
     ├── DamagedResultError       1   a recorded result, or one of its files, was changed or damaged
     ├── ChangedDataError         1   a data file has changed since the batch was planned
-    ├── TrainingError            1   training cannot continue
-    │   ├── NonFiniteError       1   the loss or the gradient is not a finite number
-    │   └── ResultError          1   a trained model's result is not finite, or cannot be recorded
-    └── IncompleteReportError    1   a result that the plan lists is missing
+    └── TrainingError            1   training cannot continue
+        ├── NonFiniteError       1   the loss or the gradient is not a finite number
+        └── ResultError          1   a trained model's result is not finite, or cannot be recorded
 
 `DataError` and `DataErrors` become a `SpecError` before they reach a command. Any other exception is a bug of
 this package.
@@ -163,10 +162,6 @@ class BaselineError(JobError):
     """The baseline is missing, cannot be read, or cannot be compared with the candidate."""
 
     exit_code = BAD_BASELINE
-
-
-class IncompleteReportError(JobError):
-    """Results that the plan lists are missing, so that the report is incomplete."""
 
 
 class DataError(Exception):
