@@ -75,11 +75,11 @@ def shard_from_environment(environment: Environment) -> Shard:
     splitting = {name: shard for name, shard in found.items() if shard.count > 1}
     if len(set(splitting.values())) > 1:
         said = " and ".join(f"{name} says {shard}" for name, shard in splitting.items())
-        raise ShardError(f"--shard auto: {said}; say which one holds with --shard I/N")
+        raise ShardError(f"--shard auto: {said}; choose the right one with --shard I/N")
     if not found:
         raise ShardError(
-            f"--shard auto: none of the variables of {', '.join(_SYSTEMS)} is set; say --shard I/N, or leave "
-            "--shard out to run every job"
+            f"--shard auto: none of the variables of {', '.join(_SYSTEMS)} is set; give --shard I/N, or "
+            "leave --shard out to run every job"
         )
     return next(iter(splitting.values()), WHOLE)
 
@@ -145,7 +145,7 @@ def _slurm(environment: Environment) -> Shard | None:
             f"{place}, highest {high}: not an array without gaps; expected one such as --array=1-4"
         )
     if number == 1 and ids > 1:  # one task of several that is run again alone, not the whole batch
-        raise ShardError(f"{place}: one task alone does not say of how many it is; say it with --shard I/N")
+        raise ShardError(f"{place}: a single task does not tell the number of shards; give --shard I/N")
     return _checked(place, (ids - low) // stride + 1, number)
 
 

@@ -35,7 +35,7 @@ def run_planned(
         output: prepared and locked.
         options: of the run.
         batch_options: of the batch, but for the baseline.
-        guard: told how far the run is.
+        guard: records how far the run has come.
     """
     baseline = options.baseline
     if baseline is not None:

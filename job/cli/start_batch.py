@@ -22,7 +22,7 @@ def start_batch(options: RunOptions, guard: ReportGuard) -> int:
 
     Args:
         options: of the run.
-        guard: told how far the run is.
+        guard: records how far the run has come.
     """
     from job.process import environment
     from job.workers.limits import read_limits, worker_count

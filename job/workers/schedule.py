@@ -50,7 +50,7 @@ def run_tasks(
     Args:
         tasks: in the order in which they are started.
         workers: from `worker_pool`; replaced in place.
-        watcher: told of everything that happens.
+        watcher: receives everything that happens.
         results: by job name; each is added as soon as its job ends, so that none is lost.
         fail_fast: once a job has failed, start no more and stop those that run.
         stop: checked all the time; when it asks to stop, workers save their state and exit, and jobs that are
@@ -87,7 +87,7 @@ class _Schedule:
     Args:
         waiting: tasks to start, in order.
         workers: free and busy workers.
-        watcher: told of everything that happens.
+        watcher: receives everything that happens.
         results: by job name, of the jobs that have ended.
         failed: whether a job has failed.
     """
@@ -197,7 +197,7 @@ def _set_deadline(worker: Worker) -> None:
 
 
 def _receive(worker: Worker, watcher: Watcher) -> Finished | Failed | Ready | _Lost | None:
-    """Receive a message of a busy worker; return it unless it is about progress, which the watcher is told.
+    """Receive a message of a busy worker; return it unless it is about progress, which goes to the watcher.
 
     Raises:
         DependencyError: TensorFlow does not work in the worker.

@@ -1,4 +1,4 @@
-"""What the parent process is told while workers run its tasks."""
+"""The interface by which the parent process learns what happens to its tasks."""
 
 from __future__ import annotations
 

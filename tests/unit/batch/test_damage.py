@@ -3,12 +3,12 @@
 import hashlib
 import json
 import shutil
-import sys
 import time
 from dataclasses import replace
 from datetime import datetime, timezone
 
 import pytest
+from in_process import run_in_process
 from sample_jobs import job_result, job_spec
 
 from job.batch.batch_options import BatchOptions
@@ -17,7 +17,6 @@ from job.batch.planning import make_plan, write_plan
 from job.batch.progress import Log
 from job.batch.resume import make_room
 from job.batch.run_batch import run_batch
-from job.cli import app as cli
 from job.errors import BAD_BASELINE, BAD_USAGE, FAILED
 from job.gating import batch_verdict
 from job.reports.report_files import build_report, write_reports
@@ -176,14 +175,11 @@ def test_files_of_jobs_that_are_not_run_are_not_read(batch, output):
 
 
 @pytest.fixture
-def command(monkeypatch, capsys):
+def command(capsys):
     """Run a command in this process; returns its exit code and all that it printed."""
 
     def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["seq2seq-job", *map(str, arguments)])
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-        return left.value.code or 0, "".join(capsys.readouterr())
+        return run_in_process(*arguments), "".join(capsys.readouterr())
 
     return run
 

@@ -3,16 +3,15 @@
 import hashlib
 import json
 import os
-import sys
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from in_process import run_in_process
 
 from job.batch.lock import lock_output
 from job.batch.planning import make_plan, write_plan
-from job.cli import app as cli
 from job.gating import batch_verdict, gates
 from job.process.stopping import Request, Stopped
 from job.reports.report_files import build_report, write_reports
@@ -46,14 +45,11 @@ def here(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def command(here, monkeypatch, capsys):
+def command(here, capsys):
     """Run the command in this process; returns its exit code and standard error."""
 
     def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["seq2seq-job", *map(str, arguments)])
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-        return left.value.code or 0, capsys.readouterr().err
+        return run_in_process(*arguments), capsys.readouterr().err
 
     return run
 

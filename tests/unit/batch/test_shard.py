@@ -130,7 +130,7 @@ def test_what_systems_set(environment, shard):
         pytest.param(slurm(1, 0, 2, STEP=2), "without gaps", id="slurm-between-steps"),
         pytest.param(slurm(3, 1, 3, MAX=4, STEP=1), "without gaps", id="slurm-list"),
         pytest.param(slurm(0, 0, 2, STEP=0), "without gaps", id="slurm-step-0"),
-        pytest.param(slurm(2, 2, 1, MAX=2, STEP=1), "one task alone", id="slurm-one-of-several-alone"),
+        pytest.param(slurm(2, 2, 1, MAX=2, STEP=1), "a single task", id="slurm-one-of-several-alone"),
         pytest.param(
             {**GITLAB, **slurm(1, 1, 4)},
             "Slurm says 1/4 and GitLab says 2/4; .*--shard I/N",

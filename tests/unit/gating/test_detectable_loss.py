@@ -2,14 +2,13 @@
 
 import json
 import math
-import sys
 from dataclasses import replace
 
 import pytest
 from comparing import compared, total_loss
+from in_process import run_in_process
 from recording import a_forecast, a_run, leave, right_and_wrong
 
-from job.cli import app as cli
 from job.errors import BAD_BASELINE, GATE_FAILED
 from job.gating.comparison_verdicts import judge_together
 from job.gating.metric_tests import metric_comparison
@@ -107,11 +106,9 @@ def test_every_format_of_the_comparison_says_how_many_examples_are_needed(tmp_pa
     monkeypatch.chdir(tmp_path)
     sentence = "at least 8 test examples are needed"
     for form in ("text", "md", "json"):
-        monkeypatch.setattr(sys, "argv", ["seq2seq-job", "compare", "before", "now", "--format", form])
-        with pytest.raises(SystemExit) as left:
-            cli.main()
+        code = run_in_process("compare", "before", "now", "--format", form)
         out, err = capsys.readouterr()
-        assert left.value.code == BAD_BASELINE
+        assert code == BAD_BASELINE
         assert sentence in out
         assert sentence in err
         assert "not comparable" in out or json.loads(out)["jobs"][0]["verdict"] == "not_comparable"

@@ -1,15 +1,14 @@
 """Whether a trend is green, amber or red, and what `trend --fail-on-change` leaves with."""
 
 import re
-import sys
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import numpy as np
 import pytest
+from in_process import run_in_process
 
-from job.cli import app as cli
 from job.reports.report_files import build_report
 from job.results.batch_report import Verdict
 from job.results.job_result import GateOutcome, JobResult
@@ -62,10 +61,7 @@ def trend(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["seq2seq-job", "trend", *map(str, arguments)])
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-        return left.value.code or 0, *capsys.readouterr()
+        return run_in_process("trend", *arguments), *capsys.readouterr()
 
     return run
 

@@ -1,11 +1,10 @@
 """What the command line prints of text from outside: nothing that a terminal or a CI system acts on."""
 
 import re
-import sys
 
 import pytest
+from in_process import run_in_process
 
-from job.cli import app as cli
 from job.cli import validate
 from job.errors import InputError
 
@@ -21,12 +20,10 @@ def command(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["seq2seq-job", *arguments])
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-        out, err = capsys.readouterr()
-        assert ACTS.search(out + err) is None
-        return left.value.code or 0, out + err
+        code = run_in_process(*arguments)
+        printed = "".join(capsys.readouterr())
+        assert ACTS.search(printed) is None
+        return code, printed
 
     return run
 

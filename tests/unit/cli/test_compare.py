@@ -2,12 +2,11 @@
 
 import errno
 import json
-import sys
 
 import pytest
+from in_process import run_in_process
 from recording import a_job, leave, right_and_wrong
 
-from job.cli import app as cli
 from job.cli import terminal_output
 
 
@@ -21,11 +20,7 @@ def compare(tmp_path, monkeypatch, capsys):
         before, now = right_and_wrong(1000, range(10)), right_and_wrong(1000, wrong)
         leave(tmp_path / "before", [(a_job("a", before), before), (a_job(gone, before), before)])
         leave(tmp_path / "now", [(a_job("a", now, **fields), now), (a_job("b", now), now)])
-        monkeypatch.setattr(sys, "argv", ["seq2seq-job", "compare", "before", "now", *options])
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-        out, err = capsys.readouterr()
-        return left.value.code or 0, out, err
+        return run_in_process("compare", "before", "now", *options), *capsys.readouterr()
 
     return run
 
@@ -95,10 +90,7 @@ def test_another_format_is_refused(compare):
 
 
 @pytest.mark.parametrize(("arguments", "code"), [(["gone", "now"], 4), (["now", "gone"], 2)])
-def test_a_batch_that_is_not_there(compare, monkeypatch, capsys, arguments, code):
+def test_a_batch_that_is_not_there(compare, capsys, arguments, code):
     compare(wrong=[])
-    monkeypatch.setattr(sys, "argv", ["seq2seq-job", "compare", *arguments])
-    with pytest.raises(SystemExit) as left:
-        cli.main()
-    assert left.value.code == code
+    assert run_in_process("compare", *arguments) == code
     assert "gone is not there; expected a report.json or an output directory" in capsys.readouterr().err

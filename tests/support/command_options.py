@@ -1,0 +1,42 @@
+"""The commands and options that are promised to users, and a spec to try them with."""
+
+SPEC = """\
+version: 1
+defaults: {training: {examples: 1000, batch_size: 10}}
+jobs:
+  - name: tiny
+    problem: {kind: copy, source_length: 2, cardinality: 6}
+  - name: sums
+    matrix: {problem.digits: [1, 2]}
+    problem: {kind: addition}
+"""
+
+OPTIONS = {
+    "": {
+        "--spec",
+        "--output-dir",
+        "--only",
+        "--workers",
+        "--shard",
+        "--fresh/--no-fresh",
+        "--fail-fast/--no-fail-fast",
+        "--time-limit",
+        "--tensorboard/--no-tensorboard",
+        "--log-format",
+        "--baseline",
+        "--update-baseline",
+        "--version",
+    },
+    "validate": {"--spec"},
+    "plan": {"--spec", "--output-dir"},
+    "schema": {"--of"},
+    "report": {"DIRECTORIES", "--output-dir", "--baseline", "--update-baseline"},
+    "compare": {"BASELINE", "CANDIDATE", "--format"},
+    "trend": {"PLACES", "--output", "--fail-on-change"},
+    "predict": {"MODEL_DIR", "--input", "--n-best"},
+    "encode": {"MODEL_DIR", "--input", "--output"},
+}
+"""Other people's scripts depend on these names: one that goes is a new major version."""
+
+ARGUMENTS = {"report": ["x"], "compare": ["x", "y"], "trend": ["x"], "predict": ["x"], "encode": ["x"]}
+"""By command: the arguments without which it does not start."""

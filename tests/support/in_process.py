@@ -1,0 +1,16 @@
+"""The command `seq2seq-job`, run in this process."""
+
+import sys
+
+import pytest
+
+from job.cli import main
+
+
+def run_in_process(*arguments):
+    """Run the command with these arguments; return its exit code. What it prints is for `capsys`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["seq2seq-job", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exited:
+            main()
+    return exited.value.code or 0
