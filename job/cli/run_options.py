@@ -13,6 +13,7 @@ from job.batch.shard import WHOLE, Shard
 from job.cli.finished_batch import check_update_options
 from job.cli.options import choice
 from job.process.stopping import Stop
+from job.storage.file_names import short_job_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,11 +58,16 @@ class RunOptions:
             typer.BadParameter: a glob matches no job.
         """
         for pattern in self.only:
-            if not any(fnmatchcase(name, pattern) for name in names):
+            if not any(_matches(name, pattern) for name in names):
                 raise typer.BadParameter(
                     f"{pattern!r} matches no job; the spec has {', '.join(names)}", param_hint="--only"
                 )
-        return {name for name in names if not self.only or any(fnmatchcase(name, p) for p in self.only)}
+        return {name for name in names if not self.only or any(_matches(name, p) for p in self.only)}
+
+
+def _matches(name: str, pattern: str) -> bool:
+    """Return whether a glob matches a job's name, or is the long name that it is the short form of."""
+    return fnmatchcase(name, pattern) or name == short_job_name(pattern)
 
 
 def parse_worker_count(text: str) -> int | None:

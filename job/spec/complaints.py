@@ -13,13 +13,12 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from job.errors import Complaint
-from job.spec.spec_file import Schema, alternatives, schema_of
+from job.spec.spec_file import WRITTEN_NAME, Schema, alternatives, schema_of
 from job.spec.yaml_tree import Node, shorten
 from job.storage.file_names import JOB_NAME
 
-_PATTERNS = {
-    JOB_NAME: "1 to 100 letters, digits, dots, dashes and underscores that begin with a letter or a digit",
-}
+_NAME = "1 to 1000 letters, digits, dots, dashes and underscores that begin with a letter or a digit"
+_PATTERNS = {JOB_NAME: _NAME, WRITTEN_NAME: _NAME}
 
 
 def check(tree: Node, model: type[BaseModel], *, partial: bool) -> list[Complaint]:

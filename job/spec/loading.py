@@ -14,8 +14,8 @@ from job.spec.complaints import check, explain
 from job.spec.matrix import MAX_JOBS, expand, without_matrix
 from job.spec.other_sizes import check_also
 from job.spec.schema import JobSpec, Spec
-from job.spec.seed_expansion import count_runs, expand_seeds
-from job.spec.spec_file import SHARED_KEYS, SpecFile
+from job.spec.seed_expansion import count_runs, expand_seeds, with_short_name
+from job.spec.spec_file import EXTENSION_PREFIX, SHARED_KEYS, SpecFile
 from job.spec.yaml_tree import Node, read_tree
 
 
@@ -83,6 +83,7 @@ def load_located(path: Path) -> LocatedSpec:
         SpecError: the file cannot be read or is not YAML.
     """
     root, complaints = read_tree(path)
+    root = _without_extensions(root)
     complaints += check(root, SpecFile, partial=True)
     trees, wrong = _expand_all(root)
     complaints += wrong
@@ -93,6 +94,11 @@ def load_located(path: Path) -> LocatedSpec:
     for tree in trees:
         named.setdefault(str(tree.entries["name"].value) if "name" in tree.entries else "", tree)
     return LocatedSpec(Spec(path=path, jobs=tuple(jobs.values())), named, tuple(complaints))
+
+
+def _without_extensions(root: Node) -> Node:
+    kept = {key: node for key, node in root.entries.items() if not key.startswith(EXTENSION_PREFIX)}
+    return replace(root, value=kept)
 
 
 def _expand_all(root: Node) -> tuple[list[Node], list[Complaint]]:
@@ -108,12 +114,12 @@ def _expand_all(root: Node) -> tuple[list[Node], list[Complaint]]:
             break
         entry = _with_defaults(written, root)
         expanded, wrong = expand(entry, MAX_JOBS - len(trees), count_runs(entry))
-        trees += [run for job in expanded for run in expand_seeds(job)]
+        trees += [run for job in expanded for run in expand_seeds(with_short_name(job))]
         complaints += wrong
         if "seeds" in entry.entries and "matrix" in entry.entries:
             complaints += _two_lists_of_seeds(entry.entries["matrix"])
         if not expanded:
-            complaints += check(without_matrix(entry), JobSpec, partial=True)
+            complaints += check(with_short_name(without_matrix(entry)), JobSpec, partial=True)
     return trees, complaints
 
 
@@ -123,15 +129,26 @@ def _two_lists_of_seeds(matrix: Node) -> list[Complaint]:
 
 
 def _with_defaults(written: Node, root: Node) -> Node:
-    """Return a job's known keys, completed by the spec's seed and defaults; `SpecFile` refuses others."""
+    """Return a job's known keys, completed by the spec's seed and defaults; `SpecFile` refuses others.
+
+    The problem of `defaults` completes only problems of its kind: the keys of different kinds differ.
+    """
     given = root.entries.get("defaults", root).entries
     shared = {key: given[key] for key in SHARED_KEYS if key in given}
+    kinds = {_kind(shared.get("problem")), _kind(written.entries.get("problem"))} - {None}
+    if len(kinds) > 1:
+        del shared["problem"]
     if "seed" in root.entries:
         shared["seed"] = root.entries["seed"]
     known = {
         key: node for key, node in written.entries.items() if key in JobSpec.model_fields or key == "matrix"
     }
     return _merge(replace(written, value=shared), replace(written, value=known))
+
+
+def _kind(problem: Node | None) -> str | None:
+    kind = problem.entries.get("kind") if problem else None
+    return kind.value if kind and isinstance(kind.value, str) else None
 
 
 def _merge(under: Node, over: Node) -> Node:

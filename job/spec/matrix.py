@@ -1,34 +1,27 @@
 """Expansion of a job's `matrix` into jobs.
 
-`include` and `exclude` mean what they mean in GitHub Actions ("Running variations of jobs in a workflow").
+`include` and `exclude` mean what they mean in GitHub Actions ("Running variations of jobs in a workflow"). A
+variant is one value of the axis `variants`, which sets all values of its bundle.
 """
 
 from __future__ import annotations
 
 import itertools
 import json
-import math
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from job.errors import Complaint
-from job.spec.complaints import did_you_mean
-from job.spec.spec_file import OPTIONS_PREFIX, matrix_keys
-from job.spec.yaml_tree import Node, join, shorten
+from job.spec.matrix_section import Combination, Matrix, read_matrix
+from job.spec.spec_file import VARIANTS
+from job.spec.yaml_tree import Node, join
 
 MAX_JOBS = 10_000
 """Maximum number of jobs of a spec."""
-MAX_NAME = 100
-"""Maximum length of a job's name, in characters."""
 
-_LISTS = ("include", "exclude")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]|\.$")
-
-Combination = dict[str, Node]
-"""The values of one combination, by dotted key."""
-
 
 MAX_TRIALS = 20_000_000
 """Maximum number of comparisons of a combination with an entry of `include` or `exclude`."""
@@ -52,7 +45,7 @@ def expand(entry: Node, room: int = MAX_JOBS, each: int = 1) -> tuple[list[Node]
     if matrix is None:
         too_many = [] if each <= room else [_too_many(entry.entries["seeds"], each)]
         return ([], too_many) if too_many else ([base], [])
-    read, complaints = _read(matrix)
+    read, complaints = read_matrix(matrix)
     if read is None:
         return [], complaints
     if read.size * each > room:
@@ -63,9 +56,7 @@ def expand(entry: Node, room: int = MAX_JOBS, each: int = 1) -> tuple[list[Node]
     named = _named_combinations(read)
     if not named:
         return [], [matrix.complaint("has no combinations left: exclude removes all of them")]
-    jobs = [_apply(base, suffix, combination) for suffix, combination in named]
-    too_long = _check_lengths(matrix, jobs)
-    return ([], too_long) if too_long else (jobs, [])
+    return [_apply(base, suffix, {**read.bundle(one), **one}) for suffix, one in named], []
 
 
 def _too_many(node: Node, count: int, how: str = "") -> Complaint:
@@ -77,93 +68,7 @@ def without_matrix(entry: Node) -> Node:
     return replace(entry, value={key: node for key, node in entry.entries.items() if key != "matrix"})
 
 
-def _check_lengths(matrix: Node, jobs: list[Node]) -> list[Complaint]:
-    names = [job.entries["name"].value for job in jobs if "name" in job.entries]
-    longest = max((name for name in names if isinstance(name, str)), key=len, default="")
-    if len(longest) <= MAX_NAME:
-        return []
-    found = f"{len(longest)} characters in {shorten(longest)!r}"
-    return [matrix.complaint(f"makes names that are too long; at most {MAX_NAME}, found {found}")]
-
-
-# --- reading -----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Matrix:
-    axes: dict[str, list[Node]]
-    include: list[Combination]
-    exclude: list[Combination]
-
-    @property
-    def size(self) -> int:
-        """The maximum number of combinations, before `exclude` is applied."""
-        return (math.prod(map(len, self.axes.values())) if self.axes else 0) + len(self.include)
-
-
-def _read(matrix: Node) -> tuple[_Matrix | None, list[Complaint]]:
-    wrong: list[tuple[Node, str]] = []
-    if not matrix.entries:
-        wrong.append((matrix, f"must be a mapping of dotted keys to lists of values, found {matrix.found()}"))
-    axes = {key: _axis(node, wrong) for key, node in matrix.entries.items() if key not in _LISTS}
-    include, exclude = (_entries(matrix.entries.get(name), wrong) for name in _LISTS)
-    for key, node in matrix.entries.items():
-        if key not in _LISTS:
-            wrong += _unknown_key(key, node)
-    for combination in include:
-        for key, node in combination.items():
-            wrong += _unknown_key(key, node)
-    for combination in exclude:
-        for key in combination.keys() - axes.keys():
-            hint = did_you_mean(key, axes)
-            wrong.append((combination[key], f"excludes nothing: the matrix does not list this key{hint}"))
-    complaints = [node.complaint(message) for node, message in wrong if not node.broken]
-    return None if wrong else _Matrix(axes, include, exclude), complaints
-
-
-def _axis(node: Node, wrong: list[tuple[Node, str]]) -> list[Node]:
-    if not node.items:
-        wrong.append((node, f"must be a list of at least one value, found {node.found()}"))
-    values = [replace(item, key=node.key) for item in node.items]
-    _only_scalars(values, wrong)
-    return values
-
-
-def _entries(node: Node | None, wrong: list[tuple[Node, str]]) -> list[Combination]:
-    if node is None:
-        return []
-    if not node.items:
-        wrong.append((node, f"must be a list of at least one mapping, found {node.found()}"))
-    for item in node.items:
-        if not item.entries:
-            wrong.append((item, f"must be a mapping of dotted keys to values, found {item.found()}"))
-        _only_scalars(item.entries.values(), wrong)
-    return [item.entries for item in node.items]
-
-
-def _only_scalars(values: Iterable[Node], wrong: list[tuple[Node, str]]) -> None:
-    wrong += [
-        (value, f"must be text, a number, true, false or null, found {value.found()}")
-        for value in values
-        if not value.is_scalar
-    ]
-
-
-def _unknown_key(key: str, node: Node) -> list[tuple[Node, str]]:
-    known = matrix_keys()
-    if key in known or (key.startswith(OPTIONS_PREFIX) and not key.endswith(".")):
-        return []
-    inside = [name for name in known if name.startswith(f"{key}.")]
-    if inside:
-        return [(node, f"is a whole section; name a key in it, such as {inside[0]}")]
-    hint = did_you_mean(key, known) or "; expected the dotted key of a value, such as model.units"
-    return [(node, f"is not a key that a matrix can set{hint}")]
-
-
-# --- expansion ---------------------------------------------------------------------------------------------
-
-
-def _named_combinations(matrix: _Matrix) -> list[tuple[str, Combination]]:
+def _named_combinations(matrix: Matrix) -> list[tuple[str, Combination]]:
     """Return the combinations, each with the suffix of its job's name.
 
     The suffix of a combination of the axes has the keys of the axes only, so that adding or removing an
@@ -179,20 +84,25 @@ def _named_combinations(matrix: _Matrix) -> list[tuple[str, Combination]]:
     return named
 
 
-def _combinations(matrix: _Matrix) -> tuple[list[Combination], list[Combination]]:
+def _combinations(matrix: Matrix) -> tuple[list[Combination], list[Combination]]:
     product = itertools.product(*matrix.axes.values()) if matrix.axes else ()
     original = [dict(zip(matrix.axes, values, strict=True)) for values in product]
     original = [one for one in original if not any(_matches(part, one) for part in matrix.exclude)]
     new = []
     for extra in matrix.include:
-        overlap = {key: node for key, node in extra.items() if key in matrix.axes}
-        added = {key: node for key, node in extra.items() if key not in matrix.axes}
-        fitting = [one for one in original if _matches(overlap, one)]
+        fitting = [one for one in original if _fits(extra, one, matrix)]
         for one in fitting:
-            one.update(added)
+            one.update({key: node for key, node in extra.items() if key not in matrix.axes})
         if not fitting:
             new.append(extra)
     return original, new
+
+
+def _fits(extra: Combination, one: Combination, matrix: Matrix) -> bool:
+    """Return whether an `include` changes no value that the axes or the variant of a combination set."""
+    bundle = matrix.bundle(one)
+    original = {key: node for key, node in extra.items() if key in matrix.axes or key in bundle}
+    return _matches(original, {**bundle, **one})
 
 
 def _matches(part: Combination, whole: Combination) -> bool:
@@ -211,7 +121,11 @@ def _labels(keys: set[str]) -> dict[str, str]:
 
 
 def _suffix(combination: Combination, keys: Iterable[str], label: dict[str, str]) -> str:
-    return "-".join(f"{label[key]}-{_as_name(combination[key])}" for key in keys)
+    parts = (
+        _as_name(combination[key]) if key == VARIANTS else f"{label[key]}-{_as_name(combination[key])}"
+        for key in keys
+    )
+    return "-".join(parts)
 
 
 def _as_name(node: Node) -> str:
@@ -222,7 +136,8 @@ def _as_name(node: Node) -> str:
 def _apply(base: Node, suffix: str, combination: Combination) -> Node:
     job = base
     for key, node in combination.items():
-        job = _with_value(job, key.split("."), node)
+        if key != VARIANTS:
+            job = _with_value(job, key.split("."), node)
     name = job.entries.get("name")
     if name is not None and isinstance(name.value, str):
         job = _with_value(job, ["name"], replace(name, value=f"{name.value}-{suffix}"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from job.spec.yaml_tree import Node, join
+from job.storage.file_names import short_job_name
 
 
 def run_name(job: str, seed: int) -> str:
@@ -24,6 +25,20 @@ def count_runs(entry: Node) -> int:
     """Return the number of runs of a job, one for each seed, before any of them is made."""
     seeds = entry.entries.get("seeds")
     return max(1, len(seeds.items)) if seeds else 1
+
+
+def with_short_name(entry: Node) -> Node:
+    """Return a job whose name, and that of its run with each of its seeds, is at most 100 characters long.
+
+    A name that is longer is replaced by its short form, see `short_job_name`.
+    """
+    name, seeds = entry.entries.get("name"), entry.entries.get("seeds")
+    if name is None or not isinstance(name.value, str):
+        return entry
+    values = [seed.value for seed in seeds.items] if seeds else []
+    room = max((len(run_name("", value)) for value in values if isinstance(value, int)), default=0)
+    short = replace(name, value=short_job_name(name.value, room))
+    return replace(entry, value={**entry.entries, "name": short})
 
 
 def expand_seeds(entry: Node) -> list[Node]:

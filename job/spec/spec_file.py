@@ -19,8 +19,19 @@ Schema = dict[str, Any]
 """A JSON Schema, or a part of one."""
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-SHARED_KEYS = ("model", "training", "evaluation", "gate", "seeds", "device", "timeout_minutes", "retries")
+SHARED_KEYS = (
+    *("problem", "model", "training", "evaluation", "gate", "seeds", "device", "timeout_minutes", "retries"),
+)
 """The keys that `defaults` may have."""
+EXTENSION_PREFIX = "x-"
+"""Prefix of keys at the top of the file that only hold YAML anchors; nothing else reads them."""
+VARIANTS = "variants"
+"""Key of a matrix with named bundles of values, and of the name of one in `include` and `exclude`."""
+
+VARIANT_NAME = r"^[A-Za-z0-9._-]*[A-Za-z0-9_-]$"
+"""A valid name of a variant."""
+WRITTEN_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,999}$"
+"""A valid name in the file; over 100 characters, also once matrix and seeds are applied, it is shortened."""
 
 
 class _FilePart(BaseModel):
@@ -32,12 +43,29 @@ def _job_fields(*names: str) -> dict[str, Any]:
     return {name: (fields[name].annotation, fields[name]) for name in names or fields}
 
 
+_NAME: tuple[Any, Any] = (
+    str,
+    Field(
+        pattern=WRITTEN_NAME,
+        description="Name of the job: unique, and safe as a file name. A name over 100 characters, also by "
+        "`matrix` and `seeds`, is shortened to its first 70, a dash and 8 hex digits of its SHA-256.",
+    ),
+)
+_SHARED_PROBLEM: tuple[Any, Any] = (
+    JobSpec.model_fields["problem"].annotation,
+    Field(
+        default=None,
+        discriminator="kind",
+        description="Keys of the problem that the jobs share; a job with another `kind` shares none of them.",
+    ),
+)
 _MATRIX: tuple[Any, Any] = (
     Any,
     Field(
         default=None,
         description="Expand into one job for each combination of the values listed for dotted keys, such as "
-        "`model.units: [64, 128]`; `include` and `exclude` as in GitHub Actions.",
+        "`model.units: [64, 128]`, and of the named bundles of values in `variants`; `include` and `exclude` "
+        "as in GitHub Actions.",
     ),
 )
 
@@ -49,14 +77,13 @@ else:
         "Defaults",
         __base__=_FilePart,
         __doc__="Keys that jobs share; a job's own keys take precedence.",
-        **_job_fields(*SHARED_KEYS),
+        **{**_job_fields(*SHARED_KEYS), "problem": _SHARED_PROBLEM},
     )
     JobEntry = create_model(
         "JobEntry",
         __base__=_FilePart,
         __doc__="One job, or several jobs by `matrix` or `seeds`.",
-        **_job_fields(),
-        matrix=_MATRIX,
+        **{**_job_fields(), "name": _NAME, "matrix": _MATRIX},
     )
 
 
@@ -70,7 +97,7 @@ class SpecFile(_FilePart):
         lt=2**32,
         description="Seed of every job that does not have its own.",
     )
-    defaults: Defaults = Field(default=Defaults(), description="Keys that the jobs share.")
+    defaults: Defaults = Field(default_factory=Defaults, description="Keys that the jobs share.")
     jobs: list[JobEntry] = Field(min_length=1, description="The jobs, in the order of the reports.")
 
 
@@ -146,32 +173,46 @@ def json_schema() -> Schema:
     for name, definition in definitions.items():
         if name != "JobEntry":
             definition.pop("required", None)
-    entry = definitions["JobEntry"]
-    problem = entry["properties"]["problem"]
-    problem["anyOf"] = problem.pop("oneOf")  # without its kind, a problem can look like several
-    del problem["discriminator"]
+    entry, defaults = definitions["JobEntry"], definitions["Defaults"]
+    for problem in (entry["properties"]["problem"], defaults["properties"]["problem"]):
+        problem["anyOf"] = problem.pop("oneOf")  # without its kind, a problem can look like several
+        del problem["discriminator"]
+    del defaults["properties"]["problem"]["default"]
     entry["properties"]["matrix"] = {"$ref": "#/$defs/Matrix"}
     entry["required"] = ["name"]
-    entry["if"] = {"not": {"required": ["matrix"]}}
-    entry["then"] = {"required": ["problem"], "properties": {"problem": {"required": ["kind"]}}}
     definitions["Matrix"] = _matrix_schema()
-    return {"$schema": DIALECT, **schema}
+    schema["patternProperties"] = {f"^{re.escape(EXTENSION_PREFIX)}": {"description": "Holds YAML anchors."}}
+    return {"$schema": DIALECT, **schema, **_PROBLEM_SOMEWHERE}
+
+
+_PROBLEM_SOMEWHERE: Schema = {
+    "if": {"properties": {"defaults": {"not": {"required": ["problem"]}}}},
+    "then": {
+        "properties": {
+            "jobs": {
+                "items": {
+                    "if": {"not": {"required": ["matrix"]}},
+                    "then": {"required": ["problem"], "properties": {"problem": {"required": ["kind"]}}},
+                }
+            }
+        }
+    },
+}
+"""A job needs a problem with a kind, unless `defaults` has a problem or a matrix may give it."""
 
 
 def _matrix_schema() -> Schema:
     keys = matrix_keys()
     free, scalar = f"^{re.escape(OPTIONS_PREFIX)}.", {"type": ["string", "number", "boolean", "null"]}
-    entries = {
-        "type": "array",
-        "minItems": 1,
-        "items": {
-            "type": "object",
-            "properties": keys,
-            "patternProperties": {free: scalar},
-            "additionalProperties": False,
-            "minProperties": 1,
-        },
+    bundle = {
+        "type": "object",
+        "properties": keys,
+        "patternProperties": {free: scalar},
+        "additionalProperties": False,
     }
+    named = {"type": "string", "description": "Name of a variant."}
+    entry = {**bundle, "properties": {**keys, VARIANTS: named}, "minProperties": 1}
+    entries = {"type": "array", "minItems": 1, "items": entry}
     lists = {key: {"type": "array", "items": value, "minItems": 1} for key, value in keys.items()}
     return {
         "description": _MATRIX[1].description,
@@ -181,6 +222,14 @@ def _matrix_schema() -> Schema:
         "patternProperties": {free: {"type": "array", "items": scalar, "minItems": 1}},
         "properties": {
             **lists,
+            VARIANTS: {
+                "description": "Named bundles of values, each a value of the matrix: "
+                "`{small: {model.units: 64}, large: {model.units: 256}}` makes NAME-small and NAME-large.",
+                "type": "object",
+                "minProperties": 1,
+                "propertyNames": {"pattern": VARIANT_NAME},
+                "additionalProperties": bundle,
+            },
             "include": {
                 **entries,
                 "description": "Keys to add to the combinations that they match, or new combinations.",

@@ -1,8 +1,8 @@
 """Parse YAML text into a tree in which every value has its line and its key.
 
 Scalars follow the YAML 1.2 core schema, so that `8e-3` is a number and `yes` is text. Constructs that can
-surprise or harm are refused: tags, duplicate keys, keys that are not text, merge keys, and aliases that
-expand without limit.
+surprise or harm are refused: tags, duplicate keys, keys that are not text, and aliases that expand without
+limit. Merge keys (`<<: *anchor`) mean what they mean in YAML 1.1: the keys of the mapping itself win.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ MAX_VALUES = 100_000
 MAX_DEPTH = 50
 MAX_NUMBER = 100
 """Maximum length of a number, in characters: far above any limit of the schema, and still fast to convert."""
+
+MERGE_KEY = "<<"
 
 _SHOWN = 60
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -263,16 +265,36 @@ class _Builder:
         return Node(items, self.file, line, key)
 
     def _mapping(self, node: yaml.MappingNode, key: str, line: int, depth: int) -> Node:
-        entries: dict[str, Node] = {}
-        for name_node, value_node in node.value:
+        own = [pair for pair in node.value if not _is_merge(pair[0])]
+        merges = [pair for pair in node.value if _is_merge(pair[0])]
+        entries = self._merged(merges, key, depth)
+        lines: dict[str, int] = {}
+        for name_node, value_node in own:
             at = name_node.start_mark.line + 1
             name = self._name(name_node, key, at, depth)
-            if name in entries:
-                first = entries[name].line
-                self._broken(join(key, name), at, f"is given twice; the first is at line {first}")
+            if name in lines:
+                self._broken(join(key, name), at, f"is given twice; the first is at line {lines[name]}")
             elif name is not None:
+                lines[name] = at
                 entries[name] = self.build(value_node, join(key, name), at, depth + 1)
         return Node(entries, self.file, line, key)
+
+    def _merged(self, merges: list[tuple[yaml.Node, yaml.Node]], key: str, depth: int) -> dict[str, Node]:
+        """Return the entries of the mappings that a mapping merges; of two with one key the first wins."""
+        entries: dict[str, Node] = {}
+        for name_node, value_node in merges:
+            at = name_node.start_mark.line + 1
+            if len(merges) > 1 and name_node is not merges[0][0]:
+                self._broken(join(key, MERGE_KEY), at, "is given twice; merge several with <<: [*a, *b]")
+            several = isinstance(value_node, yaml.SequenceNode) and not value_node.tag
+            for part in value_node.value if several else [value_node]:
+                built = self.build(part, key, at, depth + 1)
+                if not built.broken and not isinstance(built.value, dict):
+                    expected = "a mapping or a list of mappings, such as *anchor"
+                    self._broken(join(key, MERGE_KEY), at, f"must be {expected}, found {built.found()}")
+                for name, entry in built.entries.items():
+                    entries.setdefault(name, entry)
+        return entries
 
     def _name(self, node: yaml.Node, parent: str, line: int, depth: int) -> str | None:
         name = self.build(node, parent, line, depth + 1)
@@ -281,7 +303,9 @@ class _Builder:
         if not isinstance(name.value, str):
             self._broken(parent, line, f"a key must be text, found {name.found()}")
             return None
-        if name.value == "<<":
-            self._broken(parent, line, "merge keys (<<) are not read; put what jobs share under defaults")
-            return None
         return name.value
+
+
+def _is_merge(name: yaml.Node) -> bool:
+    """Return whether a key is the merge key; in quotes it is a key like any other."""
+    return isinstance(name, yaml.ScalarNode) and name.value == MERGE_KEY and name.style is None

@@ -12,6 +12,7 @@ from job.batch.progress import Log
 from job.process import environment
 from job.reports.report_files import build_report
 from job.results.batch_report import Verdict
+from job.storage.file_names import short_job_name
 from job.workers import limits as resources
 
 
@@ -141,6 +142,13 @@ def test_variables_reach_the_batch_and_options_win(command, batch, here, monkeyp
 def test_only_takes_jobs_by_name_in_the_specs_order(command, batch, only, names):
     command(*[argument for pattern in only for argument in ("--only", pattern)])
     assert batch["names"] == names
+
+
+def test_only_takes_the_whole_name_of_a_job_whose_name_was_shortened(command, batch, here):
+    long = "tiny" * 26
+    (here / "jobs.yaml").write_text(SPEC.replace("name: tiny", f"name: {long}"))
+    command("--only", long)
+    assert batch["names"] == [short_job_name(long)]
 
 
 def test_the_plan_file_holds_every_job_whatever_only_says(command, batch, here):

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
 
 from job.spec.loading import load_located, load_spec
-from job.spec.training_section import EarlyStoppingSpec
+from job.spec.model_section import ModelSpec
+from job.spec.problem_sections import AdditionSpec, CopySpec
+from job.spec.training_section import EarlyStoppingSpec, TrainingSpec
 
 DESIGN_EXAMPLE = """\
 version: 1
@@ -98,6 +101,83 @@ def test_anchors_and_aliases(tmp_path: Path) -> None:
         f"- name: a\n  model: &small {{units: 4}}\n{PROBLEM}- name: b\n  model: *small\n{PROBLEM}"
     )
     assert [job.model.units for job in load_spec(spec_file(tmp_path, text)).jobs] == [4, 4]
+
+
+def test_jobs_share_the_problem_of_the_defaults(tmp_path: Path) -> None:
+    text = (
+        "version: 1\ndefaults: {problem: {kind: copy, source_length: 3, cardinality: 9}}\njobs:\n"
+        "- name: same\n"
+        "- name: longer\n  problem: {source_length: 5}\n"
+        "- name: other\n  problem: {kind: addition, digits: 2}\n"
+        "- name: grid\n  matrix: {problem.cardinality: [4]}\n"
+    )
+    same, longer, other, grid = load_spec(spec_file(tmp_path, text)).jobs
+    assert same.problem == CopySpec(kind="copy", source_length=3, cardinality=9)
+    assert longer.problem == CopySpec(kind="copy", source_length=5, cardinality=9)
+    assert other.problem == AdditionSpec(kind="addition", digits=2)
+    assert grid.problem == CopySpec(kind="copy", source_length=3, cardinality=4)
+
+
+def test_a_shared_problem_may_leave_the_kind_to_the_jobs(tmp_path: Path) -> None:
+    text = (
+        "version: 1\ndefaults: {problem: {source_length: 3, cardinality: 9}}\njobs:\n"
+        "- {name: a, problem: {kind: copy}}\n- {name: b, problem: {kind: sort}}\n"
+    )
+    kinds = [job.problem.kind for job in load_spec(spec_file(tmp_path, text)).jobs]
+    assert kinds == ["copy", "sort"]
+
+
+def test_a_shared_key_that_a_problem_lacks_is_a_mistake(tmp_path: Path) -> None:
+    text = (
+        "version: 1\ndefaults:\n  problem: {cardinality: 9}\njobs:\n"
+        "- {name: a, problem: {kind: addition, digits: 2}}\n- {name: b}\n"
+    )
+    complaints = load_located(spec_file(tmp_path, text)).complaints
+    assert sorted((each.line, each.key, each.message[:18]) for each in complaints) == [
+        (3, "defaults.problem.cardinality", "is not a known key"),
+        (3, "defaults.problem.kind", "is required: 'addi"),
+    ]
+
+
+def test_anchors_at_the_top_and_merge_keys(tmp_path: Path) -> None:
+    text = (
+        "version: 1\n"
+        "x-common: &common\n  model: {units: 4}\n  problem: {kind: copy, source_length: 3, cardinality: 9}\n"
+        "x-short: &short {training: {epochs: 2}}\n"
+        "jobs:\n- name: a\n  <<: *common\n- {name: b, <<: [*short, *common], model: {layers: 2}}\n"
+    )
+    a, b = load_spec(spec_file(tmp_path, text)).jobs
+    assert (a.model.units, a.training.epochs) == (4, TrainingSpec().epochs)
+    assert (b.model.units, b.model.layers, b.training.epochs) == (ModelSpec().units, 2, 2)
+    assert a.problem == b.problem
+
+
+LONG = "j" * 101
+SHORT = "j" * 70 + "-" + hashlib.sha256(LONG.encode()).hexdigest()[:8]
+
+
+def test_a_name_over_100_characters_is_shortened(tmp_path: Path) -> None:
+    text = f"version: 1\njobs:\n- name: {LONG}\n{PROBLEM}- name: {LONG[:100]}\n{PROBLEM}"
+    assert [job.name for job in load_spec(spec_file(tmp_path, text)).jobs] == [SHORT, LONG[:100]]
+
+
+def test_names_by_matrix_and_seeds_are_shortened_in_the_same_way(tmp_path: Path) -> None:
+    text = (
+        f"version: 1\njobs:\n- name: {LONG[:95]}\n{PROBLEM}  seeds: [1, 4294967295]\n"
+        f"- name: {'k' * 92}\n{PROBLEM}  matrix: {{seed: [1, 22, 333]}}\n"
+    )
+    jobs = load_spec(spec_file(tmp_path, text)).jobs
+    family = f"{LONG[:70]}-{hashlib.sha256(LONG[:95].encode()).hexdigest()[:8]}"
+    whole = f"{'k' * 92}-seed-333"
+    assert [job.name for job in jobs] == [
+        f"{family}-seed-1",
+        f"{family}-seed-4294967295",
+        f"{'k' * 92}-seed-1",
+        f"{'k' * 92}-seed-22",
+        f"{'k' * 70}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}",
+    ]
+    assert [job.family for job in jobs[:2]] == [family, family]
+    assert max(len(job.name) for job in jobs) <= 100
 
 
 def test_a_later_complaint_finds_the_place_of_a_value(tmp_path: Path) -> None:

@@ -159,14 +159,82 @@ def test_names_are_safe_as_file_names(value: str, shown: str) -> None:
     assert re.fullmatch(r"[A-Za-z0-9._-]+(?<!\.)", name)
 
 
-def test_a_name_may_have_100_characters() -> None:
-    text = f"name: {'j' * 93}\nmatrix: {{seed: [1]}}\n"
-    assert len(jobs_of(text)[0]["name"]) == 100
-    _, complaints = expand(entry(text.replace("[1]", "[12]")))
-    assert [complaint.key for complaint in complaints] == ["matrix"]
-
-
 def test_room_counts_include_too() -> None:
     job = entry("name: j\nmatrix: {seed: [1, 2], include: [{seed: 3}]}\n")
     assert len(expand(job, room=3)[0]) == 3
     assert expand(job, room=2)[0] == []
+
+
+VARIANTS = "  variants: {small: {model.units: 64}, large: {model.units: 256, training.epochs: 20}}\n"
+
+
+def test_a_variant_sets_its_values_and_names_the_job() -> None:
+    assert jobs_of(f"name: j\nmodel: {{layers: 2}}\nmatrix:\n{VARIANTS}") == [
+        {"name": "j-small", "model": {"layers": 2, "units": 64}},
+        {"name": "j-large", "model": {"layers": 2, "units": 256}, "training": {"epochs": 20}},
+    ]
+
+
+def test_variants_are_an_axis_like_the_others() -> None:
+    assert names_of(f"  seed: [1, 2]\n{VARIANTS}") == [
+        "j-seed-1-small",
+        "j-seed-1-large",
+        "j-seed-2-small",
+        "j-seed-2-large",
+    ]
+    assert names_of(f"{VARIANTS}  seed: [1, 2]\n  exclude: [{{variants: large, seed: 2}}]\n") == [
+        "j-small-seed-1",
+        "j-small-seed-2",
+        "j-large-seed-1",
+    ]
+
+
+def test_an_empty_variant_is_the_job_itself() -> None:
+    assert jobs_of("name: j\nmatrix: {variants: {base: {}}}\n") == [{"name": "j-base"}]
+
+
+def test_include_adds_to_a_variant_or_makes_a_new_combination_of_it() -> None:
+    text = (
+        f"name: j\nmatrix:\n{VARIANTS}  include:\n"
+        "  - {variants: small, seed: 3}\n"
+        "  - {variants: small, model.units: 65}\n"
+        "  - {model.units: 256, model.layers: 3}\n"
+    )
+    # an include that would change a value of the variant does not fit it, as in GitHub Actions
+    assert jobs_of(text) == [
+        {"name": "j-small", "model": {"units": 64}, "seed": 3},
+        {"name": "j-large", "model": {"units": 256, "layers": 3}, "training": {"epochs": 20}},
+        {"name": "j-small-units-65", "model": {"units": 65}},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        ("{variants: [small]}", 2, "must be a mapping of at least one name to its values, found a list"),
+        ("{variants: {}}", 2, "must be a mapping of at least one name to its values, found an empty mapping"),
+        ("{variants: {small: }}", 2, "must be a mapping of dotted keys to values, found nothing"),
+        ("{variants: {a/b: {}}}", 2, "the name of a variant must be letters, digits, dots, dashes"),
+        ("{variants: {end.: {}}}", 2, "the name of a variant must be letters"),
+        ("{variants: {s: {model: 3}}}", 2, "is a whole section; name a key in it, such as model."),
+        (
+            "{variants: {s: {model.units: [3]}}}",
+            2,
+            "must be text, a number, true, false or null",
+        ),
+        ("{variants: {s: {model.unit: 3}}}", 2, "did you mean 'model.units'?"),
+        (
+            "{variants: {s: {seed: 3}},\n seed: [1]}",
+            2,
+            "is listed by the matrix too; set it in one of",
+        ),
+        ("{variants: {small: {}},\n exclude: [{variants: smal}]}", 3, "did you mean 'small'?"),
+        ("{variants: {small: {}},\n include: [{variants: big}]}", 3, "known here: small"),
+        ("{seed: [1],\n include: [{variants: big}]}", 3, "the matrix has no variants"),
+        ("{variant: {s: {seed: 3}}}", 2, "did you mean 'variants'?"),
+    ],
+)
+def test_mistakes_in_variants(text: str, line: int, message: str) -> None:
+    jobs, complaints = expand(entry(f"name: j\nmatrix: {text}\n"))
+    assert jobs == []
+    assert [complaint.line for complaint in complaints if message in complaint.message] == [line]

@@ -54,6 +54,28 @@ jobs:
   problem: {source_length: 3, cardinality: 9}
   matrix: {problem.kind: [copy, sort]}
 """,
+    "problem from the defaults": """
+version: 1
+x-note: [anything, {at: all}]
+defaults: {problem: {kind: copy, cardinality: 9}}
+jobs:
+- name: a
+  problem: {source_length: 3}
+- name: b
+- name: c
+  problem: {kind: addition, digits: 2}
+""",
+    "variants": """
+version: 1
+jobs:
+- name: a
+  problem: {kind: copy, cardinality: 9, source_length: 3}
+  matrix:
+    variants: {base: {}, large: {model.units: 256, training.epochs: 20}}
+    seed: [1, 2]
+    exclude: [{variants: base, seed: 2}]
+    include: [{variants: large, gate.min_sequence_accuracy: 0.5}]
+""",
     "problem from the matrix": """
 version: 1
 jobs:
@@ -81,7 +103,17 @@ BAD = {
     "unknown key": f"version: 1\njobs: [{{name: a, {PROBLEM}, modle: {{}}}}]",
     "unknown key inside": f"version: 1\njobs: [{{name: a, {PROBLEM}, model: {{untis: 3}}}}]",
     "wrong default": f"version: 1\ndefaults: {{model: {{units: many}}}}\njobs: [{{name: a, {PROBLEM}}}]",
-    "problem in defaults": f"version: 1\ndefaults: {{{PROBLEM}}}\njobs: [{{name: a, {PROBLEM}}}]",
+    "wrong problem in defaults": (
+        f"version: 1\ndefaults: {{problem: {{kind: copy, digits: 3}}}}\njobs: [{{name: a, {PROBLEM}}}]"
+    ),
+    "no problem, not in defaults either": "version: 1\ndefaults: {seeds: [1]}\njobs: [{name: a}]",
+    "key that is no x- key": f"version: 1\ny-note: 3\njobs: [{{name: a, {PROBLEM}}}]",
+    "variants as a list": f"version: 1\njobs: [{{name: a, {PROBLEM}, matrix: {{variants: [small]}}}}]",
+    "unsafe variant": f"version: 1\njobs: [{{name: a, {PROBLEM}, matrix: {{variants: {{a/b: {{}}}}}}}}]",
+    "variant of a section": (
+        f"version: 1\njobs: [{{name: a, {PROBLEM}, matrix: {{variants: {{s: {{model: 3}}}}}}}}]"
+    ),
+    "name over 1000 characters": f"version: 1\njobs: [{{name: {'a' * 1001}, {PROBLEM}}}]",
     "empty matrix": f"version: 1\njobs: [{{name: a, {PROBLEM}, matrix: {{}}}}]",
     "matrix over a section": f"version: 1\njobs: [{{name: a, {PROBLEM}, matrix: {{model: [1]}}}}]",
     "matrix of no list": f"version: 1\njobs: [{{name: a, {PROBLEM}, matrix: {{model.units: 1}}}}]",

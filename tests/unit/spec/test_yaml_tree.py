@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
 from job.spec.yaml_tree import Node, parse
 
@@ -74,3 +75,25 @@ def test_many_complaints_of_one_text() -> None:
     assert [(complaint.line, complaint.key) for complaint in complaints] == [(1, "a"), (3, "b"), (4, "c")]
     assert [key for key, node in root.entries.items() if node.broken] == ["a", "c"]
     assert root.entries["b"].value == 1
+
+
+def test_a_merge_key_takes_what_the_mapping_lacks() -> None:
+    text = (
+        "a: &a {x: 1, y: 1}\nb: &b {y: 2, z: 2}\n"
+        "one: {<<: *a, y: 3}\nseveral: {w: 0, <<: [*a, *b]}\nnested: {<<: {<<: *b, z: 3}}\n"
+    )
+    found = tree(text).plain()
+    assert found["one"] == {"x": 1, "y": 3}
+    assert found["several"] == {"w": 0, "x": 1, "y": 1, "z": 2}
+    assert found["nested"] == {"y": 2, "z": 3}
+
+
+def test_a_merged_value_has_the_line_of_its_anchor_and_the_key_of_its_place() -> None:
+    root = tree("a: &a\n  x: 1\nb:\n  <<: *a\n")
+    x = root.entries["b"].entries["x"]
+    assert (x.line, x.key) == (2, "b.x")
+
+
+def test_merging_is_that_of_pyyaml() -> None:
+    text = "a: &a {x: 1, y: 1}\nb: &b {y: 2, z: 2}\nc: {y: 5, <<: [*b, *a], w: 3}\n"
+    assert tree(text).plain() == yaml.safe_load(text)
