@@ -1,4 +1,4 @@
-"""Forecast the test windows of a time series and score them."""
+"""Forecast windows of a time series, of the test and of validation, and score them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import time
 
 import numpy as np
 
-from job.evaluation.outcome import Evaluation
+from job.evaluation.outcome import DecodedValidation, Evaluation
 from job.evaluation.scores import mae, rmse
 from job.inference.numbers import Forecaster
 from job.problems.base import Windows
 from job.problems.windows import Series, Values
 from job.results.predictions import Prediction
+from job.results.validation_result import ValidationResult
 
 
 def persistence(history: Values, length: int) -> Values:
@@ -27,6 +28,22 @@ def persistence(history: Values, length: int) -> Values:
     return np.repeat(history[:, -1, :1], length, axis=1)
 
 
+def score_forecasts(windows: Windows, predicted: Values) -> dict[str, float]:
+    """Return the errors of forecasts and of the persistence forecast, over the values that the series has.
+
+    Args:
+        windows: n > 0 windows.
+        predicted: their forecasts, (n, T) float64.
+    """
+    naive = persistence(windows.history, windows.future.shape[1])
+    return {
+        "rmse": rmse(predicted, windows.future),
+        "persistence_rmse": rmse(naive, windows.future),
+        "mae": mae(predicted, windows.future),
+        "persistence_mae": mae(naive, windows.future),
+    }
+
+
 def evaluate_forecasts(forecaster: Forecaster, test: Windows) -> Evaluation:
     """Forecast every test window from its true history, and score the values that the series has.
 
@@ -40,20 +57,29 @@ def evaluate_forecasts(forecaster: Forecaster, test: Windows) -> Evaluation:
     compiled = time.perf_counter()
     predicted = forecast(test.history)
     finished = time.perf_counter()
-    naive = persistence(test.history, series.target_length)
-    metrics = {
-        "rmse": rmse(predicted, test.future),
-        "persistence_rmse": rmse(naive, test.future),
-        "mae": mae(predicted, test.future),
-        "persistence_mae": mae(naive, test.future),
-    }
     return Evaluation(
-        metrics=metrics,
+        metrics=score_forecasts(test, predicted),
         predictions=_predictions(series, test, predicted),
         seen_in_training=None,
         source_space=None,
         compile_seconds=compiled - began,
         decode_seconds=finished - compiled,
+    )
+
+
+def forecast_validation(forecaster: Forecaster, validation: Windows) -> DecodedValidation:
+    """Forecast the validation windows and score them as `evaluate_forecasts` scores the test.
+
+    Args:
+        forecaster: the model.
+        validation: the windows; there may be none.
+    """
+    if not len(validation):
+        return DecodedValidation(result=ValidationResult(reason="problem.validation is 0"))
+    predicted = forecaster.forecast(validation.history)
+    result = ValidationResult(examples=len(validation), metrics=score_forecasts(validation, predicted))
+    return DecodedValidation(
+        result=result, predictions=_predictions(forecaster.series, validation, predicted)
     )
 
 

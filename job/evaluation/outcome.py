@@ -7,6 +7,7 @@ from typing import Any
 
 from job.results.data_facts import Separators, TokenCounts
 from job.results.predictions import Prediction
+from job.results.validation_result import ValidationResult
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,23 @@ class TokenFacts:
     separators: Separators | None = None
     test_tokens: TokenCounts | None = None
     unknown_tokens: TokenCounts | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodedValidation:
+    """The decoded and scored validation examples.
+
+    Args:
+        result: their scores, for the record.
+        predictions: one for each example, in their order.
+    """
+
+    result: ValidationResult
+    predictions: tuple[Prediction, ...] = ()
+
+
+NOT_DECODED = DecodedValidation(result=ValidationResult(reason="the problem has no validation examples"))
+"""What there is without validation examples."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +61,7 @@ class Evaluation:
         decode_speeds: sequences per second of each full part of the test set.
         not_measured: metric -> the reason why it is not defined for this test, as a clause.
         tokens: facts about the tokens of the test set.
+        validation: the validation examples, decoded and scored in the same way.
     """
 
     metrics: dict[str, float]
@@ -59,3 +78,4 @@ class Evaluation:
     decode_speeds: tuple[float, ...] = ()
     not_measured: dict[str, str] = field(default_factory=dict)
     tokens: TokenFacts = field(default_factory=TokenFacts)
+    validation: DecodedValidation = field(default_factory=lambda: NOT_DECODED)

@@ -1,8 +1,9 @@
-"""Decode a test set of token sequences and score it."""
+"""Decode examples of token sequences, of the test and of validation, and score them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from job.evaluation.attention_samples import Attention, attention_samples
 from job.evaluation.error_analysis import analyse
-from job.evaluation.outcome import Evaluation
+from job.evaluation.outcome import DecodedValidation, Evaluation
 from job.evaluation.scores import edit_rate, sequence_accuracy, token_accuracy
 from job.evaluation.text_scores import TextScores, bleu_is_defined, text_scores
 from job.evaluation.timed_decoding import Decode, decode_timed
@@ -18,13 +19,66 @@ from job.evaluation.token_counts import token_facts
 from job.evaluation.token_predictions import token_predictions
 from job.problems.base import Examples, Ids, TokenProblem
 from job.results.predictions import Prediction
+from job.results.validation_result import ValidationResult
 
 NOT_MEASURED = {
     "unseen_sequence_accuracy": "every test source occurs in the training data",
     "bleu": "no test example has only reference targets of four tokens or more, which BLEU needs",
     "edit_rate": "the reference targets have no tokens",
 }
-"""Metric -> the reason why it is not defined for a test."""
+"""Metric -> the reason why it is not defined for these examples."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenScores:
+    """Decoded examples with their scores.
+
+    Args:
+        predictions: one for each example.
+        metrics: metric -> value.
+        signatures: metric -> the signature of the library that computed it.
+        not_measured: metric -> the reason why it is not defined for these examples, as a clause.
+    """
+
+    predictions: tuple[Prediction, ...]
+    metrics: dict[str, float]
+    signatures: dict[str, str]
+    not_measured: dict[str, str]
+
+
+def score_tokens(
+    problem: TokenProblem,
+    examples: Examples,
+    decoded: Ids,
+    *,
+    seen: NDArray[np.bool_] | None = None,
+    words: bool | None = None,
+) -> TokenScores:
+    """Score decoded examples, of the test or of validation, against the texts of the data.
+
+    Args:
+        problem: the source of the examples.
+        examples: n > 0 examples.
+        decoded: their predicted ids, (n, T) int32, 0 after a row's end.
+        seen: (n,) bool, whether a source occurs in the training data; None if that is not known.
+        words: whether the tokens of a target are words, for BLEU; None if targets are not text.
+    """
+    predictions = token_predictions(problem, examples, decoded)
+    text = None if words is None else _text_scores(predictions, problem, words=words)
+    unseen = np.zeros(len(examples), np.bool_) if seen is None else ~seen
+    metrics = {
+        **_token_metrics(problem, examples, decoded, predictions),
+        **({"unseen_sequence_accuracy": float(_correct(predictions)[unseen].mean())} if unseen.any() else {}),
+        **(text.scores if text else {}),
+    }
+    possible = {"edit_rate", *(("bleu",) if words else ())}
+    possible |= set() if seen is None else {"unseen_sequence_accuracy"}
+    return TokenScores(
+        predictions=predictions,
+        metrics=metrics,
+        signatures=text.signatures if text else {},
+        not_measured={k: reason for k, reason in NOT_MEASURED.items() if k in possible - metrics.keys()},
+    )
 
 
 def evaluate_tokens(
@@ -47,29 +101,49 @@ def evaluate_tokens(
         attention: the model's attention; None if it has none.
     """
     decoded = decode_timed(decode, test.source)
-    predictions = token_predictions(problem, test, decoded.ids)
-    text = None if words is None else _text_scores(predictions, problem, words=words)
-    metrics = {
-        **_token_metrics(problem, test, decoded.ids, predictions),
-        **({} if seen.all() else {"unseen_sequence_accuracy": float(_correct(predictions)[~seen].mean())}),
-        **(text.scores if text else {}),
-    }
-    possible = {"unseen_sequence_accuracy", "edit_rate", *(("bleu",) if words else ())}
+    scores = score_tokens(problem, test, decoded.ids, seen=seen, words=words)
+    predictions = scores.predictions
     source, target = problem.source_vocabulary, problem.target_vocabulary
     return Evaluation(
-        metrics=metrics,
+        metrics=scores.metrics,
         predictions=predictions,
         seen_in_training=int(seen.sum()),
         source_space=problem.source_space,
         compile_seconds=decoded.compile_seconds,
         decode_seconds=decoded.seconds,
         decode_speeds=decoded.speeds,
-        signatures=text.signatures if text else {},
+        signatures=scores.signatures,
         analysis=analyse(predictions, source.split, target.split),
         attention=attention_samples(attention, problem, test, decoded.ids, predictions) if attention else (),
-        not_measured={k: reason for k, reason in NOT_MEASURED.items() if k in possible - metrics.keys()},
+        not_measured=scores.not_measured,
         tokens=token_facts(problem, test, decoded.ids),
     )
+
+
+def evaluate_validation(
+    decode: Decode,
+    problem: TokenProblem,
+    validation: Examples,
+    seen: NDArray[np.bool_],
+    *,
+    words: bool | None = None,
+) -> DecodedValidation:
+    """Decode the validation examples and score them as `evaluate_tokens` scores the test.
+
+    Args:
+        decode, problem, words: see `evaluate_tokens`.
+        validation: n > 0 examples.
+        seen: (n,) bool, whether a source occurs in the training data.
+    """
+    scores = score_tokens(problem, validation, decode(validation.source), seen=seen, words=words)
+    result = ValidationResult(
+        examples=len(validation),
+        metrics=scores.metrics,
+        seen_in_training=int(seen.sum()),
+        signatures=scores.signatures,
+        not_measured=scores.not_measured,
+    )
+    return DecodedValidation(result=result, predictions=scores.predictions)
 
 
 def evaluate_other_sizes(

@@ -45,6 +45,7 @@ def judge_trained(trained: TrainedJob, gate: GateSpec, seeds: Sequence[int] = ()
         attempts=trained.attempts,
         problem_fingerprint=trained.problem_fingerprint,
         speed_ranges=trained.speed_ranges,
+        validation=trained.validation,
     )
     return judge_result(result, gate, seeds)
 

@@ -23,6 +23,7 @@ from job.results.sections import (
     Positive,
     SpecSection,
 )
+from job.results.validation_result import ValidationResult
 
 Status = Literal["passed", "gate_failed", "failed", "interrupted"]
 
@@ -159,6 +160,8 @@ class JobResult:
         problem_fingerprint: SHA-256 of the problem and its test, without the model; results with the same one
             can be compared.
         speed_ranges: for speeds measured in parts, the range of the middle 80 % of the parts.
+        validation: the decoded validation examples; None if the job did not finish, or an earlier version
+            evaluated it.
         reused: whether the result is from an earlier run; not in `result.json`.
         judged: whether gates of its own were applied: False for a job without gates, and for a seed of a job
             with gates on the mean. Such a job is `passed` once it is trained.
@@ -187,6 +190,7 @@ class JobResult:
     attempts: int = 1
     problem_fingerprint: str = ""
     speed_ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+    validation: ValidationResult | None = None
     reused: bool = False
     judged: bool = False
 

@@ -26,7 +26,7 @@ def _measured(values: Any) -> Any:
 Measured = Annotated[dict[str, float], BeforeValidator(_measured)]
 """Name -> finite value."""
 
-_MEASURED_PLACE = re.compile(r"(jobs\[\d+\]\.)?(metrics|timings)\.")
+_MEASURED_PLACE = re.compile(r"(jobs\[\d+\]\.)?(validation\.)?(metrics|timings)\.")
 
 Record = TypeVar("Record")
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from job.results.data_facts import DataFacts
 from job.results.predictions import Prediction
+from job.results.validation_result import ValidationResult
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,7 @@ class TrainedJob:
         also: the same model at other sizes: `sizes`, `examples` and `metrics` of each.
         attention: attention weights of each sample.
         environment: versions, machine and commit.
+        validation: the decoded validation examples.
         attempts: number of the attempt that trained it, from 1.
     """
 
@@ -52,3 +54,4 @@ class TrainedJob:
     attention: tuple[dict[str, Any], ...]
     environment: dict[str, Any]
     attempts: int
+    validation: ValidationResult

@@ -1,14 +1,21 @@
-"""Evaluation of a job's model on its test set: one evaluator for tokens, one for numbers."""
+"""Evaluation of a job's model on test and validation: one evaluator for tokens, one for numbers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast
 
+import numpy as np
+from numpy.typing import NDArray
+
 from job.evaluation.context_projection import MAX_SOURCES, contexts
-from job.evaluation.forecast_evaluation import evaluate_forecasts
-from job.evaluation.outcome import Evaluation
-from job.evaluation.token_evaluation import evaluate_other_sizes, evaluate_tokens
+from job.evaluation.forecast_evaluation import evaluate_forecasts, forecast_validation
+from job.evaluation.outcome import NOT_DECODED, Evaluation
+from job.evaluation.token_evaluation import (
+    evaluate_other_sizes,
+    evaluate_tokens,
+    evaluate_validation,
+)
 from job.inference.numbers import Forecaster
 from job.inference.tokens import TrainedModel
 from job.problems import build_problem
@@ -19,9 +26,15 @@ from job.running.result_checks import check_contexts
 from job.running.task import Task
 from job.spec.other_sizes import resized
 
+Bools = NDArray[np.bool_]
+
 
 class Evaluator(Protocol):
     """The evaluation of one job's model."""
+
+    @property
+    def validation(self) -> Examples | Windows:
+        """The validation examples; there may be none."""
 
     @property
     def model_record(self) -> dict[str, Any]:
@@ -31,7 +44,7 @@ class Evaluator(Protocol):
         """Compile what `evaluate` calls; the model need not be trained yet."""
 
     def evaluate(self, epochs: int) -> Evaluation:
-        """Decode and score the test set.
+        """Decode and score the test set and the validation examples.
 
         Args:
             epochs: number of epochs that the model was trained for.
@@ -39,7 +52,7 @@ class Evaluator(Protocol):
 
 
 def evaluator_for(task: Task, problem: Problem, compiled: CompiledModel) -> Evaluator:
-    """Return the evaluator for a problem's kind of targets; draws its test set.
+    """Return the evaluator for a problem's kind of targets; draws its test and validation examples.
 
     Args:
         task: the job.
@@ -47,14 +60,17 @@ def evaluator_for(task: Task, problem: Problem, compiled: CompiledModel) -> Eval
         compiled: its model.
     """
     test = problem.examples("test", task.job.evaluation.examples)
+    validation = problem.examples("validation", task.job.evaluation.validation_examples)
     if isinstance(compiled.trained, Forecaster):
-        return ForecastEvaluator(model=compiled.trained, test=cast(Windows, test))
+        windows = cast(Windows, test), cast(Windows, validation)
+        return ForecastEvaluator(model=compiled.trained, test=windows[0], validation=windows[1])
     return TokenEvaluator(
         task=task,
         problem=cast(TokenProblem, problem),
         compiled=compiled,
         model=compiled.trained,
         test=cast(Examples, test),
+        validation=cast(Examples, validation),
     )
 
 
@@ -65,10 +81,12 @@ class ForecastEvaluator:
     Args:
         model: the model.
         test: windows of the test rows.
+        validation: windows of the validation rows.
     """
 
     model: Forecaster
     test: Windows
+    validation: Windows
 
     @property
     def model_record(self) -> dict[str, Any]:
@@ -79,8 +97,9 @@ class ForecastEvaluator:
         """Do nothing: the first forecast compiles all that there is."""
 
     def evaluate(self, epochs: int) -> Evaluation:
-        """Forecast the test windows and score them."""
-        return evaluate_forecasts(self.model, self.test)
+        """Forecast the windows of test and validation, and score them."""
+        evaluation = evaluate_forecasts(self.model, self.test)
+        return replace(evaluation, validation=forecast_validation(self.model, self.validation))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +112,7 @@ class TokenEvaluator:
         compiled: the model and its decoders for other lengths.
         model: the model with the decoder for this problem's lengths.
         test: the test set.
+        validation: the validation examples; a plugin's problem may have none.
     """
 
     task: Task
@@ -100,6 +120,7 @@ class TokenEvaluator:
     compiled: CompiledModel
     model: TrainedModel
     test: Examples
+    validation: Examples
 
     @property
     def model_record(self) -> dict[str, Any]:
@@ -112,19 +133,43 @@ class TokenEvaluator:
         self.model.states(self.test.source[:1])
 
     def evaluate(self, epochs: int) -> Evaluation:
-        """Decode and score the test set, then the other sizes, then project context vectors."""
-        job, model = self.task.job, self.model
-        families = job.problem.families
-        examples = self.problem.examples_per_epoch(job.training.examples)
+        """Decode and score test and validation, then the other sizes, then project context vectors."""
+        model, problem, words = self.model, self.problem, self._words
+        seen, seen_validation = self._seen(epochs)
         evaluation = evaluate_tokens(
             model.decode,
-            self.problem,
+            problem,
             self.test,
-            seen_in_training(self.problem, self.test.source, epochs, job.training.batch_size, examples),
-            words="words" in families if "text" in families else None,
+            seen,
+            words=words,
             attention=model.attention if model.attends else None,
         )
-        return replace(evaluation, also=self._other_sizes(), contexts=self._contexts(evaluation))
+        validation = NOT_DECODED
+        if len(self.validation):
+            validation = evaluate_validation(
+                model.decode, problem, self.validation, seen_validation, words=words
+            )
+        return replace(
+            evaluation,
+            validation=validation,
+            also=self._other_sizes(),
+            contexts=self._contexts(evaluation),
+        )
+
+    @property
+    def _words(self) -> bool | None:
+        """Whether the tokens of a target are words; None if targets are not text."""
+        families = self.task.job.problem.families
+        return "words" in families if "text" in families else None
+
+    def _seen(self, epochs: int) -> tuple[Bools, Bools]:
+        """Return which test and which validation sources occur in the training data, (n,) bool each."""
+        training, sides = self.task.job.training, (self.test.source, self.validation.source)
+        width = max(side.shape[1] for side in sides)
+        both = np.concatenate([np.pad(side, ((0, 0), (0, width - side.shape[1]))) for side in sides])
+        examples = self.problem.examples_per_epoch(training.examples)
+        seen = seen_in_training(self.problem, both, epochs, training.batch_size, examples)
+        return seen[: len(self.test)], seen[len(self.test) :]
 
     def _other_sizes(self) -> tuple[dict[str, Any], ...]:
         """Return the evaluations at the sizes of the spec's `evaluation.also`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import yaml
 
 from job.evaluation.outcome import Evaluation
 from job.models.seq2seq import Models
+from job.results.predictions import Prediction
 from job.running.model_cache import CompiledModel
 from job.running.result_checks import check_weights
 from job.running.task import Task
@@ -56,8 +58,13 @@ def save_models(models: Models, record: dict[str, Any], directory: Path) -> None
 
 
 def write_evaluation(task: Task, evaluation: Evaluation) -> None:
-    """Write `predictions.jsonl` and, if there are any contexts, `contexts.json`."""
-    lines = "".join(prediction.to_line() + "\n" for prediction in evaluation.predictions)
-    artifacts.write_text(task.paths.predictions, lines)
+    """Write the predictions of test and validation and, if there are any contexts, `contexts.json`."""
+    artifacts.write_text(task.paths.predictions, _lines(evaluation.predictions))
+    if evaluation.validation.predictions:
+        artifacts.write_text(task.paths.validation_predictions, _lines(evaluation.validation.predictions))
     if evaluation.contexts:
         artifacts.write_text(task.paths.contexts, json.dumps(evaluation.contexts, allow_nan=False) + "\n")
+
+
+def _lines(predictions: Sequence[Prediction]) -> str:
+    return "".join(prediction.to_line() + "\n" for prediction in predictions)

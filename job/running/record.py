@@ -64,6 +64,7 @@ def trained_job(
         attention=evaluation.attention,
         environment=environment_record(task, kernel),
         attempts=task.attempt,
+        validation=evaluation.validation.result,
     )
 
 

@@ -51,8 +51,8 @@ def check_trained(trained: TrainedJob) -> None:
     leading = leading_metric(kind)
     if leading not in trained.metrics:
         raise ResultError(f"the evaluation gave no {leading}, by which the job is judged")
-    data = trained.data.to_record()
-    place = next(nonfinite_places({**trained.metrics, **vars(trained), "data": data}), None)
+    sections = {"data": trained.data.to_record(), "validation": asdict(trained.validation)}
+    place = next(nonfinite_places({**trained.metrics, **vars(trained), **sections}), None)
     if place is not None:
         described = kind == "plugin" and place.startswith("data.")
         remedy = "the problem's describe() must return finite numbers" if described else _REMEDY

@@ -56,7 +56,6 @@ def run_job(
     seed_generators(job.seed)
     with clock.stage("data"):
         problem = build_problem(job.problem, job.seed, task.directory, task.data)
-        validation = problem.examples("validation", job.evaluation.validation_examples)
     with clock.stage("build"):
         kernel = choose_kernel(job.model, gpu=gpu)
         compiled = (cache or ModelCache()).prepare(problem, job, kernel)
@@ -66,7 +65,7 @@ def run_job(
         fitted = train(
             task,
             problem,
-            validation,
+            evaluator.validation,
             compiled,
             on_progress=on_progress,
             stop=stop,

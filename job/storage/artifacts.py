@@ -50,6 +50,11 @@ class JobPaths:
         return self.directory / "predictions.jsonl"
 
     @property
+    def validation_predictions(self) -> Path:
+        """Predictions for the validation examples, in the same form."""
+        return self.directory / "validation_predictions.jsonl"
+
+    @property
     def curves(self) -> Path:
         """Loss and accuracy over training, SVG."""
         return self.directory / "curves.svg"

@@ -158,7 +158,7 @@ def test_every_file_of_the_layout_is_there_and_no_other(first):
         "jobs",
     }
     expected = {"result.json", "spec.yaml", "history.csv", "predictions.jsonl", "job.log", "contexts.json"}
-    expected |= {"curves.svg", "accuracy.svg", "contexts.svg"}
+    expected |= {"curves.svg", "accuracy.svg", "contexts.svg", "validation_predictions.jsonl"}
     models = {f"model/{name}.keras" for name in MODELS} | {"model/vocabulary.json"}
     for name in FINISHED:
         directory = output / "jobs" / name

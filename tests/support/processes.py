@@ -86,9 +86,12 @@ def outcome(directory):
     for row in rows:
         assert float(row.pop("seconds")) >= 0
     return {
-        "result": {key: result[key] for key in ("status", "fingerprint", "metrics", "data", "spec")},
+        "result": {
+            key: result[key] for key in ("status", "fingerprint", "metrics", "validation", "data", "spec")
+        },
         "history": rows,
         "predictions": (directory / "predictions.jsonl").read_bytes(),
+        "validation_predictions": (directory / "validation_predictions.jsonl").read_bytes(),
         "weights": {path.name: weights(path) for path in sorted((directory / "model").glob("*.keras"))},
     }
 

@@ -3,6 +3,7 @@
 from job.results.data_facts import DataFacts
 from job.results.job_result import JobResult
 from job.results.trained_job import TrainedJob
+from job.results.validation_result import ValidationResult
 from job.spec.problem_sections import CopySpec
 from job.spec.schema import JobSpec
 
@@ -36,6 +37,7 @@ def trained_job(name, **fields):
         "attention": (),
         "environment": {},
         "attempts": 1,
+        "validation": ValidationResult(reason="none in this sample"),
         **fields,
     }
     return TrainedJob(name=name, **given)

@@ -13,7 +13,7 @@ import pytest
 
 import job
 from job.errors import InputError, ModelDirectoryError
-from job.evaluation.forecast_evaluation import evaluate_forecasts, persistence
+from job.evaluation.forecast_evaluation import evaluate_forecasts, forecast_validation, persistence
 from job.inference import loading as use
 from job.inference import numbers as forecasting
 from job.inference.numbers import Forecaster, load_forecaster, read_histories
@@ -84,6 +84,24 @@ def test_scores_by_hand_over_all_that_the_series_still_has():
     ]
     assert found.seen_in_training is None
     assert found.source_space is None
+
+
+def test_validation_windows_are_forecast_and_scored_like_the_test():
+    history = np.array([[[0.0], [1.0]], [[1.0], [5.0]]])
+    future = np.array([[5.0, 2.0, 8.0], [2.0, math.nan, math.nan]])
+    windows = Windows(PLAIN.sources(history), PLAIN.targets(history, future), history, future)
+    test = evaluate_forecasts(Stub(None, None, PLAIN), windows)
+    found = forecast_validation(Stub(None, None, PLAIN), windows)
+    assert (found.result.examples, found.result.metrics) == (2, test.metrics)
+    assert found.predictions == test.predictions
+
+
+def test_without_validation_rows_there_is_a_reason():
+    none = np.zeros((0, 2, 1)), np.zeros((0, 3))
+    windows = Windows(PLAIN.sources(none[0]), PLAIN.targets(*none), *none)
+    found = forecast_validation(Stub(None, None, PLAIN), windows)
+    assert (found.result.examples, found.result.reason) == (0, "problem.validation is 0")
+    assert found.predictions == ()
 
 
 def test_persistence_repeats_the_last_value_of_the_first_column():

@@ -15,6 +15,7 @@ from job.results.data_facts import DataFacts
 from job.results.job_result import Artifact, Failure, GateOutcome, JobResult
 from job.results.predictions import Prediction
 from job.results.reading import SCHEMA_VERSION
+from job.results.validation_result import ValidationResult
 
 RESULT = JobResult(
     name="tutorial",
@@ -36,6 +37,9 @@ RESULT = JobResult(
     artifacts=(Artifact("model/train.keras", 12, "0" * 64),),
     environment={"packages": {"keras": "3.15.0"}, "git_commit": None},
     error=Failure("E", "message\nof two lines", "error.txt"),
+    validation=ValidationResult(
+        examples=3, metrics={"sequence_accuracy": 1 / 3}, seen_in_training=1, not_measured={"bleu": "short"}
+    ),
 )
 REPORT = Report(
     started_at="2026-03-01T12:00:00+00:00",
@@ -116,7 +120,7 @@ def test_result_json_has_the_keys_of_the_contract():
         *("schema_version", "name", "status", "fingerprint", "seed", "spec", "metrics", "gates", "data"),
         *("timings", "peak_rss_bytes", "parameters", "samples", "artifacts", "environment", "error"),
         *("analysis", "also", "attention", "attempts", "problem_fingerprint", "speed_ranges"),
-        *("history", "judged"),
+        *("history", "judged", "validation"),
     }
 
 

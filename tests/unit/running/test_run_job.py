@@ -9,8 +9,11 @@ import pytest
 import tensorflow as tf
 
 from job.errors import DeviceError, ResultError
+from job.evaluation.outcome import DecodedValidation
 from job.problems.integers import Copy
 from job.process.stopping import Stop, Stopped
+from job.results.predictions import Prediction
+from job.results.validation_result import ValidationResult
 from job.running import evaluators, training_stage
 from job.running.run_job import run_job
 from job.running.task import Task
@@ -119,6 +122,47 @@ def test_a_result_keeps_what_its_curves_are_drawn_from(make_task):
     assert isinstance(history["val_loss"][-1], float)
 
 
+# --- validation ---------------------------------------------------------------------------------------------
+
+
+def test_validation_examples_are_decoded_like_the_test_and_recorded(make_task):
+    task = make_task("validated")
+    validation = run_job(task).validation
+    lines = task.paths.validation_predictions.read_text("utf-8").splitlines()
+    predictions = [Prediction.from_line(line) for line in lines]
+    problem = Copy(task.job.problem, task.job.seed)
+    expected = problem.examples("validation", 10)
+    assert [p.source for p in predictions] == [" ".join(map(str, row)) for row in expected.source]
+    assert validation.examples == len(predictions) == 10
+    right = [p.predicted == p.target == p.source for p in predictions]
+    assert [p.correct for p in predictions] == right
+    assert validation.metrics["sequence_accuracy"] == np.mean(right)
+    assert validation.metrics.keys() >= {"token_accuracy", "edit_rate"}
+    trained = {
+        row.tobytes() for epoch in range(2) for i in range(4) for row in problem.batch(epoch, i, 16, 64)[0]
+    }
+    assert validation.seen_in_training == sum(row.tobytes() in trained for row in expected.source)
+
+
+def test_the_test_is_the_same_whatever_is_validated(make_task):
+    first, second = make_task("few"), make_task("many")
+    more = second.job.evaluation.model_copy(update={"validation_examples": 15})
+    second = replace(second, job=second.job.model_copy(update={"evaluation": more}))
+    few, many = run_job(first), run_job(second)
+    assert (few.validation.examples, many.validation.examples) == (10, 15)
+    assert (few.metrics, few.data.seen_in_training) == (many.metrics, many.data.seen_in_training)
+
+
+def test_a_problem_without_validation_examples_says_so(make_task, monkeypatch):
+    real = Copy.examples
+    monkeypatch.setattr(
+        Copy, "examples", lambda self, split, count: real(self, split, 0 if split == "validation" else count)
+    )
+    task = make_task("unvalidated")
+    assert run_job(task).validation == ValidationResult(reason="the problem has no validation examples")
+    assert not task.paths.validation_predictions.exists()
+
+
 # --- the problem's description ------------------------------------------------------------------------------
 
 
@@ -184,6 +228,13 @@ def test_a_metric_at_other_sizes_that_is_not_finite_fails_the_job(make_task, mon
     task = replace(task, job=task.job.model_copy(update={"evaluation": evaluation}))
     with pytest.raises(ResultError, match=r"^also\[0\]\.metrics\.edit_rate is not a finite number"):
         run_job(task)
+
+
+def test_a_metric_of_validation_that_is_not_finite_fails_the_job(make_task, monkeypatch):
+    spoilt = DecodedValidation(result=ValidationResult(metrics={"edit_rate": math.inf}))
+    monkeypatch.setattr(evaluators, "evaluate_validation", lambda *arguments, **options: spoilt)
+    with pytest.raises(ResultError, match=r"^validation\.metrics\.edit_rate is not a finite number"):
+        run_job(make_task("validation"))
 
 
 def test_a_weight_that_is_not_finite_fails_the_job(make_task, monkeypatch):
