@@ -14,8 +14,11 @@ from job.gating.comparability import PlannedComparison, check_comparable
 from job.gating.comparison import Candidate, compare
 from job.gating.plan_file import PlanEntry
 from job.gating.recorded_batch import RecordedBatch, check_files, read_recorded
+from job.problems import build_problem
+from job.problems.example_texts import example_texts, target_separator
 from job.results.comparison_records import Comparison
 from job.results.job_result import JobResult
+from job.results.scored_examples import ScoredExamples, fingerprint_examples
 from job.storage.artifacts import OutputPaths
 
 
@@ -49,6 +52,7 @@ def check_baseline(
     output: OutputPaths,
     plan: Sequence[PlannedJob],
     chosen: Sequence[PlannedJob],
+    directory: Path,
     *,
     sharded: bool,
 ) -> RunBaseline:
@@ -59,6 +63,7 @@ def check_baseline(
         output: the run's output directory.
         plan: all jobs of the spec.
         chosen: the jobs to run.
+        directory: the spec directory.
         sharded: whether other shards run the rest of the jobs; then the baseline may have none of the chosen.
 
     Raises:
@@ -66,16 +71,38 @@ def check_baseline(
     """
     recorded = _read_elsewhere(path, output)
     planned = tuple(p.job.name for p in plan)
-    jobs = [
-        PlannedComparison(
-            name=p.job.name, problem_fingerprint=p.problem_fingerprint, spec=p.job.model_dump(mode="json")
-        )
-        for p in chosen
-    ]
+    jobs = [_planned_comparison(p, directory) for p in chosen]
     names = [job.name for job in jobs]
     check_comparable(recorded, jobs, planned if sharded else names)
     check_files(recorded, names)
     return RunBaseline(recorded, planned)
+
+
+def _planned_comparison(planned: PlannedJob, directory: Path) -> PlannedComparison:
+    return PlannedComparison(
+        name=planned.job.name,
+        problem_fingerprint=planned.problem_fingerprint,
+        spec=planned.job.model_dump(mode="json"),
+        gate=planned.job.gate,
+        examples=lambda: _planned_examples(planned, directory),
+    )
+
+
+def _planned_examples(planned: PlannedJob, directory: Path) -> ScoredExamples:
+    """Return the test examples of a job that is not trained yet; reads its data again.
+
+    Raises:
+        ChangedDataError: a data file has changed since the plan was made.
+    """
+    problem = build_problem(planned.job.problem, planned.job.seed, directory, planned.data)
+    examples = problem.examples("test", planned.job.evaluation.examples)
+    texts = [*example_texts(problem, examples)]
+    separator = target_separator(problem)
+    return ScoredExamples(
+        count=len(texts),
+        fingerprint=fingerprint_examples(texts, separator),
+        fingerprint_first=lambda count: fingerprint_examples(texts[:count], separator),
+    )
 
 
 def compare_merged(

@@ -41,7 +41,9 @@ def run_planned(
     if baseline is not None:
         if options.update_baseline and baseline.is_dir():
             prepare_output(baseline)  # an error now, rather than after training, if it cannot be written to
-        recorded = check_baseline(baseline, output, plan, chosen, sharded=options.is_shard)
+        recorded = check_baseline(
+            baseline, output, plan, chosen, options.spec.parent, sharded=options.is_shard
+        )
         batch_options = replace(batch_options, baseline=recorded)
     write_plan(output, plan)
     guard.start()

@@ -10,6 +10,7 @@ from job.evaluation.outcome import DecodedValidation, Evaluation
 from job.evaluation.scores import mae, rmse
 from job.inference.numbers import Forecaster
 from job.problems.base import Windows
+from job.problems.example_texts import window_texts
 from job.problems.windows import Series, Values
 from job.results.predictions import Prediction
 from job.results.validation_result import ValidationResult
@@ -86,19 +87,7 @@ def forecast_validation(forecaster: Forecaster, validation: Windows) -> DecodedV
 def _predictions(series: Series, test: Windows, predicted: Values) -> tuple[Prediction, ...]:
     rows = []
     for i, future in enumerate(test.future):
-        known = ~np.isnan(future)
-        rows.append(
-            Prediction(
-                id=str(i),
-                source=_exactly(test.history[i]),
-                target=_exactly(future[known]),
-                predicted=series.write(predicted[i, known]),
-                correct=None,
-            )
-        )
+        source, (target,) = window_texts(test, i)
+        written = series.write(predicted[i, ~np.isnan(future)])
+        rows.append(Prediction(id=str(i), source=source, target=target, predicted=written, correct=None))
     return tuple(rows)
-
-
-def _exactly(values: Values) -> str:
-    """Write an array row by row; reading the numbers returns the exact values."""
-    return " ".join(map(repr, values.ravel().tolist()))

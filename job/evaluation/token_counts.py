@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from job.evaluation.outcome import TokenFacts
 from job.problems.base import Examples, Ids, TokenProblem
+from job.problems.example_texts import splits_at_separator
 from job.problems.vocabulary import Vocabulary
 from job.results.data_facts import Separators, TokenCounts
-
-
-def splits_at_separator(vocabulary: Vocabulary) -> bool:
-    """Return whether the separator alone determines how a text is split into tokens."""
-    return type(vocabulary).split is Vocabulary.split
 
 
 def token_facts(problem: TokenProblem, test: Examples, predicted: Ids) -> TokenFacts:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from job.evaluation.scores import edit_distances
-from job.evaluation.token_counts import splits_at_separator
 from job.problems.base import Examples, Ids, TokenProblem
+from job.problems.example_texts import reference_texts, source_text, splits_at_separator
 from job.problems.vocabulary import Vocabulary
 from job.results.predictions import Prediction
 
@@ -28,14 +28,14 @@ def token_predictions(problem: TokenProblem, test: Examples, predicted: Ids) -> 
     split = None if splits_at_separator(target) else target.split
     rows = []
     for i in range(len(test)):
-        references, has_text = _references(target, test, i)
+        references = reference_texts(target, test, i)
         text, unknown = target.decode(predicted[i]), target.unknown_spans(predicted[i])
         row = Prediction(
             id=str(i),
-            source=_source(problem.source_vocabulary, test, i),
+            source=source_text(problem.source_vocabulary, test, i),
             target=references[0],
             predicted=text,
-            correct=has_text and not unknown and text in references,
+            correct=_can_be_correct(target, test, i) and not unknown and text in references,
             references=references if len(references) > 1 else (),
             unknown=unknown,
         )
@@ -49,16 +49,9 @@ def _edits(prediction: Prediction, split: Callable[[str], list[str]]) -> tuple[i
     return edit_distances([split(prediction.scored)], [references])
 
 
-def _source(vocabulary: Vocabulary, test: Examples, i: int) -> str:
-    return test.sources[i] if test.sources else vocabulary.decode_readable(test.source[i])
-
-
-def _references(vocabulary: Vocabulary, test: Examples, i: int) -> tuple[tuple[str, ...], bool]:
-    """Return the reference targets of an example, and whether a prediction can equal one.
+def _can_be_correct(vocabulary: Vocabulary, test: Examples, i: int) -> bool:
+    """Return whether a prediction can equal a reference target of an example.
 
     It cannot if a target has an unknown token and the problem does not provide its text.
     """
-    if test.references:
-        return test.references[i], True
-    ids = test.target[i]
-    return (vocabulary.decode_readable(ids),), vocabulary.unknown not in vocabulary.text_ids(ids)
+    return bool(test.references) or vocabulary.unknown not in vocabulary.text_ids(test.target[i])

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from job.errors import BaselineError
-from job.gating.comparability import NO_EXAMPLES, mismatch
+from job.gating.comparability import NO_EXAMPLES, PlannedComparison, mismatch, recorded_examples
 from job.gating.comparison_verdicts import judge_together
 from job.gating.invalid_results import baseline_flaw, candidate_flaw, failure_flaw
 from job.gating.metric_tests import (
@@ -78,14 +78,24 @@ def _compare_job(baseline: RecordedBatch, now: JobResult, candidate: Candidate) 
     if not now.finished:
         reason = f"the job has no finished result: it is {now.status}"
         return JobComparison(now.name, "not_comparable", reason)
-    if reason := mismatch(before, now.problem_fingerprint, now.spec):
-        return JobComparison(now.name, "not_comparable", reason)
     try:
+        if reason := mismatch(baseline, before, _to_compare(now, candidate)):
+            return JobComparison(now.name, "not_comparable", reason)
         was, found = read_predictions(baseline.output, before), read_predictions(candidate.output, now)
     except BaselineError as error:
         return JobComparison(now.name, "not_comparable", str(error))
     pairs = pair_examples(was, found) if was and found else []
     return _test_job(before, now, pairs, candidate.gates[now.name])
+
+
+def _to_compare(now: JobResult, candidate: Candidate) -> PlannedComparison:
+    return PlannedComparison(
+        name=now.name,
+        problem_fingerprint=now.problem_fingerprint,
+        spec=now.spec,
+        gate=candidate.gates[now.name],
+        examples=lambda: recorded_examples(candidate.output, now),
+    )
 
 
 def _test_job(before: JobResult, now: JobResult, pairs: Sequence[Pair], gate: GateSpec) -> JobComparison:

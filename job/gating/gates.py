@@ -44,6 +44,7 @@ def judge_trained(trained: TrainedJob, gate: GateSpec, seeds: Sequence[int] = ()
         environment=trained.environment,
         attempts=trained.attempts,
         problem_fingerprint=trained.problem_fingerprint,
+        test_fingerprint=trained.test_fingerprint,
         speed_ranges=trained.speed_ranges,
         validation=trained.validation,
     )

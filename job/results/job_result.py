@@ -159,6 +159,8 @@ class JobResult:
         attempts: number of times the job was started in one batch; more than 1 if a worker process was lost.
         problem_fingerprint: SHA-256 of the problem and its test, without the model; results with the same one
             can be compared.
+        test_fingerprint: SHA-256 of the test examples' sources and reference targets, so that results with
+            the same one can be compared; empty if the job is not finished, or for an earlier version.
         speed_ranges: for speeds measured in parts, the range of the middle 80 % of the parts.
         validation: the decoded validation examples; None if the job did not finish, or an earlier version
             evaluated it.
@@ -189,6 +191,7 @@ class JobResult:
     error: Failure | None = None
     attempts: int = 1
     problem_fingerprint: str = ""
+    test_fingerprint: str = ""
     speed_ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
     validation: ValidationResult | None = None
     reused: bool = False

@@ -18,6 +18,7 @@ class TrainedJob:
         name: the job's name.
         fingerprint: the job's fingerprint, see `job.spec.fingerprints.fingerprint`.
         problem_fingerprint: see `job.spec.fingerprints.problem_fingerprint`.
+        test_fingerprint: see `job.results.scored_examples.fingerprint_examples`.
         seed: seed of everything random in the job.
         spec: the job's resolved spec, JSON values.
         metrics: metric -> value; see `job.metrics`.
@@ -39,6 +40,7 @@ class TrainedJob:
     name: str
     fingerprint: str
     problem_fingerprint: str
+    test_fingerprint: str
     seed: int
     spec: dict[str, Any]
     metrics: dict[str, float]

@@ -10,6 +10,7 @@ from job.evaluation.attention_samples import MAX_SAMPLES
 from job.evaluation.outcome import Evaluation
 from job.problems.base import Problem
 from job.results.data_facts import DataFacts
+from job.results.scored_examples import fingerprint_predictions
 from job.results.trained_job import TrainedJob
 from job.running.history_files import history_columns
 from job.running.machine import environment_record, peak_rss_bytes
@@ -45,14 +46,16 @@ def trained_job(
     Raises:
         ResultError: the problem's description is not a mapping of JSON values.
     """
+    data = _data_facts(problem, fitted, evaluation)
     return TrainedJob(
         name=task.job.name,
         fingerprint=task.fingerprint,
         problem_fingerprint=task.problem_fingerprint,
+        test_fingerprint=fingerprint_predictions(evaluation.predictions, data),
         seed=task.job.seed,
         spec=task.job.model_dump(mode="json"),
         metrics=evaluation.metrics,
-        data=_data_facts(problem, fitted, evaluation),
+        data=data,
         timings=job_timings(clock, fitted, evaluation),
         speed_ranges=speed_ranges(fitted.history, evaluation.decode_speeds),
         peak_rss_bytes=peak_rss_bytes(),

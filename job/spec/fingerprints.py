@@ -21,7 +21,7 @@ OPERATIONAL_KEYS: dict[str, Any] = {
     "retries": True,
     "training": {"checkpoint_minutes": True},
     "seeds": True,
-    "gate": {"alpha": True, "min_drop": True, "speed": True, "speed_factor": True},
+    "gate": {"alpha": True, "min_drop": True, "speed": True, "speed_factor": True, "baseline": True},
 }
 """Keys of a job that decide how it is run and compared, but not its result. They are in no fingerprint, so
 that a job that timed out resumes once it is given more time."""

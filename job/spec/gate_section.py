@@ -11,6 +11,7 @@ from job.spec.base_section import Section
 
 SpeedRule = Literal["warn", "fail"]
 SeedsRule = Literal["min", "mean"]
+BaselineRule = Literal["same_test", "same_data"]
 
 _LARGEST_VALUES = {"fraction": 1.0, "point": 100.0}
 """The largest value of a metric, by its unit; a higher threshold could never be passed."""
@@ -18,6 +19,7 @@ _LARGEST_VALUES = {"fraction": 1.0, "point": 100.0}
 
 _SLOWER_FAILS: dict[SpeedRule, bool] = {"warn": False, "fail": True}
 _ON_MEAN: dict[SeedsRule, bool] = {"min": False, "mean": True}
+_OTHER_DATA: dict[BaselineRule, bool] = {"same_test": True, "same_data": False}
 
 
 def _threshold_fields() -> dict[str, Any]:
@@ -55,6 +57,12 @@ class _Gate(Section):
         description="Effect of a job that is slower than its baseline on the same machine and versions: a "
         "warning, or a regression.",
     )
+    baseline: BaselineRule = Field(
+        default="same_test",
+        description="What a job must share with its baseline to be compared with it: `same_test` the test "
+        "examples, whatever the training data and the decoder; `same_data` the whole problem, its data files "
+        "and how examples are decoded.",
+    )
     seeds: SeedsRule = Field(
         default="min",
         description="For a job with `seeds`: `min` applies the thresholds to every seed, so that the worst "
@@ -68,6 +76,11 @@ class _Gate(Section):
     def slower_fails(self) -> bool:
         """Whether a job that is slower than its baseline is a regression."""
         return _SLOWER_FAILS[self.speed]
+
+    @property
+    def allows_other_data(self) -> bool:
+        """Whether a baseline with the same test examples may be of other training data."""
+        return _OTHER_DATA[self.baseline]
 
     @property
     def on_mean(self) -> bool:

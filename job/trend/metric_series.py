@@ -76,12 +76,20 @@ def _measures(job: JobResult) -> bool:
 def _of_last_problem(results: Sequence[tuple[int, JobResult]]) -> list[tuple[int, JobResult]]:
     """Return the results for the problem of the last one; older reports do not name their problem."""
     last = _last_problem(job for _, job in results)
-    return [(number, job) for number, job in results if job.problem_fingerprint in ("", last)]
+    return [(number, job) for number, job in results if _same_problem(job, last)]
 
 
-def _last_problem(results: Iterable[JobResult]) -> str:
-    named = [job.problem_fingerprint for job in results if job.problem_fingerprint]
-    return named[-1] if named else ""
+def _last_problem(results: Iterable[JobResult]) -> JobResult | None:
+    """Return the last result that names its problem, if any does."""
+    named = [job for job in results if job.problem_fingerprint]
+    return named[-1] if named else None
+
+
+def _same_problem(job: JobResult, last: JobResult | None) -> bool:
+    """Return whether a result measures what the last one does: the same problem or the same test examples."""
+    if last is None or job.problem_fingerprint in ("", last.problem_fingerprint):
+        return True
+    return job.test_fingerprint == last.test_fingerprint != ""
 
 
 def _job_series(name: str, results: Sequence[tuple[int, JobResult]], alpha: float) -> Iterator[Series]:
@@ -111,11 +119,11 @@ def uncounted_runs(runs: Sequence[Run]) -> dict[str, str]:
     results = [{job.name: job for job in run.report.jobs} for run in runs]
     found = {}
     for name in dict.fromkeys(name for jobs in reversed(results) for name in jobs):
-        problem = _last_problem(jobs[name] for jobs in results if name in jobs and _measures(jobs[name]))
+        last = _last_problem(jobs[name] for jobs in results if name in jobs and _measures(jobs[name]))
         reasons = Counter(
             reason
             for run, jobs in zip(runs, results, strict=True)
-            if (reason := _why_uncounted(run.report, name, jobs.get(name), problem))
+            if (reason := _why_uncounted(run.report, name, jobs.get(name), last))
         )
         if reasons:
             listed = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
@@ -123,10 +131,10 @@ def uncounted_runs(runs: Sequence[Run]) -> dict[str, str]:
     return found
 
 
-def _why_uncounted(report: Report, name: str, job: JobResult | None, problem: str) -> str:
+def _why_uncounted(report: Report, name: str, job: JobResult | None, last: JobResult | None) -> str:
     """Return why a run does not count for a job; empty if it does."""
     if job is None:
         return "without a result of it" if name in report.missing else "without this job"
     if not _measures(job):
         return "that reused an earlier result" if job.reused else f"in which it {_OUTCOMES[job.status]}"
-    return "" if job.problem_fingerprint in ("", problem) else "of another problem under its name"
+    return "" if _same_problem(job, last) else "of another problem under its name"

@@ -139,8 +139,8 @@ def test_another_problem_of_the_same_name_is_exit_code_4_before_anything_is_trai
     spec(here, length=4)
     done = run("--baseline", "baseline", cwd=here)
     assert done.code == 4
-    reason = "the baseline is of another problem: problem.source_length was 3 and is 4"
-    assert done.err == f"error: job prefix cannot be compared: {reason}\n"
+    reason = "its test examples are not those of the baseline: problem.source_length was 3 and is 4; give"
+    assert done.err.startswith(f"error: job prefix cannot be compared: {reason}")
     assert nothing_was_trained(here)
 
 
@@ -192,3 +192,43 @@ def test_shards_are_held_against_the_baseline_once_they_are_together(here):
     assert "job series cannot be compared: the run that it was part of was given no baseline" in silent.out
     assert run("report", "output", "--baseline", "baseline", cwd=here).code == 0
     assert verdicts(here) == {"prefix": "unchanged", "series": "unchanged"}
+
+
+PAIRS = """\
+version: 1
+jobs:
+  - name: pairs
+    problem:
+      kind: text_pairs
+      train: {{file: {train}}}
+      validation: &held_out {{file: test.tsv}}
+      test: *held_out
+    model: {{units: 8, inputs: embedding, embedding_size: 8}}
+    training: {{epochs: 1, batch_size: 32}}
+    evaluation: {{decoder: {decoder}, examples: {examples}}}
+    gate: {{baseline: {rule}, min_drop: 1}}
+"""
+
+
+def pairs_spec(cwd, train="train.tsv", decoder="greedy", rule="same_test", examples=200):
+    text = PAIRS.format(train=train, decoder=decoder, rule=rule, examples=examples)
+    (cwd / "jobs.yaml").write_text(text)
+
+
+def test_more_training_data_is_compared_on_the_same_test(tmp_path):
+    lines = [f"{i:04d}\t{i % 10:04d}\n" for i in range(400)]
+    (tmp_path / "test.tsv").write_text("".join(lines[:100]))
+    (tmp_path / "train.tsv").write_text("".join(lines[100:200]))
+    (tmp_path / "more.tsv").write_text("".join(lines[100:]))
+    pairs_spec(tmp_path)
+    assert run("--output-dir", "baseline", cwd=tmp_path).code == 0
+    pairs_spec(tmp_path, "more.tsv", "beam", examples=60)
+    done = run("--baseline", "baseline", cwd=tmp_path)
+    assert done.code == 0, done.out + done.err
+    (entry,) = read(tmp_path / "output" / "report.json")["comparison"]["jobs"]
+    assert entry["verdict"] == "unchanged"
+    assert all(metric["paired"] and metric["examples"] == 60 for metric in entry["metrics"])
+    pairs_spec(tmp_path, "more.tsv", rule="same_data")
+    strict = run("--baseline", "baseline", "--output-dir", "strict", cwd=tmp_path)
+    assert strict.code == 4
+    assert "the baseline is of another problem: problem.train was" in strict.err

@@ -22,6 +22,7 @@ def trained_job(name, **fields):
     given = {
         "fingerprint": "f" * 64,
         "problem_fingerprint": "",
+        "test_fingerprint": "",
         "seed": 7,
         "spec": {},
         "metrics": {},

@@ -243,6 +243,7 @@ IMPLEMENTATIONS: dict[str, Callable[[Any, Path], Any]] = {
     "training.optimizer.schedule": of_schedule,
     "training.distribution": of_distribution,
     "gate.speed": lambda value, _: chosen(GateSpec(), speed=value).slower_fails,
+    "gate.baseline": lambda value, _: chosen(GateSpec(), baseline=value).allows_other_data,
     "gate.seeds": lambda value, _: chosen(GateSpec(), seeds=value).on_mean,
     "device": of_device,
 }

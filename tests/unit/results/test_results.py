@@ -120,7 +120,7 @@ def test_result_json_has_the_keys_of_the_contract():
         *("schema_version", "name", "status", "fingerprint", "seed", "spec", "metrics", "gates", "data"),
         *("timings", "peak_rss_bytes", "parameters", "samples", "artifacts", "environment", "error"),
         *("analysis", "also", "attention", "attempts", "problem_fingerprint", "speed_ranges"),
-        *("history", "judged", "validation"),
+        *("history", "judged", "validation", "test_fingerprint"),
     }
 
 

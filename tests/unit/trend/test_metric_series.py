@@ -26,6 +26,15 @@ def test_what_was_asked_before_the_problem_changed_is_not_compared(nights):
     assert series.runs == (1, 2, 3)
 
 
+def test_other_training_data_with_the_same_test_continues_a_series(nights):
+    nightly = [
+        replace(a_job(problem=problem, sequence_accuracy=0.9), test_fingerprint=test)
+        for problem, test in [("p1", "t1"), ("p2", ""), ("p3", "t2"), ("p4", "t1"), ("p5", "t1")]
+    ]
+    _, (series,) = read(nights(*([job] for job in nightly)))
+    assert series.runs == (0, 3, 4)
+
+
 def test_the_mean_over_seeds_is_a_series_of_its_own(nights):
     root = nights(*([a_job(f"t-seed-{s}", sequence_accuracy=s / 10) for s in (1, 3)] for _ in range(3)))
     runs = read_runs([str(root)])[0]
