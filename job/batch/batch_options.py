@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,7 @@ class BatchOptions:
         tensorboard: write event files for TensorBoard.
         may_be_empty: an empty plan is no failure: the batch may have more shards than jobs.
         baseline: compared with the results, unless the batch is stopped.
+        costs: estimated seconds by job name, see `cost_estimate`.
     """
 
     workers: int = 1
@@ -41,6 +42,7 @@ class BatchOptions:
     tensorboard: bool = False
     may_be_empty: bool = False
     baseline: RunBaseline | None = None
+    costs: Mapping[str, float] = field(default_factory=dict)
 
     def for_mirrored_models(self, plan: Iterable[PlannedJob]) -> BatchOptions:
         """Return options with one worker that sees every GPU, if a job's model is mirrored on several.

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
+from job.batch.balanced_shards import Deal
 from job.batch.planning import PlannedJob
 from job.models.parameter_count import count_parameters
 from job.problems.base import Problem, widths
+from job.reports.formatting import clock_time
 from job.reports.tables import Column, print_table
 from job.storage.file_names import short_fingerprint
 
@@ -25,6 +27,20 @@ def print_plan(plan: Sequence[PlannedJob], problems: Mapping[str, Problem], cons
     columns += [Column(name, right=True) for name in ("classes", "units", "examples", "parameters")]
     columns += [Column("finger\u00ad\nprint"), Column("state")]
     print_table(columns, [_row(planned, problems[planned.job.name]) for planned in plan], console)
+
+
+def print_shards(deal: Deal, console: Console) -> None:
+    """Print a row for each shard with its jobs and estimated time, and the batch's time against the ideal."""
+    columns = [Column("shard"), Column("jobs", right=True), Column("estimate", right=True), Column("longest")]
+    rows = []
+    for index, load in enumerate(deal.loads, start=1):
+        names = deal.names(index)
+        longest = max(names, key=deal.seconds.__getitem__, default="")
+        rows.append([f"{index}/{deal.count}", str(len(names)), clock_time(load), longest])
+    print_table(columns, rows, console)
+    over = deal.makespan / deal.ideal - 1 if deal.ideal else 0.0
+    text = f"all shards: {clock_time(deal.makespan)} with one job at a time on two cores; the ideal is "
+    console.print(f"{text}{clock_time(deal.ideal)} (+{over:.1%})", highlight=False, soft_wrap=True)
 
 
 def _row(planned: PlannedJob, problem: Problem) -> list[str]:

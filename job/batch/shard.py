@@ -1,17 +1,18 @@
-"""The shard that this process runs: given as `I/N`, or read from variables of a cluster or CI system."""
+"""The shard that this process runs: given as `I/N`, or read from variables of a cluster or CI system.
+
+Which jobs a shard runs is decided in `balanced_shards`.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
 
 from job.errors import ShardError
 
 MAX_SHARDS = 10_000
 
-Item = TypeVar("Item")
 Environment = Mapping[str, str]
 
 
@@ -34,10 +35,6 @@ class Shard:
     def label(self) -> str:
         """The shard in the names of its reports: `1-of-4`; '' for the whole plan."""
         return f"{self.index}-of-{self.count}" if self.count > 1 else ""
-
-    def select(self, jobs: Sequence[Item]) -> tuple[Item, ...]:
-        """Return every `count`-th job: neighbours, which often take equally long, go to different shards."""
-        return tuple(jobs[self.index - 1 :: self.count])
 
 
 WHOLE = Shard(1, 1)

@@ -19,6 +19,12 @@ def plain(name: str) -> str:
     return name.replace("_", " ")
 
 
+def clock_time(seconds: float) -> str:
+    """Return a duration as hours, minutes and seconds, for instance `04:37:56`."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60:02d}:{minutes % 60:02d}:{rest:02d}"
+
+
 def quantity(name: str, value: float, *, failed_threshold: float | None = None) -> str:
     """Return a metric or timing with its unit, a fraction as a percentage.
 

@@ -157,6 +157,11 @@ class OutputPaths:
         return self.root / "plan.json"
 
     @property
+    def shards(self) -> Path:
+        """`shards.json`: which shard each job goes to."""
+        return self.root / "shards.json"
+
+    @property
     def jobs(self) -> Path:
         """The directory that holds a directory for each job."""
         return self.root / "jobs"

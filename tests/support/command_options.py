@@ -28,7 +28,7 @@ OPTIONS = {
         "--version",
     },
     "validate": {"--spec"},
-    "plan": {"--spec", "--output-dir"},
+    "plan": {"--spec", "--output-dir", "--shards", "--save-shards"},
     "schema": {"--of"},
     "report": {"DIRECTORIES", "--output-dir", "--baseline", "--update-baseline"},
     "compare": {"BASELINE", "CANDIDATE", "--format"},

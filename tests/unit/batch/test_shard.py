@@ -1,5 +1,3 @@
-import itertools
-
 import pytest
 
 from job.batch.shard import MAX_SHARDS, WHOLE, Shard, parse_shard, shard_from_environment
@@ -17,20 +15,6 @@ def kubernetes(index, completions):
 
 GITLAB = {"CI_NODE_INDEX": "2", "CI_NODE_TOTAL": "4"}
 CIRCLECI_ALONE = {"CIRCLE_NODE_INDEX": "0", "CIRCLE_NODE_TOTAL": "1"}
-
-# --- which jobs a shard takes -------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("count", "jobs"), [*itertools.product([1, 2, 3, 4, 7], [0, 1, 3, 8, 9])])
-def test_shards_take_every_job_once_and_equally_many(count, jobs):
-    parts = [Shard(index, count).select(range(jobs)) for index in range(1, count + 1)]
-    assert sorted(itertools.chain(*parts)) == list(range(jobs))
-    assert max(map(len, parts)) - min(map(len, parts)) <= 1
-
-
-def test_a_shard_takes_every_nth_job_in_the_plans_order():
-    assert Shard(2, 3).select("abcdefgh") == ("b", "e", "h")
-    assert WHOLE.select("abc") == ("a", "b", "c")
 
 
 def test_how_a_shard_is_written():
