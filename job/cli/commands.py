@@ -6,9 +6,10 @@ from job.cli.compare import compare
 from job.cli.encode import encode
 from job.cli.plan import plan
 from job.cli.predict import predict
+from job.cli.rank import rank
 from job.cli.report import report
 from job.cli.schema import schema
 from job.cli.trend import trend
 from job.cli.validate import validate
 
-COMMANDS = (validate, plan, schema, report, compare, trend, predict, encode)
+COMMANDS = (validate, plan, schema, report, compare, rank, trend, predict, encode)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,6 +113,26 @@ def bootstrap_p_value(changes: Floats) -> float:
     return max(found, sign_test_minimum(count))
 
 
+def resampled_scores(
+    counts: Floats, scores: Sequence[Callable[[Floats], Floats]], resamples: int, seed: int = 0
+) -> Floats:
+    """Return the scores of resamples of the examples, drawn with replacement: (sides, resamples) float64.
+
+    Args:
+        counts: (sides, n, k) float64, sufficient statistics of n > 0 examples on each side. The sides of a
+            resample have the same examples.
+        scores: for each side, the function of summed statistics (..., k) that returns scores (...).
+        resamples: number of resamples; fewer if there are very many examples, see `MAX_DRAWS`.
+        seed: of the random numbers; the same seed and n draw the same examples.
+    """
+    units = np.stack([_units(side) for side in counts])
+    parts = [
+        np.stack([score(side) for score, side in zip(scores, sums, strict=True)])
+        for sums in _resampled_sums(units, resamples, seed)
+    ]
+    return np.concatenate(parts, axis=1)
+
+
 def bootstrap_minimum(count: int) -> float:
     """Return the smallest p-value that a paired bootstrap of `count` examples gives.
 
@@ -157,11 +177,20 @@ def _resampled_means(values: Floats) -> Iterator[Floats]:
             yield values[drawn].mean(axis=1)
 
 
-def _resampled_sums(counts: Floats) -> Iterator[Floats]:
-    """Yield sums over resamples of the examples, the same for both sides: (2, n, k) -> (2, resamples, k)."""
-    rng = np.random.default_rng(0)
+def _resampled_sums(counts: Floats, most: int = MAX_RESAMPLES, seed: int = 0) -> Iterator[Floats]:
+    """Yield sums over resamples of the examples, the same for all sides.
+
+    Args:
+        counts: (sides, n, k) float64.
+        most: largest number of resamples.
+        seed: of the random numbers.
+
+    Yields:
+        (sides, resamples, k) float64.
+    """
+    rng = np.random.default_rng(seed)
     examples = counts.shape[1]
-    for size in _chunks(examples, examples):
+    for size in _chunks(examples, examples, most):
         drawn = rng.integers(0, examples, size=(size, examples))
         places = drawn + examples * np.arange(size)[:, None]
         times = np.bincount(places.ravel(), minlength=size * examples).reshape(size, examples)
@@ -183,14 +212,15 @@ def _resamples(units: int) -> int:
     return min(MAX_RESAMPLES, MAX_DRAWS // units)
 
 
-def _chunks(units: int, width: int) -> Iterator[int]:
+def _chunks(units: int, width: int, most: int = MAX_RESAMPLES) -> Iterator[int]:
     """Yield the number of resamples to draw at once.
 
     Args:
         units: number of units of a resample.
         width: number of values that a resample takes in memory.
+        most: largest number of resamples.
     """
-    left = _resamples(units)
+    left = min(_resamples(units), most)
     while left > 0:
         size = min(max(1, _CHUNK // width), left)
         left -= size

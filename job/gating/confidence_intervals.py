@@ -89,6 +89,14 @@ def seeds_needed(mean: MeanInterval, threshold: float, count: int) -> int | None
 # --- shares of examples -------------------------------------------------------------------------------------
 
 
+def share_interval(share: float, count: int) -> tuple[float, float]:
+    """Return the 95 % score interval of a share of `count` > 0 examples (Wilson 1927), within 0 and 1."""
+    weight = _Z**2 / count
+    center = (share + weight / 2) / (1 + weight)
+    half = math.sqrt(weight * share * (1 - share) + weight**2 / 4) / (1 + weight)
+    return max(0.0, center - half), min(1.0, center + half)
+
+
 def within_sampling_error(share: float, count: int, threshold: float) -> bool:
     """Return whether a threshold lies in the 95 % interval of a share of `count` examples (Wilson 1927).
 

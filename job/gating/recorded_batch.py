@@ -138,24 +138,32 @@ def _absent(path: Path) -> str:
     return f"{found}; expected a report.json or an output directory, such as --output-dir of an earlier run"
 
 
-def read_predictions(output: OutputPaths, result: JobResult) -> tuple[Prediction, ...] | None:
-    """Return the predictions of a job, in the order of its test set; None if it has no file of them.
+def read_predictions(
+    output: OutputPaths, result: JobResult, *, validation: bool = False
+) -> tuple[Prediction, ...] | None:
+    """Return the predictions of a job, in the order of its examples; None if it has no file of them.
+
+    Args:
+        output: the output directory.
+        result: of the job.
+        validation: whether those of the validation examples are meant, not those of the test.
 
     Raises:
         BaselineError: the file is not the one whose checksum the result records, or cannot be read.
     """
-    content = _recorded_predictions(output, result)
+    paths = output.job(result.name)
+    path = paths.validation_predictions if validation else paths.predictions
+    content = _recorded_predictions(output, result, path.name)
     if content is None:
         return None
     try:
         return tuple(map(Prediction.from_line, content.splitlines()))
     except ValueError as error:
-        path = output.job(result.name).predictions
         raise BaselineError(f"{path} has a line that is not a prediction: {why(error)}") from error
 
 
-def _recorded_predictions(output: OutputPaths, result: JobResult) -> bytes | None:
-    """Return the content of the `predictions.jsonl` that a result records, wherever an update left it.
+def _recorded_predictions(output: OutputPaths, result: JobResult, name: str) -> bytes | None:
+    """Return the content of a file of predictions that a result records, wherever an update left it.
 
     Returns:
         None if the job has no such file.
@@ -163,7 +171,6 @@ def _recorded_predictions(output: OutputPaths, result: JobResult) -> bytes | Non
     Raises:
         BaselineError: it has another checksum, or cannot be read.
     """
-    name = output.job(result.name).predictions.name
     recorded = {artifact.path: artifact.sha256 for artifact in result.artifacts}.get(name)
     other: Path | None = None
     for place in places_of_job(output, result.name):

@@ -32,11 +32,19 @@ OPTIONS = {
     "schema": {"--of"},
     "report": {"DIRECTORIES", "--output-dir", "--baseline", "--update-baseline"},
     "compare": {"BASELINE", "CANDIDATE", "--format"},
+    "rank": {"OUTPUT", "--by", "--format"},
     "trend": {"PLACES", "--output", "--fail-on-change"},
     "predict": {"MODEL_DIR", "--input", "--n-best"},
     "encode": {"MODEL_DIR", "--input", "--output"},
 }
 """Other people's scripts depend on these names: one that goes is a new major version."""
 
-ARGUMENTS = {"report": ["x"], "compare": ["x", "y"], "trend": ["x"], "predict": ["x"], "encode": ["x"]}
+ARGUMENTS = {
+    "report": ["x"],
+    "compare": ["x", "y"],
+    "rank": ["x"],
+    "trend": ["x"],
+    "predict": ["x"],
+    "encode": ["x"],
+}
 """By command: the arguments without which it does not start."""

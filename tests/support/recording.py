@@ -9,6 +9,7 @@ from job.reports.report_files import build_report, write_reports
 from job.results.data_facts import DataFacts
 from job.results.job_result import Artifact, JobResult
 from job.results.predictions import Prediction
+from job.results.validation_result import ValidationResult
 from job.storage.artifacts import prepare_output
 
 MACHINE = {
@@ -56,25 +57,31 @@ def a_run(name, predictions, **fields):
     return a_job(name, predictions, **fields), predictions
 
 
-def leave(root, jobs, *, plan=(), missing=(), hour=2):
+def validated(predictions, **metrics):
+    """What a result records of validation examples with these predictions."""
+    right = [prediction.correct for prediction in predictions]
+    accuracy = {} if None in right else {"sequence_accuracy": sum(right) / len(right)}
+    return ValidationResult(examples=len(predictions), metrics={**accuracy, **metrics}, seen_in_training=0)
+
+
+def leave(root, jobs, *, plan=(), missing=(), hour=2, validation=None):
     """Write an output directory.
 
     Args:
         root: where.
         jobs: result -> predictions, or None for no file of them.
         plan: names of its plan.json; none for no such file.
+        validation: job name -> predictions for its validation examples.
     """
     output = prepare_output(root)
     results = []
     for result, predictions in jobs:
-        listed = ()
         paths = output.job(result.name)
         paths.directory.mkdir()
-        if predictions is not None:
-            content = "".join(prediction.to_line() + "\n" for prediction in predictions).encode()
-            paths.predictions.write_bytes(content)
-            listed = (Artifact("predictions.jsonl", len(content), hashlib.sha256(content).hexdigest()),)
-        results.append(replace(result, artifacts=listed))
+        listed = [_written(paths.predictions, predictions)] if predictions is not None else []
+        if of_validation := (validation or {}).get(result.name):
+            listed.append(_written(paths.validation_predictions, of_validation))
+        results.append(replace(result, artifacts=tuple(listed)))
         paths.result.write_text(results[-1].to_json())
     if plan:
         entries = ", ".join(f'{{"name": "{name}", "fingerprint": "{"f" * 64}"}}' for name in plan)
@@ -90,6 +97,12 @@ def leave(root, jobs, *, plan=(), missing=(), hour=2):
     )
     write_reports(output, report)
     return root
+
+
+def _written(path, predictions):
+    content = "".join(prediction.to_line() + "\n" for prediction in predictions).encode()
+    path.write_bytes(content)
+    return Artifact(path.name, len(content), hashlib.sha256(content).hexdigest())
 
 
 def right_and_wrong(count, wrong, offset=0):

@@ -8,6 +8,8 @@ from job.evaluation import timed_decoding
 from job.evaluation.outcome import TokenFacts
 from job.evaluation.text_scores import text_scores
 from job.evaluation.token_evaluation import evaluate_tokens
+from job.gating.example_counts import example_counts
+from job.gating.metric_tests import target_splitter
 from job.inference import length_batches
 from job.problems.base import Examples
 from job.problems.vocabulary import END, Vocabulary, pad
@@ -298,6 +300,23 @@ def test_a_row_is_right_with_the_right_prefix_given_exactly_when_greedy_decoding
     assert right == [json.loads(line)["correct"] for line in lines]
     assert np.mean(right) == trained_job.result.metrics["sequence_accuracy"]
     assert 0 < sum(right) < len(right)
+
+
+def test_recorded_predictions_give_every_recorded_metric(trained_job):
+    """So that a ranking can resample them; `unseen_sequence_accuracy` needs more than they have."""
+    result = trained_job.judged
+    sides = [
+        (result.metrics, trained_job.paths.predictions),
+        (result.validation.metrics, trained_job.paths.validation_predictions),
+    ]
+    for metrics, path in sides:
+        rows = [Prediction.from_line(line) for line in path.read_text("utf-8").splitlines()]
+        counted = {
+            name: example_counts(name, rows, target_splitter(result), value)
+            for name, value in metrics.items()
+        }
+        assert {name for name, counts in counted.items() if counts is None} <= {"unseen_sequence_accuracy"}
+        assert {"sequence_accuracy", "token_accuracy", "edit_rate"} <= counted.keys()
 
 
 def test_decoding_is_timed_by_its_full_parts(monkeypatch):
