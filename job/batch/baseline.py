@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from job.batch.baseline_update import finish_update
+from job.batch.commit_log import with_commits
 from job.batch.judging import gates_of
 from job.batch.planning import PlannedJob
 from job.errors import BaselineError
@@ -29,10 +30,12 @@ class RunBaseline:
     Args:
         recorded: the earlier batch.
         planned: names of all jobs of the spec.
+        directory: the spec directory.
     """
 
     recorded: RecordedBatch
     planned: tuple[str, ...]
+    directory: Path
 
     def compare(
         self, results: Sequence[JobResult], output: OutputPaths, plan: Sequence[PlannedJob]
@@ -44,7 +47,7 @@ class RunBaseline:
         candidate = Candidate(
             results=results, output=output, planned=self.planned, gates=gates, missing=missing
         )
-        return compare(self.recorded, candidate)
+        return with_commits(compare(self.recorded, candidate), results, self.directory)
 
 
 def check_baseline(
@@ -75,7 +78,7 @@ def check_baseline(
     names = [job.name for job in jobs]
     check_comparable(recorded, jobs, planned if sharded else names)
     check_files(recorded, names)
-    return RunBaseline(recorded, planned)
+    return RunBaseline(recorded, planned, directory)
 
 
 def _planned_comparison(planned: PlannedJob, directory: Path) -> PlannedComparison:
@@ -128,7 +131,7 @@ def compare_merged(
     candidate = Candidate(
         results=results, output=output, planned=planned, gates=gates_of(plan), missing=missing
     )
-    return compare(recorded, candidate)
+    return with_commits(compare(recorded, candidate), results, Path.cwd())
 
 
 def _read_elsewhere(path: Path, output: OutputPaths) -> RecordedBatch:

@@ -98,7 +98,7 @@ def _unfinished(task: Task, failure: Failure, status: Status) -> JobResult:
         fingerprint=task.fingerprint,
         seed=task.job.seed,
         spec=task.job.model_dump(mode="json"),
-        environment=environment.describe([], task.commit),
+        environment=environment.describe([], task.commit, task.dirty),
         error=failure,
         attempts=task.attempt,
         problem_fingerprint=task.problem_fingerprint,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from job.batch.baseline_update import finish_update
+from job.batch.commit_log import with_commits
 from job.batch.judging import complete_plan, gates_of, judge_by_plan
 from job.errors import BaselineError, DamagedResultError, OutputError
 from job.gating import batch_verdict
@@ -57,7 +58,7 @@ def compare_and_judge(baseline: Path, candidate: Path) -> tuple[Comparison, Verd
     plan = complete_plan(
         {r.name: _entry(entries, r) or PlanEntry(r.name, r.fingerprint) for r in results}, results
     )
-    comparison = compare(
+    found = compare(
         before,
         Candidate(
             results=results,
@@ -67,6 +68,7 @@ def compare_and_judge(baseline: Path, candidate: Path) -> tuple[Comparison, Verd
             missing=now.report.missing,
         ),
     )
+    comparison = with_commits(found, results, Path.cwd())
     gate_findings = batch_verdict.gate_findings(results, summarize_seeds(results, seed_families(plan)))
     findings = [*batch_verdict.comparison_findings(comparison.jobs), *gate_findings]
     return comparison, batch_verdict.conclude(findings)

@@ -9,7 +9,7 @@ from job.batch.batch_options import BatchOptions
 from job.batch.job_recorder import JobRecorder
 from job.batch.planning import PlannedJob
 from job.batch.progress import Log
-from job.process import environment
+from job.process.git import git_commit, git_dirty
 from job.process.stopping import Request
 from job.results.job_result import JobResult
 from job.running.task import Task
@@ -57,7 +57,7 @@ def train_jobs(
 
 
 def _tasks(todo: Sequence[PlannedJob], directory: Path, options: BatchOptions) -> list[Task]:
-    commit = environment.git_commit(directory)
+    commit, dirty = git_commit(directory), git_dirty(directory)
     return [
         Task(
             job=planned.job,
@@ -65,6 +65,7 @@ def _tasks(todo: Sequence[PlannedJob], directory: Path, options: BatchOptions) -
             directory=directory,
             paths=planned.paths,
             commit=commit,
+            dirty=dirty,
             tensorboard=options.tensorboard,
             threads=thread_count(options.cores, min(options.workers, len(todo))),
             problem_fingerprint=planned.problem_fingerprint,

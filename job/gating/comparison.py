@@ -7,11 +7,12 @@ Start with `compare`: each job is checked (`comparability`, `invalid_results`), 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from job.errors import BaselineError
 from job.gating.comparability import NO_EXAMPLES, PlannedComparison, mismatch, recorded_examples
 from job.gating.comparison_verdicts import judge_together
+from job.gating.differences import changed_settings
 from job.gating.invalid_results import baseline_flaw, candidate_flaw, failure_flaw
 from job.gating.metric_tests import (
     compare_counts,
@@ -54,7 +55,10 @@ class Candidate:
 
 def compare(baseline: RecordedBatch, candidate: Candidate) -> Comparison:
     """Compare every job of a batch with its baseline; jobs that only the baseline has are listed last."""
-    jobs = [_compare_job(baseline, result, candidate) for result in candidate.results]
+    jobs = [
+        _with_changes(_compare_job(baseline, result, candidate), baseline.results.get(result.name), result)
+        for result in candidate.results
+    ]
     jobs += [JobComparison(name, "not_comparable", "the job has no result") for name in candidate.missing]
     removed = [name for name in baseline.results if name not in candidate.planned]
     return Comparison(
@@ -66,6 +70,10 @@ def compare(baseline: RecordedBatch, candidate: Candidate) -> Comparison:
             *(JobComparison(name, "removed", "only the baseline has this job") for name in removed),
         ),
     )
+
+
+def _with_changes(job: JobComparison, before: JobResult | None, now: JobResult) -> JobComparison:
+    return job if before is None else replace(job, changes=changed_settings(before, now))
 
 
 def _compare_job(baseline: RecordedBatch, now: JobResult, candidate: Candidate) -> JobComparison:

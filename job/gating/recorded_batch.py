@@ -40,8 +40,13 @@ class RecordedBatch:
     @property
     def commit(self) -> str | None:
         """The Git commit that the jobs were run from; None if unknown or not the same for all jobs."""
-        commits = {result.environment.get("git_commit") for result in self.report.jobs}
-        return commits.pop() if len(commits) == 1 else None
+        return common_commit(self.report.jobs)
+
+
+def common_commit(results: Iterable[JobResult]) -> str | None:
+    """Return the Git commit that jobs were run from; None if unknown or not the same for all of them."""
+    commits = {result.environment.get("git_commit") for result in results}
+    return commits.pop() if len(commits) == 1 else None
 
 
 def read_recorded(path: Path, role: str = "baseline") -> RecordedBatch:

@@ -7,7 +7,6 @@ import json
 import os
 import platform
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -47,7 +46,6 @@ IGNORED_VARIABLES = (
 
 _TENSORFLOW = ("tensorflow", "tensorflow-cpu", "tf-nightly")
 _RECORDED = ("keras", "numpy", "pydantic", "h5py", "ml-dtypes")
-_COMMIT_VARIABLES = ("SEQ2SEQ_JOB_GIT_COMMIT", "GITHUB_SHA", "CI_COMMIT_SHA", "GIT_COMMIT")
 
 
 def installed(package: str) -> str | None:
@@ -206,12 +204,13 @@ def _sparing() -> Iterator[None]:
             del sys.modules[name]
 
 
-def describe(devices: list[str], commit: str | None) -> dict[str, Any]:
+def describe(devices: list[str], commit: str | None, dirty: bool | None = None) -> dict[str, Any]:
     """Return a result's `environment`.
 
     Args:
         devices: names of the devices that TensorFlow sees.
-        commit: see `git_commit`.
+        commit: see `git.git_commit`.
+        dirty: see `git.git_dirty`.
     """
     return {
         "versions": {
@@ -225,6 +224,7 @@ def describe(devices: list[str], commit: str | None) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "devices": devices,
         "git_commit": commit,
+        "git_dirty": dirty,
     }
 
 
@@ -234,16 +234,3 @@ def _processor() -> str:
     except OSError:
         match = None
     return match.group(1) if match else platform.processor() or platform.machine()
-
-
-def git_commit(directory: Path) -> str | None:
-    """Return the commit that `directory` is at: from CI's variables, else from git, else None."""
-    for variable in _COMMIT_VARIABLES:
-        if os.environ.get(variable):
-            return os.environ[variable]
-    command = ["git", "-C", str(directory), "rev-parse", "HEAD"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None

@@ -22,6 +22,7 @@ from job.errors import (
 )
 from job.metrics import DATA_UNIT, METRICS, gate_key
 from job.reports.formatting import duration, exact_quantity, plain, quantity, unit_of
+from job.reports.what_changed import comparison_changes
 from job.results.batch_report import MetricOverSeeds, Report, SeedsSummary
 from job.results.comparison_records import Comparison, JobComparison, MetricComparison
 from job.results.job_result import FINISHED, GateOutcome, JobResult
@@ -294,7 +295,8 @@ def comparison_cells(metric: MetricComparison | None) -> list[str]:
 
 
 def comparison_remarks(comparison: Comparison) -> Iterator[str]:
-    """Yield the sentences below the table of a comparison."""
+    """Yield the sentences below the table of a comparison: what changed besides metrics, and each job's."""
+    yield from comparison_changes(comparison)
     for job in comparison.jobs:
         yield from (f"{job.name}: {text}" for text in _job_remarks(job))
 

@@ -35,6 +35,7 @@ from job.reports.job_content import (
     other_data,
     setting,
 )
+from job.reports.what_changed import comparison_changes
 from job.results.batch_report import Report
 from job.results.job_result import GateOutcome, JobResult
 from job.storage.artifacts import OutputPaths
@@ -142,6 +143,7 @@ def _environment() -> Environment:
         "SPARKLINE_WIDTH": SPARKLINE_WIDTH,
         "changed_prediction": changed_prediction,
         "content": content,
+        "comparison_changes": comparison_changes,
         "percent": formatting.percent,
         "plain": formatting.plain,
         "quantity": formatting.quantity,

@@ -96,6 +96,26 @@ class SpeedComparison:
     slower: bool
 
 
+Setting = str | int | float | bool | None
+"""A value that a change has on one side; lists are their JSON text, None is null or nothing."""
+
+
+@dataclass(frozen=True)
+class ChangedSetting:
+    """Something besides the metrics that differs between a job and its baseline.
+
+    Args:
+        key: a dotted key of the spec (`training.epochs`), `data.files.NAME` (the SHA-256 of a data file),
+            `data.` and a size, `versions.PACKAGE`, `machine.` and a property, `git_commit`, or `git_dirty`
+            (whether tracked files differed from the commit).
+        before, after: the value in the baseline and in the candidate.
+    """
+
+    key: str
+    before: Setting
+    after: Setting
+
+
 @dataclass(frozen=True)
 class JobComparison:
     """A job compared with its baseline.
@@ -110,6 +130,7 @@ class JobComparison:
         speed: speeds that both sides measured; empty if machine or versions differ.
         speed_note: why speeds were not compared; empty if they were.
         speed_fails: whether a slower job is a regression (`gate.speed: fail`) or a warning.
+        changes: what else differs between the two; None if one side has no result, or for an earlier version.
     """
 
     name: JobName
@@ -123,6 +144,7 @@ class JobComparison:
     speed: tuple[SpeedComparison, ...] = ()
     speed_note: str = ""
     speed_fails: bool = False
+    changes: tuple[ChangedSetting, ...] | None = None
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -143,12 +165,16 @@ class Comparison:
         baseline_finished_at: when the baseline's batch ended, ISO 8601 in UTC.
         baseline_commit: commit of the baseline, if known.
         jobs: the batch's jobs in its order, then jobs that only the baseline has.
+        commits: the newest commits between the two, at most 20: short hash and subject; empty if unknown.
+        commit_count: the number of commits between the two; 0 if unknown.
     """
 
     baseline: str
     baseline_finished_at: Time
     baseline_commit: str | None
     jobs: tuple[JobComparison, ...]
+    commits: tuple[str, ...] = ()
+    commit_count: Positive = 0
 
     def to_json(self) -> str:
         """Return the comparison as JSON text that ends with a newline."""

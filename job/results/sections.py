@@ -89,6 +89,7 @@ class _Attention:
 class _Environment:
     versions: dict[str, str | None] = field(default_factory=dict)
     git_commit: str | None = None
+    git_dirty: bool | None = None
 
 
 @cache

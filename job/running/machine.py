@@ -91,7 +91,7 @@ def environment_record(task: Task, kernel: str) -> dict[str, Any]:
         task: the job.
         kernel: name of the recurrent kernel that training uses.
     """
-    record = {**environment.describe(_device_names(), task.commit), "kernel": kernel}
+    record = {**environment.describe(_device_names(), task.commit, task.dirty), "kernel": kernel}
     if isinstance(task.job.problem, PluginSpec):  # the version of the package that made the examples
         record["problem"] = plugins.owner(plugins.find(task.job.problem.name))
     return record

@@ -20,6 +20,7 @@ class Task:
         directory: the spec directory; names of data files are relative to it.
         paths: the files of the job directory.
         commit: git commit of the user's repository, for the record.
+        dirty: whether files of that repository differed from the commit; None if unknown.
         attempt: attempt number, from 1; larger if a worker process was lost.
         tensorboard: whether to write a TensorBoard event file.
         threads: number of operations that TensorFlow may run at once; takes effect with the first task of a
@@ -33,6 +34,7 @@ class Task:
     directory: Path
     paths: JobPaths
     commit: str | None
+    dirty: bool | None = None
     attempt: int = 1
     tensorboard: bool = False
     threads: int = 1

@@ -20,6 +20,7 @@ from job.results.batch_report import Report
 from job.results.job_result import JobResult
 from job.trend.metric_changes import Change, first_lasting_decline, suspected_changes
 from job.trend.metric_series import Series
+from job.trend.run_differences import run_differences
 from job.trend.runs import Run, SkippedReport
 from job.trend.trend_content import number_of_runs, suspicion
 
@@ -67,6 +68,7 @@ def judge_trend(
     if faults:
         details.append(_bad_runs_sentence(runs, [*faults]))
     if faults or change:
+        details += _changes_before(runs, _first_bad(faults, change))
         details += [f"not proven: {doubt}" for doubt in doubts]
         return TrendVerdict("bad", _first_bad_run(runs, faults, change), tuple(details), tuple(faults))
     if doubts:
@@ -109,8 +111,21 @@ def _numbers(bad: Sequence[int]) -> str:
     return f"{shown}, ..." if bad[20:] else shown
 
 
+def _first_bad(faults: dict[int, str], change: Change | None) -> int:
+    """Return the 0-based number of the first bad run, of which there is one."""
+    return min([*faults, *([change.run] if change else [])])
+
+
+def _changes_before(runs: Sequence[Run], number: int) -> list[str]:
+    """Return a sentence for each thing that changed between a run and the one before it."""
+    if not number:
+        return []
+    lines = run_differences(runs[number - 1], runs[number])
+    return [f"changed from run {number} to run {number + 1}: {line}" for line in lines]
+
+
 def _first_bad_run(runs: Sequence[Run], faults: dict[int, str], change: Change | None) -> str:
-    number = min([*faults, *([change.run] if change else [])])
+    number = _first_bad(faults, change)
     run, reasons = runs[number], []
     if number in faults:
         reasons.append(faults[number])

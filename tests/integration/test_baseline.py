@@ -1,5 +1,6 @@
 """Nights with a baseline, by the real command: the same, worse, other, gone; and the baseline made anew."""
 
+import html
 import json
 import os
 import shutil
@@ -109,6 +110,11 @@ def test_a_model_that_learned_less_is_a_regression(here):
     )
     assert "not updated: the exit code is 3" in done.err
     entry = report["comparison"]["jobs"][0]
+    assert entry["changes"] == [{"key": "training.examples", "before": 6400, "after": 640}]
+    assert report["comparison"]["jobs"][1]["changes"] == []
+    changed = "training.examples 6400 -> 640 (prefix)"
+    assert changed in done.out
+    assert all(changed in text_of(here, name) for name in ("report.md", "report.html"))
     assert len(entry["lost"]) == min(20, entry["lost_count"])
     assert entry["metrics"][0]["test"] == "exact McNemar"
     assert run("report", "output", cwd=here).code == 3
@@ -118,6 +124,10 @@ def test_a_model_that_learned_less_is_a_regression(here):
     assert json.loads(compared.out) == report["comparison"]
     better = run("compare", "output", "baseline", "--format", "json", cwd=here)
     assert (better.code, json.loads(better.out)["jobs"][0]["verdict"]) == (0, "improvement")
+
+
+def text_of(cwd, name):
+    return html.unescape((cwd / "output" / name).read_text("utf-8")).replace("\\", "")
 
 
 def nothing_was_trained(cwd):

@@ -73,7 +73,7 @@ def test_report_judges_the_comparison_of_a_run_by_the_current_plan(sides, then, 
     )
     results = Report.from_json(output.report.read_bytes()).jobs
     plan = [PlannedJob(job, "f" * 64, "p" * 64, output.job("a"), None, "to do")]
-    found = RunBaseline(read_recorded(before), ("a",)).compare(results, output, plan)
+    found = RunBaseline(read_recorded(before), ("a",), before).compare(results, output, plan)
     verdict = decide(["a"], results, comparison=found)
     assert verdict.exit_code == 3 - code
     moment = datetime.now(timezone.utc)

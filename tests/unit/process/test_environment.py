@@ -245,7 +245,7 @@ def test_states_in_another_form_are_refused(versions, monkeypatch, states):
 
 
 def test_a_result_says_what_produced_it():
-    record = environment.describe(["a device"], "c0ffee")
+    record = environment.describe(["a device"], "c0ffee", True)
     assert set(record) == {
         "versions",
         "platform",
@@ -253,42 +253,11 @@ def test_a_result_says_what_produced_it():
         "cores",
         "devices",
         "git_commit",
+        "git_dirty",
     }
     assert record["devices"] == ["a device"]
-    assert record["git_commit"] == "c0ffee"
+    assert (record["git_commit"], record["git_dirty"]) == ("c0ffee", True)
     assert record["versions"]["seq2seq-job"] == job.__version__
     assert record["versions"]["keras"] == keras.__version__
     assert {"python", "tensorflow", "numpy"} <= set(record["versions"])
     assert all(record["versions"].values())
-
-
-VARIABLES = ("SEQ2SEQ_JOB_GIT_COMMIT", "GITHUB_SHA", "CI_COMMIT_SHA", "GIT_COMMIT")
-
-
-@pytest.mark.parametrize("number", range(len(VARIABLES)))
-def test_the_commit_comes_from_the_first_ci_variable_that_is_set(monkeypatch, tmp_path, number):
-    for i, name in enumerate(VARIABLES):
-        monkeypatch.setenv(name, f"from-{name}" if i >= number else "")
-    assert environment.git_commit(tmp_path) == f"from-{VARIABLES[number]}"
-
-
-def test_the_commit_comes_from_git_where_there_is_a_repository(monkeypatch, tmp_path):
-    for name in VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-    assert environment.git_commit(tmp_path) is None
-    git = ["git", "-C", str(tmp_path), "-c", "user.name=n", "-c", "user.email=e@example.org"]
-    subprocess.run([*git, "init", "-q"], check=True)
-    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "first"], check=True)
-    head = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True)
-    assert environment.git_commit(tmp_path) == head.stdout.strip()
-
-
-@pytest.mark.parametrize("error", [FileNotFoundError, subprocess.TimeoutExpired("git", 10)])
-def test_without_git_there_is_no_commit(monkeypatch, tmp_path, error):
-    def fail(*_, **__):
-        raise error
-
-    for name in VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(subprocess, "run", fail)
-    assert environment.git_commit(tmp_path) is None

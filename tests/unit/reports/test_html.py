@@ -12,6 +12,7 @@ from test_markdown import hostile
 from job.reports.html import html_page
 from job.results.batch_report import MetricOverSeeds, Report, SeedsSummary
 from job.results.comparison_records import (
+    ChangedSetting,
     Comparison,
     FlippedExample,
     JobComparison,
@@ -169,7 +170,11 @@ def test_the_comparison_shows_what_changed_and_which_examples_flipped(make_repor
     speed = SpeedComparison("train_examples_per_second", 300.0, 100.0, 3.0, 1.3, None, None, True)
     jobs = (
         JobComparison(
-            "tutorial", "regression", "worse", (metric,), lost=(lost,), lost_count=50, speed=(speed,)
+            *("tutorial", "regression", "worse", (metric,)),
+            lost=(lost,),
+            lost_count=50,
+            speed=(speed,),
+            changes=(ChangedSetting("training.loss<b>", "old", "new"),),
         ),
         JobComparison("gone", "removed", "only the baseline has it"),
     )
@@ -182,6 +187,7 @@ def test_the_comparison_shows_what_changed_and_which_examples_flipped(make_repor
     assert page.cells[at - 1 : at + 5] == row
     assert page.cells[at + 5] == "McNemar's exact test: 50 lost, 1 won; settled"
     assert "only the baseline has it" in page.cells
+    assert "<li>training.loss&lt;b&gt; old -&gt; new</li>" in text
     assert '<td class="text">3 2 1</td><td class="text">3 <mark>&lt;i&gt;</mark> 1</td></tr>' in text
     assert "Right in the baseline and wrong in the candidate: 50, the first 1 of them" in page.text
     assert "Slower: train examples per second is 100 examples/second, was 300 examples/second." in page.text

@@ -10,6 +10,7 @@ import pytest
 from in_process import run_in_process
 
 from job.reports.report_files import build_report
+from job.reports.what_changed import NOTHING_CHANGED
 from job.results.batch_report import Verdict
 from job.results.job_result import GateOutcome, JobResult
 from job.trend.metric_series import all_series
@@ -64,6 +65,23 @@ def trend(tmp_path, monkeypatch, capsys):
         return run_in_process("trend", *arguments), *capsys.readouterr()
 
     return run
+
+
+def test_what_changed_before_the_first_bad_run_is_listed(leave):
+    versions = [{"versions": {"keras": version}} for version in ("3.15.0", "3.15.1")]
+    before, now = ([a_job(0.95, environment=each)] for each in versions)
+    verdict = judged(leave((before, 0), (before, 0), (now, 3), (now, 3)))
+    assert verdict.bad_runs == (2, 3)
+    assert "changed from run 2 to run 3: versions.keras 3.15.0 -> 3.15.1" in verdict.details
+
+
+def test_a_bad_run_before_which_nothing_changed_says_so(leave):
+    (detail,) = [line for line in judged(leave((0.95, 0), (0.95, 3))).details if "changed" in line]
+    assert detail == f"changed from run 1 to run 2: {NOTHING_CHANGED}"
+
+
+def test_before_the_first_run_nothing_can_have_changed(leave):
+    assert not any("changed" in line for line in judged(leave((0.95, 3), (0.95, 3))).details)
 
 
 # --- red ----------------------------------------------------------------------------------------------------
