@@ -20,11 +20,20 @@ BaselineArgument = Annotated[
     ),
 ]
 CandidateArgument = Annotated[
-    Path,
+    Path | None,
     typer.Argument(
         parser=local_path,
         metavar="CANDIDATE",
-        help="The output directory of the run to judge, or its report.json.",
+        help="The output directory of the run to judge, or its report.json; not with --jobs.",
+    ),
+]
+JobsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--jobs",
+        metavar="A,B",
+        envvar="SEQ2SEQ_JOB_JOBS",
+        help="Compare two jobs of the one batch that is named: job B with job A, on the same test examples.",
     ),
 ]
 FormatOption = Annotated[
@@ -32,14 +41,24 @@ FormatOption = Annotated[
 ]
 
 
-def compare(baseline: BaselineArgument, candidate: CandidateArgument, format: FormatOption = "text") -> None:
+def compare(
+    baseline: BaselineArgument,
+    candidate: CandidateArgument = None,
+    jobs: JobsOption = None,
+    format: FormatOption = "text",
+) -> None:
     """Compare a batch with a baseline: is anything worse by more than chance? Exits as a batch does."""
-    from job.batch.recorded_comparison import compare_and_judge
+    from job.batch.recorded_comparison import compare_and_judge, compare_jobs
     from job.reports.markdown import comparison_markdown
     from job.reports.terminal import print_comparison
 
     form = choice("--format", format, ("text", "md", "json"))
-    found, verdict = compare_and_judge(baseline, candidate)
+    if candidate is not None and jobs is None:
+        found, verdict = compare_and_judge(baseline, candidate)
+    elif candidate is None and jobs is not None:
+        found, verdict = compare_jobs(baseline, jobs)
+    else:
+        raise typer.BadParameter("expected BASELINE CANDIDATE, or one batch and --jobs A,B")
     if form == "text":
         print_comparison(found, open_console())
     else:

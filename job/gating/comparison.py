@@ -56,7 +56,7 @@ class Candidate:
 def compare(baseline: RecordedBatch, candidate: Candidate) -> Comparison:
     """Compare every job of a batch with its baseline; jobs that only the baseline has are listed last."""
     jobs = [
-        _with_changes(_compare_job(baseline, result, candidate), baseline.results.get(result.name), result)
+        _compare_job(baseline, baseline.results.get(result.name), result, candidate)
         for result in candidate.results
     ]
     jobs += [JobComparison(name, "not_comparable", "the job has no result") for name in candidate.missing]
@@ -72,15 +72,39 @@ def compare(baseline: RecordedBatch, candidate: Candidate) -> Comparison:
     )
 
 
-def _with_changes(job: JobComparison, before: JobResult | None, now: JobResult) -> JobComparison:
-    return job if before is None else replace(job, changes=changed_settings(before, now))
+def compare_variants(batch: RecordedBatch, first: JobResult, second: JobResult, gate: GateSpec) -> Comparison:
+    """Compare two jobs of one batch on the same test examples.
+
+    Args:
+        batch: read from disk.
+        first: the job that takes the place of the baseline.
+        second: the job that is compared with it.
+        gate: of the second job, which says what counts as a change.
+    """
+    candidate = Candidate(
+        results=[second], output=batch.output, planned=[second.name], gates={second.name: gate}
+    )
+    return Comparison(
+        baseline=f"{batch.name}, job {first.name}",
+        baseline_finished_at=batch.report.finished_at,
+        baseline_commit=first.environment.get("git_commit"),
+        jobs=judge_together([_compare_job(batch, first, second, candidate)]),
+    )
 
 
-def _compare_job(baseline: RecordedBatch, now: JobResult, candidate: Candidate) -> JobComparison:
+def _compare_job(
+    baseline: RecordedBatch, before: JobResult | None, now: JobResult, candidate: Candidate
+) -> JobComparison:
     """Compare one job; its verdict is `unchanged` until `judge_together` unless it is settled already."""
-    before = baseline.results.get(now.name)
     if before is None:
         return JobComparison(now.name, "new", "the baseline does not have this job")
+    found = _compare_results(baseline, before, now, candidate)
+    return replace(found, changes=changed_settings(before, now))
+
+
+def _compare_results(
+    baseline: RecordedBatch, before: JobResult, now: JobResult, candidate: Candidate
+) -> JobComparison:
     if before.finished and (flaw := failure_flaw(now)):
         return JobComparison(now.name, "regression", flaw)
     if not now.finished:

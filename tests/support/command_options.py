@@ -31,7 +31,7 @@ OPTIONS = {
     "plan": {"--spec", "--output-dir", "--shards", "--save-shards"},
     "schema": {"--of"},
     "report": {"DIRECTORIES", "--output-dir", "--baseline", "--update-baseline"},
-    "compare": {"BASELINE", "CANDIDATE", "--format"},
+    "compare": {"BASELINE", "CANDIDATE", "--jobs", "--format"},
     "rank": {"OUTPUT", "--by", "--format"},
     "trend": {"PLACES", "--output", "--fail-on-change"},
     "predict": {"MODEL_DIR", "--input", "--n-best"},

@@ -2,12 +2,15 @@
 
 import errno
 import json
+from dataclasses import replace
 
 import pytest
 from in_process import run_in_process
 from recording import a_job, leave, right_and_wrong
 
 from job.cli import terminal_output
+from job.results.data_facts import DataFacts, Separators
+from job.results.scored_examples import fingerprint_predictions
 
 
 @pytest.fixture
@@ -94,3 +97,101 @@ def test_a_batch_that_is_not_there(compare, capsys, arguments, code):
     compare(wrong=[])
     assert run_in_process("compare", *arguments) == code
     assert "gone is not there; expected a report.json or an output directory" in capsys.readouterr().err
+
+
+# --- two jobs of one batch ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def variants(tmp_path, monkeypatch, capsys):
+    """Leave a batch of variants that get some of the same 1,000 test examples wrong; compare two of them."""
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.chdir(tmp_path)
+    wrong = {"small": range(60), "wide": range(10), "alike": range(1, 12)}
+    sides = {name: right_and_wrong(1000, numbers) for name, numbers in wrong.items()}
+    sides["other"] = right_and_wrong(1000, [], offset=5000)
+    jobs = [
+        (a_job(name, side, problem_fingerprint=name[0] * 64, data=facts(side)), side)
+        for name, side in sides.items()
+    ]
+    leave(tmp_path / "output", [(with_examples(*job), job[1]) for job in jobs], plan=sides)
+
+    def run(*options):
+        return run_in_process("compare", "output", *options), *capsys.readouterr()
+
+    return run
+
+
+def facts(predictions):
+    return DataFacts(test_examples=len(predictions), separators=Separators(source=" ", target=" "))
+
+
+def with_examples(result, predictions):
+    return replace(result, test_fingerprint=fingerprint_predictions(predictions, result.data))
+
+
+def test_a_worse_variant_is_exit_code_3_and_the_first_is_the_baseline(variants):
+    code, out, err = variants("--jobs", "wide,small", "--format", "json")
+    record = json.loads(out)
+    assert code == 3
+    assert err.startswith(
+        "job small is worse than its baseline: sequence_accuracy was 0.99 and is 0.94 (exact"
+    )
+    assert record["baseline"] == "output, job wide"
+    (job,) = record["jobs"]
+    assert (job["name"], job["verdict"], job["lost_count"], job["won_count"]) == (
+        "small",
+        "regression",
+        50,
+        0,
+    )
+    assert job["metrics"][0]["paired"]
+
+
+@pytest.mark.parametrize(
+    ("jobs", "verdict"),
+    [("small, wide", "improvement"), ("wide,alike", "unchanged"), ("alike,wide", "unchanged")],
+)
+def test_a_variant_that_is_not_worse_is_exit_code_0(variants, jobs, verdict):
+    code, out, err = variants("--jobs", jobs)
+    assert (code, err) == (0, "")
+    assert f"Against the baseline output, job {jobs.split(',')[0]} of " in out
+    assert verdict in out
+
+
+def test_variants_of_other_test_examples_cannot_be_compared(variants):
+    code, _, err = variants("--jobs", "wide,other")
+    assert code == 4
+    assert err.startswith("job other cannot be compared: its test examples are not those of the baseline")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--jobs", "wide"], "--jobs: expected the names of two jobs as BASELINE,CANDIDATE, found 'wide'"),
+        (["--jobs", "wide,wide"], "--jobs: expected the names of two jobs"),
+        (
+            ["--jobs", "wide,gone"],
+            "--jobs: output has no result of a job 'gone'; its jobs: small, wide, alike, oth",
+        ),
+        (["output", "--jobs", "wide,small"], "expected BASELINE CANDIDATE, or one batch and --jobs A,B"),
+        ([], "expected BASELINE CANDIDATE, or one batch and --jobs A,B"),
+    ],
+)
+def test_what_is_not_two_jobs_of_a_batch_is_exit_code_2(variants, options, message):
+    code, out, err = variants(*options)
+    assert (code, out) == (2, "")
+    assert message in err
+
+
+def test_a_batch_of_variants_that_is_not_there_is_exit_code_2(variants, capsys):
+    assert run_in_process("compare", "gone", "--jobs", "a,b") == 2
+    assert "gone is not there" in capsys.readouterr().err
+
+
+def test_a_variant_with_changed_predictions_is_exit_code_1(variants, tmp_path):
+    path = tmp_path / "output/jobs/wide/predictions.jsonl"
+    path.write_text(path.read_text() + "\n")
+    code, _, err = variants("--jobs", "wide,small")
+    assert code == 1
+    assert "job wide: " in err
