@@ -13,14 +13,13 @@ from typing import Any
 import keras
 from keras import ops
 
+from job.errors import no_implementation
 from job.models.attention import AttentionDecoder
+from job.models.inputs import sequence_input, source_mask
 from job.models.recurrent import CellOptions, FusedGRU, FusedLSTM, Kernel
 from job.models.reversal import backward_order, run_backward
+from job.models.transformer import TransformerBuilder
 from job.spec.model_section import ModelSpec
-
-PAD = 0
-"""Id of the padding on the right of each row; where lengths vary, the encoder ignores it."""
-
 
 @dataclass(frozen=True)
 class Models:
@@ -59,7 +58,8 @@ def build_models(
         masked: Whether source lengths vary, with id 0 as padding on the right.
         numbers: Whether both sides are numbers instead of token ids.
     """
-    return _Builder(spec, (source_size, target_size), masked, numbers, "keras").models()
+    builder = _builder(spec, (source_size, target_size), masked, numbers, "keras")
+    return Models(builder.train(), builder.inference_encoder(), builder.inference_decoder())
 
 
 def build_training_model(
@@ -75,7 +75,20 @@ def build_training_model(
 
     Its weights have the same order and shapes as those of `Models.train`. Arguments: see `build_models`.
     """
-    return _Builder(spec, (source_size, target_size), masked, numbers, kernel).train()
+    return _builder(spec, (source_size, target_size), masked, numbers, kernel).train()
+
+
+def _builder(
+    spec: ModelSpec, sizes: tuple[int, int], masked: bool, numbers: bool, kernel: Kernel
+) -> _Builder | TransformerBuilder:
+    """Return the builder of an architecture."""
+    match spec.architecture:
+        case "recurrent":
+            return _Builder(spec, sizes, masked, numbers, kernel)
+        case "transformer":
+            return TransformerBuilder(spec, sizes, masked, numbers, kernel)
+        case unknown:
+            no_implementation("model.architecture", unknown)
 
 
 class _Builder:
@@ -176,10 +189,6 @@ class _Builder:
 
     # --- models ---------------------------------------------------------------------------------------
 
-    def models(self) -> Models:
-        """Build all three models."""
-        return Models(self.train(), self.inference_encoder(), self.inference_decoder())
-
     def train(self) -> keras.Model:
         """Build `Models.train`."""
         source = self._input((None,), self.source_size, "source")
@@ -230,9 +239,7 @@ class _Builder:
 
     def _input(self, shape: tuple[int | None, ...], size: int, name: str) -> Any:
         """Return an input of token ids, or of numbers with `size` values at each position."""
-        if self.numbers:
-            return keras.Input((*shape, size), dtype="float32", name=name)
-        return keras.Input(shape, dtype="int32", name=name)
+        return sequence_input(shape, size, name, numbers=self.numbers)
 
     def _enter(self, ids: Any, size: int, embedding: Any) -> Any:
         """Convert ids (B, T) to inputs of the first recurrent layer: embeddings, one-hot vectors or ids."""
@@ -250,7 +257,7 @@ class _Builder:
 
     def _mask(self, source: Any) -> Any:
         """Return the mask of the source, (B, S) bool, False for padding; None where lengths are fixed."""
-        return ops.not_equal(source, PAD) if self.masked else None
+        return source_mask(source, self.masked)
 
     def _zeros_fed(self, states: list[Any]) -> list[Any]:
         """Return the initial attentional vector, (B, H), if the model has input feeding."""

@@ -8,6 +8,8 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from job.spec.base_section import Section
 
+Architecture = Literal["recurrent", "transformer"]
+Positions = Literal["rotary", "sinusoidal", "learned"]
 Cell = Literal["lstm", "gru"]
 Attention = Literal["none", "luong_dot", "luong_general", "bahdanau"]
 Inputs = Literal["one_hot", "embedding"]
@@ -16,10 +18,15 @@ Inputs = Literal["one_hot", "embedding"]
 class ModelSpec(Section):
     """The architecture of the encoder-decoder."""
 
+    architecture: Architecture = Field(
+        default="recurrent",
+        description="`recurrent` layers, or a `transformer` (Vaswani et al. 2017; normalization before each "
+        "sublayer, Xiong et al. 2020).",
+    )
     cell: Cell = Field(default="lstm", description="Recurrent cell of the encoder and the decoder.")
-    units: int = Field(default=128, ge=1, le=8192, description="Width of each recurrent layer's state.")
+    units: int = Field(default=128, ge=1, le=8192, description="Width of each recurrent layer's state, or of a Transformer's vectors.")
     layers: int = Field(
-        default=1, ge=1, le=16, description="Number of stacked recurrent layers in the encoder and decoder."
+        default=1, ge=1, le=16, description="Number of stacked layers in the encoder and in the decoder."
     )
     bidirectional: bool = Field(
         default=False,
@@ -67,6 +74,30 @@ class ModelSpec(Section):
         default="orthogonal", description="Initializer of the recurrent kernels."
     )
 
+    heads: int = Field(
+        default=4,
+        ge=1,
+        le=256,
+        description="Number of attention heads of a Transformer; `units` must be a multiple of it.",
+    )
+    feed_forward: int | None = Field(
+        default=None,
+        ge=1,
+        le=65_536,
+        description="Width of a Transformer's position-wise layers; null for 4 times `units`.",
+    )
+    positions: Positions = Field(
+        default="rotary",
+        description="How a Transformer knows positions: `rotary` turns queries and keys (Su et al. 2021), "
+        "`sinusoidal` (Vaswani et al. 2017) and `learned` add a vector to the embedding.",
+    )
+    max_positions: int = Field(
+        default=512,
+        ge=1,
+        le=100_000,
+        description="Number of `learned` positions of each side; later positions share the last one.",
+    )
+
     @field_validator("input_feeding")
     @classmethod
     def _feeds_luong(cls, feeding: bool, info: ValidationInfo) -> bool:
@@ -80,6 +111,11 @@ class ModelSpec(Section):
         if tied and info.data.get("inputs") == "one_hot":
             raise ValueError("tied_embeddings needs inputs embedding")
         return tied
+
+    @property
+    def feed_forward_units(self) -> int:
+        """Width of the position-wise layers."""
+        return 4 * self.units if self.feed_forward is None else self.feed_forward
 
     @property
     def attends_in_recurrence(self) -> bool:
