@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from job.errors import no_implementation
 from job.spec.model_section import ModelSpec
 
 
@@ -14,6 +15,31 @@ def count_parameters(spec: ModelSpec, source_size: int, target_size: int, *, num
             each position.
         numbers: Whether both sides are numbers instead of token ids.
     """
+    match spec.architecture:
+        case "recurrent":
+            return _recurrent_model(spec, source_size, target_size, numbers)
+        case "transformer":
+            return _transformer(spec, source_size, target_size, numbers)
+        case unknown:
+            no_implementation("model.architecture", unknown)
+
+
+def _transformer(spec: ModelSpec, source_size: int, target_size: int, numbers: bool) -> int:
+    """Return the number of weights of a Transformer."""
+    units, hidden = spec.units, spec.feed_forward_units
+    entering = source_size if spec.tied_embeddings and not numbers else source_size + target_size
+    total = entering * units + (2 * units if numbers else 0)
+    total += {"rotary": 0, "sinusoidal": 0, "learned": 2 * spec.max_positions * units}[spec.positions]
+    norm, attention = 2 * units, 4 * units * units
+    feed_forward = norm + 2 * units * hidden + hidden + units
+    encoder_layer = norm + attention + feed_forward
+    decoder_layer = encoder_layer + norm + attention
+    total += spec.layers * (encoder_layer + decoder_layer) + 2 * norm
+    return total + units * target_size + target_size
+
+
+def _recurrent_model(spec: ModelSpec, source_size: int, target_size: int, numbers: bool) -> int:
+    """Return the number of weights of an encoder-decoder of recurrent layers."""
     one_hot, units = numbers or {"one_hot": True, "embedding": False}[spec.inputs], spec.units
     directions = 2 if spec.bidirectional else 1
     embedded = source_size if spec.tied_embeddings else source_size + target_size

@@ -1,8 +1,9 @@
 """The encoder-decoder: builds Keras models that share weights from a `ModelSpec` and the sizes of both sides.
 
-The last states of the encoder are the initial states of the decoder (Sutskever, Vinyals and Le 2014). With
-several layers, each decoder layer starts from the encoder layer at the same height. A bidirectional encoder's
-states are concatenated and projected to the width of the decoder.
+A Transformer is built by `transformer.py`, recurrent layers here. The last states of a recurrent encoder are
+the initial states of the decoder (Sutskever, Vinyals and Le 2014). With several layers, each decoder layer
+starts from the encoder layer at the same height. A bidirectional encoder's states are concatenated and
+projected to the width of the decoder.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from job.models.recurrent import CellOptions, FusedGRU, FusedLSTM, Kernel
 from job.models.reversal import backward_order, run_backward
 from job.models.transformer import TransformerBuilder
 from job.spec.model_section import ModelSpec
+
 
 @dataclass(frozen=True)
 class Models:
@@ -39,6 +41,8 @@ class Models:
             attention the attention weights (B, 1, S), output `attention_weights`. With input feeding the
             last state is the previous attentional vector, `fed`; it is not an output of the encoder and is
             initially zero.
+
+    The inference models of a Transformer have other inputs and outputs, see `TransformerBuilder`.
     """
 
     train: keras.Model
@@ -86,7 +90,7 @@ def _builder(
         case "recurrent":
             return _Builder(spec, sizes, masked, numbers, kernel)
         case "transformer":
-            return TransformerBuilder(spec, sizes, masked, numbers, kernel)
+            return TransformerBuilder(spec, sizes, masked, numbers)
         case unknown:
             no_implementation("model.architecture", unknown)
 

@@ -1,8 +1,8 @@
 """The Transformer (Vaswani et al. 2017), an encoder-decoder of attention and position-wise layers.
 
-Each sublayer reads its layer-normalized input and adds its output to the input ("pre-norm"; Xiong et al. 2020),
-and the outputs of the encoder and of the decoder are normalized once more. The inference decoder keeps the keys
-and values of the symbols before, so that a step costs O(length).
+Each sublayer reads its layer-normalized input and adds its output to the input ("pre-norm"; Xiong et al.
+2020), and the outputs of the encoder and of the decoder are normalized once more. The inference decoder keeps
+the keys and values of the symbols before, so that a step costs O(length).
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from keras import ops
 
 from job.models.inputs import sequence_input, source_mask
 from job.models.positions import Positions, Rotation, after, counted
-from job.models.recurrent import Kernel
 from job.models.transformer_layers import CrossAttention, FeedForward, Layers, SelfAttention
 from job.spec.model_section import ModelSpec
 
@@ -26,20 +25,26 @@ HIDDEN = -3e4
 class TransformerBuilder:
     """Builder of the three models: creates each layer once and connects them.
 
+    The inference models have outputs and inputs with these names, for each decoder layer i:
+
+    - encoder: source (B, S) -> `context` (B, U), the mean of its output; `memory_keys_i`, `memory_values_i`,
+      the keys and values of the cross-attention, (B, heads, S, D).
+    - decoder: `previous_symbol` (B, 1); `state_keys_i`, `state_values_i`, the keys and values of the symbols
+      before, (B, heads, T, D), empty at first; the encoder's `memory_keys_i`, `memory_values_i`; and, where
+      lengths vary, `source` -> logits (B, 1, V), the next keys and values, (B, heads, T + 1, D), and
+      `attention_weights` (B, 1, S), the mean over the heads of the last layer.
+
     Args:
         spec: The architecture.
         sizes: Number of classes of source and target; for numbers, of values at each position.
         masked: Whether source lengths vary, with id 0 as padding on the right.
         numbers: Whether both sides are numbers instead of token ids.
-        kernel: `fused` trains with the faster layers of `transformer_kernels.py`; else Keras's own layers.
     """
 
-    def __init__(
-        self, spec: ModelSpec, sizes: tuple[int, int], masked: bool, numbers: bool, kernel: Kernel
-    ) -> None:
+    def __init__(self, spec: ModelSpec, sizes: tuple[int, int], masked: bool, numbers: bool) -> None:
         self.spec, self.masked, self.numbers = spec, masked, numbers
         self.source_size, self.target_size = sizes
-        layers = Layers(spec, kernel)
+        layers = Layers(spec)
         self.embed_source, self.embed_target = self._embeddings(layers)
         self.source_positions, self.target_positions = (Positions(spec, s) for s in ("source", "target"))
         self.source_dropout, self.target_dropout = map(layers.dropout, ("source", "target"))

@@ -11,7 +11,6 @@ import keras
 from keras import ops
 
 from job.models.positions import Rotation
-from job.models.recurrent import Kernel
 from job.spec.model_section import ModelSpec
 
 
@@ -20,18 +19,15 @@ class Layers:
 
     Args:
         spec: The architecture.
-        kernel: See `job.models.transformer.TransformerBuilder`.
     """
 
-    def __init__(self, spec: ModelSpec, kernel: Kernel) -> None:
-        self.spec, self.kernel = spec, kernel
+    def __init__(self, spec: ModelSpec) -> None:
+        self.spec = spec
 
     def dense(self, name: str, units: int, *, bias: bool, activation: str | None = None) -> Any:
         """Return a dense layer."""
         initializer = self.spec.kernel_initializer
-        return keras.layers.Dense(
-            units, activation, use_bias=bias, kernel_initializer=initializer, name=name
-        )
+        return keras.layers.Dense(units, activation, use_bias=bias, kernel_initializer=initializer, name=name)
 
     def embedding(self, name: str, size: int) -> Any:
         """Return an embedding of `size` classes; its vectors have about length 1."""

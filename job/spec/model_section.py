@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import json
+from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -14,6 +15,15 @@ Cell = Literal["lstm", "gru"]
 Attention = Literal["none", "luong_dot", "luong_general", "bahdanau"]
 Inputs = Literal["one_hot", "embedding"]
 
+RECURRENT_KEYS = (
+    "cell", "bidirectional", "attention", "input_feeding", "embedding_size", "residual", "recurrent_dropout",
+    "recurrent_initializer",
+)  # fmt: skip
+"""Keys that only recurrent layers have; a Transformer accepts their defaults alone."""
+
+TRANSFORMER_KEYS = ("heads", "feed_forward", "positions", "max_positions")
+"""Keys that only a Transformer has; recurrent layers accept their defaults alone."""
+
 
 class ModelSpec(Section):
     """The architecture of the encoder-decoder."""
@@ -24,7 +34,12 @@ class ModelSpec(Section):
         "sublayer, Xiong et al. 2020).",
     )
     cell: Cell = Field(default="lstm", description="Recurrent cell of the encoder and the decoder.")
-    units: int = Field(default=128, ge=1, le=8192, description="Width of each recurrent layer's state, or of a Transformer's vectors.")
+    units: int = Field(
+        default=128,
+        ge=1,
+        le=8192,
+        description="Width of each recurrent layer's state, or of a Transformer's vectors.",
+    )
     layers: int = Field(
         default=1, ge=1, le=16, description="Number of stacked layers in the encoder and in the decoder."
     )
@@ -43,14 +58,16 @@ class ModelSpec(Section):
     )
     inputs: Inputs = Field(
         default="one_hot",
-        description="Input representation of tokens: one-hot vectors, or a learned embedding.",
+        description="Input representation of tokens: one-hot vectors, or a learned embedding. A Transformer "
+        "always embeds tokens, as vectors of `units` numbers.",
     )
     embedding_size: int = Field(
         default=64, ge=1, le=8192, description="Width of the embedding, with `embedding`."
     )
     tied_embeddings: bool = Field(
         default=False,
-        description="Source and target share one embedding; needs one vocabulary for both sides.",
+        description="Source and target share one embedding; needs one vocabulary for both sides and, for "
+        "recurrent layers, `inputs: embedding`.",
     )
     residual: bool = Field(
         default=False, description="Each layer above the first adds its input to its output."
@@ -59,7 +76,8 @@ class ModelSpec(Section):
         default=0.0,
         ge=0,
         lt=1,
-        description="Dropout rate of layer inputs (except one-hot vectors) in training, a fraction.",
+        description="Dropout rate in training, a fraction: of layer inputs (except one-hot vectors) or, in a "
+        "Transformer, of embeddings and of the outputs of sublayers.",
     )
     recurrent_dropout: float = Field(
         default=0.0,
@@ -68,7 +86,8 @@ class ModelSpec(Section):
         description="Dropout rate of recurrent states in training, a fraction; rules out the fast kernels.",
     )
     kernel_initializer: Literal["glorot_uniform", "glorot_normal", "he_normal"] = Field(
-        default="glorot_uniform", description="Initializer of the recurrent layers' input kernels."
+        default="glorot_uniform",
+        description="Initializer of the recurrent layers' input kernels, or of a Transformer's projections.",
     )
     recurrent_initializer: Literal["orthogonal", "glorot_uniform"] = Field(
         default="orthogonal", description="Initializer of the recurrent kernels."
@@ -88,6 +107,7 @@ class ModelSpec(Section):
     )
     positions: Positions = Field(
         default="rotary",
+        validate_default=True,
         description="How a Transformer knows positions: `rotary` turns queries and keys (Su et al. 2021), "
         "`sinusoidal` (Vaswani et al. 2017) and `learned` add a vector to the embedding.",
     )
@@ -108,9 +128,34 @@ class ModelSpec(Section):
     @field_validator("tied_embeddings")
     @classmethod
     def _ties_embeddings(cls, tied: bool, info: ValidationInfo) -> bool:
-        if tied and info.data.get("inputs") == "one_hot":
+        if tied and info.data.get("inputs") == "one_hot" and info.data.get("architecture") == "recurrent":
             raise ValueError("tied_embeddings needs inputs embedding")
         return tied
+
+    @field_validator(*RECURRENT_KEYS, *TRANSFORMER_KEYS)
+    @classmethod
+    def _has_the_key(cls, value: Any, info: ValidationInfo) -> Any:
+        key = str(info.field_name)
+        only = "recurrent" if key in RECURRENT_KEYS else "transformer"
+        default = cls.model_fields[key].default
+        written = json.dumps(default).strip('"')
+        if value != default and info.data.get("architecture", only) != only:
+            raise ValueError(f"{key} applies to architecture {only} only; leave it out or write {written}")
+        return value
+
+    @field_validator("positions")
+    @classmethod
+    def _divides_units(cls, positions: Positions, info: ValidationInfo) -> Positions:
+        units, heads = info.data.get("units"), info.data.get("heads")
+        if info.data.get("architecture") != "transformer" or units is None or heads is None:
+            return positions
+        if units % heads:
+            raise ValueError(f"units must be a multiple of heads, {heads}")
+        if positions == "rotary" and units % (2 * heads):
+            raise ValueError(f"units must be a multiple of {2 * heads}, twice heads, with rotary positions")
+        if positions == "sinusoidal" and units % 2:
+            raise ValueError("units must be even with sinusoidal positions")
+        return positions
 
     @property
     def feed_forward_units(self) -> int:
