@@ -28,7 +28,7 @@ HYPOTHESES = 4 * ROWS
 """Most hypotheses of a batch where several are kept for each source, and `TOKENS` for each four of them."""
 
 VALUES = 1 << 27
-"""Most float32 numbers (512 MB) of a batch's one-hot vectors."""
+"""Most float32 numbers (512 MB) of a batch's one-hot vectors, or of its keys and values."""
 
 _WIDTHS = np.array([8, 16, 24, 32, *(w << k for k in range(26) for w in (48, 64))])
 """Lengths that sources are padded to: few, so that batches are full, and not much longer than the sources."""
@@ -70,28 +70,29 @@ def group_by_width(
 
 
 def plan_batches(
-    lengths: NDArray[np.integer], *, beam: int = 1, depth: int = 1, exact: bool = False
+    lengths: NDArray[np.integer], *, beam: int = 1, depth: int = 1, kept: int = 0, exact: bool = False
 ) -> list[LengthBatch]:
     """Return the batches of sources, shortest first.
 
     Args:
         lengths: tokens of each source, shape (n,).
         beam: hypotheses kept for each source.
-        depth: width of the one-hot vector of a token; 1 where tokens are embedded.
+        depth: float32 numbers of each token of a source: its one-hot vector, or keys and values.
+        kept: float32 numbers of each source besides: the keys and values of its longest target.
         exact: see `group_by_width`.
     """
     batches = []
     for width, chosen in group_by_width(lengths, exact=exact):
-        rows = _rows(width, beam, depth)
+        rows = _rows(width, beam, width * depth + kept)
         parts = (chosen[first : first + rows] for first in range(0, len(chosen), rows))
         batches += [LengthBatch(part, rows, width) for part in parts]
     return batches
 
 
-def _rows(width: int, beam: int, depth: int) -> int:
+def _rows(width: int, beam: int, values: int) -> int:
     """Return the rows of a batch, a power of 2: halves of it have one shape."""
     tokens = TOKENS if beam <= 4 else TOKENS * 4 // beam
-    most = min(ROWS, HYPOTHESES // beam, tokens // width, VALUES // (width * depth))
+    most = min(ROWS, HYPOTHESES // beam, tokens // width, VALUES // values)
     return 1 << (max(1, most).bit_length() - 1)
 
 

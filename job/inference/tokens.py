@@ -22,7 +22,15 @@ from job.decoding.beam import IMPOSSIBLE, beam_search
 from job.decoding.greedy import greedy
 from job.inference.length_batches import LengthBatch, flat_rows, plan_batches
 from job.inference.model_facts import ModelFacts
-from job.inference.model_pair import Contexts, ModelPair, in_chunks, joined, load_pair, write_contexts
+from job.inference.model_pair import (
+    Contexts,
+    ModelPair,
+    in_chunks,
+    is_cache,
+    joined,
+    load_pair,
+    write_contexts,
+)
 from job.inference.source_lines import LONGEST_SOURCE, read_sources
 from job.problems.base import Ids
 from job.problems.vocabulary import PAD
@@ -115,14 +123,22 @@ class TrainedModel(ModelPair):
     def _batches(self, sources: Sources, beam: int = 1) -> Iterator[tuple[LengthBatch, Ids]]:
         exact = self.facts.fixed_length
         rows = flat_rows(sources, exact=exact)
-        for batch in plan_batches(rows.lengths, beam=beam, depth=self._depth, exact=exact):
+        depth, kept = self._values
+        for batch in plan_batches(rows.lengths, beam=beam, depth=depth, kept=kept, exact=exact):
             yield batch, batch.of(rows)
 
     @cached_property
-    def _depth(self) -> int:
-        """Width of the one-hot vector of a source token; 1 if the encoder embeds tokens."""
+    def _values(self) -> tuple[int, int]:
+        """The float32 numbers of each source token and, besides, of each source: see `plan_batches`."""
+        caches = [i for i in self.decoder.inputs if is_cache(i)]
+        sizes = {
+            kind: sum(i.shape[1] * i.shape[3] for i in caches if i.name.startswith(kind))
+            for kind in ("memory_", "state_")
+        }
         embeds = any(isinstance(layer, keras.layers.Embedding) for layer in self.encoder.layers)
-        return 1 if embeds else len(self.facts.source)
+        one_hot = 0 if embeds else len(self.facts.source)
+        beam = self.beam_width  # each hypothesis has keys and values of its own
+        return max(1, one_hot, beam * sizes["memory_"]), beam * sizes["state_"] * self.facts.columns
 
     def _greedy(self, source: Any) -> tuple[Any, Any]:
         step, states = self._step_function(source, 1)

@@ -159,7 +159,7 @@ def of_model(key: str, **others: Any) -> Callable[[Any, Path], Any]:
         from job.models.parameter_count import count_parameters
         from job.models.seq2seq import build_training_model
 
-        spec = chosen(ModelSpec(units=3, layers=2, embedding_size=4), **others, **{key: value})
+        spec = chosen(ModelSpec(units=8, layers=2, embedding_size=4), **others, **{key: value})
         models = []
         for kernel in ("fused", "keras"):
             keras.utils.set_random_seed(1)
@@ -233,6 +233,8 @@ IMPLEMENTATIONS: dict[str, Callable[[Any, Path], Any]] = {
     "problem.target_tokens": of_text("target_tokens"),
     "problem.normalize": of_text("normalize"),
     "problem.scaling": of_scaling,
+    "model.architecture": of_model("architecture"),
+    "model.positions": of_model("positions", architecture="transformer"),
     "model.cell": of_model("cell"),
     "model.attention": of_model("attention"),
     "model.inputs": of_model("inputs"),

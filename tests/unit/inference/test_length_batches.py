@@ -51,6 +51,7 @@ def test_no_batch_has_more_tokens_than_fit_into_memory():
                 assert rows == 1 or rows * width * depth <= VALUES
                 assert rows * beam <= 4 * ROWS
                 assert rows & (rows - 1) == 0
+    assert shapes([64], depth=1024, kept=1 << 20) == [(64, 64)]  # 1024 * 64 + 2 ** 20 numbers for each row
 
 
 def test_padding_is_less_than_half_of_a_long_batch():
@@ -94,6 +95,7 @@ KINDS = {
     "none": {"layers": 2},
     "luong_dot": {"attention": "luong_dot", "cell": "gru", "bidirectional": True},
     "luong_general fed": {"attention": "luong_general", "input_feeding": True, "bidirectional": True},
+    "transformer": {"architecture": "transformer", "heads": 2, "layers": 2},
     "bahdanau": {"attention": "bahdanau", "cell": "gru", "inputs": "embedding", "embedding_size": 5},
 }
 

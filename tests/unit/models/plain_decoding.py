@@ -28,9 +28,13 @@ def decode(encoder, decoder, source, previous, steps):
     """
     names = [tensor.name for tensor in decoder.inputs]
     encoded = listed(encoder(source))
-    fixed = {"encoder_outputs": encoded.pop()} if "encoder_outputs" in names else {}
-    fixed["source"] = source
+    fixed = {"source": source, **dict(zip(encoder.output_names, encoded, strict=True))}
+    if "encoder_outputs" in names:
+        fixed["encoder_outputs"] = encoded.pop()
     states = [name for name in names if name.startswith("state_")]
+    if "state_keys_1" in states:  # a Transformer: no keys and values at first
+        shapes = [tensor.shape for tensor in decoder.inputs if tensor.name in states]
+        encoded = [tf.zeros([len(source), heads, 0, width]) for _, heads, _, width in shapes]
     while len(encoded) < len(states):
         encoded.append(tf.zeros_like(encoded[0]))  # `state_fed` begins with zeros
     logits = []

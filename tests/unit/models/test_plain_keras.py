@@ -47,6 +47,11 @@ DEPTHS = {
     "residual": {"layers": 2, "residual": True, "dropout": 0.3, "recurrent_dropout": 0.2},
 }
 CHOICES = (("lstm", "gru"), DEPTHS, ("forward", "both"), ATTENTIONS, INPUTS)
+TRANSFORMERS = [
+    ("transformer", positions, inputs)
+    for positions in ("rotary", "sinusoidal", "learned")
+    for inputs in ("one_hot", "tied", "numbers")
+]
 SOME = [
     (*others[:3], attention, others[3])
     for attention in ATTENTIONS
@@ -59,11 +64,23 @@ SOME = [
 ]
 
 
-def build(cell, depth, directions, attention, inputs):
-    """Return the models of an architecture with random weights, a source and what the decoder reads first."""
-    numbers = inputs == "numbers"
+def recurrent(cell, depth, directions, attention, inputs):
     keys = {**DEPTHS[depth], **ATTENTIONS[attention], **INPUTS[inputs]}
-    spec = ModelSpec(units=UNITS, cell=cell, bidirectional=directions == "both", **keys)
+    return ModelSpec(units=UNITS, cell=cell, bidirectional=directions == "both", **keys)
+
+
+def transformer(positions, inputs):
+    keys = {"tied_embeddings": inputs == "tied", "max_positions": 3, "dropout": 0.3, "layers": 2}
+    return ModelSpec(architecture="transformer", units=8, heads=2, positions=positions, **keys)
+
+
+def build(*architecture):
+    """Return the models of an architecture with random weights, a source and what the decoder reads first."""
+    numbers = architecture[-1] == "numbers"
+    if architecture[0] == "transformer":
+        spec = transformer(*architecture[1:])
+    else:
+        spec = recurrent(*architecture)
     sizes = (2, 1) if numbers else (SIZE, SIZE)
     models = build_models(spec, *sizes, masked=not numbers, numbers=numbers)
     randomise(models.train)
@@ -91,8 +108,8 @@ def decode_elsewhere(directory):
 
 @pytest.mark.parametrize(
     "architectures",
-    [SOME, pytest.param([*product(*CHOICES)], marks=pytest.mark.exhaustive)],
-    ids=["some", "every"],
+    [SOME, TRANSFORMERS, pytest.param([*product(*CHOICES)], marks=pytest.mark.exhaustive)],
+    ids=["some", "transformers", "every"],
 )
 def test_a_process_without_this_package_decodes_the_same_bits(architectures, tmp_path):
     here = {}
@@ -122,9 +139,16 @@ def saved_values(file):
     return sum(sizes)
 
 
-@pytest.mark.parametrize("attention", ["luong_general_fed", "bahdanau"])
-def test_a_saved_model_holds_each_weight_once(attention, tmp_path):
-    for name, model in vars(build("gru", "2", "both", attention, "tied").models).items():
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        ("gru", "2", "both", "luong_general_fed", "tied"),
+        ("gru", "2", "both", "bahdanau", "tied"),
+        ("transformer", "learned", "tied"),
+    ],
+)
+def test_a_saved_model_holds_each_weight_once(architecture, tmp_path):
+    for name, model in vars(build(*architecture).models).items():
         model.save(tmp_path / f"{name}.keras")
         assert saved_values(tmp_path / f"{name}.keras") == model.count_params()
 
