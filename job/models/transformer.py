@@ -67,7 +67,7 @@ class TransformerBuilder:
         """Return the layers that convert the inputs of both sides to vectors of the model's width."""
         if self.numbers:
             width = self.spec.units
-            return tuple(layers.dense(f"{s}_values", width, bias=True) for s in ("source", "target"))  # type: ignore[return-value]
+            return tuple(layers.dense(f"{s}_values", width, bias=True) for s in ("source", "target"))
         if self.spec.tied_embeddings:
             shared = layers.embedding("embedding", self.source_size)
             return shared, shared
@@ -114,7 +114,8 @@ class TransformerBuilder:
         for i, (self_attention, cross_attention, feed_forward) in enumerate(self.decoder):
             pair = slice(2 * i, 2 * i + 2)
             x, new = self_attention.one_step(x, rotation, states[pair])
-            x, weights = cross_attention(x, *memory[pair], bias)
+            keys, values = memory[pair]
+            x, weights = cross_attention(x, keys, values, bias)
             x, next_states = feed_forward(x), next_states + new
         weights = _named("attention_weights", ops.mean(weights, axis=1))
         inputs = [previous, *states, *memory, *([source] if self.masked else [])]

@@ -75,9 +75,9 @@ class SelfAttention:
             cache: Keys and values of the positions before, each (B, heads, T, D).
         """
         query, *new = self._queries_keys_values(x, rotation)
-        cache = [ops.concatenate([old, one], axis=2) for old, one in zip(cache, new, strict=True)]
-        found, _ = attend(query, *cache, None)
-        return x + self._output(merge_heads(found)), cache
+        keys, values = (ops.concatenate([old, one], axis=2) for old, one in zip(cache, new, strict=True))
+        found, _ = attend(query, keys, values, None)
+        return x + self._output(merge_heads(found)), [keys, values]
 
     def _queries_keys_values(self, x: Any, rotation: Rotation | None) -> list[Any]:
         """Return scaled queries, keys and values, each (B, heads, T, D)."""

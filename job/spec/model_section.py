@@ -118,6 +118,17 @@ class ModelSpec(Section):
         description="Number of `learned` positions of each side; later positions share the last one.",
     )
 
+    @field_validator(*RECURRENT_KEYS, *TRANSFORMER_KEYS)
+    @classmethod
+    def _has_the_key(cls, value: Any, info: ValidationInfo) -> Any:
+        key = str(info.field_name)
+        only = "recurrent" if key in RECURRENT_KEYS else "transformer"
+        default = cls.model_fields[key].default
+        written = json.dumps(default).strip('"')
+        if value != default and info.data.get("architecture", only) != only:
+            raise ValueError(f"{key} applies to architecture {only} only; leave it out or write {written}")
+        return value
+
     @field_validator("input_feeding")
     @classmethod
     def _feeds_luong(cls, feeding: bool, info: ValidationInfo) -> bool:
@@ -131,17 +142,6 @@ class ModelSpec(Section):
         if tied and info.data.get("inputs") == "one_hot" and info.data.get("architecture") == "recurrent":
             raise ValueError("tied_embeddings needs inputs embedding")
         return tied
-
-    @field_validator(*RECURRENT_KEYS, *TRANSFORMER_KEYS)
-    @classmethod
-    def _has_the_key(cls, value: Any, info: ValidationInfo) -> Any:
-        key = str(info.field_name)
-        only = "recurrent" if key in RECURRENT_KEYS else "transformer"
-        default = cls.model_fields[key].default
-        written = json.dumps(default).strip('"')
-        if value != default and info.data.get("architecture", only) != only:
-            raise ValueError(f"{key} applies to architecture {only} only; leave it out or write {written}")
-        return value
 
     @field_validator("positions")
     @classmethod

@@ -18,6 +18,7 @@ CASES = [
     ({"attention": "luong_general", "input_feeding": True}, "fused", "cudnn"),  # so runs the encoder
     ({"attention": "bahdanau"}, "fused", "cudnn"),
     ({"recurrent_dropout": 0.1}, "keras", "keras"),
+    ({"architecture": "transformer", "dropout": 0.1}, "keras", "keras"),
     ({"cell": "gru", "recurrent_dropout": 0.1}, "keras", "keras"),
     ({"attention": "bahdanau", "recurrent_dropout": 0.1, "dropout": 0.5}, "keras", "keras"),
 ]

@@ -48,9 +48,10 @@ DEPTHS = {
 }
 CHOICES = (("lstm", "gru"), DEPTHS, ("forward", "both"), ATTENTIONS, INPUTS)
 TRANSFORMERS = [
-    ("transformer", positions, inputs)
-    for positions in ("rotary", "sinusoidal", "learned")
-    for inputs in ("one_hot", "tied", "numbers")
+    ("transformer", "rotary", "one_hot"),
+    ("transformer", "sinusoidal", "tied"),
+    ("transformer", "learned", "one_hot"),
+    ("transformer", "rotary", "numbers"),
 ]
 SOME = [
     (*others[:3], attention, others[3])
@@ -77,10 +78,8 @@ def transformer(positions, inputs):
 def build(*architecture):
     """Return the models of an architecture with random weights, a source and what the decoder reads first."""
     numbers = architecture[-1] == "numbers"
-    if architecture[0] == "transformer":
-        spec = transformer(*architecture[1:])
-    else:
-        spec = recurrent(*architecture)
+    kind, *rest = architecture
+    spec = transformer(*rest) if kind == "transformer" else recurrent(*architecture)
     sizes = (2, 1) if numbers else (SIZE, SIZE)
     models = build_models(spec, *sizes, masked=not numbers, numbers=numbers)
     randomise(models.train)

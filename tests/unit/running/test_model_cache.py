@@ -27,6 +27,7 @@ ADDITION = {
     "training": TRAINING,
     "evaluation": {**TESTING, "also": [{"digits": 3}]},
 }
+TRANSFORMER = {"architecture": "transformer", "units": 8, "heads": 2, "dropout": 0.2}
 SERIES = {
     "problem": {
         "kind": "time_series",
@@ -80,8 +81,10 @@ def compilations(monkeypatch):
         (LOOPED, ["_train", "_validate", "_greedy"]),
         (ADDITION, ["_train", "_validate", "_greedy", "_greedy"]),
         (SERIES, ["_train", "_rollout"]),
+        ({**SERIES, "model": TRANSFORMER}, ["_train", "_rollout"]),
+        ({**COPY, "model": TRANSFORMER}, ["_train", "_validate", "_greedy"]),
     ],
-    ids=["looped", "addition", "series"],
+    ids=["looped", "addition", "series", "transformer_series", "transformer"],
 )
 def test_a_second_job_of_one_shape_is_compiled_no_more_and_gives_the_bits_of_a_first(
     run, compilations, job, functions

@@ -194,7 +194,13 @@ SHAPES: dict[str, tuple[str, Expected]] = {
     "misspelt matrix": (with_section("matrx: {}"), [(5, "jobs[0].matrx", "did you mean 'matrix'?")]),
     "misspelt key": (
         with_section("model:\n    layers: 2\n    untis: 3"),
-        [(7, "jobs[0].model.untis", "is not a known key; did you mean 'units'? known here: cell, units")],
+        [
+            (
+                7,
+                "jobs[0].model.untis",
+                "is not a known key; did you mean 'units'? known here: architecture, cell",
+            )
+        ],
     ),
     "key like no other": (
         with_section("model: {xyz: 1}"),
@@ -497,7 +503,7 @@ MATRICES: dict[str, tuple[str, Expected]] = {
     "empty matrix": (with_matrix("{}"), [(4, "jobs[0].matrix", "found an empty mapping")]),
     "section in a matrix": (
         with_matrix("{model: [1]}"),
-        [(4, "jobs[0].matrix.model", "is a whole section; name a key in it, such as model.cell")],
+        [(4, "jobs[0].matrix.model", "is a whole section; name a key in it, such as model.architecture")],
     ),
     "misspelt dotted key": (
         with_matrix("{modle.units: [1]}"),

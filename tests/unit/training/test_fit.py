@@ -145,8 +145,12 @@ VARYING = {
     [
         (Copy(COPY, 1), ModelSpec(units=8)),
         (Words(AdditionSpec(kind="addition", digits=1), 1), ModelSpec(**VARYING, dropout=0.3)),
+        (
+            Words(AdditionSpec(kind="addition", digits=1), 1),
+            ModelSpec(architecture="transformer", units=8, dropout=0.3),
+        ),
     ],
-    ids=["fixed_lengths", "varying_lengths_and_dropout"],
+    ids=["fixed_lengths", "varying_lengths_and_dropout", "transformer"],
 )
 def test_how_many_steps_one_call_takes_decides_nothing(problem, model):
     spec = TrainingSpec(examples=150, batch_size=16, epochs=2, optimizer=OptimizerSpec(learning_rate=0.01))

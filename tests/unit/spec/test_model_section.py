@@ -1,0 +1,110 @@
+"""Which keys an architecture has, and which sizes a Transformer can have."""
+
+import pytest
+from pydantic import ValidationError
+
+from job.errors import SpecError
+from job.spec.loading import load_spec
+from job.spec.model_section import RECURRENT_KEYS, TRANSFORMER_KEYS, ModelSpec
+
+OTHER_VALUES = {
+    "cell": "gru",
+    "bidirectional": True,
+    "attention": "luong_dot",
+    "input_feeding": True,
+    "embedding_size": 8,
+    "residual": True,
+    "recurrent_dropout": 0.1,
+    "recurrent_initializer": "glorot_uniform",
+    "heads": 2,
+    "feed_forward": 7,
+    "positions": "learned",
+    "max_positions": 9,
+}
+
+
+def complaints(tmp_path, model):
+    """Return the complaints about a spec with a job whose model, on line 5, is `model`."""
+    path = tmp_path / "jobs.yaml"
+    path.write_text(
+        "version: 1\njobs:\n- name: a\n  problem: {kind: copy, source_length: 3, cardinality: 9}\n"
+        f"  model: {{{model}}}\n"
+    )
+    with pytest.raises(SpecError) as caught:
+        load_spec(path)
+    return [(c.line, c.key, c.message) for c in caught.value.complaints]
+
+
+def test_every_key_belongs_to_one_architecture_or_to_both():
+    shared = {"architecture", "units", "layers", "inputs", "tied_embeddings", "dropout", "kernel_initializer"}
+    assert shared | {*RECURRENT_KEYS} | {*TRANSFORMER_KEYS} == ModelSpec.model_fields.keys()
+    assert OTHER_VALUES.keys() == {*RECURRENT_KEYS, *TRANSFORMER_KEYS}
+
+
+@pytest.mark.parametrize("key", OTHER_VALUES)
+def test_a_key_of_the_other_architecture_is_refused(key):
+    own, other = ("recurrent", "transformer") if key in RECURRENT_KEYS else ("transformer", "recurrent")
+    fits = {"attention": "luong_dot"} if key == "input_feeding" else {}
+    assert getattr(ModelSpec(architecture=own, **{**fits, key: OTHER_VALUES[key]}), key) == OTHER_VALUES[key]
+    with pytest.raises(ValidationError, match=f"{key} applies to architecture {own} only"):
+        ModelSpec(architecture=other, **{key: OTHER_VALUES[key]})
+    default = ModelSpec.model_fields[key].default
+    assert ModelSpec(architecture=other, **{key: default}) == ModelSpec(architecture=other)
+
+
+def test_a_resolved_spec_can_be_read_again():
+    for spec in (ModelSpec(), ModelSpec(architecture="transformer", units=32, positions="learned")):
+        assert ModelSpec.model_validate(spec.model_dump(mode="json")) == spec
+
+
+@pytest.mark.parametrize(
+    ("model", "key", "message"),
+    [
+        (
+            "architecture: transformer, cell: gru",
+            "jobs[0].model.cell",
+            "cell applies to architecture recurrent only; leave it out or write lstm",
+        ),
+        (
+            "architecture: transformer, bidirectional: true",
+            "jobs[0].model.bidirectional",
+            "bidirectional applies to architecture recurrent only; leave it out or write false",
+        ),
+        (
+            "feed_forward: 9",
+            "jobs[0].model.feed_forward",
+            "feed_forward applies to architecture transformer only; leave it out or write null",
+        ),
+        (
+            "architecture: transformer, units: 30",
+            "jobs[0].model.units",
+            "units must be a multiple of heads, 4",
+        ),
+        (
+            "architecture: transformer, units: 12, heads: 4",
+            "jobs[0].model.units",
+            "units must be a multiple of 8, twice heads, with rotary positions",
+        ),
+        (
+            "architecture: transformer, units: 9, heads: 3, positions: sinusoidal",
+            "jobs[0].model.positions",
+            "units must be even with sinusoidal positions",
+        ),
+        (
+            "architecture: lstm",
+            "jobs[0].model.architecture",
+            "must be 'recurrent' or 'transformer', found 'lstm'",
+        ),
+    ],
+)
+def test_complaints_name_the_key_and_what_to_do(tmp_path, model, key, message):
+    found = complaints(tmp_path, model)
+    assert found == [(5, key, message)]
+
+
+def test_sizes_that_fit_are_accepted():
+    ModelSpec(architecture="transformer", units=12, heads=4, positions="sinusoidal")
+    ModelSpec(architecture="transformer", units=9, heads=3, positions="learned")
+    ModelSpec(units=7)  # of recurrent layers any width is
+    assert ModelSpec(architecture="transformer", units=16).feed_forward_units == 64
+    assert ModelSpec(architecture="transformer", units=16, feed_forward=5).feed_forward_units == 5
