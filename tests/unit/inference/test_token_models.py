@@ -21,6 +21,7 @@ from job.inference.tokens import TrainedModel, encode, load_model, predict, pred
 from job.models.seq2seq import build_models
 from job.problems.normalization import TextNormalization
 from job.problems.vocabulary import Vocabulary, pad
+from job.running.outputs import save_models
 from job.spec.model_section import ModelSpec
 
 SUMS = Vocabulary.learn("0123456789+", "", closed=True)
@@ -197,17 +198,35 @@ for source in sources:
 """
 
 
-def test_the_documented_loop_decodes_without_this_package(trained_job, evaluated, tmp_path):
+def by_the_documented_loop(model, sources, tmp_path):
+    """Return what the loop of the documentation decodes with the model of a directory."""
     page = Path(__file__).parents[3] / "docs" / "using-a-model.md"
     (block,) = re.findall(r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
     assert "output/jobs/tutorial/model" in block
     block = block.replace('"output/jobs/tutorial/model"', "folder_of_the_test")
     (tmp_path / "alone.py").write_text(ALONE.format(block=block), "utf-8")
-    sources = [line["source"] for line in evaluated[:20]]
-    command = [sys.executable, "-I", str(tmp_path / "alone.py"), str(trained_job.paths.model), *sources]
+    command = [sys.executable, "-I", str(tmp_path / "alone.py"), str(model), *sources]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == [line["predicted"] for line in evaluated[:20]]
+    return done.stdout.splitlines()
+
+
+def test_the_documented_loop_decodes_without_this_package(trained_job, evaluated, tmp_path):
+    sources = [line["source"] for line in evaluated[:20]]
+    found = by_the_documented_loop(trained_job.paths.model, sources, tmp_path)
+    assert found == [line["predicted"] for line in evaluated[:20]]
+
+
+def test_the_documented_loop_decodes_with_a_transformer(tmp_path):
+    spec = ModelSpec(architecture="transformer", units=16, layers=2)
+    models = build_models(spec, len(SUMS), len(SUMS), masked=True)
+    random = np.random.default_rng(3)
+    models.train.set_weights([random.normal(scale=0.7, size=w.shape) for w in models.train.weights])
+    save_models(models, FREE.to_json(), tmp_path / "model")
+    sources = ["1+2", "33", "+", "4+5+678", "9"]
+    expected = list(predict(load_model(tmp_path), [SUMS.encode(source) for source in sources]))
+    assert len(set(expected)) > 1
+    assert by_the_documented_loop(tmp_path / "model", sources, tmp_path) == expected
 
 
 # --- searching ----------------------------------------------------------------------------------------------
