@@ -17,6 +17,7 @@ from job.errors import FAILED, SIGINT_EXIT, JobError, OutputError
 from job.process.stopping import Stopped
 
 if TYPE_CHECKING:  # loading pydantic takes a while, and few runs need it here
+    from job.results.batch_report import Report
     from job.storage.artifacts import OutputPaths
 
 
@@ -30,6 +31,8 @@ class ReportGuard:
             not known.
         planned: whether `plan.json` is that of this run: `report` then judges the results by it.
         reported: whether the run has written its reports, which are then left as they are.
+        report: of the run, once it has one.
+        replaced: whether reports of an error have replaced those of an earlier run.
         began: when the run began.
     """
 
@@ -37,6 +40,8 @@ class ReportGuard:
     shard: str | None = ""
     planned: bool = False
     reported: bool = False
+    report: Report | None = None
+    replaced: bool = False
     began: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
 
     @contextmanager
@@ -104,6 +109,7 @@ class ReportGuard:
         )
         try:
             write_reports(output, report)
+            self.replaced = True
         except OSError:  # on a full disk files can still be removed
             _remove(output.report_files)
 

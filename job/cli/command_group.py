@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 import job
 from job.batch.report_guard import ReportGuard
 from job.batch.shard import parse_shard
+from job.cli.on_end import ON_END_VARIABLE, EndHook
 from job.cli.option_variables import check_variables
 from job.cli.options import DEFAULT_OUTPUT
 from job.errors import JobError, UsageError
@@ -28,15 +29,20 @@ class CommandGroup(TyperGroup):
         given = list(args)
         if self.commands.keys() & set(given):
             return super().make_context(info_name, args, *rest, **extra)
-        with _guard_for(given).reports_on_error():
+        guard, on_end = _guard_and_command(given)
+        with EndHook(on_end, guard).runs_at_end(), guard.reports_on_error():
             return super().make_context(info_name, args, *rest, **extra)
 
 
-def _guard_for(arguments: Sequence[str]) -> ReportGuard:
-    """Return the report guard of a run whose options may be wrong: its directory is read from them anyhow."""
+def _guard_and_command(arguments: Sequence[str]) -> tuple[ReportGuard, str | None]:
+    """Return the report guard of a run whose options may be wrong, and the command to run at its end.
+
+    Directory, shard and command are read from the options anyhow.
+    """
     found = {
         "--output-dir": os.environ.get("SEQ2SEQ_JOB_OUTPUT_DIR"),
         "--shard": os.environ.get("SEQ2SEQ_JOB_SHARD"),
+        "--on-end": os.environ.get(ON_END_VARIABLE),
     }
     for number, argument in enumerate(arguments):
         option, equals, value = argument.partition("=")
@@ -45,7 +51,7 @@ def _guard_for(arguments: Sequence[str]) -> ReportGuard:
     shard = None if found["--shard"] else ""
     with suppress(JobError):
         shard = parse_shard(found["--shard"], os.environ).label if found["--shard"] else ""
-    return ReportGuard(Path(found["--output-dir"] or DEFAULT_OUTPUT), shard)
+    return ReportGuard(Path(found["--output-dir"] or DEFAULT_OUTPUT), shard), found["--on-end"]
 
 
 def check_surroundings(context: typer.Context) -> None:

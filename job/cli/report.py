@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from job.batch.report_guard import ReportGuard
 from job.cli.finished_batch import check_update_options, report_to_github, update_if_successful
+from job.cli.on_end import EndHook, OnEndOption
 from job.cli.options import BaselineOption, UpdateOption, local_path
 from job.cli.terminal_output import open_console
 
@@ -38,22 +40,39 @@ def report(
     output_dir: GatheredOption = None,
     baseline: BaselineOption = None,
     update_baseline: UpdateOption = False,
+    on_end: OnEndOption = None,
 ) -> None:
     """Build the reports from the results in one or several output directories, and judge them by the plan."""
+    guard = ReportGuard(output_dir or directories[0], planned=True)
+    hook = EndHook(on_end, guard)
+    with hook.runs_at_end():
+        hook.check()
+        check_update_options(baseline, update_baseline, shard=False)
+        _merge(directories, output_dir, baseline, guard, update=update_baseline)
+
+
+def _merge(
+    directories: Sequence[Path],
+    output_dir: Path | None,
+    baseline: Path | None,
+    guard: ReportGuard,
+    *,
+    update: bool,
+) -> NoReturn:
+    """Merge the results, print the summary, update the baseline, and exit with the batch's exit code."""
     from job.batch.merge import merge_reports
     from job.reports.terminal import print_summary
     from job.storage.artifacts import OutputPaths
 
-    check_update_options(baseline, update_baseline, shard=False)
-    destination = output_dir or directories[0]
-    guard = ReportGuard(destination, planned=True)
+    destination = guard.root
     # Reports in a directory that is read are those of a run, which a merge needs: they stay.
     apart = destination.resolve() not in [path.resolve() for path in directories]
     with guard.reports_on_error() if apart else nullcontext():
         merged = merge_reports(directories, output_dir, baseline)
+    guard.reported, guard.report = True, merged
     print_summary(merged, open_console())
     report_to_github(merged)
-    if update_baseline and baseline is not None:
+    if update and baseline is not None:
         names = [*(job.name for job in merged.jobs), *merged.missing]
         update_if_successful(baseline, OutputPaths(destination), merged, names)
     raise typer.Exit(merged.exit_code)

@@ -12,6 +12,7 @@ import job
 from job.batch.report_guard import ReportGuard
 from job.batch.shard import WHOLE, parse_shard
 from job.cli.command_group import check_no_options_before, check_surroundings
+from job.cli.on_end import EndHook, OnEndOption
 from job.cli.options import (
     DEFAULT_OUTPUT,
     DEFAULT_SPEC,
@@ -96,33 +97,37 @@ def run(
     log_format: LogFormatOption = "text",
     baseline: BaselineOption = None,
     update_baseline: UpdateOption = False,
+    on_end: OnEndOption = None,
     version: VersionOption = False,
 ) -> None:
     """Train and evaluate the encoder-decoder models of a spec, and judge them by their gates."""
     guard = ReportGuard(output_dir, "" if shard is None else None)
-    if _is_something_else(context, guard, version=version):
-        return
-    with guard.reports_on_error():
-        stop = Stop(parse_time_limit(time_limit))
-        part = WHOLE if shard is None else parse_shard(shard, os.environ)
-        guard.shard = part.label
-        options = RunOptions(
-            spec=spec,
-            output_dir=output_dir,
-            only=tuple(only or ()),
-            workers=parse_worker_count(workers),
-            shard=part,
-            fresh=fresh,
-            fail_fast=fail_fast,
-            stop=stop,
-            tensorboard=tensorboard,
-            log_format=log_format,
-            baseline=baseline,
-            update_baseline=update_baseline,
-        )
-        from job.cli.start_batch import start_batch
+    is_batch = context.invoked_subcommand is None and not version
+    with EndHook(on_end if is_batch else None, guard).runs_at_end():
+        if _is_something_else(context, guard, version=version):
+            return
+        with guard.reports_on_error():
+            EndHook(on_end, guard).check()
+            stop = Stop(parse_time_limit(time_limit))
+            part = WHOLE if shard is None else parse_shard(shard, os.environ)
+            guard.shard = part.label
+            options = RunOptions(
+                spec=spec,
+                output_dir=output_dir,
+                only=tuple(only or ()),
+                workers=parse_worker_count(workers),
+                shard=part,
+                fresh=fresh,
+                fail_fast=fail_fast,
+                stop=stop,
+                tensorboard=tensorboard,
+                log_format=log_format,
+                baseline=baseline,
+                update_baseline=update_baseline,
+            )
+            from job.cli.start_batch import start_batch
 
-        raise typer.Exit(start_batch(options, guard))
+            raise typer.Exit(start_batch(options, guard))
 
 
 def _is_something_else(context: typer.Context, guard: ReportGuard, *, version: bool) -> bool:

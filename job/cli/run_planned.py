@@ -70,7 +70,7 @@ def _run_and_log(
     log = open_log(options.log_format)
     try:
         report = run_batch(chosen, output, options.spec.parent, log, batch_options)
-        guard.reported = True
+        guard.reported, guard.report = True, report
         return report
     finally:
         log.close()

@@ -301,6 +301,25 @@ def comparison_remarks(comparison: Comparison) -> Iterator[str]:
         yield from (f"{job.name}: {text}" for text in _job_remarks(job))
 
 
+def regressions_in_words(comparison: Comparison) -> Iterator[str]:
+    """Yield a line for each metric that is worse than the baseline, or why else a job is a regression."""
+    for job in comparison.jobs:
+        if job.verdict == "regression":
+            worse = [metric for metric in job.metrics if metric.change == "regression"]
+            yield from (f"{job.name}: {_change_in_words(metric)}" for metric in worse)
+            if not worse:
+                yield f"{job.name}: {job.reason}"
+
+
+def _change_in_words(metric: MetricComparison) -> str:
+    """Return a metric before and after, for instance `sequence accuracy 61.80 % -> 45.80 % (-16.00 %)`."""
+    before, now = (quantity(metric.metric, value) for value in (metric.before, metric.now))
+    sign = "+" if metric.difference > 0 else "-"
+    return (
+        f"{plain(metric.metric)} {before} -> {now} ({sign}{quantity(metric.metric, abs(metric.difference))})"
+    )
+
+
 def _job_remarks(job: JobComparison) -> Iterator[str]:
     if not job.metrics or job.verdict == "not_comparable":
         yield job.reason
