@@ -58,8 +58,8 @@ def trained(tmp_path_factory):
 @pytest.mark.parametrize(
     "line",
     [
-        "job >&-",
-        "job 2>&-",
+        pytest.param("job >&-", marks=pytest.mark.exhaustive),
+        pytest.param("job 2>&-", marks=pytest.mark.exhaustive),
         "job <&- >&- 2>&-",
         "job >/dev/full 2>/dev/full",
         "{ job; echo $? >code; } 2>&1 | true; exit $(cat code)",
@@ -221,11 +221,23 @@ def test_a_signal_while_the_command_is_imported_ends_it_with_a_sentence(tmp_path
     assert (done.returncode, done.stdout, done.stderr) == (0 if ignored else code, "", said)
 
 
+EVERY_MOMENT = [
+    (moment, command, number, code)
+    for moment in ("loading", "reading")
+    for command in ("predict", "encode")
+    for number, code in ((signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129))
+]
+USUAL_MOMENTS = [*EVERY_MOMENT[:6:2], EVERY_MOMENT[6], EVERY_MOMENT[10]]
+"""Every signal, command and moment at least once: waiting for a process to be idle takes seconds."""
+
+
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)]
+    ("moment", "command", "number", "code"),
+    [
+        pytest.param(*each, marks=[] if each in USUAL_MOMENTS else pytest.mark.exhaustive)
+        for each in EVERY_MOMENT
+    ],
 )
-@pytest.mark.parametrize("command", ["predict", "encode"])
-@pytest.mark.parametrize("moment", ["loading", "reading"])
 def test_predict_and_encode_obey_signals_as_the_first_process(
     trained, tmp_path, command, number, code, moment
 ):
@@ -279,7 +291,7 @@ def blocked_in_read(pid):
     if "tensorflow" not in Path(f"/proc/{pid}/maps").read_text():
         return False
     before = user_ticks(pid)
-    time.sleep(1)
+    time.sleep(0.5)
     return user_ticks(pid) == before
 
 

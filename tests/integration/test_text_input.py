@@ -1,4 +1,4 @@
-"""`predict` and `encode` as a process: UTF-8 in and out in every locale, at once, in bounded memory."""
+"""`predict` and `encode`: UTF-8 in and out in every locale, without delay, in bounded memory."""
 
 import gzip
 import json
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from in_process import run_in_process
 
 import job
 
@@ -69,16 +70,17 @@ def test_text_is_utf8_whatever_the_locale_is(trained, locale):
     assert (done.returncode, done.stdout) == (0, TARGETS), done.stderr
 
 
-def test_a_file_is_read_as_training_data_is(trained):
+def test_a_file_is_read_as_training_data_is(trained, capfdbinary, monkeypatch):
+    monkeypatch.chdir(trained)
     content = ("\ufeff" + SOURCES.upper().removesuffix("\r\n")).encode()
-    (trained / "in.txt").write_bytes(content)
-    (trained / "in.txt.gz").write_bytes(gzip.compress(content))
+    Path("in.txt").write_bytes(content)
+    Path("in.txt.gz").write_bytes(gzip.compress(content))
     for name in ("in.txt", "in.txt.gz"):
-        done = run("predict", "output/jobs/text", "--input", name, cwd=trained)
-        assert (done.returncode, done.stdout) == (0, TARGETS), done.stderr
-        done = run("encode", "output/jobs/text", "--input", name, "--output", "c.npz", cwd=trained)
-        assert done.returncode == 0, done.stderr
-        with np.load(trained / "c.npz") as arrays:
+        code = run_in_process("predict", "output/jobs/text", "--input", name)
+        out, err = capfdbinary.readouterr()
+        assert (code, out) == (0, TARGETS), err
+        assert run_in_process("encode", "output/jobs/text", "--input", name, "--output", "c.npz") == 0
+        with np.load("c.npz") as arrays:
             assert arrays["ids"].tolist() == [0, 1, 2, 3, 4]
 
 
@@ -95,20 +97,35 @@ BAD = {
 
 
 @pytest.mark.parametrize("fault", BAD)
-def test_a_line_that_cannot_be_read_is_named_and_those_before_it_are_answered(trained, fault):
+@pytest.mark.parametrize("way", ["file", "standard input"])
+def test_a_line_that_cannot_be_read_is_named_and_those_before_it_are_answered(
+    trained, fault, way, capfdbinary, monkeypatch
+):
     content, message = BAD[fault]
-    (trained / "bad.txt").write_bytes(content)
-    for name, given in (("bad.txt", b""), ("-", content)):
-        done = run("predict", "output/jobs/text", "--input", name, cwd=trained, given=given)
-        assert done.returncode == 2
-        assert done.stdout == "é\u2028x\nß\n".encode()
-        (line,) = done.stderr.decode().splitlines()
+    monkeypatch.chdir(trained)
+    Path("bad.txt").write_bytes(content)
+    name = "bad.txt" if way == "file" else "-"
+    commands = {
+        "predict": ((), "é\u2028x\nß\n".encode()),
+        "encode": (("--output", "e.npz"), b""),
+    }
+    for command_name, (options, answers) in commands.items():
+        with open("bad.txt") as given:
+            monkeypatch.setattr(sys, "stdin", given)
+            code = run_in_process(command_name, "output/jobs/text", "--input", name, *options)
+        out, err = capfdbinary.readouterr()
+        assert (code, out) == (2, answers)
+        (line,) = err.decode().splitlines()
         assert line.startswith(f"error: {name}{message}")
-        done = run(
-            "encode", "output/jobs/text", "--input", name, "--output", "e.npz", cwd=trained, given=given
-        )
-        assert done.returncode == 2
-        assert not (trained / "e.npz").exists()
+    assert not Path("e.npz").exists()
+
+
+def test_a_process_names_a_line_that_cannot_be_read(trained):
+    content, message = BAD["wrong encoding"]
+    done = run("predict", "output/jobs/text", cwd=trained, given=content)
+    assert (done.returncode, done.stdout) == (2, "é\u2028x\nß\n".encode())
+    (line,) = done.stderr.decode().splitlines()
+    assert line.startswith(f"error: -{message}")
 
 
 def test_a_long_line_takes_little_memory_and_changes_no_other_answer(trained):

@@ -53,16 +53,18 @@ TRANSFORMERS = [
     ("transformer", "learned", "one_hot"),
     ("transformer", "rotary", "numbers"),
 ]
+ARCHITECTURES = [
+    ("lstm", "1", "forward", "one_hot"),
+    ("gru", "2", "both", "embedding"),
+    ("lstm", "residual", "both", "tied"),
+    ("gru", "residual", "forward", "numbers"),
+]
 SOME = [
     (*others[:3], attention, others[3])
-    for attention in ATTENTIONS
-    for others in (
-        ("lstm", "1", "forward", "one_hot"),
-        ("gru", "2", "both", "embedding"),
-        ("lstm", "residual", "both", "tied"),
-        ("gru", "residual", "forward", "numbers"),
-    )
+    for number, attention in enumerate(ATTENTIONS)
+    for others in (ARCHITECTURES[number % 4], ARCHITECTURES[(number + 1 + number // 4) % 4])
 ]
+"""Each attention with two of the architectures, and each architecture with three attentions."""
 
 
 def recurrent(cell, depth, directions, attention, inputs):
