@@ -98,7 +98,7 @@ def test_the_same_spec_again_is_unchanged_to_the_bit_and_green(here):
     assert "## Against the baseline `baseline`" in (here / "output" / "report.md").read_text("utf-8")
 
 
-def test_a_model_that_learned_less_is_a_regression(here):
+def test_a_model_that_learned_less_is_a_regression(run_here, here):
     """Fewer examples: the problem is the same, and so is the test."""
     spec(here, examples=640)
     done = run("--baseline", "baseline", "--update-baseline", cwd=here)
@@ -117,12 +117,12 @@ def test_a_model_that_learned_less_is_a_regression(here):
     assert all(changed in text_of(here, name) for name in ("report.md", "report.html"))
     assert len(entry["lost"]) == min(20, entry["lost_count"])
     assert entry["metrics"][0]["test"] == "exact McNemar"
-    assert run("report", "output", cwd=here).code == 3
+    assert run_here("report", "output", cwd=here).code == 3
     assert read(here / "output" / "report.json") == report
-    compared = run("compare", "baseline", "output", "--format", "json", cwd=here)
+    compared = run_here("compare", "baseline", "output", "--format", "json", cwd=here)
     assert compared.code == 3
     assert json.loads(compared.out) == report["comparison"]
-    better = run("compare", "output", "baseline", "--format", "json", cwd=here)
+    better = run_here("compare", "output", "baseline", "--format", "json", cwd=here)
     assert (better.code, json.loads(better.out)["jobs"][0]["verdict"]) == (0, "improvement")
 
 
@@ -135,40 +135,40 @@ def nothing_was_trained(cwd):
 
 
 @pytest.mark.parametrize("path", ["gone", "gone.json", "old.json", "sales.csv", "empty"])
-def test_a_baseline_that_is_none_is_exit_code_4_before_anything_is_trained(here, path):
+def test_a_baseline_that_is_none_is_exit_code_4_before_anything_is_trained(run_here, here, path):
     (here / "old.json").write_text('{"schema_version": 0}')
     (here / "empty").mkdir()
-    done = run("--baseline", path, cwd=here)
+    done = run_here("--baseline", path, cwd=here)
     assert done.code == 4
     assert done.err.startswith(f"error: baseline {path} ")
     assert "Traceback" not in done.err
     assert nothing_was_trained(here)
 
 
-def test_another_problem_of_the_same_name_is_exit_code_4_before_anything_is_trained(here):
+def test_another_problem_of_the_same_name_is_exit_code_4_before_anything_is_trained(run_here, here):
     spec(here, length=4)
-    done = run("--baseline", "baseline", cwd=here)
+    done = run_here("--baseline", "baseline", cwd=here)
     assert done.code == 4
     reason = "its test examples are not those of the baseline: problem.source_length was 3 and is 4; give"
     assert done.err.startswith(f"error: job prefix cannot be compared: {reason}")
     assert nothing_was_trained(here)
 
 
-def test_a_baseline_in_the_output_directory_is_refused(here):
+def test_a_baseline_in_the_output_directory_is_refused(run_here, here):
     for path in ("baseline", "baseline/report.json"):
-        done = run("--output-dir", "baseline", "--baseline", path, cwd=here)
+        done = run_here("--output-dir", "baseline", "--baseline", path, cwd=here)
         assert done.code == 4
         assert "lies in the output directory" in done.err
 
 
-def test_update_needs_a_baseline_and_all_the_jobs(here):
+def test_update_needs_a_baseline_and_all_the_jobs(run_here, here):
     for options in (["--update-baseline"], ["--baseline", "baseline", "--shard", "1/2", "--update-baseline"]):
-        done = run(*options, cwd=here)
+        done = run_here(*options, cwd=here)
         assert done.code == 2
         assert "--update-baseline" in done.err
 
 
-def test_a_green_batch_becomes_the_next_baseline_when_asked(here):
+def test_a_green_batch_becomes_the_next_baseline_when_asked(run_here, here):
     """Without `series`, which goes; the models stay where they are."""
     text = (here / "jobs.yaml").read_text()
     (here / "jobs.yaml").write_text(text[: text.index("  - name: series")].replace("units: 32", "units: 33"))
@@ -190,17 +190,17 @@ def test_a_green_batch_becomes_the_next_baseline_when_asked(here):
     assert (here / "baseline" / "superseded" / f"prefix-{before['jobs'][0]['fingerprint'][:8]}").is_dir()
     assert run("--baseline", "baseline", cwd=here).code == 0
     assert read(here / "output" / "report.json")["comparison"]["jobs"][0]["metrics"][0]["difference"] == 0
-    assert run("report", "baseline", cwd=here).code == 0
+    assert run_here("report", "baseline", cwd=here).code == 0
 
 
-def test_shards_are_held_against_the_baseline_once_they_are_together(here):
+def test_shards_are_held_against_the_baseline_once_they_are_together(run_here, here):
     """One shard with the baseline and one without: what was not compared does not pass silently."""
     assert run("--baseline", "baseline", "--shard", "1/2", cwd=here).code == 0
     assert run("--shard", "2/2", cwd=here).code == 0
-    silent = run("report", "output", cwd=here)
+    silent = run_here("report", "output", cwd=here)
     assert silent.code == 4
     assert "job series cannot be compared: the run that it was part of was given no baseline" in silent.out
-    assert run("report", "output", "--baseline", "baseline", cwd=here).code == 0
+    assert run_here("report", "output", "--baseline", "baseline", cwd=here).code == 0
     assert verdicts(here) == {"prefix": "unchanged", "series": "unchanged"}
 
 

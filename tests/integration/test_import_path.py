@@ -65,7 +65,9 @@ def run(command, *arguments, cwd, path=None):
     )
 
 
-@pytest.mark.parametrize("way", ["script", "module", "empty entry"])
+@pytest.mark.parametrize(
+    "way", ["script", pytest.param("module", marks=pytest.mark.exhaustive), "empty entry"]
+)
 def test_a_batch_imports_nothing_from_the_working_directory(beside, tmp_path, way):
     if way == "script":
         for name in JOBS:

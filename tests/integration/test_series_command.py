@@ -80,8 +80,9 @@ def test_a_finished_job_is_not_done_again_until_its_data_changes(folder, done):
 
 def test_predict_gives_the_numbers_of_the_evaluation(folder, done, job):
     evaluated = [json.loads(line) for line in (job / "predictions.jsonl").read_text().splitlines()]
-    given = "".join(line["source"] + "\n" for line in evaluated)
-    answers = command(folder, "predict", str(job), given=given).stdout.splitlines()
+    given = "".join(line["source"] + "\n" for line in evaluated) + "\n"
+    *answers, empty = command(folder, "predict", str(job), given=given).stdout.split("\n")[:-1]
+    assert empty == ""
     assert [answer.split() for answer in answers[:-1]] == [
         line["predicted"].split() for line in evaluated[:-1]
     ]
@@ -95,28 +96,26 @@ def test_predict_gives_the_numbers_of_the_evaluation(folder, done, job):
         (("--n-best", "2"), "1 2 3 4\n", "error: --n-best: a model of numbers has one forecast"),
     ],
 )
-def test_what_predict_cannot_do(folder, done, job, arguments, given, message):
-    found = command(folder, "predict", str(job), *arguments, given=given)
-    assert (found.returncode, found.stdout) == (2, "")
-    assert found.stderr.startswith(message)
+def test_what_predict_cannot_do(run_here, folder, done, job, arguments, given, message):
+    found = run_here("predict", str(job), *arguments, given=given, cwd=folder)
+    assert (found.code, found.out) == (2, "")
+    assert found.err.startswith(message)
 
 
-def test_all_that_is_wrong_with_the_spec_and_its_data_is_said_at_once(folder):
+def test_all_that_is_wrong_with_the_spec_and_its_data_is_said_at_once(run_here, folder):
     (folder / "bad.csv").write_text("t,yy\n1,x\n")
     spec = SPEC.replace("zigzag.csv, column: y,", "bad.csv, column: yyy, covariates: [yy],")
     (folder / "bad.yaml").write_text(spec)
-    found = command(folder, "validate", "--spec", "bad.yaml")
-    assert found.returncode == 2
-    assert found.stderr.splitlines() == [
+    found = run_here("validate", "--spec", "bad.yaml", cwd=folder)
+    assert found.code == 2
+    assert found.err.splitlines() == [
         "error: bad.csv:1: jobs[0].problem.column: the file has no column 'yyy'; did you mean 'yy'?",
         "error: bad.csv:2: jobs[0].problem: yy is 'x'; expected a number (a series has no gaps)",
     ]
 
 
-def test_sizes_that_do_not_fit_the_file_are_located_in_the_spec(folder):
+def test_sizes_that_do_not_fit_the_file_are_located_in_the_spec(run_here, folder):
     (folder / "long.yaml").write_text(SPEC.replace("source_length: 4", "source_length: 33"))
-    found = command(folder, "validate", "--spec", "long.yaml")
-    assert found.returncode == 2
-    assert found.stderr.startswith(
-        "error: long.yaml:6: jobs[0].problem.source_length: zigzag.csv has 40 rows; "
-    )
+    found = run_here("validate", "--spec", "long.yaml", cwd=folder)
+    assert found.code == 2
+    assert found.err.startswith("error: long.yaml:6: jobs[0].problem.source_length: zigzag.csv has 40 rows; ")

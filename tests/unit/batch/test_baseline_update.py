@@ -23,7 +23,7 @@ from job.results.job_result import Artifact
 from job.storage.artifacts import OutputPaths
 from job.storage.staged_update import STAGED
 
-WAS, NOW = right_and_wrong(100, [1, 2]), right_and_wrong(100, [])
+WAS, NOW = right_and_wrong(20, [1, 2]), right_and_wrong(20, [])
 
 
 def batches(tmp_path):
@@ -37,7 +37,7 @@ def accuracies(report):
     return {job.name: job.metrics["sequence_accuracy"] for job in report.jobs}
 
 
-EXPECTED = {"a": 0.98, "b": 1.0, "d": 1.0}
+EXPECTED = {"a": 0.9, "b": 1.0, "d": 1.0}
 """a was not run and stays, c is planned no more and goes."""
 
 
@@ -69,8 +69,8 @@ def test_a_report_alone_is_replaced_alone(tmp_path):
 
 
 PLANNED = ["a", "b", "d"]
-OLD = {"a": (0.98, 2), "b": (0.98, 2), "c": (0.98, 2)}
-NEW = {"a": (0.98, 2), "b": (1.0, 0), "d": (1.0, 0)}
+OLD = {"a": (0.9, 2), "b": (0.9, 2), "c": (0.9, 2)}
+NEW = {"a": (0.9, 2), "b": (1.0, 0), "d": (1.0, 0)}
 
 
 def content(path):
@@ -93,8 +93,12 @@ def places(path):
 
 
 @pytest.fixture
-def update(tmp_path):
-    """A function that makes a baseline and a batch anew, and one that updates the one by the other."""
+def update(tmp_path, monkeypatch):
+    """A function that makes a baseline and a batch anew, and one that updates the one by the other.
+
+    Nothing waits for the disk: what is lost with the power is not tested here.
+    """
+    monkeypatch.setattr(os, "fsync", lambda _: None)
     now = leave(tmp_path / "now", [(a_job(name, NOW, fingerprint="e" * 64), NOW) for name in "bd"], hour=5)
     report, path = Report.from_json((now / "report.json").read_bytes()), tmp_path / "before"
 

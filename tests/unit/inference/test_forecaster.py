@@ -2,16 +2,11 @@ import csv
 import io
 import json
 import math
-import os
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-import job
 from job.errors import InputError, ModelDirectoryError
 from job.evaluation.forecast_evaluation import evaluate_forecasts, forecast_validation, persistence
 from job.inference import loading as use
@@ -255,27 +250,6 @@ def test_a_forecast_does_not_depend_on_its_batch(sine, model, monkeypatch):
     assert model.forecast(history[:0]).shape == (0, 3)
     monkeypatch.setattr(forecasting, "ROWS", 16)
     np.testing.assert_allclose(replace(model).forecast(history), together, rtol=1e-6)
-
-
-def test_a_new_process_gives_the_very_numbers_of_the_evaluation(sine, evaluated, tmp_path):
-    given = tmp_path / "sources.txt"
-    given.write_text("\n".join(line["source"] for line in evaluated) + "\n\n", "utf-8")
-    command = [sys.executable, "-m", "job", "predict", str(sine[0].paths.directory), "--input", str(given)]
-    path = os.pathsep.join([str(Path(job.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": path},
-        cwd=tmp_path,
-        check=True,
-    )
-    *answers, empty = done.stdout.split("\n")[:-1]
-    assert empty == ""
-    assert {len(answer.split()) for answer in answers} == {3}
-    written = [line["predicted"].split() for line in evaluated]
-    cut = [answer.split()[: len(known)] for answer, known in zip(answers, written, strict=True)]
-    assert cut == written
 
 
 def test_lines_are_read_as_they_are_needed(model, evaluated, monkeypatch):

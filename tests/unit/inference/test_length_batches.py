@@ -120,19 +120,19 @@ def sources_of(*lengths):
 @pytest.mark.parametrize("decoder", ["greedy", "beam"])
 def test_predictions_and_scores_are_the_same_bits_alone_and_beside_long_sources(model, decoder):
     searching = replace(model, facts=replace(FACTS, search=replace(FACTS.search, decoder=decoder)))
-    short = sources_of(*range(1, 20), 7, 7, 7)
-    long = sources_of(300, 33, 1000)
+    short = sources_of(*range(1, 17), 7, 7, 7)
+    long = sources_of(300, 33)
     together = list(predict_best(searching, [long[0], *short, *long[1:]], 4))
-    assert str(list(predict_best(searching, short, 4))) == str(together[1:-2])  # a greedy score is NaN
-    for i in (0, 6, 18):
+    assert str(list(predict_best(searching, short, 4))) == str(together[1:-1])  # a greedy score is NaN
+    for i in (0, 6, 15):
         assert str(list(predict_best(searching, [short[i]], 4))) == str(together[1 + i : 2 + i])
     backward = list(predict_best(searching, short[::-1], 4))
-    assert str(backward[::-1]) == str(together[1:-2])
+    assert str(backward[::-1]) == str(together[1:-1])
 
 
 def test_contexts_are_the_same_bits_alone_and_beside_long_sources(model):
-    short = sources_of(*range(1, 20))
-    together = model.states([*sources_of(300), *short, *sources_of(1000)])
+    short = sources_of(*range(1, 17))
+    together = model.states([*sources_of(300), *short, *sources_of(33)])
     for name, states in model.states(short).items():
         assert np.array_equal(states, together[name][1:-1])
     for name, states in model.states([short[4]]).items():

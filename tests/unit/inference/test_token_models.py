@@ -1,5 +1,4 @@
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -158,30 +157,6 @@ def test_sources_are_read_as_they_are_needed(model, evaluated, monkeypatch):
 
 def test_no_sources_give_no_targets(model):
     assert model.decode(np.zeros((0, 3), np.int32)).shape == (0, model.facts.max_target_length)
-
-
-def test_a_new_process_gives_the_very_predictions_of_the_evaluation(trained_job, evaluated, tmp_path):
-    given = tmp_path / "sources.txt"
-    given.write_text("".join(line["source"] + "\n" for line in evaluated), "utf-8")
-    command = [
-        sys.executable,
-        "-m",
-        "job",
-        "predict",
-        str(trained_job.paths.directory),
-        "--input",
-        str(given),
-    ]
-    path = os.pathsep.join([str(Path(inference.__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": path},
-        cwd=tmp_path,
-        check=True,
-    )
-    assert done.stdout.splitlines() == [line["predicted"] for line in evaluated]
 
 
 ALONE = """

@@ -25,6 +25,14 @@ from job.training.objectives import masked_loss, shifted
 PLAIN = OptimizerSpec(learning_rate=0.01, schedule="constant", warmup_fraction=0.0)
 
 
+@pytest.fixture
+def eagerly():
+    """Without compiling: for runs of a few steps it does not pay."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 # --- fitting ------------------------------------------------------------------------------------------------
 
 COPY = CopySpec(kind="copy", source_length=2, cardinality=6)
@@ -77,6 +85,7 @@ def test_a_tiny_problem_is_learned_completely():
     assert fitted.history[0].loss > 1.0
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_steps_epochs_and_examples_add_up_with_a_smaller_last_batch():
     seen = []
 
@@ -141,21 +150,26 @@ VARYING = {
 
 
 @pytest.mark.parametrize(
-    ("problem", "model"),
+    ("problem", "model", "limits_of_calls"),
     [
-        (Copy(COPY, 1), ModelSpec(units=8)),
-        (Words(AdditionSpec(kind="addition", digits=1), 1), ModelSpec(**VARYING, dropout=0.3)),
+        (Copy(COPY, 1), ModelSpec(units=8), [(1, 0.25), (3, 1e9), (128, 1e9)]),
+        (
+            Words(AdditionSpec(kind="addition", digits=1), 1),
+            ModelSpec(**VARYING, dropout=0.3),
+            [(1, 0.25), (128, 1e9)],
+        ),
         (
             Words(AdditionSpec(kind="addition", digits=1), 1),
             ModelSpec(architecture="transformer", units=8, dropout=0.3),
+            [(1, 0.25), (128, 1e9)],
         ),
     ],
     ids=["fixed_lengths", "varying_lengths_and_dropout", "transformer"],
 )
-def test_how_many_steps_one_call_takes_decides_nothing(problem, model):
+def test_how_many_steps_one_call_takes_decides_nothing(problem, model, limits_of_calls):
     spec = TrainingSpec(examples=150, batch_size=16, epochs=2, optimizer=OptimizerSpec(learning_rate=0.01))
     runs = []
-    for most, seconds in ((1, 0.25), (3, 1e9), (128, 1e9)):
+    for most, seconds in limits_of_calls:
         limits, calls = CallLimits(max_steps=most, seconds=seconds), []
         runs.append((*trained(problem, spec, model=model, on_progress=calls.append, limits=limits), calls))
     assert len({len(calls) for *_, calls in runs}) > 1
@@ -279,6 +293,7 @@ def test_a_loss_that_is_no_number_stops_the_job_and_names_the_step(most, seconds
     assert max(progress.step for progress in seen) <= 6
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_a_gradient_that_overflows_stops_the_job_though_the_loss_is_finite():
     def enlarge(model):
         kernel = model.get_layer("logits").weights[0]
@@ -288,6 +303,7 @@ def test_a_gradient_that_overflows_stops_the_job_though_the_loss_is_finite():
         trained(Copy(COPY, 1), TrainingSpec(examples=64, batch_size=16), prepare=enlarge)
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_a_validation_loss_that_is_no_number_stops_the_job_and_names_the_step():
     spec = TrainingSpec(examples=64, batch_size=16, epochs=2)
     with pytest.raises(NonFiniteError, match="the validation loss is not a finite number at step 4: lower"):
@@ -297,6 +313,7 @@ def test_a_validation_loss_that_is_no_number_stops_the_job_and_names_the_step():
 # --- validation and early stopping --------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_validation_in_parts_is_validation_of_the_whole(monkeypatch):
     problem = Addition(AdditionSpec(kind="addition", digits=2), 1)
     keras.utils.set_random_seed(1)
@@ -315,6 +332,7 @@ def test_validation_in_parts_is_validation_of_the_whole(monkeypatch):
     assert 0 < whole["token_accuracy"] < 1
 
 
+@pytest.mark.usefixtures("eagerly")
 @pytest.mark.parametrize(
     ("losses", "rule", "epochs", "best"),
     [
@@ -347,6 +365,7 @@ def test_early_stopping_ends_with_the_weights_of_the_best_epoch(monkeypatch, los
     assert not any(all(map(np.array_equal, model.get_weights(), weights)) for weights in others)
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_without_early_stopping_the_last_weights_stay(monkeypatch):
     monkeypatch.setattr(training, "validate", lambda *_: {"loss": next(rising), **accuracies})
     rising, accuracies = iter([0.1, 0.2, 0.3]), {"token_accuracy": 0.0, "sequence_accuracy": 0.0}
