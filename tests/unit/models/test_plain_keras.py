@@ -109,8 +109,8 @@ def decode_elsewhere(directory):
 
 @pytest.mark.parametrize(
     "architectures",
-    [SOME, TRANSFORMERS, pytest.param([*product(*CHOICES)], marks=pytest.mark.exhaustive)],
-    ids=["some", "transformers", "every"],
+    [[*SOME, *TRANSFORMERS], pytest.param([*product(*CHOICES)], marks=pytest.mark.exhaustive)],
+    ids=["some", "every recurrent one"],
 )
 def test_a_process_without_this_package_decodes_the_same_bits(architectures, tmp_path):
     here = {}
