@@ -168,7 +168,7 @@ class TokenEvaluator:
         width = max(side.shape[1] for side in sides)
         both = np.concatenate([np.pad(side, ((0, 0), (0, width - side.shape[1]))) for side in sides])
         examples = self.problem.examples_per_epoch(training.examples)
-        seen = seen_in_training(self.problem, both, epochs, training.batch_size, examples)
+        seen = seen_in_training(self.problem, both, epochs, training.step_examples, examples)
         return seen[: len(self.test)], seen[len(self.test) :]
 
     def _other_sizes(self) -> tuple[dict[str, Any], ...]:

@@ -73,9 +73,9 @@ class ModelCache:
         with strategy.scope():
             model = sizes.training_model(kernel)
             if self._last:
-                self._last[1].loop.reset(model)
+                self._last[1].loop.reset(model, job.seed)
                 return self._last[1]
-            loop = compile_loop(model, problem, job.training)
+            loop = compile_loop(model, problem, job.training, job.seed)
         models = sizes.models()
         compiled = CompiledModel(strategy, loop, models, _inference(models, problem, job))
         self._last = key, compiled

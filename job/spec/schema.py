@@ -87,11 +87,26 @@ class JobSpec(Section):
     @classmethod
     def _early_stopping_has_validation(cls, training: TrainingSpec, info: ValidationInfo) -> TrainingSpec:
         problem = info.data.get("problem")  # absent if it is invalid itself
-        if training.early_stopping is not None and problem is not None and not problem.validates:
+        if problem is None or problem.validates:
+            return training
+        if training.early_stopping is not None:
             raise ValueError(
                 "early_stopping needs the validation loss, but problem.validation is 0; "
                 "give validation rows or drop early_stopping"
             )
+        if training.optimizer.schedule == "plateau":
+            raise ValueError(
+                "optimizer.schedule: plateau needs the validation loss, but problem.validation is 0; "
+                "give validation rows or choose another schedule"
+            )
+        return training
+
+    @field_validator("training")
+    @classmethod
+    def _label_smoothing_is_for_tokens(cls, training: TrainingSpec, info: ValidationInfo) -> TrainingSpec:
+        problem = info.data.get("problem")
+        if training.label_smoothing and problem is not None and problem.kind == "time_series":
+            raise ValueError("label_smoothing is for tokens, but this problem forecasts numbers; drop it")
         return training
 
     @field_validator("gate")

@@ -4,22 +4,42 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from job.spec.base_section import Section
 
-Schedule = Literal["cosine", "constant"]
+OptimizerName = Literal["adam", "adamw", "adadelta", "sgd"]
+Schedule = Literal["cosine", "constant", "linear", "inverse_sqrt", "plateau"]
+Average = Literal["none", "ema"]
 Distribution = Literal["none", "mirrored"]
 
 
 class OptimizerSpec(Section):
-    """Adam (Kingma and Ba 2015) with a linear warm-up."""
+    """The optimizer, with a linear warm-up of its learning rate."""
 
-    name: Literal["adam"] = Field(default="adam", description="The optimizer.")
+    name: OptimizerName = Field(
+        default="adam",
+        description="`adam` (Kingma and Ba 2015), `adamw` (with weight decay; Loshchilov and Hutter 2019), "
+        "`adadelta` (Zeiler 2012) or `sgd` with momentum.",
+    )
     learning_rate: float = Field(default=0.008, gt=0, le=10, description="Peak learning rate.")
     schedule: Schedule = Field(
         default="cosine",
-        description="Learning rate after the warm-up: `cosine` decay to 0 at the last step, or `constant`.",
+        description="Learning rate after the warm-up: `cosine` or `linear` decay to 0 at the last step, "
+        "`constant`, `inverse_sqrt` (it falls with the square root of the step), or `plateau` (it is reduced "
+        "when the validation loss no longer falls).",
+    )
+    plateau_factor: float = Field(
+        default=0.5,
+        gt=0,
+        lt=1,
+        description="Schedule `plateau`: factor by which the learning rate is reduced.",
+    )
+    plateau_patience: int = Field(
+        default=1,
+        ge=1,
+        le=10_000,
+        description="Schedule `plateau`: epochs without a lower validation loss before a reduction.",
     )
     warmup_fraction: float = Field(
         default=0.05,
@@ -33,6 +53,22 @@ class OptimizerSpec(Section):
         le=1e6,
         description="Maximum global norm of the gradient, to which it is clipped; null for no clipping.",
     )
+    weight_decay: float = Field(
+        default=0.0,
+        ge=0,
+        le=10,
+        description="Decoupled weight decay of matrices, not of biases: a step subtracts the learning rate "
+        "times this times the weight. For every optimizer but `adam`.",
+    )
+    momentum: float = Field(
+        default=0.9, ge=0, lt=1, description="Optimizer `sgd`: share of the velocity that a step keeps."
+    )
+
+    @model_validator(mode="after")
+    def _decay_is_that_of_adamw(self) -> OptimizerSpec:
+        if self.name == "adam" and self.weight_decay:
+            raise ValueError("weight_decay has no effect with adam; give name: adamw or drop weight_decay")
+        return self
 
 
 class EarlyStoppingSpec(Section):
@@ -60,6 +96,36 @@ class TrainingSpec(Section):
     early_stopping: EarlyStoppingSpec | None = Field(
         default=None, description="Early stopping; off when absent."
     )
+    accumulate: int = Field(
+        default=1,
+        ge=1,
+        le=4096,
+        description="Number of batches per step: their gradients are computed one after the other and added, "
+        "so that a step has `batch_size` times `accumulate` examples with the memory of one batch.",
+    )
+    label_smoothing: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Share of the target probability that is spread over the whole vocabulary in training "
+        "(Szegedy et al. 2016); validation is without.",
+    )
+    scheduled_sampling: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Probability, at the last step, that an input of the decoder is the model's own "
+        "prediction and not the target; it rises linearly from 0 (Bengio et al. 2015). All predictions "
+        "are made at once by a first pass with the targets as inputs (Mihaylova and Martins 2019).",
+    )
+    average: Average = Field(
+        default="none",
+        description="Weights that are validated, evaluated and saved: those of the last step, or `ema`, an "
+        "exponential moving average over the steps.",
+    )
+    ema_decay: float = Field(
+        default=0.999, gt=0, lt=1, description="Average `ema`: share of the average that a step keeps."
+    )
     distribution: Distribution = Field(
         default="none",
         description="`mirrored` trains on all GPUs of the machine, each computing its share of every batch. "
@@ -72,3 +138,8 @@ class TrainingSpec(Section):
         description="Minutes between checkpoints, from which an interrupted training resumes; there is also "
         "one at the end of each epoch.",
     )
+
+    @property
+    def step_examples(self) -> int:
+        """Number of examples per step."""
+        return self.batch_size * self.accumulate

@@ -45,15 +45,15 @@ def batch_groups(
 
     Args:
         problem: the source of the batches.
-        spec: number of examples and batch size.
+        spec: number of examples, batch size and batches per step.
         state: the step and epoch to start from.
         max_batches: returns the largest number of batches of the next group.
     """
     examples = problem.examples_per_epoch(spec.examples)
-    batches = math.ceil(examples / spec.batch_size)
+    batches = math.ceil(examples / spec.step_examples)
     group: list[Batch] = []
     for index in range(state.step - state.epochs * batches, batches):
-        batch = problem.batch(state.epochs, index, spec.batch_size, examples)
+        batch = problem.batch(state.epochs, index, spec.step_examples, examples)
         if group and (len(group) >= max_batches() or [a.shape for a in batch] != [a.shape for a in group[0]]):
             yield group
             group = []

@@ -7,7 +7,8 @@ training was resumed in another process.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -18,9 +19,10 @@ from numpy.typing import NDArray
 from job.problems.base import Examples, Problem, Windows
 from job.spec.training_section import TrainingSpec
 from job.training import replicas
+from job.training.averaging import weight_average
 from job.training.batch_groups import Batch
-from job.training.objectives import objective
-from job.training.optimizers import OPTIMIZERS, Adam, dense_gradient
+from job.training.objectives import objective, sampled_input
+from job.training.optimizers import OPTIMIZERS, dense_gradient
 
 MIN_HALVED_ROWS = 64
 """Smallest batch size that is computed in two halves, on a CPU and for fixed lengths.
@@ -31,11 +33,11 @@ thread gains.
 
 
 def steps_per_epoch(problem: Problem, spec: TrainingSpec) -> int:
-    """Return the number of batches of an epoch."""
-    return math.ceil(problem.examples_per_epoch(spec.examples) / spec.batch_size)
+    """Return the number of steps of an epoch."""
+    return math.ceil(problem.examples_per_epoch(spec.examples) / spec.step_examples)
 
 
-def compile_loop(model: keras.Model, problem: Problem, spec: TrainingSpec) -> CompiledLoop:
+def compile_loop(model: keras.Model, problem: Problem, spec: TrainingSpec, seed: int = 0) -> CompiledLoop:
     """Return the training loop of a model, for the devices of the `tf.distribute` strategy in scope.
 
     It is traced and compiled when it is first called.
@@ -44,12 +46,18 @@ def compile_loop(model: keras.Model, problem: Problem, spec: TrainingSpec) -> Co
         model: made in the scope of the same strategy.
         problem: the source of its batches.
         spec: batch size, epochs and optimizer.
+        seed: the job's seed, on which scheduled sampling depends.
     """
-    total = steps_per_epoch(problem, spec) * spec.epochs
+    loop = CompiledLoop(model, problem, spec)
+    loop.seed.assign(seed)
+    return loop
+
+
+def _is_halved(problem: Problem, spec: TrainingSpec) -> bool:
+    """Return whether a batch is computed in two halves, see `MIN_HALVED_ROWS`."""
     on_gpu = bool(tf.config.list_physical_devices("GPU"))
-    halved = problem.fixed_length and spec.batch_size >= MIN_HALVED_ROWS and not on_gpu
-    optimizer = OPTIMIZERS[spec.optimizer.name](model.trainable_variables, spec.optimizer, total)
-    return CompiledLoop(model, problem, optimizer, halved=halved)
+    large = spec.batch_size >= MIN_HALVED_ROWS and spec.accumulate == 1
+    return problem.fixed_length and large and not on_gpu
 
 
 class CompiledLoop:
@@ -58,13 +66,18 @@ class CompiledLoop:
     Args:
         model: the model to train, see `Models.train`.
         problem: the source of its batches.
-        optimizer: the optimizer of its variables.
-        halved: whether to compute a batch in two halves, see `MIN_HALVED_ROWS`.
+        spec: how to train.
     """
 
-    def __init__(self, model: keras.Model, problem: Problem, optimizer: Adam, *, halved: bool) -> None:
-        self.model, self._optimizer, self._halved = model, optimizer, halved
-        self._objective = objective(problem)
+    def __init__(self, model: keras.Model, problem: Problem, spec: TrainingSpec) -> None:
+        self.model, self._spec = model, spec
+        self._total = steps_per_epoch(problem, spec) * spec.epochs
+        trained = model.trainable_variables
+        self._optimizer = OPTIMIZERS[spec.optimizer.name](trained, spec.optimizer, self._total)
+        self._average = weight_average(trained, spec)
+        self._halved = _is_halved(problem, spec)
+        self._objective = objective(problem, spec.label_smoothing)
+        self.seed = tf.Variable(0, dtype=tf.int64)
         self._strategy = tf.distribute.get_strategy()
         self._step = self._one_step if self._strategy.num_replicas_in_sync == 1 else self._joint_step
         self.statistics = (*self._objective.statistics, "gradient_norm", "learning_rate")
@@ -88,18 +101,44 @@ class CompiledLoop:
     @property
     def variables(self) -> list[Any]:
         """All variables that a step changes."""
-        return [*self.model.variables, *self._optimizer.variables]
+        return [*self.model.variables, *self._state]
 
-    def reset(self, model: keras.Model) -> None:
+    @property
+    def _state(self) -> list[Any]:
+        """Variables of training that are not the model's; all are zero at first."""
+        return [*self._optimizer.variables, *(self._average.variables if self._average else ())]
+
+    def reset(self, model: keras.Model, seed: int = 0) -> None:
         """Start over: take weights and random state from a new model, and clear the optimizer.
 
         Args:
             model: a model of the same architecture; it is not changed.
+            seed: as in `compile_loop`.
         """
+        self.seed.assign(seed)
         for variable, new in zip(self.model.variables, model.variables, strict=True):
             variable.assign(new)
-        for variable in self._optimizer.variables:
+        for variable in self._state:
             variable.assign(tf.zeros_like(variable))
+
+    def reduce_learning_rate(self) -> None:
+        """Count a reduction of the schedule `plateau`."""
+        self._optimizer.reductions.assign_add(1.0)
+
+    @contextmanager
+    def evaluated_weights(self) -> Iterator[None]:
+        """Give the model the weights to evaluate, see `training.average`; restore those of training after."""
+        before = self._average.assign(self._optimizer.step) if self._average else []
+        try:
+            yield
+        finally:
+            if self._average:
+                self._average.restore(before)
+
+    def keep_evaluated_weights(self) -> None:
+        """Give the model the weights that are evaluated; training is over."""
+        if self._average:
+            self._average.assign(self._optimizer.step)
 
     def train_batches(self, batches: Sequence[Batch]) -> dict[str, NDArray[np.float64]]:
         """Take one step for each batch; stop after a loss or a gradient norm that is not finite.
@@ -138,29 +177,77 @@ class CompiledLoop:
 
     def _one_step(self, source: Any, target: Any) -> dict[str, Any]:
         """Take one step on one device; return its statistics, float32 scalars."""
+        if self._spec.accumulate > 1:
+            sums, gradients = self._accumulated(source, target)
+            return self._update(sums, [g / sums["tokens"] for g in gradients])
         with tf.GradientTape() as tape:
-            parts = [self._sums(*part) for part in self._parts(source, target)]
+            parts = [self._sums(*rows, first=first) for first, rows in self._parts(source, target)]
             sums = {k: tf.add_n([part[k] for part in parts]) for k in self._objective.statistics}
             loss = sums["loss"] / sums["tokens"]
-        gradients = tape.gradient(loss, self.model.trainable_variables)
+        return self._update(sums, tape.gradient(loss, self.model.trainable_variables))
+
+    def _update(self, sums: dict[str, Any], gradients: list[Any]) -> dict[str, Any]:
+        """Apply gradients; return the statistics of the step, float32 scalars."""
         norm, rate = self._optimizer.apply(gradients)
+        if self._average:
+            self._average.update()
         return {**sums, "gradient_norm": norm, "learning_rate": rate}
 
-    def _parts(self, source: Any, target: Any) -> list[tuple[Any, Any]]:
-        """Return a batch as one or two parts whose gradients are added.
+    def _accumulated(self, source: Any, target: Any) -> tuple[dict[str, Any], list[Any]]:
+        """Compute the batches of a step one after the other.
+
+        Args:
+            source, target: `accumulate` batches in one, of which the last may be smaller or missing.
+
+        Returns:
+            the objective's sums over all rows, and the gradients of the summed loss, dense.
+        """
+        rows, size = tf.shape(source)[0], self._spec.batch_size
+        trained = self.model.trainable_variables
+
+        def batch(first: Any, sums: dict[str, Any], gradients: list[Any]) -> tuple[Any, Any, Any]:
+            with tf.GradientTape() as tape:
+                part = self._sums(source[first : first + size], target[first : first + size], first=first)
+            new = [dense_gradient(g) for g in tape.gradient(part["loss"], trained)]
+            sums = {k: sums[k] + part[k] for k in sums}
+            return first + size, sums, [a + b for a, b in zip(gradients, new, strict=True)]
+
+        nothing = {k: tf.zeros([]) for k in self._objective.statistics}
+        start = (tf.constant(0), nothing, [tf.zeros(v.shape, v.dtype) for v in trained])
+        _, sums, gradients = tf.while_loop(lambda first, *_: first < rows, batch, start)
+        return sums, gradients
+
+    def _parts(self, source: Any, target: Any) -> list[tuple[Any, tuple[Any, Any]]]:
+        """Return a batch as one or two parts whose gradients are added: the first row's number, and the rows.
 
         Two threads can compute a half each; a recurrence alone gives a second thread little to do. The result
         does not depend on the number of threads: the halves are the same.
         """
         if not self._halved:
-            return [(source, target)]
+            return [(0, (source, target))]
         middle = tf.shape(source)[0] // 2
-        return [(source[:middle], target[:middle]), (source[middle:], target[middle:])]
+        return [
+            (0, (source[:middle], target[:middle])),
+            (middle, (source[middle:], target[middle:])),
+        ]
 
-    def _sums(self, source: Any, target: Any, *, training: bool = True) -> dict[str, Any]:
-        """Return the objective's sums over a batch, float32 scalars."""
-        outputs = self.model([source, self._objective.decoder_input(source, target)], training=training)
-        return self._objective.sums(outputs, target)
+    def _sums(self, source: Any, target: Any, *, first: Any = 0) -> dict[str, Any]:
+        """Return the sums that training minimizes over a batch, float32 scalars.
+
+        Args:
+            source, target: the batch.
+            first: number of its first row in the step.
+        """
+        given = self._objective.decoder_input(source, target)
+        if self._spec.scheduled_sampling:
+            predicted = self._objective.predictions(self.model([source, given], training=False))
+            predicted = tf.stop_gradient(self._objective.decoder_input(source, predicted))
+            share = tf.cast(self._optimizer.step + 1, tf.float32) / self._total
+            seed = tf.stack(
+                [self.seed, self._optimizer.step * self._spec.step_examples + tf.cast(first, tf.int64)]
+            )
+            given = sampled_input(given, predicted, self._spec.scheduled_sampling * share, seed)
+        return self._objective.smoothed(self.model([source, given], training=True), target)
 
     def _joint_step(self, source: Any, target: Any) -> dict[str, Any]:
         """Take one step on several devices; return its statistics, float32 scalars."""
@@ -175,8 +262,7 @@ class CompiledLoop:
         gradients = tape.gradient(sums["loss"], self.model.trainable_variables)
         dense = [dense_gradient(g) for g in gradients]
         sums, dense = replicas.total((sums, dense))
-        norm, rate = self._optimizer.apply([g / sums["tokens"] for g in dense])
-        return {**sums, "gradient_norm": norm, "learning_rate": rate}
+        return self._update(sums, [g / sums["tokens"] for g in dense])
 
     def compile_validation(self, validation: Examples | Windows, then: Callable[[], object]) -> None:
         """Compile validation with its first example; safe in a thread beside compiled training.
@@ -192,7 +278,7 @@ class CompiledLoop:
         with self._strategy.scope():
             if len(validation):
                 compiled = self.validate.get_concrete_function()
-                if not self._random_states:  # training changes these at the same time
+                if not self._random_states and not self._average:  # training changes these at the same time
                     compiled(tf.constant(validation.source[:1]), tf.constant(validation.target[:1]))
         then()
 
@@ -201,12 +287,15 @@ class CompiledLoop:
         return [v for v in self.model.variables if v.path.endswith("seed_generator_state")]
 
     def _validate(self, source: Any, target: Any) -> dict[str, Any]:
-        """Return the objective's sums over a batch; restore the random state of training afterwards.
+        """Return the objective's sums over a batch, with the weights that are evaluated.
 
-        Keras's cells with recurrent dropout draw from it even outside training.
+        The weights and the random state of training are restored: Keras's cells with recurrent dropout draw
+        from the latter even outside training.
         """
         states = [(state, tf.identity(state)) for state in self._random_states]
-        sums = self._sums(source, target, training=False)
+        with self.evaluated_weights():
+            outputs = self.model([source, self._objective.decoder_input(source, target)], training=False)
+            sums = self._objective.sums(outputs, target)
         for state, before in states:
             state.assign(before)
         return sums

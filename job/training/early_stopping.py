@@ -1,10 +1,10 @@
-"""Early stopping: end training once the validation loss no longer falls."""
+"""What training does when the validation loss no longer falls: end, or take smaller steps."""
 
 from __future__ import annotations
 
 import keras
 
-from job.spec.training_section import EarlyStoppingSpec
+from job.spec.training_section import EarlyStoppingSpec, OptimizerSpec
 from job.training.state import TrainingState
 
 
@@ -28,3 +28,21 @@ def should_stop(rule: EarlyStoppingSpec, state: TrainingState, loss: float, mode
     else:
         state.waited += 1
     return state.waited >= rule.patience
+
+
+def reaches_plateau(rule: OptimizerSpec, state: TrainingState, loss: float) -> bool:
+    """Compare an epoch's validation loss with the lowest one, and return whether to reduce the learning rate.
+
+    Args:
+        rule: the spec's `optimizer`, with the schedule `plateau`.
+        state: the state of training; it counts the epochs since the lowest loss or the last reduction.
+        loss: the epoch's validation loss.
+    """
+    if loss < state.lowest_loss:
+        state.lowest_loss, state.epochs_above = loss, 0
+        return False
+    state.epochs_above += 1
+    reached = state.epochs_above >= rule.plateau_patience
+    if reached:
+        state.epochs_above = 0
+    return reached

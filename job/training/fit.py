@@ -15,7 +15,7 @@ from job.spec.training_section import TrainingSpec
 from job.training.batch_groups import Batch, CallLimits, batch_groups
 from job.training.checkpoints import Checkpoints
 from job.training.compiled_loop import CompiledLoop, steps_per_epoch
-from job.training.early_stopping import should_stop
+from job.training.early_stopping import reaches_plateau, should_stop
 from job.training.fit_result import FitResult
 from job.training.saved_state import StateKeeper
 from job.training.state import TrainingState
@@ -63,7 +63,7 @@ def fit(
                 _train_group(loop, state, group)
                 background = background or thread.submit(loop.compile_validation, validation, in_background)
                 state.record_rows(epoch_steps)
-                on_progress(state.progress(epoch_steps * spec.epochs, spec.batch_size))
+                on_progress(state.progress(epoch_steps * spec.epochs, spec.step_examples))
                 keeper.keep(state)
             _end_epoch(loop, state, spec, validate(loop.validate, validation, lambda: keeper.keep(state)))
             keeper.keep(state, epoch_ended=True)
@@ -71,6 +71,8 @@ def fit(
             background.result()
     if state.best_weights is not None:
         loop.model.set_weights(state.best_weights)
+    else:
+        loop.keep_evaluated_weights()
     return FitResult.of(state, spec, earlier_seconds=earlier_seconds, resumed_from_step=resumed_from)
 
 
@@ -102,7 +104,10 @@ def _end_epoch(
     if not all(map(math.isfinite, scores.values())):
         raise NonFiniteError(state.step, "validation loss")
     state.end_epoch(scores)
-    early = spec.early_stopping is not None and should_stop(
-        spec.early_stopping, state, scores["loss"], loop.model
-    )
+    if spec.optimizer.schedule == "plateau" and reaches_plateau(spec.optimizer, state, scores["loss"]):
+        loop.reduce_learning_rate()
+    early = False
+    if spec.early_stopping is not None:
+        with loop.evaluated_weights():
+            early = should_stop(spec.early_stopping, state, scores["loss"], loop.model)
     state.over = early or state.epochs == spec.epochs

@@ -23,30 +23,39 @@ class Objective:
         sums: (outputs, target) -> name -> sum over a batch, float32 scalars: `loss`, `tokens` (number of
             target positions that count), `rows` and, for tokens, those of `masked_loss`.
         statistics: the names in `sums`.
+        predictions: outputs -> predictions, with the target's shape and dtype.
+        smoothed: `sums` as training minimizes it, with label smoothing.
     """
 
     decoder_input: Callable[[Any, Any], Any]
     sums: Callable[[Any, Any], dict[str, Any]]
     statistics: tuple[str, ...]
+    predictions: Callable[[Any], Any]
+    smoothed: Callable[[Any, Any], dict[str, Any]]
 
 
-def objective(problem: Problem) -> Objective:
-    """Return the objective for a problem's kind of targets."""
+def objective(problem: Problem, label_smoothing: float = 0.0) -> Objective:
+    """Return the objective for a problem's kind of targets; label smoothing is for tokens."""
     if problem.target_kind == "numbers":
-        return Objective(lagged, squared_error, ("loss", "tokens", "rows"))
+        names = ("loss", "tokens", "rows")
+        return Objective(lagged, squared_error, names, lambda outputs: outputs, squared_error)
     start, unknown = problem.target_vocabulary.start, problem.target_vocabulary.unknown
     statistics = ("loss", "tokens", "correct_tokens", "rows", "correct_rows")
     return Objective(
         lambda _, target: shifted(target, start),
         lambda logits, target: masked_loss(logits, target, unknown),
         statistics,
+        lambda logits: tf.argmax(logits, axis=-1, output_type=tf.int32),
+        lambda logits, target: masked_loss(logits, target, unknown, label_smoothing),
     )
 
 
 # --- tokens -------------------------------------------------------------------------------------------------
 
 
-def masked_loss(logits: Any, target: Any, unknown: int | None = None) -> dict[str, Any]:
+def masked_loss(
+    logits: Any, target: Any, unknown: int | None = None, label_smoothing: float = 0.0
+) -> dict[str, Any]:
     """Return cross-entropy and correct predictions, summed over a batch.
 
     A token is correct if it has the largest logit. A row is correct if all its tokens are: greedy decoding
@@ -56,12 +65,17 @@ def masked_loss(logits: Any, target: Any, unknown: int | None = None) -> dict[st
         logits: (B, T, V) float32.
         target: (B, T) int32; positions with 0 (padding) do not count.
         unknown: id of the unknown token, which is never correct; None if the vocabulary has none.
+        label_smoothing: share of the target distribution that is uniform over all V ids (Szegedy et al. 2016,
+            section 7).
 
     Returns:
         float32 scalars: `loss` (in nats), `tokens`, `correct_tokens`, `rows`, `correct_rows`.
     """
     weights = tf.cast(tf.not_equal(target, 0), logits.dtype)
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(target, logits)
+    if label_smoothing:
+        chosen = tf.gather(logits, target, axis=2, batch_dims=2)
+        losses += label_smoothing * (chosen - tf.reduce_mean(logits, axis=-1))
     right = tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), target)
     if unknown is not None:
         right &= tf.not_equal(target, unknown)
@@ -73,6 +87,21 @@ def masked_loss(logits: Any, target: Any, unknown: int | None = None) -> dict[st
         "rows": tf.cast(tf.shape(target)[0], logits.dtype),
         "correct_rows": tf.reduce_sum(tf.reduce_min(tf.maximum(hit, 1 - weights), axis=1)),
     }
+
+
+def sampled_input(gold: Any, predicted: Any, probability: Any, seed: Any) -> Any:
+    """Return the decoder's input of scheduled sampling: some targets replaced by predictions.
+
+    Args:
+        gold: (B, T) int32 or (B, T, 1) float32, the decoder's input with teacher forcing.
+        predicted: the same made from predictions; ids 0 (padding) replace nothing and are not replaced.
+        probability: of each position to be replaced, a float32 scalar.
+        seed: (2,) int64, of the random choice, which depends on nothing else.
+    """
+    replaced = tf.random.stateless_uniform(tf.shape(gold), seed) < probability
+    if gold.dtype.is_integer:
+        replaced &= tf.not_equal(gold, 0) & tf.not_equal(predicted, 0)
+    return tf.where(replaced, predicted, gold)
 
 
 def shifted(target: Any, start: int) -> Any:

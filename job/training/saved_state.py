@@ -33,6 +33,8 @@ class _Facts:
     best_loss: float
     best_epoch: Count | None
     waited: Count
+    lowest_loss: float
+    epochs_above: Count
     seconds: float
     train_seconds: float
     timed_examples: Count

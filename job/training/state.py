@@ -37,6 +37,8 @@ class TrainingState:
         best_epoch: its epoch, from 1.
         best_weights: the weights after that epoch.
         waited: number of epochs since.
+        lowest_loss: lowest validation loss so far, for the schedule `plateau`.
+        epochs_above: number of epochs since, or since the last reduction of the learning rate.
         train_seconds, timed_examples, compile_seconds: see `FitResult`.
         began: time of this process's clock at which training would have begun without interruptions.
         calls: number of calls of the compiled loop in this process.
@@ -53,6 +55,8 @@ class TrainingState:
     best_epoch: int | None = None
     best_weights: list[NDArray[Any]] | None = None
     waited: int = 0
+    lowest_loss: float = math.inf
+    epochs_above: int = 0
     train_seconds: float = 0.0
     timed_examples: int = 0
     compile_seconds: float = 0.0

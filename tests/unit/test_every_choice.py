@@ -192,10 +192,16 @@ def of_optimizer(value: Any, directory: Path) -> Any:
 def of_schedule(value: Any, directory: Path) -> Any:
     import tensorflow as tf
 
-    from job.training.optimizers import learning_rate
+    from job.training.schedules import learning_rate
 
     spec = chosen(OptimizerSpec(), schedule=value)
-    return [float(learning_rate(spec, tf.constant(float(step)), 10)) for step in range(10)]
+    return [float(learning_rate(spec, tf.constant(float(step)), 10, 1.0)) for step in range(10)]
+
+
+def of_average(value: Any, directory: Path) -> Any:
+    from job.training.averaging import weight_average
+
+    return type(weight_average([], chosen(TrainingSpec(), average=value)))
 
 
 def of_distribution(value: Any, directory: Path) -> Any:
@@ -243,6 +249,7 @@ IMPLEMENTATIONS: dict[str, Callable[[Any, Path], Any]] = {
     "training.examples": of_examples,
     "training.optimizer.name": of_optimizer,
     "training.optimizer.schedule": of_schedule,
+    "training.average": of_average,
     "training.distribution": of_distribution,
     "gate.speed": lambda value, _: chosen(GateSpec(), speed=value).slower_fails,
     "gate.baseline": lambda value, _: chosen(GateSpec(), baseline=value).allows_other_data,

@@ -4,11 +4,13 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from oracle.adam import Adam as PaperAdam
-from oracle.adam import clipped
+from oracle.optimizers import Adadelta, Momentum, clipped
+from oracle.optimizers import Adam as PaperAdam
+from oracle.optimizers import AdamW as PaperAdamW
 
 from job.spec.training_section import OptimizerSpec
-from job.training.optimizers import Adam, dense_gradient, learning_rate
+from job.training.optimizers import OPTIMIZERS, Adam, dense_gradient
+from job.training.schedules import learning_rate
 
 
 def optimizer(**keys):
@@ -32,6 +34,11 @@ HALF_COSINE = 0.5 * (1 + math.cos(math.pi / 8))
         ("cosine", 1.0, 2, [0.5, 1]),
         ("cosine", 0.0, 1, [1]),
         ("cosine", 0.001, 2, [1, 1]),
+        ("linear", 0.0, 4, [1, 0.75, 0.5, 0.25]),
+        ("linear", 0.5, 4, [0.5, 1, 1, 0.5]),
+        ("inverse_sqrt", 0.0, 9, [1, math.sqrt(1 / 2), math.sqrt(1 / 3), 0.5]),
+        ("inverse_sqrt", 0.25, 16, [0.25, 0.5, 0.75, 1, math.sqrt(4 / 5), math.sqrt(4 / 6)]),
+        ("plateau", 0.5, 4, [0.5, 1, 1, 1]),
     ],
 )
 def test_learning_rate(schedule, warmup_fraction, total, rates):
@@ -44,6 +51,13 @@ def test_the_peak_rate_scales_the_schedule():
     spec = optimizer(learning_rate=0.02, schedule="cosine", warmup_fraction=0.5)
     rates = [float(learning_rate(spec, tf.constant(float(step)), 4)) for step in range(4)]
     assert rates == pytest.approx([0.01, 0.02, 0.02, 0.01])
+
+
+@pytest.mark.parametrize(("reductions", "rate"), [(0, 0.02), (1, 0.005), (3, 0.02 / 64)])
+def test_each_reduction_of_a_plateau_multiplies_the_rate(reductions, rate):
+    spec = optimizer(learning_rate=0.02, schedule="plateau", plateau_factor=0.25)
+    found = learning_rate(spec, tf.constant(5.0), 10, tf.constant(float(reductions)))
+    assert float(found) == pytest.approx(rate)
 
 
 # --- Adam ---------------------------------------------------------------------------------------------------
@@ -81,6 +95,29 @@ def test_adam_is_that_of_keras_and_of_the_paper(schedule, clip_norm):
             np.testing.assert_allclose(mine.value, keras_own.value, atol=2e-6)
             np.testing.assert_allclose(mine.value, expected, atol=2e-6)
     assert int(adam.step) == 6
+
+
+@pytest.mark.parametrize(
+    ("name", "paper", "keys"),
+    [
+        ("adamw", PaperAdamW, {"weight_decay": 0.1}),
+        ("adadelta", Adadelta, {}),
+        ("adadelta", Adadelta, {"weight_decay": 0.1}),
+        ("sgd", Momentum, {"momentum": 0.9}),
+        ("sgd", Momentum, {"momentum": 0.0, "weight_decay": 0.5}),
+    ],
+)
+def test_an_optimizer_is_that_of_its_paper(name, paper, keys):
+    spec = optimizer(name=name, learning_rate=0.05, clip_norm=1.0, **keys)
+    begin = [np.linspace(-1, 1, 6).reshape(2, 3), np.ones(3)]
+    ours = [keras.Variable(value, dtype="float32") for value in begin]
+    exact = paper([value.copy() for value in begin], **keys)
+    found = OPTIMIZERS[name](ours, spec, 6)
+    for gradients in gradients_of(6):
+        found.apply([tf.constant(g) for g in gradients])
+        exact.apply(clipped([g.astype(float) for g in gradients], 1.0), 0.05)
+        for mine, expected in zip(ours, exact.values, strict=True):
+            np.testing.assert_allclose(mine.value, expected, atol=2e-6)
 
 
 def test_rows_of_an_embedding_that_were_not_read_enter_the_norm_as_zeros():
