@@ -11,7 +11,7 @@ from pathlib import Path
 
 from job.running.run_job import run_job
 from job.running.task import Task
-from job.spec.fingerprints import fingerprint
+from job.spec.fingerprints import fingerprints_of
 from job.spec.loading import load_spec
 from job.storage.artifacts import prepare_output
 
@@ -22,7 +22,7 @@ def main(path: Path, directory: Path, first: int, step: int) -> None:
     for job in load_spec(path).jobs[first::step]:
         paths = output.job(job.name)
         paths.directory.mkdir(exist_ok=True)
-        run_job(Task(job, fingerprint(job, path.parent), path.parent, paths, commit=None))
+        run_job(Task(job, fingerprints_of(job, path.parent).evaluation, path.parent, paths, commit=None))
 
 
 if __name__ == "__main__":

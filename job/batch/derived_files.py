@@ -19,6 +19,19 @@ from job.results.job_result import Artifact, JobResult
 from job.storage.artifacts import JobPaths, write_text
 
 _PICTURES = ("curves.svg", "accuracy.svg", "attention.svg", "contexts.svg")
+_MODEL_FILES = {"model/inference_encoder.keras", "model/inference_decoder.keras"}
+EVALUATION_FILES = frozenset(
+    {
+        "predictions.jsonl",
+        "validation_predictions.jsonl",
+        "contexts.json",
+        "model/vocabulary.json",  # it has the search options
+        "spec.yaml",
+        *_PICTURES,
+    }
+)
+"""The files in a job directory that an evaluation writes, besides `result.json`."""
+
 _OPTIONAL = "contexts.json"
 """A file that only a picture needs; only the model could compute it again."""
 
@@ -84,6 +97,21 @@ def result_damage(paths: JobPaths, result: JobResult, *, may_be_copy: bool = Fal
         return ""
     first = next((clause for clause in found if clause.endswith(MISSING)), found[0])
     return first + (f" (and {len(found) - 1} more)" if len(found) > 1 else "")
+
+
+def model_damage(paths: JobPaths, result: JobResult) -> str:
+    """Return which file that training left is missing or has changed, as a clause; '' without such a file.
+
+    What an evaluation writes is ignored, and so is what can be made again.
+    """
+    of_training = [artifact for artifact in result.artifacts if artifact.path not in EVALUATION_FILES]
+    found = damages(paths.directory, of_training, lambda file: not essential(result, file))
+    return next(found, "") or ("" if _has_model(result) else f"model/ {MISSING}")
+
+
+def _has_model(result: JobResult) -> bool:
+    """Return whether a result lists the files from which its model can be loaded."""
+    return {artifact.path for artifact in result.artifacts} >= _MODEL_FILES
 
 
 def restore(paths: JobPaths, result: JobResult) -> Restored:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import traceback
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 
@@ -11,11 +12,14 @@ from job.batch.progress import Log
 from job.gating import gates
 from job.process import environment
 from job.process.stopping import Request
+from job.results.batch_report import SetAside
 from job.results.job_files import list_files
 from job.results.job_result import FINISHED, Failure, JobResult, Progress, Status
 from job.results.trained_job import TrainedJob
 from job.running.task import Task
 from job.storage import artifacts
+from job.storage.artifacts import OutputPaths
+from job.storage.job_replacement import put_in_place
 from job.storage.links import open_to_append
 
 
@@ -24,10 +28,15 @@ class JobRecorder:
 
     Args:
         log: receives the progress.
+        output: the output directory.
+        set_aside: receives what a job that was evaluated again has replaced.
+        reasons: by name of such a job, why it takes that place, as a clause.
     """
 
-    def __init__(self, log: Log) -> None:
-        self._log = log
+    def __init__(
+        self, log: Log, output: OutputPaths, set_aside: list[SetAside], reasons: Mapping[str, str]
+    ) -> None:
+        self._log, self._output, self._set_aside, self._reasons = log, output, set_aside, reasons
         self._running: set[str] = set()
 
     def started(self, task: Task) -> None:
@@ -46,9 +55,14 @@ class JobRecorder:
         self._log.retried(task.job.name, failure)
 
     def finished(self, task: Task, outcome: TrainedJob | Failure) -> JobResult:
-        """Judge a job and write `result.json` after all its other files; remove its checkpoint."""
+        """Judge a job and write `result.json` after all its other files; remove its checkpoint.
+
+        The directory of a job that was evaluated again is put in its place, also if the evaluation failed.
+        """
         result = self._judge(task, outcome)
         artifacts.write_text(task.paths.result, result.to_json())
+        if task.trained is not None:
+            self._replace(task)
         if result.status in FINISHED:
             shutil.rmtree(task.paths.checkpoint, ignore_errors=True)
         self._running.remove(task.job.name)
@@ -61,10 +75,22 @@ class JobRecorder:
         how = "" if started else " before it was started"
         failure = Failure("Interrupted", f"stopped by {request.cause}{how}; run the batch again to resume it")
         result = _unfinished(task, failure, "interrupted")
-        if started:
+        if task.trained is not None:  # its result is as it was before
+            shutil.rmtree(task.paths.directory, ignore_errors=True)
+        elif started:
             artifacts.write_text(task.paths.result, result.to_json())
+        if started:
             self._log.finished(result)
         return result
+
+    def _replace(self, task: Task) -> None:
+        """Make the directory of a job that was evaluated again the job's; note what was set aside."""
+        name = task.job.name
+        place = put_in_place(task.paths, self._output, name)
+        if place is not None:
+            aside = SetAside(name, self._reasons[name], place.relative_to(self._output.root).as_posix())
+            self._set_aside.append(aside)
+            self._log.set_aside(aside)
 
     def tick(self) -> None:
         """Report progress if it is time to."""
@@ -96,6 +122,8 @@ def _unfinished(task: Task, failure: Failure, status: Status) -> JobResult:
         name=task.job.name,
         status=status,
         fingerprint=task.fingerprint,
+        training_fingerprint=task.training_fingerprint,
+        evaluation_fingerprint=task.fingerprint,
         seed=task.job.seed,
         spec=task.job.model_dump(mode="json"),
         environment=environment.describe([], task.commit, task.dirty),

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from rich.console import Console
+from rich.text import Text
 
 from job.batch.balanced_shards import Deal
 from job.batch.planning import PlannedJob
 from job.models.parameter_count import count_parameters
 from job.problems.base import Problem, widths
+from job.reports.escaping import terminal
 from job.reports.formatting import clock_time
 from job.reports.tables import Column, print_table
 from job.storage.file_names import short_fingerprint
 
 
 def print_plan(plan: Sequence[PlannedJob], problems: Mapping[str, Problem], console: Console) -> None:
-    """Print a row for each job: sizes, number of parameters, fingerprint, and state.
+    """Print a row for each job with its sizes and what the next run does for it, then the reasons.
 
     Args:
         plan: see `make_plan`.
@@ -25,8 +27,19 @@ def print_plan(plan: Sequence[PlannedJob], problems: Mapping[str, Problem], cons
     """
     columns = [Column("job"), Column("problem")]
     columns += [Column(name, right=True) for name in ("classes", "units", "examples", "parameters")]
-    columns += [Column("finger\u00ad\nprint"), Column("state")]
+    columns += [Column("finger\u00ad\nprint"), Column("next run")]
     print_table(columns, [_row(planned, problems[planned.job.name]) for planned in plan], console)
+    console.print()
+    for line in reasons(plan):
+        console.print(Text(f"  {terminal(line)}"), soft_wrap=True)
+
+
+def reasons(plan: Sequence[PlannedJob]) -> list[str]:
+    """Return a line for each reason of what the next run does: `train a, b: model.units 64 -> 128`."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for planned in plan:
+        found.setdefault((planned.action, planned.decision.why), []).append(planned.job.name)
+    return [f"{action} {', '.join(names)}: {why}" for (action, why), names in found.items()]
 
 
 def print_shards(deal: Deal, console: Console) -> None:
@@ -54,5 +67,5 @@ def _row(planned: PlannedJob, problem: Problem) -> list[str]:
         f"{examples:,}" if job.training.epochs == 1 else f"{job.training.epochs} x {examples:,}",
         f"{count_parameters(model, *sizes, numbers=problem.target_kind == 'numbers'):,}",
         short_fingerprint(planned.fingerprint),
-        planned.state,
+        planned.action,
     ]

@@ -6,11 +6,13 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from job.batch.resume import State, find_previous
+from job.batch.actions import Action, Decision, decide
+from job.batch.earlier_results import EarlierResults
+from job.batch.resume import State
 from job.gating.plan_file import PlanEntry, read_entries, write_entries
 from job.results.job_result import JobResult
 from job.spec.file_locations import Checksums, PlannedData
-from job.spec.fingerprints import fingerprint, planned_data, problem_fingerprint
+from job.spec.fingerprints import Fingerprints, fingerprints_of, planned_data, problem_fingerprint
 from job.spec.schema import JobSpec, Spec
 from job.storage.artifacts import JobPaths, OutputPaths
 
@@ -21,23 +23,44 @@ class PlannedJob:
 
     Args:
         job: the resolved spec.
-        fingerprint, problem_fingerprint: see `job.spec.fingerprints`.
+        fingerprints, problem_fingerprint: see `job.spec.fingerprints`.
         paths: files of the job directory.
-        result: the finished result to reuse, None if the job is to be trained.
-        state: `done`; `to do`; `failed before` (it will be trained again); `interrupted` (it will be
-            resumed). Where the job directory will be set aside: `changed` (its fingerprint is another),
-            `incomplete` (the job was finished, but lacks files that cannot be made again) or `damaged` (the
-            result cannot be read, or a file has changed since it was recorded).
+        decision: what the next run does.
         data: checksums of its data, which the fingerprints include.
     """
 
     job: JobSpec
-    fingerprint: str
+    fingerprints: Fingerprints
     problem_fingerprint: str
     paths: JobPaths
-    result: JobResult | None
-    state: State
+    decision: Decision
     data: PlannedData = field(default_factory=PlannedData)
+
+    @property
+    def fingerprint(self) -> str:
+        """The evaluation fingerprint, by which plans and results are matched."""
+        return self.fingerprints.evaluation
+
+    @property
+    def result(self) -> JobResult | None:
+        """The finished result to reuse; None if there is something to compute."""
+        return self.decision.result
+
+    @property
+    def action(self) -> Action:
+        """What the next run does."""
+        return self.decision.action
+
+    @property
+    def state(self) -> State:
+        """What is in the job's own directory.
+
+        It is `done`; `to do`; `failed before`; `interrupted`. Or the directory will be set aside:
+        `re-evaluable` (its model is evaluated again), `changed` (its training fingerprint is another),
+        `incomplete` (the job was finished, but lacks files that cannot be made again) or `damaged` (the
+        result cannot be read, or a file has changed since it was recorded).
+        """
+        return self.decision.previous.state
 
 
 def make_plan(
@@ -56,39 +79,43 @@ def make_plan(
         verified: names of the jobs whose files are compared with their recorded checksums; None for all.
     """
     directory, checksums = spec.path.parent, checksums or {}
+    earlier = EarlierResults(output)
     planned = []
     for job in spec.jobs:
         data = planned_data(job, directory, checksums.get(job.name))
         verify = verified is None or job.name in verified
-        planned.append(_planned(job, directory, output.job(job.name), data, verify=verify))
+        fingerprints = fingerprints_of(job, directory, data)
+        planned.append(
+            PlannedJob(
+                job=job,
+                fingerprints=fingerprints,
+                problem_fingerprint=problem_fingerprint(job, directory, data),
+                paths=output.job(job.name),
+                decision=decide(job, fingerprints, output, earlier, verify=verify),
+                data=data,
+            )
+        )
     return tuple(planned)
 
 
-def _planned(
-    job: JobSpec, directory: Path, paths: JobPaths, data: PlannedData, *, verify: bool
-) -> PlannedJob:
-    own_fingerprint = fingerprint(job, directory, data)
-    previous = find_previous(paths, own_fingerprint, verify=verify)
-    return PlannedJob(
-        job=job,
-        fingerprint=own_fingerprint,
-        problem_fingerprint=problem_fingerprint(job, directory, data),
-        paths=paths,
-        result=previous.result,
-        state=previous.state,
-        data=data,
-    )
-
-
-def plan_entry(job: JobSpec, fingerprint: str) -> PlanEntry:
+def plan_entry(planned: PlannedJob) -> PlanEntry:
     """Return a job's entry in `plan.json`."""
-    family = job.family if job.seeds else None
-    return PlanEntry(job.name, fingerprint, job.gate, family, job.seed, tuple(job.seeds))
+    job, fingerprints = planned.job, planned.fingerprints
+    return PlanEntry(
+        name=job.name,
+        fingerprint=fingerprints.evaluation,
+        gate=job.gate,
+        family=job.family if job.seeds else None,
+        seed=job.seed,
+        seeds=tuple(job.seeds),
+        training_fingerprint=fingerprints.training,
+        evaluation_fingerprint=fingerprints.evaluation,
+    )
 
 
 def write_plan(output: OutputPaths, plan: Iterable[PlannedJob]) -> None:
     """Write `plan.json`, by which `report`, a merge and `compare` judge the results."""
-    write_entries(output, [plan_entry(planned.job, planned.fingerprint) for planned in plan])
+    write_entries(output, [plan_entry(planned) for planned in plan])
 
 
 def write_fingerprints(output: OutputPaths, fingerprints: Mapping[str, str]) -> None:

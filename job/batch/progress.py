@@ -21,7 +21,8 @@ LINE_SECONDS = 30.0
 
 EVENTS: dict[str, tuple[str, ...]] = {
     "begun": ("jobs",),
-    "reused": ("job", "note"),
+    "reused": ("job", "note", "action", "reason"),
+    "planned": ("job", "action", "reason"),
     "set_aside": ("job", "reason", "place"),
     "started": ("job",),
     "progress": (
@@ -39,6 +40,10 @@ EVENTS: dict[str, tuple[str, ...]] = {
     "ended": ("exit_code", "totals", "seconds", "report"),
 }
 """By event of `--log-format json`: its keys besides `time` and `event`."""
+
+
+DONE = "nothing that decides its result has changed"
+"""Why a finished job is skipped."""
 
 
 class Log:
@@ -59,11 +64,22 @@ class Log:
         self._eta = BatchEta(jobs, time.monotonic())
         self._log_event("begun", f"batch: {_count(jobs)}", jobs=jobs)
 
-    def reused(self, name: str, note: str = "") -> None:
-        """Log that a job was done before; `note` says which of its missing files were restored."""
+    def reused(self, name: str, note: str = "", *, action: str = "skip", reason: str = DONE) -> None:
+        """Log that a job was done before.
+
+        Args:
+            name: of the job.
+            note: which of its missing files were restored, as a clause.
+            action: `skip`, or `re-judge` if its gate has changed.
+            reason: why, as a clause.
+        """
         self._eta.reuse()
-        text = f"{name}: already done, not trained again"
-        self._log_event("reused", f"{text}; {note}" if note else text, job=name, note=note)
+        text = f"{name}: {action}: {reason}" + (f"; {note}" if note else "")
+        self._log_event("reused", text, job=name, note=note, action=action, reason=reason)
+
+    def planned(self, name: str, action: str, reason: str) -> None:
+        """Log what will be done for a job and why: `re-evaluate`, `resume` or `train`."""
+        self._log_event("planned", f"{name}: {action}: {reason}", job=name, action=action, reason=reason)
 
     def set_aside(self, aside: SetAside) -> None:
         """Log that an earlier job directory cannot be used and was moved."""

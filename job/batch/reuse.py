@@ -1,12 +1,14 @@
-"""Before training: reuse the results of finished jobs, and make room for the others."""
+"""Before anything is computed: reuse the results of finished jobs, and make room for the others."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from job.batch.derived_files import restore_and_record
+from job.batch.fetch import copy_model, fetch_result, rename_result
 from job.batch.planning import PlannedJob
 from job.batch.progress import Log
 from job.batch.resume import make_room
@@ -14,18 +16,59 @@ from job.gating import gates
 from job.results.batch_report import SetAside
 from job.results.job_result import JobResult
 from job.storage import artifacts
-from job.storage.artifacts import OutputPaths
+from job.storage.artifacts import JobPaths, OutputPaths
 
 
-def reuse_results(plan: Sequence[PlannedJob], log: Log) -> dict[str, JobResult]:
-    """Return by name the results of finished jobs: missing files restored, judged by the current gates."""
+@dataclass(frozen=True, kw_only=True)
+class PreparedJob:
+    """A job that a worker will train, or whose model it will evaluate again.
+
+    Args:
+        planned: the job.
+        paths: where the worker writes its files.
+        model: the finished result whose model is evaluated again; None to train. `paths` are then those of a
+            temporary directory, which becomes the job directory once the evaluation is complete.
+    """
+
+    planned: PlannedJob
+    paths: JobPaths
+    model: JobResult | None = None
+
+    @property
+    def reason(self) -> str:
+        """Why the evaluated job takes the place of what is in the job directory, as a clause."""
+        return self.planned.decision.previous.reason or "the model of this job was evaluated again"
+
+
+def reuse_results(
+    plan: Sequence[PlannedJob], output: OutputPaths, log: Log, set_aside: list[SetAside]
+) -> dict[str, JobResult]:
+    """Return by name the results of finished jobs: missing files restored, judged by the current gates.
+
+    Args:
+        plan: the jobs to run or reuse.
+        output: the output directory.
+        log: receives what was reused.
+        set_aside: receives the directories that were in the way of results from elsewhere.
+
+    Raises:
+        OSError: a directory cannot be moved.
+    """
     reused = {}
     for planned in plan:
-        if planned.result is None:
+        result = planned.result
+        if result is not None and planned.decision.source is not None:
+            result, aside = fetch_result(planned, output)
+            if aside is not None:
+                log.set_aside(aside)
+                set_aside.append(aside)
+        if result is None:
             continue
-        restored = restore_and_record(planned.paths, planned.result)
+        if result.name != planned.job.name:  # a directory that was renamed by hand
+            result = rename_result(planned.paths, result, planned.job)
+        restored = restore_and_record(planned.paths, result)
         reused[planned.job.name] = _judge_again(planned, restored.result)
-        log.reused(planned.job.name, restored.note)
+        log.reused(planned.job.name, restored.note, action=planned.action, reason=planned.decision.why)
         shutil.rmtree(planned.paths.checkpoint, ignore_errors=True)  # left by a kill just before its removal
     return reused
 
@@ -39,12 +82,34 @@ def _judge_again(planned: PlannedJob, result: JobResult) -> JobResult:
     return judged
 
 
-def prepare_directories(
-    todo: Sequence[PlannedJob], output: OutputPaths, log: Log, *, fresh: bool
-) -> Iterator[SetAside]:
-    """Prepare the job directories for training; yield what was set aside."""
+def prepare_jobs(
+    todo: Sequence[PlannedJob], output: OutputPaths, log: Log, set_aside: list[SetAside], *, fresh: bool
+) -> list[PreparedJob]:
+    """Prepare directories for the jobs that workers will train or evaluate.
+
+    Args:
+        todo: the jobs.
+        output: the output directory.
+        log: receives what will be done.
+        set_aside: receives the directories that were in the way.
+        fresh: train every job from the beginning.
+
+    Raises:
+        OSError: a directory cannot be moved or made.
+    """
+    prepared = []
     for planned in todo:
-        aside = make_room(output, planned.job.name, planned.fingerprint, fresh=fresh)
+        copy = copy_model(planned, output) if planned.action == "re-evaluate" and not fresh else None
+        if copy is not None:
+            log.planned(planned.job.name, planned.action, planned.decision.why)
+            prepared.append(PreparedJob(planned=planned, paths=copy, model=planned.decision.model))
+            continue
+        aside = make_room(output, planned.job.name, planned.fingerprints, fresh=fresh)
         if aside is not None:
             log.set_aside(aside)
-            yield aside
+            set_aside.append(aside)
+        resumed = planned.action == "resume" and not fresh
+        why = "every job is trained afresh, as asked" if fresh else planned.decision.why
+        log.planned(planned.job.name, "resume" if resumed else "train", why)
+        prepared.append(PreparedJob(planned=planned, paths=planned.paths))
+    return prepared

@@ -7,14 +7,15 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from job.batch.batch_options import BatchOptions
+from job.batch.job_recorder import JobRecorder
 from job.batch.planning import PlannedJob, plan_entry
 from job.batch.progress import Log
-from job.batch.reuse import prepare_directories, reuse_results
+from job.batch.reuse import prepare_jobs, reuse_results
 from job.batch.train_jobs import train_jobs
 from job.gating import batch_verdict
 from job.gating.seed_summaries import seed_families, summarize_seeds
 from job.reports.report_files import build_report, write_reports
-from job.results.batch_report import Report
+from job.results.batch_report import Report, SetAside
 from job.storage.artifacts import OutputPaths, refuse_links
 
 
@@ -39,16 +40,18 @@ def run_batch(
     started_at = datetime.now(timezone.utc)
     refuse_links(output, [p.job.name for p in plan])
     log.begun(len(plan))
-    reused = {} if options.fresh else reuse_results(plan, log)
+    set_aside: list[SetAside] = []
+    reused = {} if options.fresh else reuse_results(plan, output, log, set_aside)
     todo = [p for p in plan if p.job.name not in reused]
-    set_aside = [*prepare_directories(todo, output, log, fresh=options.fresh)]
+    prepared = prepare_jobs(todo, output, log, set_aside, fresh=options.fresh)
     results = dict(reused)
-    stopped_by = train_jobs(todo, directory, log, results, options)
+    recorder = JobRecorder(log, output, set_aside, {p.planned.job.name: p.reason for p in prepared})
+    stopped_by = train_jobs(prepared, directory, recorder, results, options)
     found = [results[p.job.name] for p in plan if p.job.name in results]
     comparison = None
     if options.baseline is not None and stopped_by is None:
         comparison = options.baseline.compare(found, output, plan)
-    seeds = summarize_seeds(found, seed_families([plan_entry(p.job, p.fingerprint) for p in plan]))
+    seeds = summarize_seeds(found, seed_families([plan_entry(p) for p in plan]))
     names = [p.job.name for p in plan]
     verdict = batch_verdict.decide(
         names,

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from job.batch.batch_options import BatchOptions
 from job.batch.job_recorder import JobRecorder
-from job.batch.planning import PlannedJob
-from job.batch.progress import Log
+from job.batch.reuse import PreparedJob
 from job.process.git import git_commit, git_dirty
 from job.process.stopping import Request
 from job.results.job_result import JobResult
@@ -19,26 +18,27 @@ from job.workers.schedule import run_tasks
 
 
 def train_jobs(
-    todo: Sequence[PlannedJob],
+    todo: Sequence[PreparedJob],
     directory: Path,
-    log: Log,
+    recorder: JobRecorder,
     results: dict[str, JobResult],
     options: BatchOptions,
 ) -> Request | None:
-    """Train, evaluate and judge jobs.
+    """Train jobs or evaluate their models again, and judge them; without jobs nothing is loaded.
 
     Args:
         todo: the jobs, in the order in which they are started.
         directory: the spec directory.
-        log: receives the progress.
+        recorder: records how each job ends, and reports the progress.
         results: by job name; each job's is added as soon as it is recorded.
         options: of the batch.
 
     Returns:
         the request to stop if it left jobs unfinished, which then have results of status `interrupted`.
     """
+    if not todo:
+        return None
     tasks = _tasks(todo, directory, options)
-    recorder = JobRecorder(log)
     stop = options.stop
     count = min(options.workers, len(tasks))
     with stop.deferring_signals(), worker_pool(count, options.gpus, options.first_worker) as workers:
@@ -56,20 +56,22 @@ def train_jobs(
     return request
 
 
-def _tasks(todo: Sequence[PlannedJob], directory: Path, options: BatchOptions) -> list[Task]:
+def _tasks(todo: Sequence[PreparedJob], directory: Path, options: BatchOptions) -> list[Task]:
     commit, dirty = git_commit(directory), git_dirty(directory)
     return [
         Task(
-            job=planned.job,
-            fingerprint=planned.fingerprint,
+            job=prepared.planned.job,
+            fingerprint=prepared.planned.fingerprints.evaluation,
             directory=directory,
-            paths=planned.paths,
+            paths=prepared.paths,
             commit=commit,
             dirty=dirty,
             tensorboard=options.tensorboard,
             threads=thread_count(options.cores, min(options.workers, len(todo))),
-            problem_fingerprint=planned.problem_fingerprint,
-            data=planned.data,
+            problem_fingerprint=prepared.planned.problem_fingerprint,
+            data=prepared.planned.data,
+            training_fingerprint=prepared.planned.fingerprints.training,
+            trained=prepared.model,
         )
-        for planned in todo
+        for prepared in todo
     ]

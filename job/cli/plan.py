@@ -48,7 +48,7 @@ def plan(
     shards: ShardsOption = None,
     save_shards: SaveOption = False,
 ) -> None:
-    """Show the expanded jobs: sizes, number of parameters, fingerprint, and whether they are done."""
+    """Show the expanded jobs: their sizes, and what a run would compute again for each of them, and why."""
     from job.batch.plan_table import print_plan, print_shards
     from job.batch.planning import make_plan
     from job.problems.data_files import all_checksums

@@ -24,12 +24,15 @@ class PlanEntry:
 
     Args:
         name: of the job.
-        fingerprint: of the job as planned.
+        fingerprint: of the job as planned: its evaluation fingerprint; in a plan of an earlier version
+            that of the whole job, with its name and its gate.
         gate: that judges its result and its comparison with a baseline; None in a plan of an earlier version,
             for which the gate recorded in the result applies.
         family: name in the spec of the job with `seeds` of which this job is one run; None for other jobs.
         seed: of this job; None in a plan of an earlier version.
         seeds: all seeds of the family, in the spec's order; empty for other jobs.
+        training_fingerprint: of the job as planned; empty in a plan of an earlier version.
+        evaluation_fingerprint: the same as `fingerprint`; empty in a plan of an earlier version.
     """
 
     name: JobName
@@ -38,6 +41,8 @@ class PlanEntry:
     family: JobName | None = None
     seed: int | None = None
     seeds: tuple[int, ...] = ()
+    training_fingerprint: str = ""
+    evaluation_fingerprint: str = ""
 
 
 @dataclass(frozen=True)

@@ -138,7 +138,8 @@ class JobResult:
     Args:
         name: name of the job.
         status: `passed` and `gate_failed` jobs were trained and evaluated, the others were not.
-        fingerprint: SHA-256 of the resolved spec, the data files and the versions that determine the result.
+        fingerprint: the same as `evaluation_fingerprint`, by which results and plans are matched. In results
+            of earlier versions it is the only fingerprint: of the whole job, with its name and its gates.
         seed: seed of everything random in the job.
         spec: resolved spec of the job.
         schema_version: version of this format.
@@ -164,6 +165,9 @@ class JobResult:
         speed_ranges: for speeds measured in parts, the range of the middle 80 % of the parts.
         validation: the decoded validation examples; None if the job did not finish, or an earlier version
             evaluated it.
+        training_fingerprint: SHA-256 of what determines the trained model: the spec's problem, model,
+            training and seed, the data files and the versions; results with the same one have the same model.
+        evaluation_fingerprint: SHA-256 of `training_fingerprint` and the spec's evaluation.
         reused: whether the result is from an earlier run; not in `result.json`.
         judged: whether gates of its own were applied: False for a job without gates, and for a seed of a job
             with gates on the mean. Such a job is `passed` once it is trained.
@@ -194,6 +198,8 @@ class JobResult:
     test_fingerprint: str = ""
     speed_ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
     validation: ValidationResult | None = None
+    training_fingerprint: str = ""
+    evaluation_fingerprint: str = ""
     reused: bool = False
     judged: bool = False
 

@@ -16,7 +16,8 @@ class TrainedJob:
 
     Args:
         name: the job's name.
-        fingerprint: the job's fingerprint, see `job.spec.fingerprints.fingerprint`.
+        fingerprint: the job's evaluation fingerprint, see `job.spec.fingerprints.Fingerprints`.
+        training_fingerprint: see there.
         problem_fingerprint: see `job.spec.fingerprints.problem_fingerprint`.
         test_fingerprint: see `job.results.scored_examples.fingerprint_examples`.
         seed: seed of everything random in the job.
@@ -39,6 +40,7 @@ class TrainedJob:
 
     name: str
     fingerprint: str
+    training_fingerprint: str
     problem_fingerprint: str
     test_fingerprint: str
     seed: int

@@ -21,7 +21,7 @@ from job.inference.tokens import TrainedModel
 from job.problems import build_problem
 from job.problems.base import Examples, Problem, TokenProblem, Windows
 from job.problems.overlap import seen_in_training
-from job.running.model_cache import CompiledModel
+from job.running.inference_model import InferenceModel
 from job.running.result_checks import check_contexts
 from job.running.task import Task
 from job.spec.other_sizes import resized
@@ -51,24 +51,24 @@ class Evaluator(Protocol):
         """
 
 
-def evaluator_for(task: Task, problem: Problem, compiled: CompiledModel) -> Evaluator:
+def evaluator_for(task: Task, problem: Problem, inference: InferenceModel) -> Evaluator:
     """Return the evaluator for a problem's kind of targets; draws its test and validation examples.
 
     Args:
         task: the job.
         problem: the source of its examples.
-        compiled: its model.
+        inference: its model.
     """
     test = problem.examples("test", task.job.evaluation.examples)
     validation = problem.examples("validation", task.job.evaluation.validation_examples)
-    if isinstance(compiled.trained, Forecaster):
+    if isinstance(inference.trained, Forecaster):
         windows = cast(Windows, test), cast(Windows, validation)
-        return ForecastEvaluator(model=compiled.trained, test=windows[0], validation=windows[1])
+        return ForecastEvaluator(model=inference.trained, test=windows[0], validation=windows[1])
     return TokenEvaluator(
         task=task,
         problem=cast(TokenProblem, problem),
-        compiled=compiled,
-        model=compiled.trained,
+        inference=inference,
+        model=inference.trained,
         test=cast(Examples, test),
         validation=cast(Examples, validation),
     )
@@ -109,7 +109,7 @@ class TokenEvaluator:
     Args:
         task: the job.
         problem: the source of its examples.
-        compiled: the model and its decoders for other lengths.
+        inference: the model and its decoders for other lengths.
         model: the model with the decoder for this problem's lengths.
         test: the test set.
         validation: the validation examples; a plugin's problem may have none.
@@ -117,7 +117,7 @@ class TokenEvaluator:
 
     task: Task
     problem: TokenProblem
-    compiled: CompiledModel
+    inference: InferenceModel
     model: TrainedModel
     test: Examples
     validation: Examples
@@ -177,7 +177,7 @@ class TokenEvaluator:
         for sizes in job.evaluation.also:
             spec = resized(job.problem, sizes)
             problem = cast(TokenProblem, build_problem(spec, job.seed, self.task.directory, self.task.data))
-            decode = self.compiled.decoder_for(problem.max_target_length).decode
+            decode = self.inference.decoder_for(problem.max_target_length).decode
             rows.append(evaluate_other_sizes(decode, problem, sizes, job.evaluation.examples))
         return tuple(rows)
 

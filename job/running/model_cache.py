@@ -7,18 +7,15 @@ once: compiled functions depend on the values of variables only, and these are s
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass
 
 import keras
 import tensorflow as tf
 
-from job.inference.model_facts import ModelFacts, Search
-from job.inference.numbers import Forecaster
-from job.inference.tokens import TrainedModel
 from job.models.recurrent import Kernel
 from job.models.seq2seq import Models, build_models, build_training_model
-from job.problems.base import Problem, TokenProblem, widths
+from job.problems.base import Problem, widths
+from job.running.inference_model import InferenceModel, inference_model, model_record
 from job.spec.model_section import ModelSpec
 from job.spec.schema import JobSpec
 from job.training.compiled_loop import CompiledLoop, compile_loop
@@ -33,20 +30,13 @@ class CompiledModel:
         strategy: the scope of training.
         loop: the training loop with the model that it trains.
         models: the models to save; they receive the trained weights.
-        trained: the inference models of `models`.
+        inference: the inference models of `models`.
     """
 
     strategy: tf.distribute.Strategy
     loop: CompiledLoop
     models: Models
-    trained: TrainedModel | Forecaster
-    _decoders: dict[int, TrainedModel] = field(default_factory=dict)
-
-    def decoder_for(self, max_target_length: int) -> TrainedModel:
-        """Return the token model with a decoder that stops after `max_target_length` tokens."""
-        assert isinstance(self.trained, TrainedModel)
-        facts = replace(self.trained.facts, max_target_length=max_target_length)
-        return self._decoders.setdefault(max_target_length, replace(self.trained, facts=facts))
+    inference: InferenceModel
 
 
 class ModelCache:
@@ -77,7 +67,8 @@ class ModelCache:
                 return self._last[1]
             loop = compile_loop(model, problem, job.training, job.seed)
         models = sizes.models()
-        compiled = CompiledModel(strategy, loop, models, _inference(models, problem, job))
+        inference = inference_model(models.inference_encoder, models.inference_decoder, problem, job)
+        compiled = CompiledModel(strategy, loop, models, inference)
         self._last = key, compiled
         return compiled
 
@@ -126,30 +117,4 @@ def _cache_key(problem: Problem, job: JobSpec, kernel: Kernel) -> str:
     lengths = [side.shape[1:] for side in problem.batch(0, 0, 1, 1)] if problem.fixed_length else None
     specs = [part.model_dump(mode="json") for part in (job.model, job.training, job.evaluation)]
     examples = problem.examples_per_epoch(job.training.examples)
-    return json.dumps([kernel, widths(problem), lengths, examples, specs, _model_record(problem, job)])
-
-
-def _model_record(problem: Problem, job: JobSpec) -> dict[str, Any]:
-    if problem.target_kind == "numbers":
-        return problem.series.to_json()
-    return _model_facts(problem, job).to_json()
-
-
-def _inference(models: Models, problem: Problem, job: JobSpec) -> TrainedModel | Forecaster:
-    """Return the inference models with a decoder, or with a rollout for numbers."""
-    encoder, decoder = models.inference_encoder, models.inference_decoder
-    if problem.target_kind == "numbers":
-        return Forecaster(encoder, decoder, problem.series)
-    return TrainedModel(encoder, decoder, _model_facts(problem, job))
-
-
-def _model_facts(problem: TokenProblem, job: JobSpec) -> ModelFacts:
-    fixed = problem.fixed_length
-    return ModelFacts(
-        source=problem.source_vocabulary,
-        target=problem.target_vocabulary,
-        fixed_length=fixed,
-        source_length=problem.batch(0, 0, 1, 1)[0].shape[1] if fixed else None,
-        max_target_length=problem.max_target_length,
-        search=Search.from_spec(job.evaluation),
-    )
+    return json.dumps([kernel, widths(problem), lengths, examples, specs, model_record(problem, job)])

@@ -53,6 +53,16 @@ def save_models(models: Models, record: dict[str, Any], directory: Path) -> None
     for name, model in vars(models).items():
         with artifacts.replacing(directory / f"{name}.keras") as temporary:
             model.save(temporary)
+    write_model_record(record, directory)
+
+
+def write_model_record(record: dict[str, Any], directory: Path) -> None:
+    """Write `vocabulary.json` to a model directory.
+
+    Args:
+        record: its content, JSON values.
+        directory: the model directory.
+    """
     text = json.dumps(record, ensure_ascii=False, indent=1, allow_nan=False)
     artifacts.write_text(directory / "vocabulary.json", text + "\n")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from job.errors import ResultError
@@ -50,6 +51,7 @@ def trained_job(
     return TrainedJob(
         name=task.job.name,
         fingerprint=task.fingerprint,
+        training_fingerprint=task.training_fingerprint,
         problem_fingerprint=task.problem_fingerprint,
         test_fingerprint=fingerprint_predictions(evaluation.predictions, data),
         seed=task.job.seed,
@@ -72,15 +74,23 @@ def trained_job(
 
 
 def _data_facts(problem: Problem, fitted: FitResult, evaluation: Evaluation) -> DataFacts:
-    space = evaluation.source_space
-    tokens = evaluation.tokens
-    return DataFacts(
+    of_training = DataFacts(
         train_examples=fitted.examples,
         epochs=fitted.epochs,
         steps=fitted.steps,
         stopped_early=fitted.stopped_early,
         best_epoch=fitted.best_epoch,
         resumed_from_step=fitted.resumed_from_step,
+        problem=_description(problem),
+    )
+    return with_evaluation(of_training, evaluation)
+
+
+def with_evaluation(facts: DataFacts, evaluation: Evaluation) -> DataFacts:
+    """Return facts about a job's data and training with those of an evaluation in place of any other."""
+    space, tokens = evaluation.source_space, evaluation.tokens
+    return replace(
+        facts,
         test_examples=len(evaluation.predictions),
         seen_in_training=evaluation.seen_in_training,
         source_space=None if space is None else min(space, MAX_SOURCE_SPACE),
@@ -89,7 +99,6 @@ def _data_facts(problem: Problem, fitted: FitResult, evaluation: Evaluation) -> 
         separators=tokens.separators,
         test_tokens=tokens.test_tokens,
         unknown_tokens=tokens.unknown_tokens,
-        problem=_description(problem),
     )
 
 

@@ -9,6 +9,7 @@ from job.problems import build_problem
 from job.process.stopping import Stop
 from job.results.job_result import Progress
 from job.results.trained_job import TrainedJob
+from job.running.evaluate_again import evaluate_again
 from job.running.evaluators import evaluator_for
 from job.running.history_files import write_history
 from job.running.machine import require_device, reset_peak_rss, seed_generators
@@ -27,7 +28,7 @@ def run_job(
     stop: Stop | None = None,
     cache: ModelCache | None = None,
 ) -> TrainedJob:
-    """Train and evaluate one job, from its last checkpoint if there is one.
+    """Train and evaluate one job, from its last checkpoint if there is one, or evaluate its model again.
 
     Writes all files of the job directory except `result.json` and the drawings. Jobs that ran in this process
     before do not affect them.
@@ -50,6 +51,8 @@ def run_job(
         Stopped: the job was asked to stop.
     """
     job, stop = task.job, stop or Stop()
+    if task.trained is not None:
+        return evaluate_again(task, task.trained, stop)
     clock = StageClock(stop)
     reset_peak_rss()
     gpu = require_device(job.device)
@@ -59,7 +62,7 @@ def run_job(
     with clock.stage("build"):
         kernel = choose_kernel(job.model, gpu=gpu)
         compiled = (cache or ModelCache()).prepare(problem, job, kernel)
-        evaluator = evaluator_for(task, problem, compiled)
+        evaluator = evaluator_for(task, problem, compiled.inference)
     write_spec(task)
     with clock.stage("fit"):
         fitted = train(

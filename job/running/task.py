@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from job.results.job_result import JobResult
 from job.spec.file_locations import PlannedData
 from job.spec.schema import JobSpec
 from job.storage.artifacts import JobPaths
@@ -16,7 +17,7 @@ class Task:
 
     Args:
         job: the resolved spec.
-        fingerprint: the job's fingerprint, see `job.spec.fingerprints.fingerprint`.
+        fingerprint: the job's evaluation fingerprint, see `job.spec.fingerprints.Fingerprints`.
         directory: the spec directory; names of data files are relative to it.
         paths: the files of the job directory.
         commit: git commit of the user's repository, for the record.
@@ -27,6 +28,9 @@ class Task:
             worker and does not affect results.
         problem_fingerprint: see `job.spec.fingerprints.problem_fingerprint`.
         data: checksums of the data when the batch was planned; None to accept any data.
+        training_fingerprint: see `job.spec.fingerprints.Fingerprints`; empty to use `fingerprint` for both.
+        trained: a finished result of the same training, whose model in the job directory is evaluated again;
+            None to train.
     """
 
     job: JobSpec
@@ -40,3 +44,5 @@ class Task:
     threads: int = 1
     problem_fingerprint: str = ""
     data: PlannedData | None = None
+    training_fingerprint: str = ""
+    trained: JobResult | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 
@@ -58,15 +58,38 @@ def job_timings(clock: StageClock, fitted: FitResult, evaluation: Evaluation) ->
         "fit_seconds": clock.seconds["fit_seconds"] + fitted.earlier_seconds,
         "train_compile_seconds": fitted.compile_seconds,
         "train_seconds": fitted.train_seconds,
-        "decode_compile_seconds": evaluation.compile_seconds,
-        "decode_seconds": evaluation.decode_seconds,
+        **_decode_timings(evaluation),
         "total_seconds": clock.total_seconds + fitted.earlier_seconds,
     }
-    if evaluation.decode_seconds:
-        timings["decoded_sequences_per_second"] = len(evaluation.predictions) / evaluation.decode_seconds
     if fitted.train_seconds:
         timings["train_examples_per_second"] = fitted.timed_examples / fitted.train_seconds
     return {name: round(value, 4) for name, value in timings.items()}
+
+
+def timings_evaluated_again(
+    recorded: Mapping[str, float], clock: StageClock, evaluation: Evaluation
+) -> dict[str, float]:
+    """Return the `timings` of a job whose model was evaluated again: training's, and the new evaluation's.
+
+    Args:
+        recorded: timings of the job with its earlier evaluation.
+        clock: the time of the new evaluation's stages.
+        evaluation: its outcome.
+    """
+    seconds, earlier = clock.seconds["evaluate_seconds"], recorded.get("evaluate_seconds", 0.0)
+    timings = {**recorded, "evaluate_seconds": seconds, **_decode_timings(evaluation)}
+    timings["total_seconds"] = recorded.get("total_seconds", earlier) - earlier + seconds
+    return {name: round(value, 4) for name, value in timings.items()}
+
+
+def _decode_timings(evaluation: Evaluation) -> dict[str, float]:
+    timings = {
+        "decode_compile_seconds": evaluation.compile_seconds,
+        "decode_seconds": evaluation.decode_seconds,
+    }
+    if evaluation.decode_seconds:
+        timings["decoded_sequences_per_second"] = len(evaluation.predictions) / evaluation.decode_seconds
+    return timings
 
 
 def speed_ranges(
@@ -90,6 +113,14 @@ def speed_ranges(
         "decoded_sequences_per_second": decode_speeds,
     }
     return {name: _quantiles(parts) for name, parts in speeds.items() if len(parts) >= MIN_SPEED_PARTS}
+
+
+def speed_ranges_evaluated_again(
+    recorded: Mapping[str, tuple[float, float]], evaluation: Evaluation
+) -> dict[str, tuple[float, float]]:
+    """Return the `speed_ranges` of a job whose model was evaluated again; see `timings_evaluated_again`."""
+    kept = {name: values for name, values in recorded.items() if name != "decoded_sequences_per_second"}
+    return {**kept, **speed_ranges((), evaluation.decode_speeds)}
 
 
 def _quantiles(speeds: Sequence[float]) -> tuple[float, float]:

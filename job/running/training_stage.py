@@ -39,7 +39,8 @@ def train(
         OSError: a checkpoint cannot be written.
     """
     spec = task.job.training
-    checkpoints = Checkpoints(task.paths.checkpoint, task.fingerprint, 60 * spec.checkpoint_minutes)
+    fingerprint = task.training_fingerprint or task.fingerprint
+    checkpoints = Checkpoints(task.paths.checkpoint, fingerprint, 60 * spec.checkpoint_minutes)
     with compiled.strategy.scope():
         return fit(
             compiled.loop,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,19 +13,10 @@ from job import __version__
 from job.process.environment import installed
 from job.spec import entry_points as plugins
 from job.spec import file_locations as files
+from job.spec.change_effects import select
 from job.spec.file_locations import Checksums, PlannedData
 from job.spec.problem_sections import PluginSpec
 from job.spec.schema import JobSpec
-
-OPERATIONAL_KEYS: dict[str, Any] = {
-    "timeout_minutes": True,
-    "retries": True,
-    "training": {"checkpoint_minutes": True},
-    "seeds": True,
-    "gate": {"alpha": True, "min_drop": True, "speed": True, "speed_factor": True, "baseline": True},
-}
-"""Keys of a job that decide how it is run and compared, but not its result. They are in no fingerprint, so
-that a job that timed out resumes once it is given more time."""
 
 EXTENT_KEYS = {"examples": True, "validation_examples": True, "also": True}
 """Keys of `evaluation` that decide how much is evaluated, but not how an example is decoded and scored."""
@@ -50,12 +42,26 @@ def planned_data(job: JobSpec, directory: Path, read: Checksums | None = None) -
     return PlannedData(found, plugin)
 
 
-def fingerprint(job: JobSpec, directory: Path, data: PlannedData | None = None) -> str:
-    """Return the SHA-256, in hex, of everything that decides a job's result.
+@dataclass(frozen=True, kw_only=True)
+class Fingerprints:
+    """The two fingerprints that decide what is computed again. Gates are in neither: they are always judged.
 
-    These are the resolved spec without `OPERATIONAL_KEYS`, the content of the data files, the versions of
-    this package, TensorFlow, Keras and NumPy and, for a problem of the user's own, its package. None of these
-    packages is imported.
+    Args:
+        training: SHA-256, in hex, of everything that decides the trained model: the problem, the content of
+            its data files, the model, the training, the number of validation examples, the seed, the device,
+            the versions of this package, TensorFlow, Keras and NumPy and, for a problem of the user's own,
+            its package.
+        evaluation: SHA-256, in hex, of the training fingerprint and the evaluation: it decides the result.
+    """
+
+    training: str
+    evaluation: str
+
+
+def fingerprints_of(job: JobSpec, directory: Path, data: PlannedData | None = None) -> Fingerprints:
+    """Return a job's fingerprints; none of the packages whose versions they include is imported.
+
+    Which keys of the job are part of which fingerprint is in `change_effects.EFFECTS`.
 
     Args:
         job: the resolved job.
@@ -67,14 +73,19 @@ def fingerprint(job: JobSpec, directory: Path, data: PlannedData | None = None) 
         OSError: a data file cannot be read.
     """
     data = data or planned_data(job, directory)
+    spec = job.model_dump(mode="json")
     facts = {
-        "spec": job.model_dump(mode="json", exclude=OPERATIONAL_KEYS),
+        "spec": select(spec, "training"),
         "files": dict(data.files),
         "versions": installed_versions(),
     }
     if isinstance(job.problem, PluginSpec):
         facts["plugin"] = dict(data.plugin)
-    return _digest(facts)
+    training = _digest(facts)
+    return Fingerprints(
+        training=training,
+        evaluation=_digest({"training": training, "spec": select(spec, "evaluation")}),
+    )
 
 
 def problem_fingerprint(job: JobSpec, directory: Path, data: PlannedData | None = None) -> str:
@@ -82,7 +93,7 @@ def problem_fingerprint(job: JobSpec, directory: Path, data: PlannedData | None 
 
     The metrics of two results can be compared if they share it. It covers the problem, the content of its
     data files, and the evaluation without `EXTENT_KEYS`: a comparison allows for different numbers of test
-    examples. Arguments and errors as in `fingerprint`.
+    examples. Arguments and errors as in `fingerprints_of`.
     """
     data = data or planned_data(job, directory)
     facts = {

@@ -324,19 +324,29 @@ def set_aside(output: OutputPaths, name: str) -> Path:
     if not job.directory.is_dir():
         raise NotADirectoryError(f"{job.directory} is no directory")
     refuse_links(output, [name])
-    stem = f"{name}-{_recorded_fingerprint(job)}"
-    output.superseded.mkdir(exist_ok=True)
-    for number in itertools.count(1):
-        target = output.superseded / (stem if number == 1 else f"{stem}-{number}")
-        with suppress(FileExistsError):
-            target.mkdir()  # reserves the name; a rename may replace an empty directory
-            break
+    target = superseded_place(output, name)
     try:
         move_directory(job.directory, target, name)
     except OSError:
         with suppress(OSError):  # not where it was copied already
             target.rmdir()
         raise
+    return target
+
+
+def superseded_place(output: OutputPaths, name: str) -> Path:
+    """Make an empty directory in `superseded/` for a job directory, by its name and recorded fingerprint.
+
+    Raises:
+        OSError: the directory cannot be made.
+    """
+    stem = f"{name}-{_recorded_fingerprint(output.job(name))}"
+    output.superseded.mkdir(exist_ok=True)
+    for number in itertools.count(1):
+        target = output.superseded / (stem if number == 1 else f"{stem}-{number}")
+        with suppress(FileExistsError):
+            target.mkdir()  # reserves the name; a rename may replace an empty directory
+            break
     return target
 
 

@@ -56,7 +56,7 @@ class Checkpoints:
 
     Args:
         directory: their directory, made when the first one is written.
-        fingerprint: the job's fingerprint; checkpoints with another one are skipped.
+        fingerprint: the job's training fingerprint; checkpoints with another one are skipped.
         every_seconds: time between checkpoints within an epoch.
     """
 

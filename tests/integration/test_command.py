@@ -260,7 +260,7 @@ def test_a_second_run_trains_what_failed_and_what_changed_and_says_so(again):
         ("words", "passed", True),
         ("blocked", "passed", False),
     ]
-    reused = [name for name in FINISHED if f"{name}: already done, not trained again" in done.err]
+    reused = [name for name in FINISHED if f"{name}: skip: " in done.err]
     assert reused == ["sums", "words"]
     assert {name: result(output, name) for name in reused} == {name: before[name] for name in reused}
     assert result(output, "prefix")["spec"]["gate"]["min_sequence_accuracy"] == 0.05

@@ -90,6 +90,7 @@ def act(task, watch):
     return trained_job(
         task.job.name,
         fingerprint=task.fingerprint,
+        training_fingerprint=task.training_fingerprint,
         problem_fingerprint=task.problem_fingerprint,
         seed=task.job.seed,
         spec=task.job.model_dump(mode="json"),

@@ -37,6 +37,9 @@ FILES = {
     "contexts.json": b"{}",
     "spec.yaml": b"name: a\n",
 }
+OF_EVALUATION = {"model/vocabulary.json", "predictions.jsonl", "contexts.json", "spec.yaml"}
+"""What evaluating the model again writes, without training."""
+
 DERIVED = {"curves.svg": b"<svg/>", "contexts.svg": b"<svg/>", "tensorboard/events.out": b"events"}
 
 
@@ -63,13 +66,14 @@ def flip(path):
     path.write_bytes(content)
 
 
-def leave_job(output, name, fingerprint, **fields):
+def leave_job(output, name, fingerprint, training="", **fields):
     """Leave a finished job with all its files."""
     paths = output.job(name)
     for file, content in {**FILES, **DERIVED}.items():
         (paths.directory / file).parent.mkdir(parents=True, exist_ok=True)
         (paths.directory / file).write_bytes(content)
-    result = job_result(name, fingerprint=fingerprint, artifacts=list_files(paths.directory), **fields)
+    listed = {"artifacts": list_files(paths.directory), "training_fingerprint": training}
+    result = job_result(name, fingerprint=fingerprint, **listed, **fields)
     paths.result.write_text(result.to_json())
     return result
 
@@ -87,7 +91,8 @@ def batch(output):
             "spec": planned.job.model_dump(mode="json"),
             "problem_fingerprint": planned.problem_fingerprint,
         }
-        results.append(leave_job(output, planned.job.name, planned.fingerprint, **accuracy, **given))
+        marks = planned.fingerprints.evaluation, planned.fingerprints.training
+        results.append(leave_job(output, planned.job.name, *marks, **accuracy, **given))
     moment = datetime(2026, 7, 1, tzinfo=timezone.utc)
     verdict = batch_verdict.decide([result.name for result in results], results)
     write_reports(output, build_report(results, started_at=moment, finished_at=moment, verdict=verdict))
@@ -102,14 +107,16 @@ def states(plan):
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_a_job_with_a_flipped_byte_is_trained_again_and_what_was_there_is_set_aside(
+def test_a_job_with_a_flipped_byte_is_computed_again_and_what_was_there_is_set_aside(
     batch, output, stand_in, file
 ):
     path = output.job("fine-1").directory / file
     flip(path)
     damaged, lines = path.read_bytes(), []
     plan = batch()
-    assert states(plan) == {"fine-1": "damaged", "fine-2": "done"}
+    state, action = ("re-evaluable", "re-evaluate") if file in OF_EVALUATION else ("damaged", "train")
+    assert states(plan) == {"fine-1": state, "fine-2": "done"}
+    assert plan[0].action == action
     report = run_batch(plan, output, output.root, Log(lines.append), BatchOptions())
     assert report.exit_code == 0
     assert [job.reused for job in report.jobs] == [False, True]
@@ -126,8 +133,8 @@ def test_a_job_with_a_flipped_byte_is_trained_again_and_what_was_there_is_set_as
 @pytest.mark.parametrize("file", [name for name in FILES if name.startswith(("model/", "predictions"))])
 def test_a_job_that_lacks_a_file_is_set_aside(batch, output, file):
     (output.job("fine-1").directory / file).unlink()
-    assert states(batch())["fine-1"] == "incomplete"
-    aside = make_room(output, "fine-1", batch()[0].fingerprint, fresh=False)
+    assert states(batch())["fine-1"] == ("re-evaluable" if file in OF_EVALUATION else "incomplete")
+    aside = make_room(output, "fine-1", batch()[0].fingerprints, fresh=False)
     assert aside.reason == f"{file} is missing"
     assert (output.root / aside.place / "result.json").is_file()
 
@@ -147,7 +154,7 @@ def test_a_result_that_cannot_be_read_is_set_aside_as_it_is(batch, output, how):
     path.write_bytes(content)
     (planned, _) = batch()
     assert planned.state == "damaged"
-    aside = make_room(output, "fine-1", planned.fingerprint, fresh=False)
+    aside = make_room(output, "fine-1", planned.fingerprints, fresh=False)
     assert aside.reason.startswith("result.json cannot be read (")
     assert "schema_version is 99" in aside.reason or how != "newer_schema"
     assert (output.root / aside.place / "result.json").read_bytes() == content

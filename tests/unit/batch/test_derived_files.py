@@ -10,12 +10,13 @@ from job.batch.batch_options import BatchOptions
 from job.batch.derived_files import restore
 from job.batch.merge import merge_reports
 from job.batch.planning import make_plan, write_plan
-from job.batch.progress import Log
+from job.batch.progress import DONE, Log
 from job.batch.resume import find_previous, make_room
 from job.batch.run_batch import run_batch
 from job.reports.plots import write_plots
 from job.results.job_files import list_files
 from job.results.predictions import Prediction
+from job.spec.fingerprints import Fingerprints
 from job.spec.problem_sections import CopySpec
 from job.spec.schema import JobSpec, Spec
 
@@ -69,12 +70,16 @@ def leave(output, spec):
         paths.history.write_text("step,epoch,loss,val_loss\n1,1,0.5,\n2,1,0.25,0.3\n")
         paths.contexts.write_text(json.dumps(CONTEXTS))
         dumped = planned.job.model_dump(mode="json")
-        result = job_result("copy", fingerprint=planned.fingerprint, **{**FIELDS, "spec": dumped})
+        marks = {
+            "fingerprint": planned.fingerprints.evaluation,
+            "training_fingerprint": planned.fingerprints.training,
+        }
+        result = job_result("copy", **marks, **{**FIELDS, "spec": dumped})
         write_plots(paths, result)
         paths.spec.write_text(yaml.safe_dump(dumped, sort_keys=False))
         result = job_result(
             "copy",
-            fingerprint=planned.fingerprint,
+            **marks,
             artifacts=list_files(paths.directory),
             **{**FIELDS, "spec": dumped},
         )
@@ -82,6 +87,10 @@ def leave(output, spec):
         return paths, result
 
     return finished
+
+
+def marks_of(result):
+    return Fingerprints(training=result.training_fingerprint, evaluation=result.fingerprint)
 
 
 def run(spec, output, lines):
@@ -100,7 +109,7 @@ def test_a_missing_file_is_written_again_byte_for_byte_and_nothing_is_trained(le
     assert report.jobs[0].reused
     assert (paths.directory / name).read_bytes() == before
     assert report.jobs[0].artifacts == result.artifacts
-    assert any(f"not trained again; {name} written again" in line for line in lines)
+    assert any(f"copy: skip: {DONE}; {name} written again" in line for line in lines)
     assert not output.superseded.exists()
 
 
@@ -147,15 +156,15 @@ def test_context_vectors_that_are_gone_are_said_to_be(leave, spec, output):
     assert "gone" not in "\n".join(lines)
 
 
-@pytest.mark.parametrize("name", ["model/train.keras", "predictions.jsonl"])
-def test_a_job_without_its_model_or_predictions_is_incomplete_and_set_aside_whole(leave, spec, output, name):
+@pytest.mark.parametrize("name", ["model/train.keras"])
+def test_a_job_without_its_model_is_incomplete_and_set_aside_whole(leave, spec, output, name):
     paths, result = leave()
     (paths.directory / name).unlink()
     left = {path.relative_to(paths.directory) for path in paths.directory.rglob("*")}
     planned = make_plan(spec, output)[0]
     assert planned.state == "incomplete"
     assert planned.result is None
-    make_room(output, "copy", result.fingerprint, fresh=False)
+    make_room(output, "copy", marks_of(result), fresh=False)
     (aside,) = output.superseded.iterdir()
     assert {path.relative_to(aside) for path in aside.rglob("*")} == left
     assert [*paths.directory.iterdir()] == []
@@ -165,4 +174,4 @@ def test_a_finished_result_counts_without_its_pictures(leave):
     paths, result = leave()
     for picture in paths.directory.glob("*.svg"):
         picture.unlink()
-    assert find_previous(paths, result.fingerprint).result == result
+    assert find_previous(paths, marks_of(result)).result == result

@@ -9,7 +9,7 @@ from job.batch.plan_table import print_plan
 from job.batch.planning import make_plan, read_plan, write_plan
 from job.models.parameter_count import count_parameters
 from job.problems import build_problem
-from job.spec.fingerprints import fingerprint
+from job.spec.fingerprints import Fingerprints, fingerprints_of
 from job.spec.model_section import ModelSpec
 from job.spec.schema import Spec
 from job.spec.training_section import TrainingSpec
@@ -25,10 +25,15 @@ def spec(tmp_path):
     return Spec(path=tmp_path / "jobs.yaml", jobs=jobs)
 
 
-def leave(output, name, status, mark):
+OTHER = Fingerprints(training="0" * 64, evaluation="0" * 64)
+
+
+def leave(output, name, status, marks, spec=None):
     paths = output.job(name)
     paths.directory.mkdir(parents=True)
-    paths.result.write_text(job_result(name, status, fingerprint=mark).to_json())
+    recorded = {"fingerprint": marks.evaluation, "training_fingerprint": marks.training, "spec": spec or {}}
+    result = job_result(name, status, **recorded)
+    paths.result.write_text(result.to_json())
 
 
 def states(spec, output):
@@ -38,8 +43,8 @@ def states(spec, output):
 def test_a_plan_holds_every_job_in_the_specs_order(spec, output):
     plan = make_plan(spec, output)
     assert [planned.job for planned in plan] == [*spec.jobs]
-    assert [planned.fingerprint for planned in plan] == [
-        fingerprint(job, spec.path.parent) for job in spec.jobs
+    assert [planned.fingerprints for planned in plan] == [
+        fingerprints_of(job, spec.path.parent) for job in spec.jobs
     ]
     assert [planned.paths for planned in plan] == [output.job("second"), output.job("first")]
     assert {planned.state for planned in plan} == {"to do"}
@@ -58,8 +63,7 @@ def test_a_plan_holds_every_job_in_the_specs_order(spec, output):
     ],
 )
 def test_how_a_job_stands(spec, output, status, same, state):
-    mark = fingerprint(spec.jobs[0], spec.path.parent) if same else "0" * 64
-    leave(output, "second", status, mark)
+    leave(output, "second", status, fingerprints_of(spec.jobs[0], spec.path.parent) if same else OTHER)
     assert states(spec, output) == {"second": state, "first": "to do"}
     (planned, _) = make_plan(spec, output)
     assert (planned.result is not None) == (state == "done")
@@ -67,7 +71,7 @@ def test_how_a_job_stands(spec, output, status, same, state):
 
 @pytest.mark.parametrize(("same", "state"), [(True, "interrupted"), (False, "changed")])
 def test_a_job_that_was_killed_stands_as_its_checkpoints_do(spec, output, same, state):
-    mark = fingerprint(spec.jobs[0], spec.path.parent) if same else "0" * 64
+    mark = fingerprints_of(spec.jobs[0], spec.path.parent).training if same else OTHER.training
     checkpoint = output.job("second").checkpoint
     checkpoint.mkdir(parents=True)
     (checkpoint / f"{mark[:8]}-0000000001.npz").touch()
@@ -75,7 +79,7 @@ def test_a_job_that_was_killed_stands_as_its_checkpoints_do(spec, output, same, 
 
 
 def test_planning_changes_nothing(spec, output):
-    leave(output, "second", "passed", "0" * 64)
+    leave(output, "second", "passed", OTHER)
     before = sorted(output.root.rglob("*"))
     make_plan(spec, output)
     assert sorted(output.root.rglob("*")) == before
@@ -107,8 +111,8 @@ def test_a_plan_that_is_not_there_is_an_os_error(output):
 
 
 def test_the_table_shows_each_jobs_sizes_and_how_it_stands(spec, output):
-    mark = fingerprint(spec.jobs[0], spec.path.parent)
-    leave(output, "second", "passed", mark)
+    marks = fingerprints_of(spec.jobs[0], spec.path.parent)
+    leave(output, "second", "passed", marks, spec.jobs[0].model_dump(mode="json"))
     plan = make_plan(spec, output)
     problems = {job.name: build_problem(job.problem, job.seed, spec.path.parent) for job in spec.jobs}
     console = Console(width=120, file=io.StringIO())
@@ -117,10 +121,22 @@ def test_the_table_shows_each_jobs_sizes_and_how_it_stands(spec, output):
     second = next(line for line in lines if line[0] == "second")
     first = next(line for line in lines if line[0] == "first")
     parameters = [f"{count_parameters(job.model, 6, 6):,}" for job in spec.jobs]
-    assert second == ["second", "copy", "6,", "6", "128", "100,000", parameters[0], mark[:8], "done"]
+    assert second == [
+        "second",
+        "copy",
+        "6,",
+        "6",
+        "128",
+        "100,000",
+        parameters[0],
+        marks.evaluation[:8],
+        "skip",
+    ]
     assert first[:8] == ["first", "copy", "6,", "6", "2", "x", "9", "3"]
     assert first[8:11] == ["x", "1,280", parameters[1]]
-    assert first[12:] == ["to", "do"]
+    assert first[12:] == ["train"]
+    assert "  skip second: nothing that decides its result has changed" in console.file.getvalue()
+    assert "  train first: it has no result yet" in console.file.getvalue()
 
 
 @pytest.mark.parametrize("width", [80, 100])
@@ -129,15 +145,16 @@ def test_the_table_holds_every_column_on_a_narrow_terminal(output, tmp_path, wid
     model, training = ModelSpec(units=512, layers=2), TrainingSpec(examples=100_000, epochs=10)
     jobs = tuple(job_spec(name, model=model, training=training) for name in names)
     for name in names:
-        leave(output, name, "failed", fingerprint(job_spec(name, model=model, training=training), tmp_path))
+        marks = fingerprints_of(job_spec(name, model=model, training=training), tmp_path)
+        leave(output, name, "failed", marks)
     plan = make_plan(Spec(path=tmp_path / "jobs.yaml", jobs=jobs), output)
     problems = {job.name: build_problem(job.problem, job.seed, tmp_path) for job in jobs}
     console = Console(width=width, file=io.StringIO())
     print_plan(plan, problems, console)
-    lines = console.file.getvalue().splitlines()
+    lines = console.file.getvalue().rpartition("\n\n")[0].splitlines()
     assert max(map(len, lines)) <= width
     row = lines[lines.index("tutorial") + 1]  # names have lines of their own where columns are few
     assert row.split()[0] == "copy"
     assert row.split()[8:11] == ["100,000", f"{count_parameters(model, 6, 6):,}", plan[0].fingerprint[:8]]
-    assert row.rstrip().endswith(" failed before")
+    assert row.rstrip().endswith(" train")
     assert names[1] in lines

@@ -73,7 +73,7 @@ def test_the_end_of_a_job_is_one_line_however_it_ended(result, line):
 def test_a_job_that_was_done_before_says_so():
     log, lines = text_log()
     log.reused("tutorial")
-    assert [said(line) for line in lines] == ["tutorial: already done, not trained again"]
+    assert [said(line) for line in lines] == ["tutorial: skip: nothing that decides its result has changed"]
 
 
 @pytest.fixture
@@ -156,7 +156,8 @@ def test_describe_progress():
 def test_lines_for_machines_are_json_objects_with_the_listed_keys(clock, tmp_path):
     log, lines = machine_log()
     log.begun(3)
-    log.reused("k")
+    log.reused("k", action="re-judge", reason="gate.alpha 1 -> 2")
+    log.planned("j", "train", "it has no result yet")
     log.set_aside(SetAside("j", "it is damaged", "superseded/j-1"))
     log.started("j")
     log.retried("j", Failure("WorkerLost", "killed\nlog"))
@@ -170,7 +171,8 @@ def test_lines_for_machines_are_json_objects_with_the_listed_keys(clock, tmp_pat
     assert all(re.fullmatch(TIME, line.pop("time")) for line in lines)
     assert lines == [
         {"event": "begun", "jobs": 3},
-        {"event": "reused", "job": "k", "note": ""},
+        {"event": "reused", "job": "k", "note": "", "action": "re-judge", "reason": "gate.alpha 1 -> 2"},
+        {"event": "planned", "job": "j", "action": "train", "reason": "it has no result yet"},
         {"event": "set_aside", "job": "j", "reason": "it is damaged", "place": "superseded/j-1"},
         {"event": "started", "job": "j"},
         {"event": "retried", "job": "j", "error": "WorkerLost: killed"},

@@ -5,8 +5,10 @@ from sample_jobs import job_result
 
 from job.batch.resume import find_previous, make_room, read_recorded_result
 from job.results.job_files import list_files
+from job.spec.fingerprints import Fingerprints
 
-FINGERPRINT, OTHER = "a" * 64, "b" * 64
+TRAINING, OTHER = "a" * 64, "b" * 64
+FINGERPRINTS = Fingerprints(training=TRAINING, evaluation="c" * 64)
 
 
 @pytest.fixture
@@ -20,8 +22,14 @@ def paths(output):
     return paths
 
 
-def leave(paths, status="passed", fingerprint=FINGERPRINT):
-    result = job_result("copy", status, fingerprint=fingerprint, artifacts=list_files(paths.directory))
+def leave(paths, status="passed", training=TRAINING, evaluation=FINGERPRINTS.evaluation):
+    result = job_result(
+        "copy",
+        status,
+        fingerprint=evaluation,
+        training_fingerprint=training,
+        artifacts=list_files(paths.directory),
+    )
     paths.result.write_text(result.to_json())
     return result
 
@@ -32,19 +40,19 @@ def leave(paths, status="passed", fingerprint=FINGERPRINT):
 @pytest.mark.parametrize("status", ["passed", "gate_failed"])
 def test_a_job_that_came_to_its_end_is_done(paths, status):
     result = leave(paths, status)
-    assert find_previous(paths, FINGERPRINT).result == result
+    assert find_previous(paths, FINGERPRINTS).result == result
 
 
 @pytest.mark.parametrize("status", ["failed", "interrupted"])
 def test_a_job_that_did_not_is_not(paths, status):
     leave(paths, status)
-    assert find_previous(paths, FINGERPRINT).result is None
+    assert find_previous(paths, FINGERPRINTS).result is None
     assert read_recorded_result(paths)[0].status == status
 
 
 def test_a_result_of_another_fingerprint_is_not_this_jobs(paths):
     leave(paths)
-    assert find_previous(paths, OTHER).result is None
+    assert find_previous(paths, Fingerprints(training=OTHER, evaluation=OTHER)).result is None
 
 
 @pytest.mark.parametrize(
@@ -62,21 +70,21 @@ def test_a_result_of_another_fingerprint_is_not_this_jobs(paths):
 def test_a_job_whose_files_are_not_whole_is_not_done(paths, damage):
     leave(paths)
     damage(paths)
-    assert find_previous(paths, FINGERPRINT).result is None
+    assert find_previous(paths, FINGERPRINTS).result is None
 
 
 def test_what_another_program_version_left_is_not_done(paths):
     leave(paths)
     record = {**json.loads(paths.result.read_text()), "schema_version": 99}
     paths.result.write_text(json.dumps(record))
-    assert find_previous(paths, FINGERPRINT).state == "damaged"
-    assert find_previous(paths, FINGERPRINT).result is None
+    assert find_previous(paths, FINGERPRINTS).state == "damaged"
+    assert find_previous(paths, FINGERPRINTS).result is None
 
 
 def test_a_log_that_grew_does_not_undo_a_job(paths):
     leave(paths)
     paths.log.write_text("said more\n")
-    assert find_previous(paths, FINGERPRINT).result is not None
+    assert find_previous(paths, FINGERPRINTS).result is not None
 
 
 def test_an_output_directory_that_is_not_there_holds_no_results(tmp_path, output):
@@ -87,14 +95,14 @@ def test_an_output_directory_that_is_not_there_holds_no_results(tmp_path, output
 
 
 def test_a_new_job_gets_an_empty_directory(output):
-    make_room(output, "new", FINGERPRINT, fresh=False)
+    make_room(output, "new", FINGERPRINTS, fresh=False)
     assert [*output.job("new").directory.iterdir()] == []
     assert not output.superseded.exists()
 
 
 def test_a_result_of_another_fingerprint_is_set_aside_whole(output, paths):
-    leave(paths, fingerprint=OTHER)
-    make_room(output, "copy", FINGERPRINT, fresh=False)
+    leave(paths, training=OTHER, evaluation=OTHER)
+    make_room(output, "copy", FINGERPRINTS, fresh=False)
     assert [*paths.directory.iterdir()] == []
     (aside,) = output.superseded.iterdir()
     assert aside.name == f"copy-{OTHER[:8]}"
@@ -102,10 +110,10 @@ def test_a_result_of_another_fingerprint_is_set_aside_whole(output, paths):
     assert (aside / "result.json").exists()
 
 
-@pytest.mark.parametrize(("fresh", "aside"), [(True, [f"copy-{FINGERPRINT[:8]}"]), (False, [])])
+@pytest.mark.parametrize(("fresh", "aside"), [(True, [f"copy-{FINGERPRINTS.evaluation[:8]}"]), (False, [])])
 def test_a_result_of_the_same_fingerprint_is_set_aside_only_when_asked(output, paths, fresh, aside):
     leave(paths, "failed")
-    make_room(output, "copy", FINGERPRINT, fresh=fresh)
+    make_room(output, "copy", FINGERPRINTS, fresh=fresh)
     found = [path.name for path in output.superseded.iterdir()] if output.superseded.exists() else []
     assert found == aside
     assert paths.directory.is_dir()
@@ -121,19 +129,19 @@ def leave_checkpoint(paths, fingerprint):
 
 @pytest.mark.parametrize("status", [None, "interrupted", "failed"])
 def test_what_can_be_gone_on_with_stays(output, paths, status):
-    checkpoint = leave_checkpoint(paths, FINGERPRINT)
+    checkpoint = leave_checkpoint(paths, TRAINING)
     if status:
         leave(paths, status)
-    make_room(output, "copy", FINGERPRINT, fresh=False)
+    make_room(output, "copy", FINGERPRINTS, fresh=False)
     assert checkpoint.exists()
     assert not paths.result.exists()
     assert not output.superseded.exists()
 
 
-@pytest.mark.parametrize(("fingerprint", "fresh"), [(OTHER, False), (FINGERPRINT, True)])
+@pytest.mark.parametrize(("fingerprint", "fresh"), [(OTHER, False), (TRAINING, True)])
 def test_unfinished_work_that_is_not_gone_on_with_is_set_aside(output, paths, fingerprint, fresh):
     checkpoint = leave_checkpoint(paths, fingerprint)
-    make_room(output, "copy", FINGERPRINT, fresh=fresh)
+    make_room(output, "copy", FINGERPRINTS, fresh=fresh)
     assert [*paths.directory.iterdir()] == []
     aside = output.superseded / "copy-unfinished"
     assert (aside / "checkpoint" / checkpoint.name).read_bytes() == b"state"
@@ -143,17 +151,17 @@ def test_setting_aside_twice_keeps_both(output, paths):
     for _ in range(2):
         paths.directory.mkdir(exist_ok=True)
         leave(paths)
-        make_room(output, "copy", FINGERPRINT, fresh=True)
+        make_room(output, "copy", FINGERPRINTS, fresh=True)
     assert sorted(path.name for path in output.superseded.iterdir()) == [
-        f"copy-{FINGERPRINT[:8]}",
-        f"copy-{FINGERPRINT[:8]}-2",
+        f"copy-{FINGERPRINTS.evaluation[:8]}",
+        f"copy-{FINGERPRINTS.evaluation[:8]}-2",
     ]
 
 
 def test_what_a_killed_run_left_half_written_is_removed_and_nothing_else(output, paths):
     temporary = paths.model / ".tmp-1234abcd-decoder.keras"
     temporary.write_bytes(b"half")
-    make_room(output, "copy", FINGERPRINT, fresh=False)
+    make_room(output, "copy", FINGERPRINTS, fresh=False)
     assert not temporary.exists()
     assert (paths.model / "train.keras").exists()
     assert paths.log.exists()

@@ -103,8 +103,8 @@ def test_jobs_done_before_are_not_run_again_and_are_marked(batch, output, stand_
     *lines, last = [line.partition(" ")[2] for line in said]
     assert lines == [
         "batch: 2 jobs",
-        "fine-1: already done, not trained again",
-        "fine-2: already done, not trained again",
+        "fine-1: skip: nothing that decides its result has changed",
+        "fine-2: skip: nothing that decides its result has changed",
     ]
     assert last.startswith("batch: Exit code 0: every job trained; no job has gates, after ")
     assert [result.reused for result in first.jobs] == [False, False]

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from recording import a_job, leave, right_and_wrong
 
+from job.batch.actions import Decision
 from job.batch.baseline import RunBaseline
 from job.batch.merge import merge_reports
 from job.batch.planning import PlannedJob
 from job.batch.recorded_comparison import compare_and_judge
+from job.batch.resume import PreviousJob
 from job.errors import GATE_FAILED, OK
 from job.gating.batch_verdict import decide
 from job.gating.comparison_verdicts import judge_together
@@ -22,6 +24,7 @@ from job.gating.significance_tests import mcnemar
 from job.reports.report_files import build_report, write_reports
 from job.results.batch_report import Report
 from job.results.comparison_records import Comparison, JobComparison
+from job.spec.fingerprints import Fingerprints
 from job.spec.gate_section import GateSpec
 from job.spec.problem_sections import CopySpec
 from job.spec.schema import JobSpec
@@ -72,7 +75,9 @@ def test_report_judges_the_comparison_of_a_run_by_the_current_plan(sides, then, 
         name="a", problem=CopySpec(kind="copy", source_length=3, cardinality=9), gate=GateSpec(**then)
     )
     results = Report.from_json(output.report.read_bytes()).jobs
-    plan = [PlannedJob(job, "f" * 64, "p" * 64, output.job("a"), None, "to do")]
+    decision = Decision(action="train", why="", previous=PreviousJob("to do"))
+    marks = Fingerprints(training="f" * 64, evaluation="f" * 64)
+    plan = [PlannedJob(job, marks, "p" * 64, output.job("a"), decision)]
     found = RunBaseline(read_recorded(before), ("a",), before).compare(results, output, plan)
     verdict = decide(["a"], results, comparison=found)
     assert verdict.exit_code == 3 - code

@@ -12,7 +12,7 @@ from job.errors import FAILED, ChangedDataError
 from job.problems import build_problem
 from job.problems.data_files import checksums_of, read_data
 from job.spec.file_locations import PlannedData, checksum
-from job.spec.fingerprints import fingerprint, planned_data, problem_fingerprint
+from job.spec.fingerprints import fingerprints_of, planned_data, problem_fingerprint
 from job.spec.problem_sections import PluginSpec
 from job.spec.schema import JobSpec
 from job.spec.text_pairs_section import PairFiles, SplitSpec, TextPairsSpec
@@ -93,7 +93,7 @@ def test_the_checksums_are_of_the_files_as_they_lie_on_the_disk(case, tmp_path):
     data = planned(job, tmp_path)
     assert data.files[path.name] == hashlib.sha256(path.read_bytes()).hexdigest()
     assert data == planned_data(job, tmp_path)
-    assert fingerprint(job, tmp_path, data) == fingerprint(job, tmp_path)
+    assert fingerprints_of(job, tmp_path, data) == fingerprints_of(job, tmp_path)
     assert problem_fingerprint(job, tmp_path, data) == problem_fingerprint(job, tmp_path)
 
 
@@ -129,12 +129,12 @@ def test_the_fingerprint_is_of_what_was_checked_though_the_file_was_replaced_bef
     case, tmp_path
 ):
     job, path = case
-    before = fingerprint(job, tmp_path)
+    before = fingerprints_of(job, tmp_path)
     problem = build_problem(job.problem, job.seed, tmp_path)
     replace_unseen(path)
     data = planned_data(job, tmp_path, checksums_of(problem))
-    assert fingerprint(job, tmp_path, data) == before
-    assert fingerprint(job, tmp_path) != before
+    assert fingerprints_of(job, tmp_path, data) == before
+    assert fingerprints_of(job, tmp_path) != before
 
 
 def test_content_and_checksum_are_of_one_read(tmp_path, monkeypatch):
@@ -179,10 +179,10 @@ def offered(tmp_path, monkeypatch, request):
 
 def test_a_file_that_a_problem_of_ones_own_describes_is_part_of_the_fingerprint(offered, tmp_path):
     job, _ = offered
-    before = fingerprint(job, tmp_path, planned(job, tmp_path))
-    assert fingerprint(job, tmp_path, planned(job, tmp_path)) == before
+    before = fingerprints_of(job, tmp_path, planned(job, tmp_path))
+    assert fingerprints_of(job, tmp_path, planned(job, tmp_path)) == before
     (tmp_path / "words.txt").write_text("8")
-    assert fingerprint(job, tmp_path, planned(job, tmp_path)) != before
+    assert fingerprints_of(job, tmp_path, planned(job, tmp_path)) != before
 
 
 def test_a_file_that_a_problem_of_ones_own_describes_is_checked(offered, tmp_path):

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 
 from job.errors import DataError
 from job.spec import entry_points as plugins
-from job.spec.fingerprints import fingerprint
+from job.spec.fingerprints import fingerprints_of
 from job.spec.loading import load_spec
 from job.spec.schema import JobSpec
 from job.spec.spec_file import json_schema
@@ -57,20 +57,22 @@ def nothing(site: Path) -> None:
 def test_a_fingerprint_knows_version_and_code(
     site: Path, change: Callable[[Path], None], differs: bool
 ) -> None:
-    before = fingerprint(job_of(), site)
+    before = fingerprints_of(job_of(), site)
     change(site)
-    assert (fingerprint(job_of(), site) != before) == differs
+    assert (fingerprints_of(job_of(), site) != before) == differs
 
 
 def test_a_fingerprint_knows_the_options(site: Path) -> None:
-    assert fingerprint(job_of(options={"size": 3}), site) != fingerprint(job_of(options={"size": 4}), site)
+    assert fingerprints_of(job_of(options={"size": 3}), site) != fingerprints_of(
+        job_of(options={"size": 4}), site
+    )
 
 
 def test_other_problems_do_not_look_for_packages(site: Path) -> None:
     sums = JobSpec.model_validate({"name": "a", "problem": {"kind": "addition", "digits": 2}})
-    before = fingerprint(sums, site)
+    before = fingerprints_of(sums, site)
     new_code(site)
-    assert fingerprint(sums, site) == before
+    assert fingerprints_of(sums, site) == before
 
 
 def test_identity_is_found_without_importing(site: Path) -> None:
@@ -89,7 +91,7 @@ def test_a_module_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_problem_that_is_not_installed_has_no_fingerprint(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no installed package offers a problem 'mine'"):
-        fingerprint(job_of(), tmp_path)
+        fingerprints_of(job_of(), tmp_path)
 
 
 # --- in a spec --------------------------------------------------------------------------------------------

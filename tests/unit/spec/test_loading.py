@@ -202,9 +202,9 @@ def test_reading_a_spec_imports_nothing_heavy(tmp_path: Path) -> None:
     program = (
         "import sys, pathlib\n"
         "from job.spec.loading import load_spec\n"
-        "from job.spec.fingerprints import fingerprint\n"
+        "from job.spec.fingerprints import fingerprints_of\n"
         f"job = load_spec(pathlib.Path({str(path)!r})).jobs[0]\n"
-        "fingerprint(job, pathlib.Path('.'))\n"
+        "fingerprints_of(job, pathlib.Path('.'))\n"
         "print(*{name.partition('.')[0] for name in sys.modules})\n"
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -3,7 +3,7 @@
 import pytest
 
 from job.errors import SpecError
-from job.spec.fingerprints import fingerprint
+from job.spec.fingerprints import fingerprints_of
 from job.spec.loading import load_spec
 from job.spec.seed_expansion import base_name, run_name
 
@@ -35,8 +35,8 @@ def test_seeds_may_be_shared_and_go_with_a_matrix(load):
 
 
 def test_a_further_seed_does_not_change_the_fingerprints_of_the_others(load, tmp_path):
-    marks = [fingerprint(load(f"    seeds: [{seeds}]\n").jobs[0], tmp_path) for seeds in ("1", "1, 2")]
-    assert marks[0] == marks[1] != fingerprint(load("    seeds: [2]\n").jobs[0], tmp_path)
+    marks = [fingerprints_of(load(f"    seeds: [{seeds}]\n").jobs[0], tmp_path) for seeds in ("1", "1, 2")]
+    assert marks[0] == marks[1] != fingerprints_of(load("    seeds: [2]\n").jobs[0], tmp_path)
 
 
 def test_a_job_without_seeds_is_one_run(load):

@@ -11,9 +11,11 @@ from stepping import fail_at_every_step, kill_at_every_step
 
 from job.batch.resume import make_room
 from job.results.job_result import JobResult
+from job.spec.fingerprints import Fingerprints
 from job.storage.artifacts import clear_job_leftovers, prepare_output, set_aside
 
-MARK, OTHER = "a" * 64, "b" * 64
+OTHER = "b" * 64
+MARKS = Fingerprints(training="a" * 64, evaluation="a" * 64)
 FILES = ("result.json", "model/train.keras", "checkpoint/state.npz")
 
 
@@ -119,7 +121,7 @@ def test_nothing_is_lost_whenever_it_is_killed_and_the_next_run_ends_it(output):
         assert any(whole(place) for place in places(output)), number
         job = output.job("a").directory
         assert whole(job) or not job.exists() or job in places(output), number
-        make_room(output, "a", MARK, fresh=False)
+        make_room(output, "a", MARKS, fresh=False)
         assert [*output.job("a").directory.iterdir()] == []
         assert any(whole(place) for place in places(output)), number
         left = [path.name for folder in (output.jobs, output.superseded) for path in folder.iterdir()]
@@ -132,7 +134,7 @@ def test_nothing_is_lost_on_a_full_disk(output, for_good):
     for number in steps:
         assert any(whole(place) for place in places(output)), number
         clear_job_leftovers(output, "a")
-        make_room(output, "a", MARK, fresh=False)
+        make_room(output, "a", MARKS, fresh=False)
         assert any(whole(place) for place in visible(output.superseded)), number
 
 
@@ -150,7 +152,7 @@ def test_a_mounted_directory_is_set_aside(tmp_path, mount, folder):
         (paths.directory / name).write_text("content")
     paths.result.write_text(JobResult("a", "passed", OTHER, 7, {}).to_json())
     assert whole(set_aside(output, "a"))
-    make_room(output, "a", MARK, fresh=False)
+    make_room(output, "a", MARKS, fresh=False)
     assert [*paths.directory.iterdir()] == []
 
 

@@ -1,0 +1,101 @@
+"""Fetch a job's result, or the model to evaluate again, from the directory that has it."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+
+import yaml
+
+from job.batch.derived_files import EVALUATION_FILES, recorded_history, restore
+from job.batch.planning import PlannedJob
+from job.batch.resume import read_recorded_result
+from job.results.batch_report import SetAside
+from job.results.job_files import list_files
+from job.results.job_result import JobResult
+from job.spec.schema import JobSpec
+from job.storage.artifacts import JobPaths, OutputPaths, write_text
+from job.storage.job_replacement import copy_job, put_in_place, take_back
+
+
+def fetch_result(planned: PlannedJob, output: OutputPaths) -> tuple[JobResult | None, SetAside | None]:
+    """Bring the finished result that a job reuses from another directory to the job's own.
+
+    A result of the job's own in `superseded/` is moved back. Results of other jobs are copied, because those
+    jobs may need them, and their name is corrected.
+
+    Args:
+        planned: a job whose decision has a result to reuse and a source.
+        output: the output directory.
+
+    Returns:
+        the result, None if another process has moved or replaced it meanwhile; and what was in its place.
+
+    Raises:
+        OSError: a directory cannot be moved.
+    """
+    source, name = planned.decision.source, planned.job.name
+    assert source is not None
+    if not source.directory.is_dir():
+        return None, None
+    if source.movable:
+        result, place = source.result, take_back(source.directory, output, name)
+    else:
+        copy = copy_job(source.directory, output, name, lambda path: path == "checkpoint")
+        if read_recorded_result(copy)[0] != source.result:
+            shutil.rmtree(copy.directory)
+            return None, None
+        result = rename_result(copy, source.result, planned.job)
+        place = put_in_place(copy, output, name)
+    if place is None:
+        return result, None
+    reason = planned.decision.previous.reason or f"the result in {source.directory.name} took its place"
+    return result, SetAside(name, reason, place.relative_to(output.root).as_posix())
+
+
+def rename_result(paths: JobPaths, result: JobResult, job: JobSpec) -> JobResult:
+    """Make a finished result that of a job with another name: in `spec.yaml`, the pictures and `result.json`.
+
+    Args:
+        paths: of the job directory with the result's files.
+        result: of the same training and evaluation.
+        job: the job.
+
+    Raises:
+        OSError: a file cannot be read or written.
+    """
+    from job.reports.plots import write_plots  # a second of matplotlib
+
+    spec = job.model_dump(mode="json")
+    renamed = replace(restore(paths, result).result, name=job.name, spec=spec)
+    write_text(paths.spec, yaml.safe_dump(spec, sort_keys=False))
+    write_plots(paths, renamed)
+    renamed = replace(renamed, artifacts=list_files(paths.directory))
+    write_text(paths.result, renamed.to_json())
+    return renamed
+
+
+def copy_model(planned: PlannedJob, output: OutputPaths) -> JobPaths | None:
+    """Copy everything that training left to a temporary job directory, in which to evaluate the model again.
+
+    Args:
+        planned: a job that is to be evaluated again.
+        output: the output directory.
+
+    Returns:
+        its paths, see `job_replacement.put_in_place`; None if another process has moved the model meanwhile.
+
+    Raises:
+        OSError: a file cannot be read or written.
+    """
+    model, source = planned.decision.model, planned.decision.source
+    assert model is not None
+    directory = source.directory if source else planned.paths.directory
+    if read_recorded_result(JobPaths(directory))[0] != model:
+        return None
+    kept = {JobPaths(directory).model.joinpath("vocabulary.json").relative_to(directory).as_posix()}
+    left_out = {"result.json", "checkpoint", *(EVALUATION_FILES - kept)}
+    copy = copy_job(directory, output, planned.job.name, lambda path: path in left_out)
+    if not copy.history.exists():
+        write_text(copy.history, recorded_history(model))
+    return copy
