@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from job.errors import ResultError
@@ -11,43 +11,50 @@ from job.evaluation.attention_samples import MAX_SAMPLES
 from job.evaluation.outcome import Evaluation
 from job.problems.base import Problem
 from job.results.data_facts import DataFacts
+from job.results.job_result import JobResult
 from job.results.scored_examples import fingerprint_predictions
 from job.results.trained_job import TrainedJob
 from job.running.history_files import history_columns
 from job.running.machine import environment_record, peak_rss_bytes
 from job.running.task import Task
-from job.running.timings import StageClock, job_timings, speed_ranges
+from job.running.timings import (
+    StageClock,
+    job_timings,
+    speed_ranges,
+    speed_ranges_evaluated_again,
+    timings_evaluated_again,
+)
 from job.training.fit_result import FitResult
 
 MAX_SOURCE_SPACE = 10**18
 """Largest `source_space` that is recorded: JSON readers do not accept every integer."""
 
 
-def trained_job(
-    task: Task,
-    problem: Problem,
-    fitted: FitResult,
-    evaluation: Evaluation,
-    *,
-    clock: StageClock,
-    kernel: str,
-    parameters: int,
-) -> TrainedJob:
-    """Return the record of a job whose stages have ended.
+@dataclass(frozen=True, kw_only=True)
+class TrainingRecord:
+    """What the record of a job says of its training; the rest follows from its evaluation.
 
     Args:
-        task: the job.
-        problem: the source of its examples.
-        fitted: the outcome of training.
-        evaluation: the outcome of the test.
-        clock: the time of its stages.
-        kernel: name of the recurrent kernel that training used.
+        data: facts about the data and the training; those of the test may be missing.
+        timings, speed_ranges: of the training and of the evaluation.
         parameters: number of weights of the model.
-
-    Raises:
-        ResultError: the problem's description is not a mapping of JSON values.
+        history: columns of `history.csv`.
+        environment: versions, machine and commit.
+        peak_rss_bytes: peak resident memory of the processes that trained and evaluated.
     """
-    data = _data_facts(problem, fitted, evaluation)
+
+    data: DataFacts
+    timings: dict[str, float]
+    speed_ranges: dict[str, tuple[float, float]]
+    parameters: int
+    history: dict[str, list[int | float | None]]
+    environment: dict[str, Any]
+    peak_rss_bytes: int
+
+
+def trained_job(task: Task, training: TrainingRecord, evaluation: Evaluation) -> TrainedJob:
+    """Return the record of a job that is trained and evaluated."""
+    data = _with_evaluation(training.data, evaluation)
     return TrainedJob(
         name=task.job.name,
         fingerprint=task.fingerprint,
@@ -58,35 +65,88 @@ def trained_job(
         spec=task.job.model_dump(mode="json"),
         metrics=evaluation.metrics,
         data=data,
-        timings=job_timings(clock, fitted, evaluation),
-        speed_ranges=speed_ranges(fitted.history, evaluation.decode_speeds),
-        peak_rss_bytes=peak_rss_bytes(),
-        parameters=parameters,
-        history=history_columns(fitted.history),
+        timings=training.timings,
+        speed_ranges=training.speed_ranges,
+        peak_rss_bytes=training.peak_rss_bytes,
+        parameters=training.parameters,
+        history=training.history,
         samples=evaluation.predictions[:MAX_SAMPLES],
         analysis=evaluation.analysis,
         also=evaluation.also,
         attention=evaluation.attention,
-        environment=environment_record(task, kernel),
+        environment=training.environment,
         attempts=task.attempt,
         validation=evaluation.validation.result,
     )
 
 
-def _data_facts(problem: Problem, fitted: FitResult, evaluation: Evaluation) -> DataFacts:
-    of_training = DataFacts(
-        train_examples=fitted.examples,
-        epochs=fitted.epochs,
-        steps=fitted.steps,
-        stopped_early=fitted.stopped_early,
-        best_epoch=fitted.best_epoch,
-        resumed_from_step=fitted.resumed_from_step,
-        problem=_description(problem),
+def record_training(
+    task: Task,
+    problem: Problem,
+    fitted: FitResult,
+    evaluation: Evaluation,
+    *,
+    clock: StageClock,
+    kernel: str,
+    parameters: int,
+) -> TrainingRecord:
+    """Return the record of a training that this process has done.
+
+    Args:
+        task: the job.
+        problem: the source of its examples.
+        fitted: the outcome of training.
+        evaluation: the outcome of the test, for the timings.
+        clock: the time of the job's stages.
+        kernel: name of the recurrent kernel that training used.
+        parameters: number of weights of the model.
+
+    Raises:
+        ResultError: the problem's description is not a mapping of JSON values.
+    """
+    return TrainingRecord(
+        data=DataFacts(
+            train_examples=fitted.examples,
+            epochs=fitted.epochs,
+            steps=fitted.steps,
+            stopped_early=fitted.stopped_early,
+            best_epoch=fitted.best_epoch,
+            resumed_from_step=fitted.resumed_from_step,
+            problem=_description(problem),
+        ),
+        timings=job_timings(clock, fitted, evaluation),
+        speed_ranges=speed_ranges(fitted.history, evaluation.decode_speeds),
+        parameters=parameters,
+        history=history_columns(fitted.history),
+        environment=environment_record(task, kernel),
+        peak_rss_bytes=peak_rss_bytes(),
     )
-    return with_evaluation(of_training, evaluation)
 
 
-def with_evaluation(facts: DataFacts, evaluation: Evaluation) -> DataFacts:
+def recorded_training(
+    task: Task, recorded: JobResult, evaluation: Evaluation, clock: StageClock
+) -> TrainingRecord:
+    """Return the record of an earlier training whose model was evaluated again.
+
+    Args:
+        task: the job.
+        recorded: the result that the earlier training left.
+        evaluation: the outcome of the new test, for the timings.
+        clock: the time of its stages.
+    """
+    kernel = str(recorded.environment.get("kernel", ""))
+    return TrainingRecord(
+        data=recorded.data,
+        timings=timings_evaluated_again(recorded.timings, clock, evaluation),
+        speed_ranges=speed_ranges_evaluated_again(recorded.speed_ranges, evaluation),
+        parameters=recorded.parameters,
+        history=recorded.history,
+        environment={**recorded.environment, "evaluation": environment_record(task, kernel)},
+        peak_rss_bytes=max(recorded.peak_rss_bytes, peak_rss_bytes()),
+    )
+
+
+def _with_evaluation(facts: DataFacts, evaluation: Evaluation) -> DataFacts:
     """Return facts about a job's data and training with those of an evaluation in place of any other."""
     space, tokens = evaluation.source_space, evaluation.tokens
     return replace(

@@ -15,7 +15,7 @@ from job.running.history_files import write_history
 from job.running.machine import require_device, reset_peak_rss, seed_generators
 from job.running.model_cache import ModelCache
 from job.running.outputs import save_trained_model, write_evaluation, write_spec
-from job.running.record import trained_job
+from job.running.record import record_training, trained_job
 from job.running.result_checks import check_trained
 from job.running.task import Task
 from job.running.timings import StageClock
@@ -81,8 +81,9 @@ def run_job(
         evaluation = evaluator.evaluate(fitted.epochs)
         write_evaluation(task, evaluation)
     parameters = compiled.models.train.count_params()
-    trained = trained_job(
+    training = record_training(
         task, problem, fitted, evaluation, clock=clock, kernel=kernel, parameters=parameters
     )
+    trained = trained_job(task, training, evaluation)
     check_trained(trained)
     return trained
