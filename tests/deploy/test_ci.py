@@ -1,14 +1,18 @@
 """deploy/ci and docker/compose.yaml against their published schemas, and against this package's options."""
 
+import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import typer
 import yaml
+from recording import a_run, leave, right_and_wrong
 
 from job import errors
 from job.cli import app as cli
@@ -29,18 +33,23 @@ def check(schema, path):
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
-def steps():
-    (job,) = yaml.safe_load(GITHUB.read_text())["jobs"].values()
-    return {step.get("name"): step for step in job["steps"]}
+def steps(job):
+    """The steps of one of GitHub's jobs, by name."""
+    return {step.get("name"): step for step in yaml.safe_load(GITHUB.read_text())["jobs"][job]["steps"]}
+
+
+def all_steps():
+    return {**steps("train"), **steps("report")}
 
 
 def scripts(path):
     """Every shell command of a workflow, continued lines joined."""
     content = yaml.safe_load(path.read_text())
     if path == GITHUB:
-        texts = [step["run"] for step in steps().values() if "run" in step]
+        texts = [step["run"] for step in all_steps().values() if "run" in step]
     elif path == GITLAB:
-        texts = [line for job in content.values() if "script" in job for line in job["script"]]
+        keys = ("script", "after_script")
+        texts = [line for job in content.values() for key in keys if key in job for line in job[key]]
     else:
         texts = [
             shlex.join(["seq2seq-job", *service["command"]])
@@ -106,7 +115,9 @@ def test_every_variable_that_gitlab_gives_is_read():
         if isinstance(parameter.envvar, str)
         for variable in [parameter.envvar]
     }
-    assert set(yaml.safe_load(GITLAB.read_text())["variables"]) <= known
+    given = set(yaml.safe_load(GITLAB.read_text())["variables"])
+    assert given - {"MOVE_BASELINE"} <= known
+    assert "$MOVE_BASELINE" in GITLAB.read_text()
 
 
 def test_gitlab_tries_again_what_may_pass_and_nothing_else():
@@ -118,18 +129,38 @@ def test_github_runs_nightly_and_stops_before_it_is_cut_off():
     content = yaml.safe_load(GITHUB.read_text())
     ((schedule,),) = ([entry["cron"] for entry in content[True]["schedule"]],)  # YAML 1.1 reads `on` as true
     assert re.fullmatch(r"\d+ \d+ \* \* \*", schedule)
-    (minutes,) = re.findall(r"--time-limit (\d+)", steps()["Train, evaluate and gate"]["run"])
+    (minutes,) = re.findall(r"--time-limit (\d+)", steps("train")["Train and evaluate"]["run"])
     assert int(minutes) < content["jobs"]["train"]["timeout-minutes"] - 5
 
 
 def test_both_keep_reports_whatever_the_batch_came_to():
-    kept = {name: step.get("if") for name, step in steps().items() if (name or "").startswith("Keep")}
-    assert kept.pop("Keep this good night for the next one") is None
-    assert list(kept.values()) == ["${{ always() }}"] * 2
+    kept = {name: step.get("if", "") for name, step in all_steps().items() if (name or "").startswith("Keep")}
+    assert kept.pop("Keep the new baseline") == "${{ steps.verdict.outputs.moved == 'true' }}"
+    assert len(kept) == 4
+    assert all("always()" in condition for condition in kept.values())
     content = yaml.safe_load(GITLAB.read_text())
     assert content["report"]["when"] == "always"
     assert {content[job]["artifacts"]["when"] for job in ("train", "report")} == {"always"}
+    assert content["train"]["cache"]["when"] == "always"
     assert content["report"]["artifacts"]["reports"]["junit"] == "output/junit.xml"
+
+
+def test_githubs_actions_are_pinned_by_their_commits():
+    used = [step["uses"] for step in all_steps().values() if "uses" in step]
+    assert len(used) > 5
+    assert all(re.fullmatch(r"actions/[a-z/-]+@[0-9a-f]{40}", name) for name in used)
+    versions = re.findall(r"uses: \S+@\S+ (# v\d+\.\d+\.\d+)$", GITHUB.read_text(), re.MULTILINE)
+    assert len(versions) == GITHUB.read_text().count("uses: ")
+
+
+def test_githubs_shards_are_all_of_them_and_resume():
+    train = yaml.safe_load(GITHUB.read_text())["jobs"]["train"]
+    assert train["strategy"]["matrix"]["shard"] == [*range(1, 5)]
+    assert steps("train")["Train and evaluate"]["env"]["SHARD"].endswith("/${{ strategy.job-total }}")
+    fetched = steps("train")["Fetch what an earlier attempt of this shard has done"]["with"]
+    kept = steps("train")["Keep what is done for another attempt"]["with"]
+    assert fetched["path"] == kept["path"] == "output"
+    assert kept["key"].startswith(fetched["restore-keys"])
 
 
 def test_composes_jobs_are_held_as_tightly_as_a_clusters():
@@ -144,24 +175,131 @@ def test_composes_jobs_are_held_as_tightly_as_a_clusters():
     assert services["gpu"]["build"]["args"] == {"GPU": "1"}
 
 
-@pytest.mark.parametrize("earlier", [False, True], ids=["first", "later"])
-@pytest.mark.parametrize("code", [0, 3])
-def test_githubs_night_is_held_against_the_last_and_is_the_next_ones_baseline(tmp_path, earlier, code):
-    """Its script as it stands, with a `docker` that writes down what it was given."""
-    if earlier:
-        (tmp_path / "baseline").mkdir()
-    program = tmp_path / "bin" / "docker"
-    program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > given\nmkdir output\nexit {code}\n')
-    program.chmod(0o755)
-    variables = {"PATH": f"{program.parent}:/usr/bin:/bin", "IMAGE": "image", "GITHUB_SHA": "f" * 40}
-    variables["GITHUB_STEP_SUMMARY"] = str(tmp_path / "summary")
-    script = steps()["Train, evaluate and gate"]["run"]
-    done = subprocess.run(["bash", "-e", "-c", script], cwd=tmp_path, env=variables, timeout=60, check=False)
-    assert done.returncode == code
-    given = (tmp_path / "given").read_text().splitlines()
-    assert f"{tmp_path}:/workspace" in given
-    expected = ["--spec", "jobs.yaml", "--time-limit", "100"]
-    expected += ["--baseline", "baseline", "--update-baseline"] if earlier else []
-    assert given[given.index("image") + 1 :] == expected
-    assert (tmp_path / "baseline").is_dir() == (earlier or code == 0)
+# --- a night's scripts, as they stand ----------------------------------------------------------------------
+
+DOCKER = """\
+#!/bin/sh
+while [ "$1" != image ]; do shift; done
+shift
+exec seq2seq-job "$@"
+"""
+
+
+@dataclass
+class Night:
+    """A CI job's directory with the command on its PATH; `docker` runs the command without a container."""
+
+    root: Path
+
+    def script(self, text, **variables):
+        known = {
+            "PATH": f"{self.root / 'bin'}:/usr/bin:/bin",
+            "PYTHONPATH": str(ROOT),
+            "HOME": str(self.root),
+        }
+        done = subprocess.run(
+            ["bash", "-e", "-c", text],
+            cwd=self.root,
+            env={**known, **variables},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    def github(self, step, *, move="false", branch="true"):
+        return self.script(
+            steps("report")[step]["run"],
+            IMAGE="image",
+            GITHUB_RUN_ID="77",
+            GITHUB_OUTPUT=str(self.root / "outputs"),
+            GITHUB_STEP_SUMMARY=str(self.root / "summary"),
+            MOVE_BASELINE=move,
+            ON_DEFAULT_BRANCH=branch,
+        )
+
+    def gitlab(self, key, *, move="false", branch="main"):
+        (text,) = yaml.safe_load(GITLAB.read_text())["report"][key]
+        given = {"CI_COMMIT_BRANCH": branch, "CI_DEFAULT_BRANCH": "main", "CI_PIPELINE_ID": "77"}
+        return self.script(text, MOVE_BASELINE=move, **given)
+
+    def trained(self, wrong):
+        """Leave what the shards trained: two jobs, one of which gets some examples wrong."""
+        for place in ("output", "shards", "shard-1", "shard-2"):
+            shutil.rmtree(self.root / place, ignore_errors=True)
+        for number, name in enumerate("ab", 1):
+            run = a_run(name, right_and_wrong(100, wrong if name == "a" else []))
+            leave(self.root / f"shard-{number}", [run], plan=["a", "b"])
+            shutil.copytree(self.root / f"shard-{number}", self.root / "shards" / f"shard-{number}")
+
+    def baseline_accuracy(self):
+        report = json.loads((self.root / "baseline" / "report.json").read_text())
+        return report["jobs"][0]["metrics"]["sequence_accuracy"]
+
+
+@pytest.fixture
+def night(tmp_path):
+    programs = {"docker": DOCKER, "seq2seq-job": f'#!/bin/sh\nexec "{sys.executable}" -m job "$@"\n'}
+    (tmp_path / "bin").mkdir()
+    for name, text in programs.items():
+        (tmp_path / "bin" / name).write_text(text)
+        (tmp_path / "bin" / name).chmod(0o755)
+    return Night(tmp_path)
+
+
+def verdict(night, system, **given):
+    """Run the script that compares and gates, in a workspace without an earlier output."""
+    shutil.rmtree(night.root / "output", ignore_errors=True)
+    if system == "github":
+        return night.github("Compare and gate", **{**given, "branch": str(given.get("branch", True)).lower()})
+    return night.gitlab("script", **{**given, "branch": "main" if given.get("branch", True) else "topic"})
+
+
+@pytest.mark.parametrize("system", ["github", "gitlab"])
+def test_the_first_good_night_is_the_baseline_until_it_is_moved_on_purpose(night, system):
+    night.trained(wrong=[3])
+    code, said = verdict(night, system)
+    assert (code, night.baseline_accuracy()) == (0, 0.99), said
+    assert "compared with no baseline" in said
+    assert {path.name for path in (night.root / "baseline" / "jobs" / "a").iterdir()} == {
+        "result.json",
+        "predictions.jsonl",
+    }
+    night.trained(wrong=range(30))
+    for move, branch in (("false", True), ("true", False)):
+        code, said = verdict(night, system, move=move, branch=branch)
+        assert (code, night.baseline_accuracy()) == (3, 0.99), said
+        assert "job a is worse than its baseline" in said
+    code, said = verdict(night, system, move="true")
+    assert (code, night.baseline_accuracy()) == (0, 0.7), said
+    code, said = verdict(night, system)
+    assert (code, night.baseline_accuracy()) == (0, 0.7), said
+
+
+def test_github_keeps_a_baseline_only_when_it_has_moved(night):
+    night.trained(wrong=[3])
+    assert verdict(night, "github", branch=False)[0] == 0
+    assert not (night.root / "outputs").exists()
+    assert not (night.root / "baseline").exists()
+    assert verdict(night, "github")[0] == 0
+    assert (night.root / "outputs").read_text() == "moved=true\n"
+
+
+@pytest.mark.parametrize("system", ["github", "gitlab"])
+def test_the_trend_has_this_night_and_at_most_59_before_it(night, system):
+    night.trained(wrong=[3])
+    assert verdict(night, system)[0] == 0
+    for number in range(65):
+        place = night.root / "history" / f"2020-01-{number:03}"
+        place.mkdir(parents=True)
+        shutil.copy(night.root / "output" / "report.json", place)
+    if system == "github":
+        code, said = night.github("Trend of the last 60 nights")
+    else:
+        code, said = night.gitlab("after_script")
+    assert code == 0, said
+    nights = sorted(path.name for path in (night.root / "history").iterdir())
+    assert (len(nights), nights[0]) == (60, "2020-01-006")
+    assert nights[-1].endswith("-77")
+    assert (night.root / "trend.html").is_file()
