@@ -20,7 +20,8 @@ def suite_of(path):
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        item.add_marker(getattr(pytest.mark, suite_of(item.path)))
+        if not item.get_closest_marker("exhaustive"):  # which a choice by suite leaves out, too
+            item.add_marker(getattr(pytest.mark, suite_of(item.path)))
 
 
 def pytest_ignore_collect(collection_path, config):

@@ -12,7 +12,6 @@ import tensorflow as tf
 from oracle.seq2seq import EncoderDecoder
 
 from job.models.parameter_count import count_parameters
-from job.models.reversal import Reverse
 from job.models.seq2seq import Models, build_models, build_training_model
 from job.spec.model_section import ModelSpec
 
@@ -409,25 +408,3 @@ def test_where_the_recurrence_attends_the_decoder_itself_drops_what_its_upper_ce
     found = {layer.name for layer in model.layers if isinstance(layer, keras.layers.Dropout)}
     assert found == {f"{name}_dropout" for name in ("encoder_1", "encoder_2", "decoder_1", "output")}
     assert model.get_layer("decoder").dropout == 0.5
-
-
-# --- reversing ----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("lengths", "expected"),
-    [
-        (None, [[4, 3, 2, 1], [8, 7, 6, 5]]),
-        ([4, 4], [[4, 3, 2, 1], [8, 7, 6, 5]]),
-        ([3, 1], [[3, 2, 1, 4], [5, 6, 7, 8]]),
-    ],
-)
-def test_reverse_turns_the_valid_steps_and_leaves_the_padding(lengths, expected):
-    ids = tf.constant([[1, 2, 3, 4], [5, 6, 7, 8]])
-    mask = None if lengths is None else tf.sequence_mask(lengths, 4)
-    reverse = Reverse()
-    turned = reverse(ids, mask=mask)
-    assert turned.numpy().tolist() == expected
-    assert reverse(turned, mask=mask).numpy().tolist() == ids.numpy().tolist()
-    vectors = tf.stack([ids, 10 * ids], axis=-1)
-    assert reverse(vectors, mask=mask)[:, :, 1].numpy().tolist() == (10 * turned).numpy().tolist()

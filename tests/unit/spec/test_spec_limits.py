@@ -47,7 +47,9 @@ jobs:
 
 
 def test_the_runs_of_all_jobs_count_together(refused):
-    rows = [f"  - {{name: a{i}, seeds: {numbers(900)}, problem: {PROBLEM}}}\n" for i in range(12)]
+    grid = f"seeds: {numbers(100)}, matrix: {{model.units: {numbers(9)}}}"
+    rows = [f"  - {{name: a{i}, {grid}, problem: {PROBLEM}}}\n" for i in range(11)]
+    rows += f"  - {{name: a11, seeds: {numbers(900)}, problem: {PROBLEM}}}\n"
     assert refused("version: 1\njobs:\n" + "".join(rows)).startswith(
         "jobs.yaml:14: jobs[11].seeds: makes 900 jobs; a spec has at most 10,000 in all"
     )
