@@ -2,19 +2,9 @@
 
 import os
 import sys
-from dataclasses import dataclass
 
 import pytest
-from in_process import run_in_process
-
-
-@dataclass(frozen=True)
-class Ended:
-    """Exit code, standard output and standard error of a command."""
-
-    code: int
-    out: str
-    err: str
+from in_process import Ended, run_in_process
 
 
 @pytest.fixture

@@ -6,10 +6,11 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from in_process import Ended
+from processes import read
 
 import job
 
@@ -30,13 +31,6 @@ jobs:
 """
 
 
-@dataclass(frozen=True)
-class Done:
-    code: int
-    out: str
-    err: str
-
-
 def run(*arguments, cwd):
     variables = {name: value for name, value in os.environ.items() if not name.startswith("SEQ2SEQ_JOB_")}
     variables |= {"PYTHONPATH": str(Path(job.__file__).parents[1]), "COLUMNS": "200"}
@@ -44,11 +38,7 @@ def run(*arguments, cwd):
     done = subprocess.run(
         command, cwd=cwd, env=variables, capture_output=True, text=True, timeout=300, check=False
     )
-    return Done(done.returncode, done.stdout, done.stderr)
-
-
-def read(path):
-    return json.loads(path.read_text("utf-8"))
+    return Ended(done.returncode, done.stdout, done.stderr)
 
 
 def spec(cwd, examples=6400, length=3):

@@ -7,13 +7,13 @@ import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
-from processes import weights
+from in_process import Ended
+from processes import read, weights
 
 import job
 
@@ -81,21 +81,10 @@ def start(*arguments, cwd, **options):
     )
 
 
-@dataclass(frozen=True)
-class Done:
-    code: int
-    out: str
-    err: str
-
-
 def run(*arguments, cwd, given=""):
     process = start(*arguments, cwd=cwd, stdin=subprocess.PIPE)
     out, err = process.communicate(given, timeout=300)
-    return Done(process.returncode, out, err)
-
-
-def read(path):
-    return json.loads(path.read_text("utf-8"))
+    return Ended(process.returncode, out, err)
 
 
 def result(output, name):

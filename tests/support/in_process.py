@@ -1,10 +1,20 @@
 """The command `seq2seq-job`, run in this process."""
 
 import sys
+from dataclasses import dataclass
 
 import pytest
 
 from job.cli import main
+
+
+@dataclass(frozen=True)
+class Ended:
+    """Exit code, standard output and standard error of a command."""
+
+    code: int
+    out: str
+    err: str
 
 
 def run_in_process(*arguments):

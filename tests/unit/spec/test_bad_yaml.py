@@ -1,4 +1,4 @@
-"""Files that are no spec, because of their YAML or altogether, and the place and a part of every complaint."""
+"""Files that are no spec, because of their YAML or altogether: place and part of every complaint."""
 
 from __future__ import annotations
 
