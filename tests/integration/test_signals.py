@@ -79,7 +79,7 @@ def test_sigterm_saves_the_state_of_what_runs_and_ends_the_batch_soon(command, t
     assert not running(workers[0])
     _, plan = ended(command("plan"))
     states = {line.split()[0]: line.split()[-1] for line in plan.splitlines() if line.strip()}
-    assert (states["endless"], states["waiting"]) == ("interrupted", "do")
+    assert (states["endless"], states["waiting"]) == ("resume", "train")
 
 
 def test_a_second_signal_ends_it_at_once(command, tmp_path):
