@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 
+from job.batch.heartbeat import Heartbeats
 from job.batch.progress import Log
 from job.gating import gates
 from job.process import environment
@@ -37,21 +38,25 @@ class JobRecorder:
         self, log: Log, output: OutputPaths, set_aside: list[SetAside], reasons: Mapping[str, str]
     ) -> None:
         self._log, self._output, self._set_aside, self._reasons = log, output, set_aside, reasons
+        self._heartbeats = Heartbeats(output)
         self._running: set[str] = set()
 
     def started(self, task: Task) -> None:
         """Report that a worker has taken the job."""
         self._running.add(task.job.name)
+        self._heartbeats.start(task)
         self._log.started(task.job.name)
 
     def advanced(self, name: str, progress: Progress) -> None:
         """Report the progress of a job's training."""
+        self._heartbeats.advance(name, progress)
         self._log.advanced(name, progress)
 
     def lost(self, task: Task, failure: Failure) -> None:
         """Report that the job's worker was lost and that the job will be retried."""
         with suppress(OSError), open_to_append(task.paths.log) as log:
             log.write(f"attempt {task.attempt}: {failure.summary}\n")
+        self._heartbeats.stop(task.job.name)
         self._log.retried(task.job.name, failure)
 
     def finished(self, task: Task, outcome: TrainedJob | Failure) -> JobResult:
@@ -61,6 +66,7 @@ class JobRecorder:
         """
         result = self._judge(task, outcome)
         artifacts.write_text(task.paths.result, result.to_json())
+        self._heartbeats.stop(task.job.name)
         if task.trained is not None:
             self._replace(task)
         if result.status in FINISHED:
@@ -80,6 +86,7 @@ class JobRecorder:
         elif started:
             artifacts.write_text(task.paths.result, result.to_json())
         if started:
+            self._heartbeats.stop(task.job.name)
             self._log.finished(result)
         return result
 
@@ -93,7 +100,8 @@ class JobRecorder:
             self._log.set_aside(aside)
 
     def tick(self) -> None:
-        """Report progress if it is time to."""
+        """Report progress and write heartbeats if it is time to."""
+        self._heartbeats.beat()
         self._log.tick()
 
     def _judge(self, task: Task, outcome: TrainedJob | Failure) -> JobResult:

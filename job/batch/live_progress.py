@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -13,15 +14,16 @@ from rich.table import Column
 from rich.text import Text
 
 from job.batch.eta import BatchEta
-from job.batch.progress import Log, duration
+from job.batch.progress import Log
 from job.reports.escaping import terminal
+from job.reports.formatting import clock_time
 from job.results.batch_report import Report
 from job.results.job_result import Failure, JobResult, Progress
 
 WIDE = 110
 """From this number of columns on a terminal has room for bars beside the numbers."""
 
-TEXT_WIDTH = 62
+TEXT_WIDTH = 64
 """Columns that a job's numbers need: with six digits of steps, and hours left."""
 
 
@@ -46,9 +48,9 @@ class LiveLog(Log):
         self._batch: TaskID | None = None
         self._bars.start()
 
-    def begun(self, jobs: int) -> None:
+    def begun(self, jobs: int, costs: Mapping[str, float] | None = None) -> None:
         """Show a bar for the batch."""
-        self._eta = BatchEta(jobs, time.monotonic())
+        self._eta = BatchEta(jobs, time.monotonic(), costs or {})
         self._batch = self._bars.add_task("batch", total=jobs, text="")
 
     def started(self, name: str) -> None:
@@ -122,4 +124,4 @@ def _cut(name: str, width: int) -> str:
 
 
 def _short_left(seconds: float | None) -> str:
-    return f"  {duration(seconds)} left" if seconds else ""
+    return f"  {clock_time(seconds)} left" if seconds else ""

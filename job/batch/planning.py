@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from job.batch.actions import Action, Decision, decide
@@ -113,9 +113,18 @@ def plan_entry(planned: PlannedJob) -> PlanEntry:
     )
 
 
-def write_plan(output: OutputPaths, plan: Iterable[PlannedJob]) -> None:
-    """Write `plan.json`, by which `report`, a merge and `compare` judge the results."""
-    write_entries(output, [plan_entry(planned) for planned in plan])
+def write_plan(
+    output: OutputPaths, plan: Iterable[PlannedJob], costs: Mapping[str, float] | None = None
+) -> None:
+    """Write `plan.json`, by which `report`, a merge and `compare` judge the results.
+
+    Args:
+        output: the output directory.
+        plan: every job of the spec.
+        costs: estimated seconds by job name, from which `status` estimates the time left.
+    """
+    entries = [plan_entry(planned) for planned in plan]
+    write_entries(output, [replace(entry, cost_seconds=(costs or {}).get(entry.name)) for entry in entries])
 
 
 def write_fingerprints(output: OutputPaths, fingerprints: Mapping[str, str]) -> None:

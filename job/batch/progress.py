@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from job.batch.eta import BatchEta
 from job.reports.content import headline, leading_metrics, metric_value, outcome_words
 from job.reports.escaping import json_document, terminal
-from job.reports.formatting import plain
+from job.reports.formatting import clock_time, plain
 from job.results.batch_report import Report, SetAside
 from job.results.job_result import Failure, JobResult, Progress
 
@@ -59,9 +59,14 @@ class Log:
         self._eta = BatchEta(0, time.monotonic())
         self._logged_at = time.monotonic()
 
-    def begun(self, jobs: int) -> None:
-        """Log the start of a batch with this number of jobs."""
-        self._eta = BatchEta(jobs, time.monotonic())
+    def begun(self, jobs: int, costs: Mapping[str, float] | None = None) -> None:
+        """Log the start of a batch with this number of jobs.
+
+        Args:
+            jobs: number of jobs.
+            costs: estimated seconds of each, by name, on which the estimate of the time left builds.
+        """
+        self._eta = BatchEta(jobs, time.monotonic(), costs or {})
         self._log_event("begun", f"batch: {_count(jobs)}", jobs=jobs)
 
     def reused(self, name: str, note: str = "", *, action: str = "skip", reason: str = DONE) -> None:
@@ -73,7 +78,7 @@ class Log:
             action: `skip`, or `re-judge` if its gate has changed.
             reason: why, as a clause.
         """
-        self._eta.reuse()
+        self._eta.reuse(name)
         text = f"{name}: {action}: {reason}" + (f"; {note}" if note else "")
         self._log_event("reused", text, job=name, note=note, action=action, reason=reason)
 
@@ -181,7 +186,7 @@ def duration(seconds: float) -> str:
 
 
 def _time_left(seconds: float | None) -> str:
-    return f", about {duration(seconds)} left" if seconds else ""
+    return f", {clock_time(seconds)} left" if seconds else ""
 
 
 def _rounded(seconds: float | None) -> float | None:

@@ -70,6 +70,9 @@ def reuse_results(
         reused[planned.job.name] = _judge_again(planned, restored.result)
         log.reused(planned.job.name, restored.note, action=planned.action, reason=planned.decision.why)
         shutil.rmtree(planned.paths.checkpoint, ignore_errors=True)  # left by a kill just before its removal
+        with suppress(OSError):
+            for path in planned.paths.passing:
+                path.unlink(missing_ok=True)
     return reused
 
 

@@ -39,7 +39,7 @@ def run_batch(
     """
     started_at = datetime.now(timezone.utc)
     refuse_links(output, [p.job.name for p in plan])
-    log.begun(len(plan))
+    log.begun(len(plan), {p.job.name: options.costs[p.job.name] for p in plan} if options.costs else None)
     set_aside: list[SetAside] = []
     reused = {} if options.fresh else reuse_results(plan, output, log, set_aside)
     todo = [p for p in plan if p.job.name not in reused]

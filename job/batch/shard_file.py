@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -90,6 +90,16 @@ def read_deal(output: OutputPaths, deal: Deal, plan: str) -> Deal | None:
     if not same or not all(1 <= shard <= deal.count for shard in shards.values()):
         return None
     return Deal(deal.count, {entry.name: entry.seconds for entry in found.jobs}, shards)
+
+
+def read_shards(output: OutputPaths, names: Sequence[str]) -> dict[str, str]:
+    """Return each job's shard, such as `2-of-4`, by job name; empty unless the file is of these jobs."""
+    try:
+        found = validated(_reader(), read_json(output.shards))
+    except (OSError, ValueError):
+        return {}
+    shards = {entry.name: f"{entry.shard}-of-{found.count}" for entry in found.jobs}
+    return shards if shards.keys() == {*names} else {}
 
 
 def save_deal(output: OutputPaths, deal: Deal, plan: str) -> None:

@@ -9,7 +9,8 @@ from job.cli.predict import predict
 from job.cli.rank import rank
 from job.cli.report import report
 from job.cli.schema import schema
+from job.cli.status import status
 from job.cli.trend import trend
 from job.cli.validate import validate
 
-COMMANDS = (validate, plan, schema, report, compare, rank, trend, predict, encode)
+COMMANDS = (validate, plan, schema, status, report, compare, rank, trend, predict, encode)

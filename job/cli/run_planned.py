@@ -45,7 +45,7 @@ def run_planned(
             baseline, output, plan, chosen, options.spec.parent, sharded=options.is_shard
         )
         batch_options = replace(batch_options, baseline=recorded)
-    write_plan(output, plan)
+    write_plan(output, plan, batch_options.costs)
     guard.start()
     output = replace(output, shard=options.shard.label)
     batch_options = batch_options.for_mirrored_models(chosen)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from job.results.reading import SCHEMA_VERSION, validated
 from job.results.sections import JobName
@@ -33,6 +34,7 @@ class PlanEntry:
         seeds: all seeds of the family, in the spec's order; empty for other jobs.
         training_fingerprint: of the job as planned; empty in a plan of an earlier version.
         evaluation_fingerprint: the same as `fingerprint`; empty in a plan of an earlier version.
+        cost_seconds: estimate of how long the job takes; None if it was not made.
     """
 
     name: JobName
@@ -43,6 +45,7 @@ class PlanEntry:
     seeds: tuple[int, ...] = ()
     training_fingerprint: str = ""
     evaluation_fingerprint: str = ""
+    cost_seconds: Annotated[float, Field(gt=0)] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,13 @@ def list_files(job_dir: Path) -> tuple[Artifact, ...]:
     """List the files that a job leaves, in the order of their paths.
 
     Left out: `result.json` (it holds the list), `job.log` (still being written), `checkpoint/` (about to
-    go) and temporary files.
+    go), temporary files and those that exist only while the job runs.
 
     Args:
         job_dir: the job's directory.
     """
     paths = JobPaths(job_dir)
-    left_out = {paths.result, paths.log}
+    left_out = {paths.result, paths.log, *paths.passing}
     files = (
         path
         for path in job_dir.rglob("*")

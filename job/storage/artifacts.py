@@ -85,6 +85,16 @@ class JobPaths:
         return self.directory / "job.log"
 
     @property
+    def progress(self) -> Path:
+        """`progress.json`: the heartbeat of the job; exists only while it runs."""
+        return self.directory / "progress.json"
+
+    @property
+    def passing(self) -> tuple[Path, ...]:
+        """Files that exist only while the job runs, and are no part of its result."""
+        return (self.progress,)
+
+    @property
     def model(self) -> Path:
         """The directory of the three models and the vocabulary."""
         return self.directory / "model"
@@ -261,6 +271,22 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8", errors="replace"))
 
 
+def write_unsynced(path: Path, text: str) -> None:
+    """Write a file atomically for other processes, without syncing it to disk: it is cheap, and may be lost.
+
+    Raises:
+        OSError: it cannot be written; the old file is unchanged.
+    """
+    temporary = temporary_path(path)
+    try:
+        temporary.write_text(text, "utf-8")
+        os.replace(temporary, path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+
+
 def clear_temporaries(directory: Path) -> None:
     """Remove partly written files of a killed process; no other process may write to `directory`."""
     for path in directory.rglob(f"{TEMPORARY}*"):
@@ -294,8 +320,10 @@ def adopt(source: OutputPaths, output: OutputPaths, name: str) -> None:
     clear_job_leftovers(output, name)
     temporary = temporary_path(output.jobs / name)
 
+    passing = {path.name for path in source.job(name).passing}
+
     def left_out(_: str, names: list[str]) -> set[str]:
-        return {n for n in names if n.startswith(TEMPORARY)}
+        return {n for n in names if n.startswith(TEMPORARY) or n in passing}
 
     try:
         shutil.copytree(source.job(name).directory, temporary, ignore=left_out)

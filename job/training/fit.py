@@ -67,6 +67,8 @@ def fit(
                 keeper.keep(state)
             _end_epoch(loop, state, spec, validate(loop.validate, validation, lambda: keeper.keep(state)))
             keeper.keep(state, epoch_ended=True)
+        if state.step < epoch_steps * spec.epochs:  # stopped early: these are all of the job's steps
+            on_progress(state.progress(state.step, spec.batch_size))
         if background:
             background.result()
     if state.best_weights is not None:

@@ -31,6 +31,7 @@ OPTIONS = {
     "validate": {"--spec"},
     "plan": {"--spec", "--output-dir", "--shards", "--save-shards"},
     "schema": {"--of"},
+    "status": {"DIRECTORIES", "--watch", "--format"},
     "compare": {"BASELINE", "CANDIDATE", "--jobs", "--format"},
     "report": {"DIRECTORIES", "--output-dir", "--baseline", "--update-baseline", "--on-end"},
     "rank": {"OUTPUT", "--by", "--format"},
@@ -41,6 +42,7 @@ OPTIONS = {
 """Other people's scripts depend on these names: one that goes is a new major version."""
 
 ARGUMENTS = {
+    "status": ["x"],
     "report": ["x"],
     "compare": ["x", "y"],
     "rank": ["x"],

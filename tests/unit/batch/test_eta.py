@@ -15,7 +15,7 @@ def eta():
 
 
 def test_jobs_wait_run_and_are_done(eta):
-    eta.reuse()
+    eta.reuse("old")
     eta.start("a")
     eta.start("b")
     assert (eta.done, eta.running, eta.waiting) == (1, ("a", "b"), 1)
@@ -43,7 +43,8 @@ def test_a_job_takes_as_long_as_its_pace_says(eta):
     assert eta.last_progress("a") is None
     assert eta.job_seconds_left("a") is None
     eta.advance("a", step(10), 1010.0)
-    assert eta.job_seconds_left("a") is None  # one point gives no pace
+    eta.advance("a", step(20), 1015.0)
+    assert eta.job_seconds_left("a") is None  # two reports give no pace to rely on
     eta.advance("a", step(30), 1020.0)
     assert eta.last_progress("a") == step(30)
     assert eta.job_seconds_left("a") == pytest.approx(35.0)
@@ -51,20 +52,30 @@ def test_a_job_takes_as_long_as_its_pace_says(eta):
     assert eta.job_seconds_left("a") == 0
 
 
+def test_no_time_is_told_from_the_first_moments(eta):
+    eta.start("a")
+    for number in range(1, 20):
+        eta.advance("a", step(number), 1000.0 + number / 10)
+        assert eta.job_seconds_left("a") is None
+        assert eta.seconds_left(1000.0 + number / 10) is None
+    eta.advance("a", step(40), 1004.0)
+    assert eta.job_seconds_left("a") == pytest.approx(6.0)
+
+
 def test_what_was_taken_before_a_checkpoint_says_nothing_of_the_pace(eta):
     eta.start("a")
-    eta.advance("a", step(90), 1000.0)
-    eta.advance("a", step(95), 1050.0)
+    for number, at in ((90, 1000.0), (92, 1020.0), (95, 1050.0)):
+        eta.advance("a", step(number), at)
     assert eta.job_seconds_left("a") == pytest.approx(50.0)
 
 
 def test_a_batch_takes_as_long_as_its_jobs_did_so_far(eta):
     assert eta.seconds_left(1010.0) is None
-    eta.reuse()
+    eta.reuse("old")
     assert eta.seconds_left(1010.0) is None  # it took no time here
     eta.start("a")
-    eta.advance("a", step(0), 1000.0)
-    eta.advance("a", step(50), 1060.0)
+    for number, at in ((0, 1000.0), (25, 1030.0), (50, 1060.0)):
+        eta.advance("a", step(number), at)
     # half a job in 60 s; two and a half are left
     assert eta.seconds_left(1060.0) == pytest.approx(300.0)
     eta.finish(job_result("a"))
@@ -75,3 +86,31 @@ def test_a_batch_takes_as_long_as_its_jobs_did_so_far(eta):
     eta.start("c")
     eta.finish(job_result("c"))
     assert eta.seconds_left(1300.0) == 0
+
+
+def test_jobs_count_by_their_estimated_seconds():
+    eta = BatchEta(3, 0.0, {"small": 1.0, "large": 8.0, "huge": 21.0})
+    eta.start("small")
+    eta.finish(job_result("small"))
+    eta.start("large")
+    assert eta.seconds_left(2.0) == pytest.approx(58.0)
+
+
+def test_a_job_that_failed_at_once_says_nothing_of_the_pace():
+    eta = BatchEta(3, 0.0)
+    eta.start("a")
+    eta.finish(job_result("a", "failed"))
+    assert eta.seconds_left(1.0) is None
+    eta.start("b")
+    eta.finish(job_result("b"))
+    assert eta.seconds_left(10.0) == pytest.approx(10.0)
+
+
+def test_no_job_ends_after_its_batch():
+    eta = BatchEta(2, 0.0, {"a": 1.0, "b": 1.0})
+    eta.start("a")
+    eta.start("b")
+    for number, at in ((0, 0.0), (1, 5.0), (10, 10.0)):
+        eta.advance("b", step(number), at)
+    eta.finish(job_result("a"))
+    assert eta.seconds_left(10.0) == eta.job_seconds_left("b") == pytest.approx(90.0)

@@ -53,13 +53,13 @@ def test_a_terminal_shows_how_long_it_still_takes(clock):
     log.begun(2)
     log.started("j")
     log.advanced("j", STEP)
-    clock[0] = 60.0
-    log.advanced("j", replace(STEP, step=525))
+    for clock[0], step in ((30.0, 300), (60.0, 525)):
+        log.advanced("j", replace(STEP, step=step))
     log.tick()
     log.close()
     texts = {task.description: task.fields["text"] for task in log._bars.tasks}
-    assert texts["j"].endswith("/s  60 s left")
-    assert texts["batch"] == "0/2 done  1 running  1 waiting  3 min left"
+    assert texts["j"].endswith("/s  00:01:00 left")
+    assert texts["batch"] == "0/2 done  1 running  1 waiting  00:03:06 left"
 
 
 @pytest.mark.parametrize("width", [80, 100, 140])
@@ -68,19 +68,16 @@ def test_a_line_holds_every_number_on_a_narrow_terminal(clock, width):
     log = LiveLog(Console(file=screen, force_terminal=True, width=width, no_color=True))
     log.begun(8)
     log.started("a-name-so-long-that-it-must-be-cut-source_length-10-units-256")
-    clock[0] = 1.0
-    log.advanced(
-        "a-name-so-long-that-it-must-be-cut-source_length-10-units-256", Progress(1, 150000, 0.5, 1.0, 99999)
-    )
-    clock[0] = 2.0
-    log.advanced(
-        "a-name-so-long-that-it-must-be-cut-source_length-10-units-256", Progress(90, 150000, 0.5, 1.0, 99999)
-    )
+    for clock[0], step in ((1.0, 1), (2.0, 90), (3.0, 179)):
+        log.advanced(
+            "a-name-so-long-that-it-must-be-cut-source_length-10-units-256",
+            Progress(step, 150000, 0.5, 1.0, 99999),
+        )
     log.tick()
     log._bars.refresh()
     log.close()
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue())
-    assert "90/150000  loss 0.5000  acc 100.0%  99,999/s  28 min left" in shown
+    assert "179/150000  loss 0.5000  acc 100.0%  99,999/s  00:28:03 left" in shown
     assert "0/8 done  1 running  7 waiting" in shown
     assert re.search(r"^a-nam\S*…\S*units-256 ", shown, re.MULTILINE)
 

@@ -105,18 +105,19 @@ def test_a_batch_and_its_running_jobs_say_how_far_they_are_now_and_then(clock):
     log.tick()
     assert len(lines) == 6
     log.finished(job_result("b", "failed"))
+    log.advanced("a", replace(STEP, step=300))
     log.advanced("a", replace(STEP, step=525))
     clock[0] = 2 * progress.LINE_SECONDS
     log.tick()
     assert [said(line) for line in lines[7:]] == [
-        f"a: {describe_progress(replace(STEP, step=525))}, about 30 s left",
-        "batch: 2 of 4 jobs done (1 failed), 1 running, 1 waiting, about 60 s left",
+        f"a: {describe_progress(replace(STEP, step=525))}, 00:00:30 left",
+        "batch: 2 of 4 jobs done (1 failed), 1 running, 1 waiting, 00:01:33 left",
     ]
     log.finished(job_result("a"))
     clock[0] = 3 * progress.LINE_SECONDS
     log.tick()
     assert [said(line) for line in lines[10:]] == [
-        "batch: 3 of 4 jobs done (1 failed), 1 waiting, about 45 s left"
+        "batch: 3 of 4 jobs done (1 failed), 1 waiting, 00:01:30 left"
     ]
 
 
@@ -164,6 +165,7 @@ def test_lines_for_machines_are_json_objects_with_the_listed_keys(clock, tmp_pat
     log.started("j")
     log.advanced("j", STEP)
     clock[0] = progress.LINE_SECONDS
+    log.advanced("j", replace(STEP, step=75))
     log.advanced("j", replace(STEP, step=100, token_accuracy=None))
     log.tick()
     log.finished(job_result("j", "gate_failed", metrics={"sequence_accuracy": 0.5}, error=Failure("E", "no")))

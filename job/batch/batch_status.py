@@ -1,0 +1,133 @@
+"""The state of a whole batch over all its shards: how many jobs are in which state, and the time left."""
+
+from __future__ import annotations
+
+import heapq
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from statistics import median
+
+from job.batch.job_status import ENDED, JobStatus
+from job.batch.shard_file import read_shards
+from job.gating.plan_file import PlanEntry
+from job.results.reading import SCHEMA_VERSION
+from job.storage.artifacts import OutputPaths
+
+
+@dataclass(frozen=True)
+class BatchStatus:
+    """The state of a batch.
+
+    Args:
+        jobs: the state of each job, in the order of the plan.
+        eta_seconds: how long the batch still takes with the machines that are at work; None if that is not
+            known, and 0 once no job waits or runs.
+    """
+
+    jobs: tuple[JobStatus, ...]
+    eta_seconds: float | None
+
+    def count(self, *states: str) -> int:
+        """Return the number of jobs in one of these states."""
+        return sum(job.state in states for job in self.jobs)
+
+    @property
+    def running(self) -> int:
+        """Number of jobs that a machine is at work on."""
+        return sum(job.running for job in self.jobs)
+
+    @property
+    def ended(self) -> bool:
+        """Whether every job has ended, or been left without a machine that works on any."""
+        return not self.running and not self.count("waiting")
+
+    def to_json(self) -> str:
+        """Return the JSON document of the command `status`."""
+        jobs = [asdict(job) for job in self.jobs]
+        totals = {
+            "jobs": len(self.jobs),
+            "ended": self.count(*ENDED),
+            "failed": self.count("failed"),
+            "running": self.running,
+            "waiting": self.count("waiting"),
+            "lost": self.count("lost"),
+        }
+        record = {
+            "schema_version": SCHEMA_VERSION,
+            "jobs": jobs,
+            "totals": totals,
+            "eta_seconds": self.eta_seconds,
+        }
+        return json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def batch_status(
+    jobs: Sequence[JobStatus], plan: Mapping[str, PlanEntry], outputs: Sequence[OutputPaths]
+) -> BatchStatus:
+    """Return the state of a batch with an estimate of the time left.
+
+    The estimated seconds of the plan are scaled to the machines by the jobs that have finished or run long
+    enough. Each shard of `shards.json` then works through its own jobs; without shards, every machine at work
+    takes the next job.
+
+    Args:
+        jobs: the state of each job.
+        plan: by job name.
+        outputs: the output directories that were read.
+    """
+    labels = {job.shard for job in jobs if job.running}
+    divisions = (read_shards(output, [*plan]) for output in outputs)
+    shards = next((found for found in divisions if found and labels & {*found.values()}), None)
+    costs = {name: entry.cost_seconds or 1.0 for name, entry in plan.items()}
+    left = _seconds_left(jobs, costs, (lambda name: shards[name]) if shards else lambda _: "")
+    return BatchStatus(tuple(jobs), None if left is None else round(left, 1))
+
+
+def _seconds_left(
+    jobs: Sequence[JobStatus], costs: Mapping[str, float], shard_of: Callable[[str], str]
+) -> float | None:
+    running = [job for job in jobs if job.running]
+    waiting = [job.name for job in jobs if job.state == "waiting"]
+    if not running:
+        return None if waiting else 0.0
+    scale = _scale(jobs, costs)
+    lefts = {job.name: _job_left(job, costs[job.name], scale) for job in running}
+    if scale is None or None in lefts.values():
+        return None
+    ends = []
+    for shard in sorted({shard_of(job.name) for job in jobs}):
+        slots = [left for name, left in lefts.items() if left is not None and shard_of(name) == shard]
+        queue = [scale * costs[name] for name in waiting if shard_of(name) == shard]
+        if slots or queue:  # a shard between two jobs, or one that starts later, has one slot
+            ends.append(_end(slots or [0.0], queue))
+    return max(ends)
+
+
+def _end(slots: Sequence[float], queue: Sequence[float]) -> float:
+    """Return when the last job ends, if each slot that becomes free takes the next one."""
+    free = [*slots]
+    heapq.heapify(free)
+    for seconds in queue:
+        heapq.heapreplace(free, free[0] + seconds)
+    return max(free)
+
+
+def _scale(jobs: Sequence[JobStatus], costs: Mapping[str, float]) -> float | None:
+    """Return the seconds that one estimated second takes; None before any job tells."""
+    paces = [job.seconds / costs[job.name] for job in jobs if job.seconds]
+    paces += [
+        job.eta_seconds / (costs[job.name] * (1 - job.trained))
+        for job in jobs
+        if job.state == "training" and job.eta_seconds and job.trained < 1
+    ]
+    return median(paces) if paces else None
+
+
+def _job_left(job: JobStatus, cost: float, scale: float | None) -> float | None:
+    """Return how long a running job still takes; one that is evaluated has next to nothing left."""
+    if job.state == "evaluating":
+        return 0.0
+    if job.eta_seconds is not None:
+        return job.eta_seconds
+    return None if scale is None else scale * cost * (1 - job.trained)

@@ -1,0 +1,199 @@
+"""`progress.json`: a sign of life in the directory of each running job, for `status` on any machine.
+
+The process that runs a batch writes it every few seconds, and removes it when the job has a result. It is the
+only file of a job directory that is not synced to disk: losing one does no harm.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timezone
+from functools import cache
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from job.batch.eta import JobPace
+from job.results.job_result import JobResult, Progress
+from job.results.reading import SCHEMA_VERSION, validated
+from job.running.task import Task
+from job.storage.artifacts import JobPaths, OutputPaths, write_unsynced
+from job.storage.documents import read_json
+
+HEARTBEAT_SECONDS = 2.0
+"""Seconds between two heartbeats."""
+
+MAX_BYTES = 1 << 16
+"""Maximum size of a heartbeat that is read; one has a few hundred bytes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heartbeat:
+    """The content of `progress.json`.
+
+    Args:
+        host, pid: the process that runs the batch.
+        machine: see `this_machine`.
+        shard: label of the shard, such as `2-of-4`; '' for a whole batch.
+        heartbeat: when this was written, ISO 8601, UTC, by the clock of `host`.
+        count: number of heartbeats of the job so far: it grows while the process lives.
+        attempt: number of the attempt, from 1.
+        fingerprint: of the job.
+        step, steps: training steps taken, and all; 0 before the first is reported. Where they are equal, the
+            model is being evaluated.
+        steps_per_second: None until it is known.
+        eta_seconds: how long the training still takes; None until it is known.
+        loss, token_accuracy: of the last steps.
+    """
+
+    host: str
+    pid: int
+    heartbeat: str
+    count: int
+    machine: str
+    shard: str
+    attempt: int
+    fingerprint: str
+    step: int = 0
+    steps: int = 0
+    steps_per_second: float | None = None
+    eta_seconds: float | None = None
+    loss: float | None = None
+    token_accuracy: float | None = None
+    schema_version: int = SCHEMA_VERSION
+
+    @property
+    def at(self) -> datetime:
+        """When it was written."""
+        moment = datetime.fromisoformat(self.heartbeat)
+        return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+
+
+@cache
+def this_machine() -> str:
+    """Return what two processes have in common if and only if they see each other's process ids and clock.
+
+    '' where the system does not tell. Host names do not: containers may share one.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+    except (OSError, ValueError):
+        return ""
+
+
+@cache
+def _reader() -> TypeAdapter[Heartbeat]:
+    return TypeAdapter(Heartbeat)
+
+
+def read_heartbeat(paths: JobPaths) -> Heartbeat | None:
+    """Return a job's heartbeat; None if there is none, or if the file holds anything else."""
+    try:
+        found = validated(_reader(), read_json(paths.progress, MAX_BYTES))
+        return found if found.at else None
+    except (OSError, ValueError):
+        return None
+
+
+@dataclass
+class _Running:
+    """A running job.
+
+    Args:
+        task: of the job.
+        pace: None before the first report of its progress.
+        count: number of heartbeats so far.
+    """
+
+    task: Task
+    pace: JobPace | None = None
+    count: int = 0
+
+
+@dataclass
+class Heartbeats:
+    """The heartbeats of the running jobs of a batch. A file that cannot be written is left out.
+
+    They are in the directories of the jobs, also of those that are evaluated again in a temporary one.
+
+    Args:
+        output: the output directory.
+    """
+
+    output: OutputPaths
+    _running: dict[str, _Running] = field(default_factory=dict)
+    _written_at: float = -HEARTBEAT_SECONDS
+
+    def start(self, task: Task) -> None:
+        """Write the first heartbeat of a job."""
+        self._running[task.job.name] = _Running(task)
+        self._write(self._running[task.job.name])
+
+    def advance(self, name: str, progress: Progress) -> None:
+        """Record the progress of a job; `beat` writes it."""
+        if running := self._running.get(name):
+            now, pace = time.monotonic(), running.pace
+            running.pace = pace.advanced(progress, now) if pace else JobPace(progress, now, progress, now)
+
+    def stop(self, name: str) -> None:
+        """End the heartbeats of a job and remove the file."""
+        if running := self._running.pop(name, None):
+            with suppress(OSError):
+                self._path(running).unlink(missing_ok=True)
+
+    def beat(self) -> bool:
+        """Write a heartbeat of every running job if it is time to; return whether it was."""
+        due = time.monotonic() - self._written_at >= HEARTBEAT_SECONDS
+        if due:
+            self._written_at = time.monotonic()
+            for running in self._running.values():
+                self._write(running)
+        return due
+
+    def _write(self, running: _Running) -> None:
+        running.count += 1
+        trained = _steps(running.task.trained)
+        heartbeat = Heartbeat(
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            heartbeat=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            count=running.count,
+            machine=this_machine(),
+            shard=self.output.shard,
+            attempt=running.task.attempt,
+            fingerprint=running.task.fingerprint,
+            step=trained,
+            steps=trained,
+        )
+        if running.pace is not None:
+            heartbeat = _with_progress(heartbeat, running.pace)
+        with suppress(OSError, ValueError):  # ValueError: a loss that is not finite fails the job elsewhere
+            text = json.dumps(asdict(heartbeat), indent=2, allow_nan=False) + "\n"
+            write_unsynced(self._path(running), text)
+
+    def _path(self, running: _Running) -> Path:
+        return self.output.job(running.task.job.name).progress
+
+
+def _steps(trained: JobResult | None) -> int:
+    """Return the number of steps that a job was trained whose model is evaluated again; else 0."""
+    return int((trained.history.get("step") or [0])[-1] or 0) if trained is not None else 0
+
+
+def _with_progress(heartbeat: Heartbeat, pace: JobPace) -> Heartbeat:
+    speed, left = pace.steps_per_second(), pace.seconds_left()
+    return replace(
+        heartbeat,
+        step=pace.last.step,
+        steps=pace.last.steps,
+        steps_per_second=None if speed is None else round(speed, 3),
+        eta_seconds=None if left is None else round(left, 1),
+        loss=pace.last.loss,
+        token_accuracy=pace.last.token_accuracy,
+    )

@@ -1,0 +1,103 @@
+import json
+from dataclasses import replace
+
+import pytest
+from sample_jobs import job_result
+
+from job.batch import heartbeat
+from job.batch.heartbeat import HEARTBEAT_SECONDS, Heartbeats, read_heartbeat
+from job.results.job_files import list_files
+from job.results.job_result import Progress
+from job.storage.artifacts import OutputPaths, adopt, prepare_output
+
+
+def step(number):
+    return Progress(step=number, steps=100, loss=0.5, token_accuracy=None, examples_per_second=10.0)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    return now
+
+
+def test_a_heartbeat_tells_how_far_the_job_is(clock, make_task, output):
+    task, beats = make_task("fine"), Heartbeats(replace(output, shard="2-of-4"))
+    beats.start(task)
+    first = read_heartbeat(task.paths)
+    assert (first.step, first.steps, first.eta_seconds, first.shard) == (0, 0, None, "2-of-4")
+    for clock[0], number in ((101.0, 10), (103.0, 20), (106.0, 30)):
+        beats.advance("fine", step(number))
+    assert beats.beat()
+    found = read_heartbeat(task.paths)
+    assert (found.step, found.steps, found.steps_per_second, found.eta_seconds) == (30, 100, 4.0, 17.5)
+    assert found.count > first.count
+    assert (found.fingerprint, found.attempt) == (task.fingerprint, 1)
+    beats.stop("fine")
+    assert [*task.paths.directory.iterdir()] == []
+
+
+def test_heartbeats_are_written_now_and_then(clock, make_task, output):
+    task, beats = make_task("fine"), Heartbeats(output)
+    beats.start(task)
+    written = []
+    for _ in range(10):
+        clock[0] += HEARTBEAT_SECONDS / 2
+        written.append(beats.beat())
+    assert written == [True, False] * 5
+    assert read_heartbeat(task.paths).count == 6
+
+
+def test_where_nothing_can_be_written_the_job_goes_on(make_task, output):
+    task, beats = make_task("fine"), Heartbeats(output)
+    task.paths.directory.rmdir()
+    beats.start(task)
+    beats.stop("fine")
+    assert read_heartbeat(task.paths) is None
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [b"", b"{", b"[]", b"\xff\0", b'{"host": 1}', "other time", "half"],
+)
+def test_a_damaged_heartbeat_is_none(make_task, output, damage):
+    task, beats = make_task("fine"), Heartbeats(output)
+    beats.start(task)
+    whole = task.paths.progress.read_bytes()
+    if damage == "half":
+        damage = whole[: len(whole) // 2]
+    elif damage == "other time":
+        damage = json.dumps({**json.loads(whole), "heartbeat": "yesterday"}).encode()
+    task.paths.progress.write_bytes(damage)
+    assert read_heartbeat(task.paths) is None
+
+
+def test_a_heartbeat_is_no_part_of_a_result(make_task, output, tmp_path):
+    task, beats = make_task("fine"), Heartbeats(output)
+    task.paths.history.write_text("step\n")
+    beats.start(task)
+    assert [file.path for file in list_files(task.paths.directory)] == ["history.csv"]
+    other = prepare_output(tmp_path / "other")
+    adopt(output, other, "fine")
+    assert not other.job("fine").progress.exists()
+    assert OutputPaths(tmp_path / "other").job("fine").history.exists()
+
+
+def test_the_machine_is_told_where_the_system_does(monkeypatch):
+    heartbeat.this_machine.cache_clear()
+    assert heartbeat.this_machine() == heartbeat.this_machine()
+    heartbeat.this_machine.cache_clear()
+    monkeypatch.setattr("os.readlink", lambda path: (_ for _ in ()).throw(OSError))
+    assert heartbeat.this_machine() == ""
+    heartbeat.this_machine.cache_clear()
+
+
+def test_a_model_that_is_evaluated_again_has_all_its_steps(make_task, output):
+    """In a temporary directory, while the job's own still holds its earlier result."""
+    task = make_task("fine")
+    temporary = replace(task.paths, directory=output.jobs / ".tmp-1-fine")
+    trained = job_result("fine", history={"step": [5, 10]})
+    Heartbeats(output).start(replace(task, paths=temporary, trained=trained))
+    found = read_heartbeat(task.paths)
+    assert (found.step, found.steps) == (10, 10)
