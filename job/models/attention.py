@@ -19,7 +19,7 @@ from job.models.time_loops import empty, filled, loop
 def masked_softmax(scores: Any, mask: Any) -> Any:
     """Return attention weights: scores (B, S) float32, mask (B, S) bool or None -> (B, S), with sum 1."""
     if mask is not None:
-        scores = ops.where(mask, scores, -1e9)
+        scores = ops.where(mask, scores, -1e9 if scores.dtype != "float16" else -6e4)
     if not keras.backend.is_keras_tensor(scores):
         return tf.nn.softmax(scores, axis=-1)
     grown = ops.exp(scores - ops.max(scores, axis=-1, keepdims=True))

@@ -287,7 +287,7 @@ class FusedGRU(_Fused, keras.layers.GRU):  # type: ignore[misc]
         self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False
     ) -> Any:
         """Return the outputs (B, T, H) and the state after the last valid step (B, H)."""
-        (h,) = initial_state or (tf.zeros([tf.shape(sequences)[0], self.units]),)
+        (h,) = initial_state or (tf.zeros([tf.shape(sequences)[0], self.units], self.compute_dtype),)
         bias = tf.convert_to_tensor(self.cell.bias)
         recurrent_kernel = tf.convert_to_tensor(self.cell.recurrent_kernel)
         hs = gru_steps(self._project(sequences, bias[0]), h, recurrent_kernel, bias[1])

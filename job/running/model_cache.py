@@ -19,6 +19,7 @@ from job.running.inference_model import InferenceModel, inference_model, model_r
 from job.spec.model_section import ModelSpec
 from job.spec.schema import JobSpec
 from job.training.compiled_loop import CompiledLoop, compile_loop
+from job.training.loss_scaling import computing_in
 from job.training.replicas import strategy_for
 
 
@@ -61,7 +62,8 @@ class ModelCache:
             keras.utils.clear_session()  # resets layer names, and collects models, which are full of cycles
         strategy, sizes = strategy_for(job.training.distribution), _model_sizes(problem, job)
         with strategy.scope():
-            model = sizes.training_model(kernel)
+            with computing_in(job.training.precision):
+                model = sizes.training_model(kernel)
             if self._last:
                 self._last[1].loop.reset(model, job.seed)
                 return self._last[1]

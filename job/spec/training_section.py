@@ -11,6 +11,7 @@ from job.spec.base_section import Section
 OptimizerName = Literal["adam", "adamw", "adadelta", "sgd"]
 Schedule = Literal["cosine", "constant", "linear", "inverse_sqrt", "plateau"]
 Average = Literal["none", "ema"]
+Precision = Literal["float32", "bfloat16", "float16"]
 Distribution = Literal["none", "mirrored"]
 
 
@@ -125,6 +126,12 @@ class TrainingSpec(Section):
     )
     ema_decay: float = Field(
         default=0.999, gt=0, lt=1, description="Average `ema`: share of the average that a step keeps."
+    )
+    precision: Precision = Field(
+        default="float32",
+        description="Type of the numbers in the layers while training. With `bfloat16` and `float16` the "
+        "weights, the optimizer, the loss and the saved model stay float32, and so does evaluation; "
+        "`float16` scales the loss (Micikevicius et al. 2018).",
     )
     distribution: Distribution = Field(
         default="none",

@@ -47,7 +47,7 @@ class WeightAverage:
         """Set the weights to their average, and return what they were.
 
         Args:
-            step: number of steps taken, at least 1, an integer scalar.
+            step: number of steps taken, an integer scalar; with 0 the weights stay.
 
         Returns:
             the weights before, one tensor for each variable, for `restore`.
@@ -56,7 +56,8 @@ class WeightAverage:
         scale = 1.0 - tf.pow(self._decay, tf.cast(step, tf.float32))
         with tf.control_dependencies(before):
             for weight, average in zip(self._weights, self.variables, strict=True):
-                weight.assign(average / scale)
+                # no step was taken where loss scaling skipped them all
+                weight.assign(tf.where(step > 0, tf.math.divide_no_nan(average, scale), weight))
         return before
 
     def restore(self, before: list[Any]) -> None:

@@ -21,6 +21,7 @@ from job.spec.training_section import TrainingSpec
 from job.training import replicas
 from job.training.averaging import weight_average
 from job.training.batch_groups import Batch
+from job.training.loss_scaling import loss_scale
 from job.training.objectives import objective, sampled_input
 from job.training.optimizers import OPTIMIZERS, dense_gradient
 
@@ -75,6 +76,7 @@ class CompiledLoop:
         trained = model.trainable_variables
         self._optimizer = OPTIMIZERS[spec.optimizer.name](trained, spec.optimizer, self._total)
         self._average = weight_average(trained, spec)
+        self._scale = loss_scale(spec)
         self._halved = _is_halved(problem, spec)
         self._objective = objective(problem, spec.label_smoothing)
         self.seed = tf.Variable(0, dtype=tf.int64)
@@ -106,7 +108,8 @@ class CompiledLoop:
     @property
     def _state(self) -> list[Any]:
         """Variables of training that are not the model's; all are zero at first."""
-        return [*self._optimizer.variables, *(self._average.variables if self._average else ())]
+        parts = (self._optimizer, self._average, self._scale)
+        return [variable for part in parts if part for variable in part.variables]
 
     def reset(self, model: keras.Model, seed: int = 0) -> None:
         """Start over: take weights and random state from a new model, and clear the optimizer.
@@ -183,15 +186,27 @@ class CompiledLoop:
         with tf.GradientTape() as tape:
             parts = [self._sums(*rows, first=first) for first, rows in self._parts(source, target)]
             sums = {k: tf.add_n([part[k] for part in parts]) for k in self._objective.statistics}
-            loss = sums["loss"] / sums["tokens"]
+            loss = self._scaled(sums["loss"] / sums["tokens"])
         return self._update(sums, tape.gradient(loss, self.model.trainable_variables))
 
     def _update(self, sums: dict[str, Any], gradients: list[Any]) -> dict[str, Any]:
         """Apply gradients; return the statistics of the step, float32 scalars."""
+        if self._scale:
+            norm, rate = self._scale.apply(gradients, self._apply)
+        else:
+            norm, rate = self._apply(gradients)
+        return {**sums, "gradient_norm": norm, "learning_rate": rate}
+
+    def _apply(self, gradients: list[Any]) -> tuple[Any, Any]:
+        """Update the weights and their average; return the gradients' norm and the learning rate."""
         norm, rate = self._optimizer.apply(gradients)
         if self._average:
             self._average.update()
-        return {**sums, "gradient_norm": norm, "learning_rate": rate}
+        return norm, rate
+
+    def _scaled(self, loss: Any) -> Any:
+        """Return the loss of which gradients are computed."""
+        return loss * self._scale.factor if self._scale else loss
 
     def _accumulated(self, source: Any, target: Any) -> tuple[dict[str, Any], list[Any]]:
         """Compute the batches of a step one after the other.
@@ -208,7 +223,8 @@ class CompiledLoop:
         def batch(first: Any, sums: dict[str, Any], gradients: list[Any]) -> tuple[Any, Any, Any]:
             with tf.GradientTape() as tape:
                 part = self._sums(source[first : first + size], target[first : first + size], first=first)
-            new = [dense_gradient(g) for g in tape.gradient(part["loss"], trained)]
+                loss = self._scaled(part["loss"])
+            new = [dense_gradient(g) for g in tape.gradient(loss, trained)]
             sums = {k: sums[k] + part[k] for k in sums}
             return first + size, sums, [a + b for a, b in zip(gradients, new, strict=True)]
 
@@ -259,7 +275,8 @@ class CompiledLoop:
         (source, target), weight = replicas.own_share(source, target)
         with tf.GradientTape() as tape:
             sums = {k: weight * v for k, v in self._sums(source, target).items()}
-        gradients = tape.gradient(sums["loss"], self.model.trainable_variables)
+            loss = self._scaled(sums["loss"])
+        gradients = tape.gradient(loss, self.model.trainable_variables)
         dense = [dense_gradient(g) for g in gradients]
         sums, dense = replicas.total((sums, dense))
         return self._update(sums, [g / sums["tokens"] for g in dense])

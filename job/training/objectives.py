@@ -38,7 +38,9 @@ def objective(problem: Problem, label_smoothing: float = 0.0) -> Objective:
     """Return the objective for a problem's kind of targets; label smoothing is for tokens."""
     if problem.target_kind == "numbers":
         names = ("loss", "tokens", "rows")
-        return Objective(lagged, squared_error, names, lambda outputs: outputs, squared_error)
+        return Objective(
+            lagged, squared_error, names, lambda outputs: tf.cast(outputs, tf.float32), squared_error
+        )
     start, unknown = problem.target_vocabulary.start, problem.target_vocabulary.unknown
     statistics = ("loss", "tokens", "correct_tokens", "rows", "correct_rows")
     return Objective(
@@ -62,7 +64,7 @@ def masked_loss(
     would then return it.
 
     Args:
-        logits: (B, T, V) float32.
+        logits: (B, T, V), of any precision.
         target: (B, T) int32; positions with 0 (padding) do not count.
         unknown: id of the unknown token, which is never correct; None if the vocabulary has none.
         label_smoothing: share of the target distribution that is uniform over all V ids (Szegedy et al. 2016,
@@ -71,6 +73,7 @@ def masked_loss(
     Returns:
         float32 scalars: `loss` (in nats), `tokens`, `correct_tokens`, `rows`, `correct_rows`.
     """
+    logits = tf.cast(logits, tf.float32)  # with a lower precision of the layers too
     weights = tf.cast(tf.not_equal(target, 0), logits.dtype)
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(target, logits)
     if label_smoothing:
@@ -117,12 +120,13 @@ def squared_error(predicted: Any, target: Any) -> dict[str, Any]:
     """Return squared errors, summed over a batch.
 
     Args:
-        predicted: (B, T, 1) float32.
+        predicted: (B, T, 1), of any precision.
         target: (B, T, 1) float32; positions with NaN do not count.
 
     Returns:
         float32 scalars: `loss`, `tokens` (number of positions that count), `rows`.
     """
+    predicted = tf.cast(predicted, tf.float32)
     counts = ~tf.math.is_nan(target)
     # masked before and after the difference: NaN times 0 is NaN, in gradients too
     errors = tf.where(counts, predicted - tf.where(counts, target, 0.0), 0.0)

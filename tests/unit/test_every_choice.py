@@ -204,6 +204,16 @@ def of_average(value: Any, directory: Path) -> Any:
     return type(weight_average([], chosen(TrainingSpec(), average=value)))
 
 
+def of_precision(value: Any, directory: Path) -> Any:
+    """Return the type in which a layer computes."""
+    import keras
+
+    from job.training.loss_scaling import computing_in
+
+    with computing_in(value):
+        return keras.layers.Dense(1).compute_dtype
+
+
 def of_distribution(value: Any, directory: Path) -> Any:
     """Return the strategy for a machine of two devices."""
     import tensorflow as tf
@@ -250,6 +260,7 @@ IMPLEMENTATIONS: dict[str, Callable[[Any, Path], Any]] = {
     "training.optimizer.name": of_optimizer,
     "training.optimizer.schedule": of_schedule,
     "training.average": of_average,
+    "training.precision": of_precision,
     "training.distribution": of_distribution,
     "gate.speed": lambda value, _: chosen(GateSpec(), speed=value).slower_fails,
     "gate.baseline": lambda value, _: chosen(GateSpec(), baseline=value).allows_other_data,

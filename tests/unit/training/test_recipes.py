@@ -18,6 +18,7 @@ from job.training.batch_groups import CallLimits
 from job.training.checkpoints import Checkpoints
 from job.training.compiled_loop import compile_loop
 from job.training.fit import fit
+from job.training.loss_scaling import STEPS_UNTIL_DOUBLED, LossScale, computing_in
 from job.training.objectives import masked_loss, sampled_input, shifted
 from job.training.validation import validate
 
@@ -182,13 +183,64 @@ def test_the_learning_rate_falls_when_the_validation_loss_does_not(monkeypatch):
     assert rates == pytest.approx([1e-2, 1e-2, 1e-2, 1e-2, 1e-3, 1e-3, 1e-3, 1e-4], rel=1e-5)
 
 
+# --- precision ----------------------------------------------------------------------------------------------
+
+
+def model_in(precision, **keys):
+    with computing_in(precision):
+        return new_model(**keys)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+@pytest.mark.parametrize(
+    "keys",
+    [{}, {"cell": "gru", "attention": "luong_general", "inputs": "embedding"}, {"attention": "bahdanau"}],
+    ids=["lstm", "luong", "bahdanau"],
+)
+def test_a_lower_precision_learns_what_float32_learns(precision, keys):
+    expected = trained(recipe(examples=640), new_model(**keys))[2].history[-1]
+    model, _, fitted = trained(recipe(examples=640, precision=precision), model_in(precision, **keys))
+    assert fitted.history[-1].val_loss == pytest.approx(expected.val_loss, abs=0.02)
+    assert fitted.history[-1].val_loss != expected.val_loss  # it did compute in another type
+    assert fitted.history[0].loss > fitted.history[-1].loss + 0.1
+    assert {weights.dtype for weights in model.get_weights()} == {np.dtype("float32")}
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_loss_scaling_divides_gradients_skips_overflows_and_adapts():
+    scale, updates = LossScale(), []
+
+    def update(gradients):
+        updates.append([g.numpy().tolist() for g in gradients])
+        return tf.constant(5.0), tf.constant(0.1)
+
+    def apply(*gradients):
+        return [float(x) for x in scale.apply([tf.constant(g) for g in gradients], update)]
+
+    assert float(scale.factor) == 2.0**15
+    assert apply([2.0**15, 2.0**16]) == pytest.approx([5.0, 0.1])
+    assert updates == [[[1.0, 2.0]]]
+    assert apply([1.0, np.inf]) == apply([np.nan, 0.0]) == [0.0, 0.0]  # skipped
+    assert (float(scale.factor), len(updates)) == (2.0**13, 1)
+    scale.variables[1].assign(STEPS_UNTIL_DOUBLED - 1)
+    apply([1.0, 1.0])
+    assert (float(scale.factor), [int(v) for v in scale.variables]) == (2.0**14, [-1, 0])
+    scale.variables[0].assign(-15.0)
+    assert apply([np.inf, 1.0]) == pytest.approx(
+        [5.0, 0.1]
+    )  # with a factor of 1 the training itself diverges
+    assert updates[-1] == [[np.inf, 1.0]]
+
+
 # --- all of them, resumed -----------------------------------------------------------------------------------
 
 
-def test_a_recipe_resumed_after_every_step_gives_the_same_bits(tmp_path):
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_a_recipe_resumed_after_every_step_gives_the_same_bits(tmp_path, precision):
     spec = recipe(
         examples=60,
-        epochs=4,
+        epochs=3,
+        precision=precision,
         accumulate=2,
         label_smoothing=0.1,
         scheduled_sampling=0.5,
@@ -199,11 +251,12 @@ def test_a_recipe_resumed_after_every_step_gives_the_same_bits(tmp_path):
     )
     tf.config.run_functions_eagerly(True)
     try:
-        whole, _, expected = trained(spec, new_model(dropout=0.3), seed=5)
+        whole, _, expected = trained(spec, model_in(precision, dropout=0.3), seed=5)
         kept = Checkpoints(tmp_path / "checkpoint", "a" * 64, 1e9)
         for attempt in range(20):
             # the first process must begin as the unbroken one did; the others read checkpoints
-            model, stop = new_model(3 if attempt == 0 else 100 + attempt, dropout=0.3), Stop()
+            seed = 3 if attempt == 0 else 100 + attempt
+            model, stop = model_in(precision, seed=seed, dropout=0.3), Stop()
             loop = compile_loop(model, PROBLEM, spec, 5)
             stopping = {"checkpoints": kept, "stop": stop, "limits": ONE_STEP}
             try:
@@ -220,7 +273,7 @@ def test_a_recipe_resumed_after_every_step_gives_the_same_bits(tmp_path):
             break
     finally:
         tf.config.run_functions_eagerly(False)
-    assert attempt == expected.steps == 8
+    assert attempt == expected.steps == 6
     assert same(model.get_weights(), whole.get_weights())
     rows = [[{**vars(r), "seconds": 0} for r in fitted.history] for fitted in (result, expected)]
     assert rows[0] == rows[1]
