@@ -237,7 +237,7 @@ def test_a_second_run_trains_what_failed_and_what_changed_and_says_so(again):
     output = again / "output"
     (output / "jobs" / "blocked" / "model").unlink()
     (again / "jobs.yaml").write_text(
-        SPEC.replace("min_sequence_accuracy: 0.1", "min_sequence_accuracy: 0.05")
+        SPEC.replace("{min_sequence_accuracy: 0.1}", "{min_sequence_accuracy: 0.05}\n    model: {units: 17}")
     )
     before = {name: result(output, name) for name in FINISHED}
     done = run("--workers", 1, cwd=again)
@@ -306,8 +306,10 @@ def test_plan_says_what_is_done(run_here, again):
     (again / "jobs.yaml").write_text(SPEC.replace("max_edit_rate: 0.0", "max_edit_rate: 0.5"))
     done = run_here("plan", cwd=again)
     rows = {line.split()[0]: line for line in done.out.splitlines() if line.strip()}
-    states = {"prefix": "done", "sums": "changed", "words": "done", "blocked": "failed before"}
-    assert {name: state for name, state in states.items() if rows[name].rstrip().endswith(state)} == states
+    actions = {"prefix": "skip", "sums": "re-judge", "words": "skip", "blocked": "resume"}
+    assert {name: rows[name].split()[-1] for name in actions} == actions
+    assert "re-judge sums: gate.max_edit_rate" in done.out
+    assert "resume blocked: FileExistsError has ended its training after a checkpoint" in done.out
     for name in FINISHED:
         assert f"{result(again / 'output', name)['parameters']:,}" in rows[name]
     assert result(again / "output", "prefix")["fingerprint"][:8] in rows["prefix"]
