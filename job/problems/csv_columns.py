@@ -26,7 +26,7 @@ MAX_MAGNITUDE = 1e150
 """Largest magnitude of a number: sums, differences and squares of larger ones overflow."""
 
 _MAX_DECIMALS = 330
-"""Digits after the point of the smallest number that there is."""
+"""Number of digits after the point of the smallest positive float64."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,11 @@ class Columns:
     """Some columns of a file.
 
     Args:
-        values: (rows, columns) float64, of magnitude `MAX_MAGNITUDE` at most, in the order asked for.
-        decimals: the most digits after the point of any cell of the first column.
-        lines: the 1-based line of the file that each row begins at.
-        sha256: of the file.
+        values: shape (rows, columns), float64, with magnitudes of at most `MAX_MAGNITUDE`; columns are in the
+            order in which they were asked for.
+        decimals: largest number of digits after the point in the cells of the first column.
+        lines: the 1-based line of the file at which each row begins.
+        sha256: SHA-256 of the file, in hex.
     """
 
     values: NDArray[np.float64]
@@ -53,19 +54,20 @@ def read_columns(
     positive: str | None = None,
     planned: str | None = None,
 ) -> Columns:
-    """Read columns by the names in the file's first line.
+    """Read columns of numbers by their names in the first line of the file.
 
     Args:
-        path: a CSV file (RFC 4180, commas), UTF-8, `.gz` too; its first line names the columns.
-        names: of the columns wanted -> the key of the spec that names each, for complaints.
-        file_key: the key that names the file.
-        positive: a column whose numbers must be above 0.
-        planned: the SHA-256 that the file must have.
+        path: a CSV file (RFC 4180, commas) in UTF-8, perhaps compressed (`.gz`); its first line has the names
+            of the columns.
+        names: the key of the spec, for error messages, by the name of each column to read.
+        file_key: the key of the spec that names the file.
+        positive: name of a column whose numbers must be above 0; None if there is none.
+        planned: the SHA-256 that the file must have, None to accept any content.
 
     Raises:
-        ChangedDataError: it has another.
-        DataErrors: the file cannot be read, a column is not in it, or a row has a cell too many or too few,
-            or one that is no finite number, or larger than `MAX_MAGNITUDE`, or not above 0 where it must be.
+        ChangedDataError: the file has another SHA-256 than `planned`.
+        DataErrors: the file cannot be read, lacks a column, or has rows with a wrong number of cells, or with
+            a cell that is not a finite number, is too large, or must be above 0 and is not.
     """
     file = _open(path, file_key, planned)
     rows = list(_rows(file.content, path, file_key))
@@ -73,7 +75,9 @@ def read_columns(
     errors = [*_check_header(header, names, path)]
     if len(rows) == 1:
         errors.append(
-            DataError("the file has no rows under the names of its columns", file=path, key=file_key)
+            DataError(
+                "the file has no rows after the names of its columns; add data", file=path, key=file_key
+            )
         )
     wanted = [header.index(name) for name in names if name in header]
     bad = [
@@ -103,7 +107,7 @@ def _open(path: Path, key: str, planned: str | None) -> DataFile:
 
 
 def _rows(content: bytes, path: Path, key: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield each row and its 1-based line, the names first; blank lines at the end are passed over."""
+    """Yield the 1-based line and the cells of each row, column names first; skip blank lines at the end."""
     reader = csv.reader(_decoded(content, path, key), strict=True)
     line = 0
     try:
@@ -113,13 +117,13 @@ def _rows(content: bytes, path: Path, key: str) -> Iterator[tuple[int, list[str]
     except csv.Error as error:
         why = "a carriage return without a line feed" if "new-line" in str(error) else str(error)
         message = (
-            f"the line is no CSV ({why}); expected cells with commas between, and line ends \\n or \\r\\n"
+            f"the line is not CSV ({why}); expected cells separated by commas, and line ends \\n or \\r\\n"
         )
         raise DataErrors([DataError(message, file=path, line=reader.line_num, key=key)]) from None
 
 
 def _decoded(content: bytes, path: Path, key: str) -> list[str]:
-    """Return the lines of a file with their ends, without blank ones at the end."""
+    """Return the lines of a file, each with a line end, without blank lines at the end of the file."""
     lines, errors = [], []
     for number, line in enumerate(TextLines.of(content.rstrip(b" \t\r\n")).lines, 1):
         try:
@@ -134,12 +138,15 @@ def _decoded(content: bytes, path: Path, key: str) -> list[str]:
 
 
 def _check_header(header: Sequence[str], names: Mapping[str, str], path: Path) -> Iterator[DataError]:
-    """Yield a complaint for each column that is not there, or there twice."""
+    """Yield an error for each column that is missing or occurs twice."""
     counts = Counter(header)
     for name, key in names.items():
         if counts[name] > 1:
             yield DataError(
-                f"{counts[name]} columns of the file are named {name!r}", file=path, line=1, key=key
+                f"{counts[name]} columns of the file are named {name!r}; rename all but one",
+                file=path,
+                line=1,
+                key=key,
             )
         elif not counts[name]:
             hint = did_you_mean(name, header) or f"; it has {', '.join(header[:20])}"
@@ -149,10 +156,10 @@ def _check_header(header: Sequence[str], names: Mapping[str, str], path: Path) -
 def _bad_rows(
     rows: Sequence[tuple[int, list[str]]], header: Sequence[str], wanted: Sequence[int], positive: str | None
 ) -> Iterator[tuple[int, str]]:
-    """Yield the line of each row that cannot be used, and why."""
+    """Yield the line and the error message of each row that cannot be used."""
     for line, row in rows:
         if not row:
-            yield line, "the line is blank in the middle of the series; fill or remove it"
+            yield line, "the line is blank, but rows follow it; fill or remove it"
         elif len(row) != len(header):
             yield line, f"the row has {len(row)} cells, but the first line names {len(header)} columns"
         else:
@@ -162,7 +169,7 @@ def _bad_rows(
             if bad:
                 yield line, f"{', '.join(bad)}; expected a number (a series has no gaps)"
             elif large:
-                yield line, f"{', '.join(large)}; expected numbers of magnitude {MAX_MAGNITUDE:g} at most"
+                yield line, f"{', '.join(large)}; expected a magnitude of at most {MAX_MAGNITUDE:g}"
             elif positive in cells and float(cells[positive]) <= 0:
                 yield (
                     line,
@@ -175,7 +182,7 @@ def _is_number(cell: str) -> bool:
 
 
 def is_written_as_number(text: str) -> bool:
-    """Return whether a text is a number as a cell may have it: of ASCII digits, without separators."""
+    """Return whether a text is a number in a form that cells may have: ASCII digits, no separators."""
     return _NUMBER.fullmatch(text) is not None
 
 
@@ -184,10 +191,10 @@ def _is_large(cell: str) -> bool:
 
 
 def _decimals(cell: str) -> int:
-    """Return how many digits after the point a number has when it is written without an exponent."""
+    """Return the number of digits after the point if the number is written without an exponent."""
     found = _NUMBER.fullmatch(cell)
     assert found is not None
     fraction = len(found["fraction"] or found["only"] or "")
-    # the number is known to be finite; an exponent of more digits than this is one of 0 or of almost 0
+    # the number is finite, so with an exponent of more than 8 digits it is 0 or close to 0
     exponent = int((found["exponent"] or "0")[:8])
     return min(max(0, fraction - exponent), _MAX_DECIMALS)

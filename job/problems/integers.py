@@ -1,4 +1,4 @@
-"""Sequences of random integers: `reversed_prefix`, `reverse`, `copy`, `sort`."""
+"""Problems of random integers: `reversed_prefix`, `reverse`, `copy` and `sort`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from job.spec.problem_sections import CopySpec, ReversedPrefixSpec, ReverseSpec,
 
 
 class IntegerProblem(GeneratedProblem):
-    """Values drawn uniformly from 1..cardinality-1; 0 is padding and start. All lengths are fixed.
+    """A problem of integers drawn uniformly from 1..cardinality-1; 0 is start. All lengths are fixed.
 
     Args:
-        spec: `source_length` and `cardinality`.
-        seed: decides every example.
-        target_length: length of every target; the source's unless given.
+        spec: the problem's section, with `source_length` and `cardinality`.
+        seed: determines every example.
+        target_length: length of every target; None for the length of the source.
     """
 
     fixed_length: bool = True
@@ -40,15 +40,15 @@ class IntegerProblem(GeneratedProblem):
 
     @abstractmethod
     def target(self, source: Ids) -> Ids:
-        """Return the targets of sources, shapes (n, source length) -> (n, target length), int32."""
+        """Return the targets of sources: shape (n, source length) to (n, target length), int32."""
 
     def draw(self, generator: np.random.Generator, count: int) -> tuple[Ids, Ids]:
-        """Draw `count` sources and their targets; nothing is padded."""
+        """Draw `count` sources and their targets, without padding."""
         source = generator.integers(1, self._cardinality, (count, self._source_length), np.int32)
         return source, self.target(source)
 
     def describe(self) -> dict[str, Any]:
-        """Return the sizes."""
+        """Return the lengths and the cardinality."""
         return {
             "source_length": self._source_length,
             "target_length": self.max_target_length,
@@ -57,26 +57,26 @@ class IntegerProblem(GeneratedProblem):
 
 
 class ReversedPrefix(IntegerProblem):
-    """The tutorial's problem: the first `target_length` elements, reversed."""
+    """The problem of the tutorial: the first `target_length` elements of the source, reversed."""
 
     def __init__(self, spec: ReversedPrefixSpec, seed: int) -> None:
         super().__init__(spec, seed, target_length=spec.target_length)
 
     def target(self, source: Ids) -> Ids:
-        """Return the first elements of each row, last of them first."""
+        """Return the first elements of each row in reverse order."""
         return np.ascontiguousarray(source[:, self.max_target_length - 1 :: -1])
 
 
 class Reverse(IntegerProblem):
-    """The whole source, reversed."""
+    """The problem of reversing the whole source."""
 
     def target(self, source: Ids) -> Ids:
-        """Return each row, last element first."""
+        """Return each row in reverse order."""
         return np.ascontiguousarray(source[:, ::-1])
 
 
 class Copy(IntegerProblem):
-    """The source itself."""
+    """The problem of copying the source."""
 
     def target(self, source: Ids) -> Ids:
         """Return a copy of the rows."""
@@ -84,7 +84,7 @@ class Copy(IntegerProblem):
 
 
 class Sort(IntegerProblem):
-    """The source in ascending order."""
+    """The problem of sorting the source in ascending order."""
 
     def target(self, source: Ids) -> Ids:
         """Return each row sorted."""

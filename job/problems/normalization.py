@@ -35,23 +35,24 @@ class TextNormalization:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> TextNormalization:
-        """Build what `to_json` described.
+        """Build a normalization from the result of `to_json`.
 
         Raises:
-            ValueError: `data` does not describe a reading.
+            ValueError: `data` does not describe a normalization.
         """
         try:
             reading = cls(**data)
         except TypeError as error:
-            raise ValueError(f"not a reading: {error}") from None
+            raise ValueError(f"not a text normalization: {error}") from None
         if type(reading.lowercase) is not bool:
-            raise ValueError("not a reading: lowercase must be true or false")
+            raise ValueError("not a text normalization: lowercase must be true or false")
         if reading.normalize not in get_args(Normalization):
-            raise ValueError(f"not a reading: normalize must be one of {', '.join(get_args(Normalization))}")
+            known = ", ".join(get_args(Normalization))
+            raise ValueError(f"not a text normalization: normalize must be one of {known}")
         return reading
 
     def to_json(self) -> dict[str, Any]:
-        """Return the reading as JSON values."""
+        """Return the normalization as JSON values."""
         return asdict(self)
 
 

@@ -44,11 +44,11 @@ def seen_in_training(
 
 
 class _Index:
-    """The different rows of an array, to be found by hash.
+    """The distinct rows of an array, indexed by their hashes.
 
     Attributes:
-        rows: shape (different rows, length), int32, in the order of their hashes.
-        number: shape (n,): which of `rows` each given row is.
+        rows: shape (distinct rows, length), int32, in the order of their hashes.
+        number: shape (n,): the index in `rows` of each given row.
     """
 
     def __init__(self, rows: Ids) -> None:
@@ -56,11 +56,11 @@ class _Index:
             hashes = _hashes(rows, self._attempt)
             self._hashes, first, self.number = np.unique(hashes, return_index=True, return_inverse=True)
             self.rows = rows[first]
-            if np.array_equal(self.rows[self.number], rows):  # no two different rows have one hash
+            if np.array_equal(self.rows[self.number], rows):  # no two different rows have the same hash
                 break
 
     def find(self, rows: Ids) -> NDArray[np.intp]:
-        """Return the numbers of the indexed rows that are among these rows."""
+        """Return the indices of those of `self.rows` that are among the given rows."""
         hashes = _hashes(rows, self._attempt)
         at = np.searchsorted(self._hashes, hashes)
         at[at == len(self._hashes)] = 0
@@ -75,13 +75,13 @@ def _multipliers(length: int, attempt: int) -> NDArray[np.uint64]:
 
 
 def _hashes(rows: Ids, attempt: int) -> NDArray[np.uint64]:
-    """Return a hash of each row, modulo 2**64; padding, which is 0, adds nothing to it."""
+    """Return a hash of each row, modulo 2**64; padding does not change it, because its id is 0."""
     hashes: NDArray[np.uint64] = rows.astype(np.uint64) @ _multipliers(rows.shape[1], attempt)
     return hashes
 
 
 def _equal(a: Ids, b: Ids) -> NDArray[np.bool_]:
-    """Return which rows are the same but for padding, shape (n,)."""
+    """Return which rows of `a` and `b` are equal apart from padding, shape (n,)."""
     width = min(a.shape[1], b.shape[1])
     longer = a[:, width:].any(axis=1) | b[:, width:].any(axis=1)
     same: NDArray[np.bool_] = (a[:, :width] == b[:, :width]).all(axis=1) & ~longer

@@ -15,10 +15,10 @@ from job.problems.vocabulary import PAD, Vocabulary
 
 @dataclass(frozen=True)
 class RaggedRows:
-    """Rows of ids stored one after another: 4 bytes per id and 8 per row.
+    """Rows of ids of different lengths, stored one after another: 4 bytes per id and 8 per row.
 
     Args:
-        ids: shape (all ids,), int32.
+        ids: shape (number of all ids,), int32.
         starts: shape (rows + 1,), int64: row i is `ids[starts[i]:starts[i + 1]]`.
     """
 
@@ -27,13 +27,13 @@ class RaggedRows:
 
     @classmethod
     def encode(cls, texts: Sequence[str], vocabulary: Vocabulary, end: int | None = None) -> RaggedRows:
-        """Encode lines of text, each closed with `end` where one is given."""
-        close = [] if end is None else [end]
+        """Encode normalized texts, each followed by the id `end` unless it is None."""
+        suffix = [] if end is None else [end]
         lengths = np.empty(len(texts), np.int64)
 
         def rows() -> Iterator[list[int]]:
             for i, text in enumerate(texts):
-                row = vocabulary.encode(vocabulary.split(text)) + close
+                row = vocabulary.encode(vocabulary.split(text)) + suffix
                 lengths[i] = len(row)
                 yield row
 
@@ -46,9 +46,9 @@ class RaggedRows:
         return np.diff(self.starts)
 
     def padded(self, chosen: NDArray[np.intp], multiple: int = 1) -> Ids:
-        """Return rows by their numbers, shape (len(chosen), width), padded on the right with `PAD`.
+        """Return the rows with indices `chosen`, shape (len(chosen), width), padded on the right with `PAD`.
 
-        The width is that of the longest of them, rounded up to a multiple.
+        The width is the length of the longest of them, rounded up to a multiple of `multiple`.
         """
         starts = self.starts[chosen]
         lengths = self.starts[chosen + 1] - starts

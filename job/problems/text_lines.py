@@ -1,7 +1,7 @@
-"""Bytes -> lines of text, the same for training data and for what a model is given to read.
+"""Division of bytes into lines of text: the same for training data and for the inputs of a saved model.
 
-Lines end at `\\n` or `\\r\\n` alone. All other characters at which Python's `str.splitlines` splits (U+2028,
-NEL, form feed, a lone carriage return) are part of a line.
+Only `\\n` or `\\r\\n` ends a line. Other characters at which `str.splitlines` splits (U+2028, NEL,
+form feed, a lone carriage return) are part of a line.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 
 class BadLineError(ValueError):
-    """A line cannot be read; the text says why and what was expected."""
+    """A line that cannot be read; the message says why and what was expected."""
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,8 @@ class TextLines:
     """The lines of a text as bytes, without their ends.
 
     Args:
-        lines: the line after the last line end counts if there is something in it.
-        decode: a function from a line to its text; raises what `decode_line` raises, or `UnicodeDecodeError`.
+        lines: text after the last line end is a line too, unless it is empty.
+        decode: returns the text of a line; raises `BadLineError` like `decode_line`, or `UnicodeDecodeError`.
     """
 
     lines: list[bytes]
@@ -29,17 +29,17 @@ class TextLines:
 
     @classmethod
     def of(cls, content: bytes) -> TextLines:
-        """Split the content of a file from which the byte order mark at the start was removed."""
-        odd = b"\0" in content or codecs.BOM_UTF8 in content
-        # most files have neither, and a call less for each of their lines is felt on a big file
-        return cls(content.removesuffix(b"\n").split(b"\n"), decode_line if odd else bytes.decode)
+        """Split the content of a file, without the byte order mark at its start."""
+        needs_checks = b"\0" in content or codecs.BOM_UTF8 in content
+        # most files need no checks, and one call less per line is noticeable in large files
+        return cls(content.removesuffix(b"\n").split(b"\n"), decode_line if needs_checks else bytes.decode)
 
 
 def decode_line(line: bytes) -> str:
     """Return the text of a line.
 
     Raises:
-        BadLineError: it is not UTF-8, has a NUL, or begins with a byte order mark.
+        BadLineError: the line is not UTF-8, contains NUL, or begins with a byte order mark.
     """
     try:
         text = line.decode()
@@ -52,12 +52,12 @@ def decode_line(line: bytes) -> str:
         )
     if text.startswith("\ufeff"):
         raise BadLineError(
-            "the line begins with a byte order mark (U+FEFF), as files joined together have it; remove it"
+            "the line begins with a byte order mark (U+FEFF), which remains when files are joined; remove it"
         )
     return text
 
 
 def not_utf8(error: UnicodeDecodeError) -> BadLineError:
-    """Return the complaint about a line that could not be decoded."""
+    """Return the error for a line that could not be decoded."""
     place = f"byte 0x{error.object[error.start]:02x} at byte {error.start + 1} of the line"
     return BadLineError(f"the line is not UTF-8 ({place}); save the file as UTF-8")

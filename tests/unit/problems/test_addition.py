@@ -18,19 +18,19 @@ def texts(problem, source, target):
 
 
 @pytest.mark.parametrize("digits", [1, 2, 3, 8])
-def test_every_sum_is_right(digits):
+def test_every_sum_is_correct(digits):
     problem = problem_of(digits)
     sources, targets = texts(problem, *problem.batch(0, 0, 3000, 3000))
     for source, target in zip(sources, targets, strict=True):
         left, right = source.split("+")
-        assert (str(int(left)), str(int(right))) == (left, right), "a leading zero"
+        assert (str(int(left)), str(int(right))) == (left, right), "an operand has a leading zero"
         assert max(len(left), len(right)) <= digits
         assert int(left) + int(right) == int(target)
         assert str(int(target)) == target
 
 
 @pytest.mark.parametrize("digits", [1, 3, 8])
-def test_arrays_are_padded_on_the_right_and_targets_closed(digits):
+def test_arrays_are_padded_on_the_right_and_targets_end_with_the_end_id(digits):
     problem = problem_of(digits)
     source, target = problem.batch(0, 0, 500, 500)
     assert source.shape == (500, 2 * digits + 1)
@@ -46,12 +46,12 @@ def test_arrays_are_padded_on_the_right_and_targets_closed(digits):
     assert not problem.fixed_length
 
 
-def test_the_longest_sum_fills_its_array():
+def test_the_longest_sum_fills_all_columns():
     _, target = problem_of(1).batch(0, 0, 500, 500)
-    assert (target[:, -1] == problem_of(1).target_vocabulary.end).any()  # 5+5 and more: two digits
+    assert (target[:, -1] == problem_of(1).target_vocabulary.end).any()  # from 5+5 on, sums have two digits
 
 
-def test_operand_lengths_are_equally_likely_and_so_are_numbers_of_a_length():
+def test_operand_lengths_and_numbers_of_a_length_are_drawn_uniformly():
     problem = problem_of(3)
     sources, _ = texts(problem, *problem.batch(0, 0, 30_000, 30_000))
     operands = [operand for source in sources for operand in source.split("+")]
@@ -62,7 +62,7 @@ def test_operand_lengths_are_equally_likely_and_so_are_numbers_of_a_length():
     assert {min(int(o) for o in operands if len(o) == 3), max(map(int, operands))} == {100, 999}
 
 
-def test_one_digit_meets_every_source_and_no_other():
+def test_sums_of_one_digit_include_exactly_all_sources():
     problem = problem_of(1)
     sources, _ = texts(problem, *problem.batch(0, 0, 3000, 3000))
     assert set(sources) == {f"{a}+{b}" for a in range(10) for b in range(10)}
@@ -82,7 +82,7 @@ def test_batches_do_not_depend_on_the_order_of_calls():
     assert len(one.batch(0, 3, 32, 100)[0]) == 4
 
 
-def test_seed_and_split_give_other_examples():
+def test_other_seeds_and_splits_have_other_examples():
     drawn = [
         problem_of(seed=7).examples("test", 100).source,
         problem_of(seed=8).examples("test", 100).source,
@@ -93,12 +93,12 @@ def test_seed_and_split_give_other_examples():
     assert len({rows.tobytes() for rows in drawn}) == len(drawn)
 
 
-def test_fewer_evaluation_examples_are_the_first_of_more():
+def test_a_smaller_count_returns_the_first_examples():
     many, few = (problem_of().examples("validation", n) for n in (300, 41))
     assert np.array_equal(many.source[:41], few.source)
     assert np.array_equal(many.target[:41], few.target)
 
 
-def test_a_letter_is_no_digit():
+def test_a_letter_is_not_in_the_vocabulary():
     with pytest.raises(KeyError):
         problem_of().source_vocabulary.encode("1x+2")

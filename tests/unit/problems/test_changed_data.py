@@ -1,4 +1,4 @@
-"""Data that is replaced between planning and the start of a job is noticed, whatever its dates say."""
+"""Data replaced between planning and the start of a job is detected, even if the file times are equal."""
 
 import gzip
 import hashlib
@@ -64,7 +64,7 @@ CASES = {
 
 @pytest.fixture(params=CASES)
 def case(request, tmp_path):
-    """A job whose data was planned, and the path of one of its files."""
+    """Return a job with planned data, and the path of one of its files."""
     problem, content = CASES[request.param]
     (tmp_path / "other").write_text(PAIRS)
     path = tmp_path / ("data.gz" if request.param.endswith(".gz") else "data")
@@ -73,7 +73,7 @@ def case(request, tmp_path):
 
 
 def replace_unseen(path):
-    """Change one byte of what is in a file, and nothing that a directory listing shows."""
+    """Change one byte of a file's content, but neither its size nor its times."""
     facts, content = path.stat(), path.read_bytes()
     text = gzip.decompress(content) if path.suffix == ".gz" else content
     changed = text.replace(b"5", b"4", 1) if b"5" in text else text.replace(b"z", b"y", 1)
@@ -88,7 +88,7 @@ def planned(job, directory):
     return planned_data(job, directory, checksums_of(problem))
 
 
-def test_the_checksums_are_of_the_files_as_they_lie_on_the_disk(case, tmp_path):
+def test_checksums_are_those_of_the_files_on_disk(case, tmp_path):
     job, path = case
     data = planned(job, tmp_path)
     assert data.files[path.name] == hashlib.sha256(path.read_bytes()).hexdigest()
@@ -102,7 +102,7 @@ def test_unchanged_data_is_read(case, tmp_path):
     build_problem(job.problem, job.seed, tmp_path, planned(job, tmp_path))
 
 
-def test_a_file_that_was_replaced_is_named(case, tmp_path):
+def test_the_error_names_the_replaced_file(case, tmp_path):
     job, path = case
     data = planned(job, tmp_path)
     replace_unseen(path)
@@ -113,7 +113,7 @@ def test_a_file_that_was_replaced_is_named(case, tmp_path):
 
 
 @pytest.mark.parametrize("how", ["removed", "directory", "cut"])
-def test_a_file_that_can_no_longer_be_read_is_named(case, tmp_path, how):
+def test_the_error_names_a_file_that_can_no_longer_be_read(case, tmp_path, how):
     job, path = case
     data = planned(job, tmp_path)
     path.unlink()
@@ -125,9 +125,7 @@ def test_a_file_that_can_no_longer_be_read_is_named(case, tmp_path, how):
         build_problem(job.problem, job.seed, tmp_path, data)
 
 
-def test_the_fingerprint_is_of_what_was_checked_though_the_file_was_replaced_before_it_was_made(
-    case, tmp_path
-):
+def test_the_fingerprint_is_of_the_checked_content_if_the_file_is_replaced_later(case, tmp_path):
     job, path = case
     before = fingerprints_of(job, tmp_path)
     problem = build_problem(job.problem, job.seed, tmp_path)
@@ -137,7 +135,7 @@ def test_the_fingerprint_is_of_what_was_checked_though_the_file_was_replaced_bef
     assert fingerprints_of(job, tmp_path) != before
 
 
-def test_content_and_checksum_are_of_one_read(tmp_path, monkeypatch):
+def test_content_and_checksum_come_from_one_read(tmp_path, monkeypatch):
     path, real = tmp_path / "data", Path.read_bytes
     path.write_bytes(b"old")
 
@@ -152,7 +150,7 @@ def test_content_and_checksum_are_of_one_read(tmp_path, monkeypatch):
     assert (found.content, found.sha256) == (b"old", hashlib.sha256(b"old").hexdigest())
 
 
-def test_a_checksum_is_not_remembered_for_a_file_that_was_replaced(tmp_path):
+def test_the_checksum_of_a_replaced_file_is_computed_again(tmp_path):
     path = tmp_path / "data"
     path.write_text("5 z")
     before = checksum(path)
@@ -168,7 +166,7 @@ def test_a_checksum_is_not_remembered_for_a_file_that_was_replaced(tmp_path):
 
 @pytest.fixture
 def offered(tmp_path, monkeypatch, request):
-    """A problem that reads a file, and a job of it."""
+    """Install a problem that reads a file, and return a job with it."""
     monkeypatch.syspath_prepend(tmp_path / "site")
     package = f"changing_{abs(hash(request.node.name))}"
     install(tmp_path / "site", package, PROBLEM)
@@ -177,7 +175,7 @@ def offered(tmp_path, monkeypatch, request):
     return job, tmp_path / "site" / f"{package}.py"
 
 
-def test_a_file_that_a_problem_of_ones_own_describes_is_part_of_the_fingerprint(offered, tmp_path):
+def test_files_that_a_custom_problem_describes_are_part_of_the_fingerprint(offered, tmp_path):
     job, _ = offered
     before = fingerprints_of(job, tmp_path, planned(job, tmp_path))
     assert fingerprints_of(job, tmp_path, planned(job, tmp_path)) == before
@@ -185,7 +183,7 @@ def test_a_file_that_a_problem_of_ones_own_describes_is_part_of_the_fingerprint(
     assert fingerprints_of(job, tmp_path, planned(job, tmp_path)) != before
 
 
-def test_a_file_that_a_problem_of_ones_own_describes_is_checked(offered, tmp_path):
+def test_files_that_a_custom_problem_describes_are_checked(offered, tmp_path):
     job, _ = offered
     data = planned(job, tmp_path)
     build_problem(job.problem, job.seed, tmp_path, data)
@@ -194,7 +192,7 @@ def test_a_file_that_a_problem_of_ones_own_describes_is_checked(offered, tmp_pat
         build_problem(job.problem, job.seed, tmp_path, data)
 
 
-def test_a_package_that_is_worked_on_meanwhile_is_noticed(offered, tmp_path):
+def test_a_changed_package_of_a_custom_problem_is_an_error(offered, tmp_path):
     job, module = offered
     data = planned(job, tmp_path)
     module.write_text(module.read_text() + "\n# another\n")
@@ -202,7 +200,7 @@ def test_a_package_that_is_worked_on_meanwhile_is_noticed(offered, tmp_path):
         build_problem(job.problem, job.seed, tmp_path, data)
 
 
-def test_generated_problems_have_no_data_that_could_change():
+def test_generated_problems_have_no_data_files():
     assert planned_data(_generated(), Path("nowhere")) == PlannedData()
 
 

@@ -1,4 +1,4 @@
-"""The data of examples/compositional.yaml: what the generator writes, and that the files hold just that."""
+"""The data of examples/compositional.yaml: the generator's output, and that the files are equal to it."""
 
 import gzip
 import importlib.util
@@ -40,11 +40,11 @@ L, R = "I_TURN_LEFT", "I_TURN_RIGHT"
         ("look twice and run right twice", f"I_LOOK I_LOOK {R} I_RUN {R} I_RUN"),
     ],
 )
-def test_meaning(command, actions):
+def test_actions_of_a_command(command, actions):
     assert COMMANDS[command] == actions
 
 
-def test_there_are_as_many_commands_as_in_the_paper():
+def test_the_number_of_commands_is_that_of_the_paper():
     assert len(COMMANDS) == len(list(generate.commands())) == 20_910
     lengths = [actions.count(" ") + 1 for actions in COMMANDS.values()]
     assert (min(lengths), max(lengths)) == (1, 48)
@@ -52,14 +52,14 @@ def test_there_are_as_many_commands_as_in_the_paper():
     assert max(command.count(" ") + 1 for command in COMMANDS) == 9
 
 
-def test_every_command_is_of_the_grammar():
+def test_every_command_conforms_to_the_grammar():
     verb = r"(turn( opposite| around)? (left|right)|(walk|look|run|jump)(( opposite| around)? (left|right))?)"
     sentence = rf"{verb}( twice| thrice)?"
     command = re.compile(rf"{sentence}( (and|after) {sentence})?")
     assert all(map(command.fullmatch, COMMANDS))
 
 
-def test_the_files_are_what_the_generator_writes():
+def test_the_files_are_the_output_of_the_generator():
     files = generate.files()
     assert {path.name for path in (EXAMPLES / "compositional").glob("*.txt.gz")} == files.keys()
     for name, text in files.items():
@@ -83,14 +83,14 @@ def test_the_random_split_has_all_commands(facts):
     assert facts["random"]["vocabulary"] == {"source": 4 + 13, "target": 4 + 6}
 
 
-def test_the_longest_commands_are_the_test_of_the_other(facts):
+def test_the_length_split_tests_on_the_longest_commands(facts):
     pairs = facts["length"]["pairs"]
     assert pairs["test"] == 3920
     assert pairs["train"] + pairs["validation"] == 20_910 - 3920
     assert facts["length"]["longest"] == {"source": 9, "target": 48}
 
 
-def test_no_long_command_is_trained_on():
+def test_the_length_split_has_no_long_training_commands():
     located = load_located(EXAMPLES / "compositional.yaml")
     job = next(job for job in located.spec.jobs if job.name == "length")
     problem = build_problem(job.problem, job.seed, EXAMPLES)

@@ -35,7 +35,7 @@ def same(a, b):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_targets_are_what_plain_python_says(kind):
+def test_targets_agree_with_plain_python(kind):
     source, target = problem_of(kind).batch(0, 0, 200, 1000)
     assert source.shape == (200, SPECS[kind].source_length)
     assert [TARGETS[kind](row) for row in source.tolist()] == target.tolist()
@@ -45,7 +45,7 @@ def test_targets_are_what_plain_python_says(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_sizes_agree_with_the_examples(kind):
+def test_declared_sizes_agree_with_the_examples(kind):
     problem = problem_of(kind)
     source, target = problem.batch(0, 0, 2000, 2000)
     assert set(np.unique(source)) == set(range(1, SPECS[kind].cardinality))
@@ -56,12 +56,12 @@ def test_sizes_agree_with_the_examples(kind):
     assert problem.source_space == (SPECS[kind].cardinality - 1) ** SPECS[kind].source_length
 
 
-def test_values_are_equally_likely():
+def test_values_are_drawn_uniformly():
     source, _ = problem_of().batch(0, 0, 50_000, 50_000)
     counts = np.bincount(source.ravel(), minlength=51)[1:]
     expected = source.size / 50
     chi_squared = ((counts - expected) ** 2 / expected).sum()
-    assert chi_squared < 85.4  # 49 degrees of freedom, one in a thousand
+    assert chi_squared < 85.4  # the 99.9 % quantile for 49 degrees of freedom
 
 
 def test_the_smallest_problem():
@@ -76,7 +76,7 @@ def test_source_space_of_the_largest_problem_is_exact():
     assert build_problem(spec, 1, Path()).source_space == 999_999**1000
 
 
-def test_a_batch_depends_on_its_place_and_on_nothing_before_it():
+def test_a_batch_depends_on_its_arguments_only():
     there = [(2, 5), (0, 0), (0, 1), (1, 0)]
     problem = problem_of()
     forward = {at: problem.batch(*at, 64, 1000) for at in there}
@@ -89,20 +89,20 @@ def test_a_batch_depends_on_its_place_and_on_nothing_before_it():
         assert not same(forward[one], forward[other])
 
 
-def test_batches_do_not_run_into_each_other():
+def test_batches_do_not_share_random_numbers():
     problem = problem_of()
     batches = [problem.batch(epoch, i, 64, 6400)[0] for epoch in range(10) for i in range(10)]
     rows = np.concatenate(batches).tolist()
-    assert len(set(map(tuple, rows))) == len(rows) == 6400  # one seed in 750 draws a source twice
+    assert len(set(map(tuple, rows))) == len(rows) == 6400  # with one seed in 750, a source occurs twice
 
 
-def test_another_seed_gives_other_examples():
+def test_other_seeds_have_other_examples():
     assert not same(problem_of(seed=7).batch(0, 0, 64, 64), problem_of(seed=8).batch(0, 0, 64, 64))
     ours, theirs = (problem_of(seed=s).examples("test", 64).source for s in (7, 8))
     assert not np.array_equal(ours, theirs)
 
 
-def test_training_validation_and_test_do_not_share_a_stream():
+def test_splits_have_different_random_streams():
     problem = problem_of()
     streams = [
         problem.batch(0, 0, 1000, 1000)[0],
@@ -110,23 +110,23 @@ def test_training_validation_and_test_do_not_share_a_stream():
         problem.examples("test", 1000).source,
     ]
     for one, other in combinations([set(map(tuple, rows.tolist())) for rows in streams], 2):
-        assert not one & other  # of 1.6e10 sources, two draws of 1000 share one once in 15,000 seeds
+        assert not one & other  # there are 1.6e10 sources: two draws of 1000 share one with 1 in 15,000 seeds
 
 
-def test_the_last_batch_holds_the_rest():
+def test_the_last_batch_has_the_remaining_examples():
     problem = problem_of()
     assert [len(problem.batch(0, i, 128, 300)[0]) for i in range(3)] == [128, 128, 44]
     assert len(problem.batch(0, 1, 128, 256)[0]) == 128
 
 
 @pytest.mark.parametrize("index", [-1, 3])
-def test_a_batch_past_the_epoch_is_an_error(index):
+def test_a_batch_outside_the_epoch_is_an_error(index):
     with pytest.raises(IndexError, match="an epoch has 300 examples"):
         problem_of().batch(0, index, 128, 300)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_fewer_evaluation_examples_are_the_first_of_more(kind):
+def test_a_smaller_count_returns_the_first_examples(kind):
     many, few = (problem_of(kind).examples("test", n) for n in (500, 77))
     assert len(few) == 77
     assert np.array_equal(many.source[:77], few.source)
@@ -134,16 +134,16 @@ def test_fewer_evaluation_examples_are_the_first_of_more(kind):
     assert few.references == ()
 
 
-def test_an_epoch_has_what_was_asked_for():
+def test_an_epoch_has_the_requested_number_of_examples():
     assert problem_of().examples_per_epoch(123) == 123
 
 
-def test_all_of_an_endless_stream_is_an_error():
+def test_all_examples_of_a_generated_problem_is_an_error():
     with pytest.raises(DataError, match=r"training\.examples is 'all'"):
         problem_of().examples_per_epoch("all")
 
 
-def test_ten_million_examples_take_no_more_memory():
+def test_memory_does_not_grow_with_the_number_of_examples():
     problem = problem_of()
     examples = problem.examples_per_epoch(10_000_000)
     last = examples // 128 - 1

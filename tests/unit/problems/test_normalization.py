@@ -22,26 +22,26 @@ CHARACTERS = [chr(code) for code in range(0x30000) if not 0xD800 <= code < 0xE00
         (TextNormalization(lowercase=True, normalize="NFKC"), "\uff21\u212b", "a\u00e5"),
     ],
 )
-def test_reading(reading, text, expected):
+def test_normalization(reading, text, expected):
     assert reading.read(text) == expected
 
 
 @pytest.mark.parametrize("reading", EVERY, ids=str)
-def test_reading_twice_is_reading_once(reading):
-    """So a prediction, which is made of tokens that were read, reads as itself."""
+def test_normalization_is_idempotent(reading):
+    """A prediction consists of normalized tokens, so normalization does not change it."""
     for text in [*CHARACTERS, *(f"A{character}\u0301" for character in CHARACTERS)]:
         once = reading.read(text)
         assert reading.read(once) == once, ascii(text)
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFKC"])
-def test_a_text_is_normal_when_it_was_read(form):
+def test_a_normalized_text_has_the_unicode_form(form):
     reading = TextNormalization(lowercase=True, normalize=form)
     assert all(unicodedata.is_normalized(form, reading.read(character)) for character in CHARACTERS)
 
 
 @pytest.mark.parametrize("reading", EVERY, ids=str)
-def test_json_gives_the_same_reading_back(reading):
+def test_json_round_trip(reading):
     assert TextNormalization.from_json(reading.to_json()) == reading
     vocabulary = Vocabulary.learn("ab", "", reading=reading)
     assert Vocabulary.from_json(vocabulary.to_json()) == vocabulary
@@ -53,15 +53,15 @@ def test_json_gives_the_same_reading_back(reading):
         ({"lowercase": 1}, "lowercase must be true or false"),
         ({"normalize": "NFD"}, "normalize must be one of none, NFC, NFKC"),
         ({"uppercase": True}, "uppercase"),
-        ([], "not a reading"),
+        ([], "not a text normalization"),
     ],
 )
-def test_json_of_something_else_is_an_error(data, message):
+def test_invalid_json_is_an_error(data, message):
     with pytest.raises(ValueError, match=message):
         TextNormalization.from_json(data)
 
 
-def test_a_vocabulary_reads_a_line_as_a_data_file_is_read():
+def test_a_vocabulary_normalizes_lines_like_a_data_file():
     reading = TextNormalization(lowercase=True, normalize="NFC")
     words = Vocabulary.learn(["caf\u00e9", "noir"], " ", reading=reading)
     assert words.read(" Cafe\u0301  NOIR\r\n") == ["caf\u00e9", "noir"]
@@ -70,6 +70,6 @@ def test_a_vocabulary_reads_a_line_as_a_data_file_is_read():
     assert Vocabulary.integers(9).read(" 3 4\n") == ["3", "4"]
 
 
-def test_what_was_decoded_is_split_as_it_is():
+def test_decoded_text_is_split_without_normalization():
     characters = Vocabulary.learn("ab ", "")
-    assert characters.split(" a") == [" ", "a"], "a space that was predicted counts"
+    assert characters.split(" a") == [" ", "a"], "a predicted space is a token"

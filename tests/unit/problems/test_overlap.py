@@ -13,7 +13,7 @@ from job.spec.text_pairs_section import PairFiles, TextPairsSpec
 
 
 def trained_sources(problem, epochs, batch_size, examples):
-    """Every source of training, by the slow way: trimmed tuples in a set."""
+    """Return the set of all training sources, as tuples without padding."""
     seen = set()
     for epoch, index in product(range(epochs), range(-(-examples // batch_size))):
         source, _ = problem.batch(epoch, index, batch_size, examples)
@@ -44,7 +44,7 @@ def test_agrees_with_a_set_of_all_training_sources(kind, epochs):
 
 
 @pytest.mark.parametrize("extra", [-1, 4])
-def test_padding_does_not_matter(extra):
+def test_padding_is_ignored(extra):
     problem = build_problem(GENERATED["addition"], 7, Path())
     sources = problem.examples("test", 300).source
     narrow = sources[(sources[:, -1] == 0)]
@@ -54,13 +54,13 @@ def test_padding_does_not_matter(extra):
     assert before.any()
 
 
-def test_a_longer_source_is_not_its_prefix():
+def test_a_source_differs_from_its_prefix():
     problem = build_problem(CopySpec(kind="copy", source_length=1, cardinality=3), 7, Path())
     sources = np.array([[1, 0], [1, 1], [2, 0], [2, 1]], np.int32)
     assert seen_in_training(problem, sources, 1, 10, 100).tolist() == [True, False, True, False]
 
 
-def test_a_source_with_an_unknown_token_is_no_source_of_training():
+def test_a_source_with_an_unknown_token_never_counts():
     problem = SimpleNamespace(
         source_vocabulary=Vocabulary.learn("ab", ""),
         fresh_each_epoch=False,
@@ -70,13 +70,13 @@ def test_a_source_with_an_unknown_token_is_no_source_of_training():
     assert seen_in_training(problem, sources, 1, 2, 2).tolist() == [False, True, False]
 
 
-def test_every_repeated_source_is_marked():
+def test_every_occurrence_of_a_repeated_source_is_marked():
     problem = build_problem(GENERATED["copy"], 7, Path())
     one = problem.batch(0, 0, 64, 64)[0][:1]
     assert seen_in_training(problem, np.repeat(one, 5, axis=0), 1, 64, 64).tolist() == [True] * 5
 
 
-def test_exact_even_where_hashes_collide(monkeypatch):
+def test_the_result_is_exact_if_hashes_collide(monkeypatch):
     real = overlap._multipliers
 
     def adding_up(length, attempt):
@@ -94,13 +94,13 @@ def test_exact_even_where_hashes_collide(monkeypatch):
     assert not seen_in_training(problem, unseen[None], 1, 64, 700)[0]
 
 
-def test_nothing_trained_or_nothing_asked():
+def test_no_epochs_or_no_sources():
     problem = build_problem(GENERATED["copy"], 7, Path())
     assert not seen_in_training(problem, problem.examples("test", 5).source, 0, 64, 700).any()
     assert seen_in_training(problem, np.zeros((0, 3), np.int32), 1, 64, 700).shape == (0,)
 
 
-def test_files_are_gone_through_once_and_a_leak_between_them_is_found(tmp_path, monkeypatch):
+def test_one_epoch_of_file_data_is_searched_and_a_shared_source_is_found(tmp_path, monkeypatch):
     (tmp_path / "train.tsv").write_text("ab\tx\ncde\ty\nf\tz\n")
     (tmp_path / "valid.tsv").write_text("abc\tx\n")
     (tmp_path / "test.tsv").write_text("abc\tx\ncde\ty\nfa\tz\n")

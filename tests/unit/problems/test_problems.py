@@ -13,7 +13,7 @@ def kinds():
     return {get_args(member.model_fields["kind"].annotation)[0] for member in get_args(union)}
 
 
-def test_every_kind_of_the_spec_can_be_built_and_no_other():
+def test_the_kinds_of_the_spec_are_those_that_can_be_built():
     assert kinds() == set(problems._GENERATED) | set(problems._FROM_FILES)
 
 
@@ -27,7 +27,7 @@ def test_every_kind_of_the_spec_can_be_built_and_no_other():
         {"kind": "text_pairs", "target_tokens": "characters"},
     ],
 )
-def test_a_spec_and_its_problem_split_targets_alike(section, tmp_path):
+def test_the_target_separators_of_spec_and_problem_agree(section, tmp_path):
     (tmp_path / "f").write_text("a\tb c\n")
     files = {key: {"file": "f"} for key in ("train", "validation", "test")}
     given = {**files, **section} if section["kind"] == "text_pairs" else section
@@ -37,6 +37,6 @@ def test_a_spec_and_its_problem_split_targets_alike(section, tmp_path):
 
 
 @pytest.mark.parametrize("path", sorted(Path(problems.__file__).parent.glob("*.py")), ids=lambda p: p.name)
-def test_no_module_names_tensorflow_or_keras(path):
+def test_no_module_mentions_tensorflow_or_keras(path):
     imports = [line for line in path.read_text().splitlines() if line.lstrip().startswith(("import", "from"))]
     assert not [line for line in imports if "tensorflow" in line or "keras" in line]

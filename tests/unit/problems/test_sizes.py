@@ -1,4 +1,4 @@
-"""The same problem at other sizes: what a trained model is evaluated on besides."""
+"""The same problem at other sizes, on which a trained model is also evaluated."""
 
 from pathlib import Path
 
@@ -32,14 +32,14 @@ def built(spec):
 
 
 @pytest.mark.parametrize(("fields", "changes"), RESIZED)
-def test_the_other_problem_is_the_one_that_its_own_spec_describes(fields, changes):
+def test_the_resized_problem_equals_that_of_its_own_spec(fields, changes):
     spec = PROBLEMS.validate_python(fields)
     assert resized(spec, changes) == PROBLEMS.validate_python({**fields, **changes})
     assert spec == PROBLEMS.validate_python(fields)
 
 
 @pytest.mark.parametrize(("fields", "changes"), RESIZED)
-def test_a_model_can_read_and_write_both(fields, changes):
+def test_both_problems_have_the_same_vocabularies(fields, changes):
     spec = PROBLEMS.validate_python(fields)
     ours, other = built(spec), built(resized(spec, changes))
     assert ours.source_vocabulary == other.source_vocabulary
@@ -49,7 +49,7 @@ def test_a_model_can_read_and_write_both(fields, changes):
     assert len(lengths) == 2
 
 
-def test_longer_sums_are_right():
+def test_longer_sums_are_correct():
     problem = built(resized(PROBLEMS.validate_python({"kind": "addition", "digits": 2}), {"digits": 5}))
     test = problem.examples("test", 200)
     operands = [problem.source_vocabulary.decode(row).split("+") for row in test.source]
@@ -59,7 +59,7 @@ def test_longer_sums_are_right():
     assert max(len(a) for a, _ in operands) == 5
 
 
-def test_options_of_a_problem_of_ones_own():
+def test_sizes_of_a_custom_problem():
     spec = PluginSpec(kind="plugin", name="mine", options={"length": 3, "deep": [1], "on": True, "word": "x"})
     assert spec.sizes == ("length",)
     other = resized(spec, {"length": 4})
@@ -81,7 +81,7 @@ def test_options_of_a_problem_of_ones_own():
         (TextPairsSpec(kind="text_pairs", data=PairFiles(file="f")), {"max_length": 3}, "has no size"),
     ],
 )
-def test_sizes_that_it_does_not_have(spec, changes, message):
+def test_sizes_that_the_problem_does_not_have(spec, changes, message):
     with pytest.raises(ValueError, match=message):
         resized(spec, changes)
 

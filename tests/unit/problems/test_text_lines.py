@@ -1,4 +1,4 @@
-"""All readers of text take it apart into lines in one way."""
+"""All readers of text divide it into lines in the same way."""
 
 import gzip
 
@@ -46,14 +46,14 @@ def complaints(directory, **keys):
 
 
 @odd
-def test_no_other_character_ends_a_line(character):
+def test_only_a_line_feed_ends_a_line(character):
     text = f"a{character}b\nc\r\n{character}"
     lines = TextLines.of(text.encode())
     assert [lines.decode(line) for line in lines.lines] == [f"a{character}b", "c\r", character]
 
 
 @odd
-def test_pairs_hold_it(character, tmp_path):
+def test_the_character_is_kept_in_pairs(character, tmp_path):
     (tmp_path / "f.tsv").write_bytes(f"a{character}b\tx{character}y\nc\tz\r\n".encode())
     assert pairs(tmp_path) == [(f"a{character}b", f"x{character}y"), ("c", "z")]
     (tmp_path / "f.in").write_bytes(f"IN: a{character}b OUT: x{character}y\r\nIN: c OUT: z\n".encode())
@@ -64,7 +64,7 @@ def test_pairs_hold_it(character, tmp_path):
 
 
 @odd
-def test_parallel_files_hold_it(character, tmp_path):
+def test_the_character_is_kept_in_parallel_files(character, tmp_path):
     (tmp_path / "s").write_bytes(f"a{character}b\nc\n".encode())
     (tmp_path / "t").write_bytes(f"x\r\ny{character}z\r\n".encode())
     data = {"source_file": "s", "target_file": "t"}
@@ -72,7 +72,7 @@ def test_parallel_files_hold_it(character, tmp_path):
 
 
 @pytest.mark.parametrize("character", [c for c in NO_LINE_ENDS.values() if c != "\r"], ids=ascii)
-def test_a_cell_of_a_csv_file_holds_it(character, tmp_path):
+def test_the_character_is_kept_in_a_csv_cell(character, tmp_path):
     path = tmp_path / "f.csv"
     path.write_bytes(f'note,y\n"a{character}b",1\r\na{character}b,2\n'.encode())
     assert read_columns(path, {"y": "column"}, "file").values.tolist() == [[1.0], [2.0]]
@@ -99,7 +99,7 @@ bad = pytest.mark.parametrize(("line", "message"), BAD.values(), ids=BAD)
 
 
 @bad
-def test_what_is_no_line_of_text(line, message):
+def test_errors_of_bad_lines(line, message):
     with pytest.raises(BadLineError) as caught:
         decode_line(line)
     assert message in str(caught.value)
@@ -107,7 +107,7 @@ def test_what_is_no_line_of_text(line, message):
 
 @bad
 @pytest.mark.parametrize("packed", [False, True])
-def test_a_bad_line_of_any_data_file_is_named(line, message, packed, tmp_path):
+def test_errors_name_the_bad_line_of_every_kind_of_data_file(line, message, packed, tmp_path):
     end, pack = (".gz", gzip.compress) if packed else ("", bytes)
     files = {
         "f.tsv": b"a\tb\n" + line + b"\tb\n",

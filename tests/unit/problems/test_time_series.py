@@ -1,16 +1,31 @@
-"""Windows, batches and scales of a time series."""
-
 import math
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
-from series_problems import SQUARES, epoch_of, problem_of
+from time_series_problems import problem_of
+
+from job.evaluation.scores import rmse
+from job.problems import build_problem
+from job.spec.file_locations import checksum
+from job.spec.loading import load_spec
+
+
+def epoch_of(problem, epoch, batch_size):
+    """Return all windows of an epoch as lists: (source column, target)."""
+    examples = problem.examples_per_epoch("all")
+    windows = []
+    for index in range(math.ceil(examples / batch_size)):
+        source, target = problem.batch(epoch, index, batch_size, examples)
+        windows += zip(source[:, :, 0].tolist(), target[:, :, 0].tolist(), strict=True)
+    return windows
+
 
 # --- windows by hand --------------------------------------------------------------------------------------
 
 
-def test_training_windows_lie_in_the_training_rows(tmp_path):
+def test_training_windows_are_within_the_training_rows(tmp_path):
     problem = problem_of(tmp_path)
     assert sorted(epoch_of(problem, 0, 3)) == [
         ([1, 4], [9, 16]),
@@ -36,11 +51,11 @@ def test_training_windows_of_changes_of_logarithms(tmp_path):
         test=1,
     )
     windows = sorted(epoch_of(problem, 0, 9))
-    expected = [([1], [2]), ([2], [3]), ([3], [4])]  # times log 2
+    expected = [([1], [2]), ([2], [3]), ([3], [4])]  # in units of log 2
     assert np.allclose([s + t for s, t in windows], math.log(2) * np.array([s + t for s, t in expected]))
 
 
-def test_evaluation_walks_forward_over_the_true_history(tmp_path):
+def test_sources_of_evaluation_windows_are_true_values(tmp_path):
     test = problem_of(tmp_path, differencing=1, source_length=3).examples("test", 99)
     assert test.history[:, :, 0].tolist() == [[25, 36, 49], [36, 49, 64], [49, 64, 81]]
     assert test.source[:, :, 0].tolist() == [[11, 13], [13, 15], [15, 17]]
@@ -48,7 +63,7 @@ def test_evaluation_walks_forward_over_the_true_history(tmp_path):
     assert np.array_equal(test.target[:, :, 0], [[15, 17], [17, 19], [19, np.nan]], equal_nan=True)
 
 
-def test_validation_never_looks_at_the_test(tmp_path):
+def test_validation_windows_do_not_reach_the_test_rows(tmp_path):
     problem = problem_of(tmp_path, validation=2)
     validation = problem.examples("validation", 99)
     assert validation.history[:, :, 0].tolist() == [[16, 25], [25, 36]]
@@ -56,19 +71,19 @@ def test_validation_never_looks_at_the_test(tmp_path):
     assert len(problem_of(tmp_path).examples("validation", 99)) == 0
 
 
-def test_the_first_windows_of_a_side_are_taken(tmp_path):
+def test_a_smaller_count_returns_the_first_windows_of_a_split(tmp_path):
     problem = problem_of(tmp_path)
     assert np.array_equal(problem.examples("test", 2).history, problem.examples("test", 9).history[:2])
 
 
 @pytest.mark.parametrize("target_length", [1, 3])
-def test_every_test_row_is_forecast(tmp_path, target_length):
+def test_there_is_a_window_for_every_test_row(tmp_path, target_length):
     future = problem_of(tmp_path, target_length=target_length).examples("test", 99).future
     assert future[:, 0].tolist() == [64, 81, 100]
     assert np.isfinite(future).sum() == sum(min(target_length, left) for left in (3, 2, 1))
 
 
-def test_covariates_stand_beside_the_column_and_only_the_column_is_changed(tmp_path):
+def test_only_the_forecast_column_is_differenced_and_not_the_covariates(tmp_path):
     more = {"a": [10 * i for i in range(10)], "b": [-i for i in range(10)]}
     problem = problem_of(tmp_path, more=more, covariates=["b", "a"], differencing=1, source_length=3)
     test = problem.examples("test", 1)
@@ -84,7 +99,7 @@ def test_covariates_stand_beside_the_column_and_only_the_column_is_changed(tmp_p
 # --- batches ----------------------------------------------------------------------------------------------
 
 
-def test_an_epoch_has_every_window_once_in_an_order_of_its_own(tmp_path):
+def test_every_epoch_has_all_windows_in_another_order(tmp_path):
     problem = problem_of(tmp_path, [float(i) for i in range(60)])
     first, second = (epoch_of(problem, epoch, 7) for epoch in (0, 1))
     assert len(first) == problem.examples_per_epoch("all") == 60 - 3 - 2 - 2 + 1
@@ -93,7 +108,7 @@ def test_an_epoch_has_every_window_once_in_an_order_of_its_own(tmp_path):
     assert first != second
 
 
-def test_a_batch_depends_on_its_place_and_the_seed_alone(tmp_path):
+def test_a_batch_depends_on_its_arguments_and_the_seed_only(tmp_path):
     values = [float(i) for i in range(60)]
     problem, same = (problem_of(tmp_path, values) for _ in range(2))
     other = problem_of(tmp_path, values, seed=8)
@@ -104,7 +119,7 @@ def test_a_batch_depends_on_its_place_and_the_seed_alone(tmp_path):
     assert not np.array_equal(other.batch(3, 1, 8, 50)[0], later[0])
 
 
-def test_fewer_examples_are_the_same_ones_in_every_epoch(tmp_path):
+def test_every_epoch_has_the_same_subset_of_windows(tmp_path):
     problem = problem_of(tmp_path, [float(i) for i in range(60)])
     assert problem.examples_per_epoch(10) == 10
     taken = [sorted(problem.batch(epoch, 0, 10, 10)[0][:, 0, 0].tolist()) for epoch in (0, 1)]
@@ -116,107 +131,38 @@ def test_fewer_examples_are_the_same_ones_in_every_epoch(tmp_path):
         problem.batch(0, 1, 10, 10)
 
 
-# --- scaling ----------------------------------------------------------------------------------------------
+# --- description ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("fields", "center", "scale"),
-    [
-        ({"scaling": "none"}, 0, 1),
-        ({"scaling": "standard"}, 20, math.sqrt(np.mean([361, 256, 121, 16, 25, 256, 841]))),
-        ({"scaling": "minmax"}, 25, 24),
-        ({"scaling": "standard", "differencing": 1}, 8, math.sqrt(np.mean([25, 9, 1, 1, 9, 25]))),
-        ({"scaling": "minmax", "differencing": 1}, 8, 5),
-        ({"scaling": "minmax", "logarithm": True}, math.log(7), math.log(7)),
-        ({"scaling": "minmax", "validation": 2}, 13, 12),
-    ],
-)
-def test_scales_are_fitted_on_the_training_rows_alone(tmp_path, fields, center, scale):
-    problem = problem_of(tmp_path, **fields)
-    assert problem.series.centers == pytest.approx((center,))
-    assert problem.series.scales == pytest.approx((scale,))
-    changed = [*SQUARES[:-3], 1e6, 2.0, 1e9]  # the test rows
-    assert problem_of(tmp_path, changed, **fields).series == problem.series
-    source, _ = problem.batch(0, 0, 1, 1)
-    assert np.abs(source).max() <= 2 or fields["scaling"] == "none"
+def test_the_description_has_sizes_scales_and_checksums(tmp_path):
+    problem = problem_of(tmp_path, validation=1, scaling="minmax")
+    assert problem.describe() == {
+        "rows": {"train": 6, "validation": 1, "test": 3},
+        "train_windows": 3,
+        "center": {"y": 18.5},
+        "scale": {"y": 17.5},
+        "files": {"s.csv": checksum(tmp_path / "s.csv")},
+    }
 
 
-def test_a_column_without_variation_is_only_centred(tmp_path):
-    for scaling in ("standard", "minmax"):
-        problem = problem_of(tmp_path, [5.0] * 10, scaling=scaling)
-        assert (problem.series.centers, problem.series.scales) == ((5.0,), (1.0,))
-        assert not problem.batch(0, 0, 4, 4)[0].any()
+# --- the example --------------------------------------------------------------------------------------------
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
 
 
-SCALINGS = ["standard", "minmax"]
-
-
-@pytest.mark.parametrize("scaling", SCALINGS)
-@pytest.mark.parametrize("constant", ["14.62", "0.1", "-273.15", "1e-200", "9.9e149"])
-def test_a_constant_whose_mean_is_rounded_is_only_centred(tmp_path, scaling, constant):
-    """The mean of 29 times 14.62 is another number, and the standard deviation so no zero."""
-    values = [float(i % 4) for i in range(32)]
-    more = {"a": [constant] * 32}
-    problem = problem_of(tmp_path, values, more=more, covariates=["a"], scaling=scaling)
-    assert (problem.series.centers[1], problem.series.scales[1]) == (float(constant), 1.0)
-    assert not problem.examples("test", 9).source[:, :, 1].any()
-    target = problem_of(tmp_path, [constant] * 32, scaling=scaling)
-    assert (target.series.centers, target.series.scales) == ((float(constant),), (1.0,))
-
-
-@pytest.mark.parametrize("scaling", SCALINGS)
-def test_what_varies_by_rounding_alone_is_constant(tmp_path, scaling):
-    noisy = ["14.62" if i % 2 else "14.620000000000003" for i in range(32)]
-    rising = [repr(1000 + 0.1 * i) for i in range(32)]  # changes of 0.1, off by the rounding of 1000
-    growing = [repr(1.1**i) for i in range(32)]  # logarithms that change by log 1.1
-    assert problem_of(tmp_path, noisy, scaling=scaling).series.scales == (1.0,)
-    assert problem_of(tmp_path, rising, scaling=scaling, differencing=1).series.scales == (1.0,)
-    changes = problem_of(tmp_path, growing, scaling=scaling, differencing=1, logarithm=True).series
-    assert changes.scales == (1.0,)
-    assert changes.centers == pytest.approx((math.log(1.1),))
-
-
-@pytest.mark.parametrize("scaling", SCALINGS)
-@pytest.mark.parametrize(
-    ("offset", "step"), [(1.7e9, 1.0), (1e6, 1e-4), (0.0, 1e-300), (0.0, 1e-170), (14.62, 1e-9)]
-)
-def test_what_truly_varies_is_scaled_however_little_it_is(tmp_path, scaling, offset, step):
-    values = [repr(offset + step * (i % 4)) for i in range(32)]
-    problem = problem_of(tmp_path, values, scaling=scaling)
-    source = problem.batch(0, 0, 20, 20)[0]
-    assert 0.5 < source.max() < 2
-    assert -2 < source.min() < -0.5
-
-
-def test_each_column_has_its_own_scale(tmp_path):
-    problem = problem_of(tmp_path, more={"a": range(0, 1000, 100)}, covariates=["a"], scaling="minmax")
-    assert problem.series.centers == (25.0, 300.0)
-    assert problem.series.scales == (24.0, 300.0)
-
-
-@pytest.mark.parametrize("scaling", ["none", "standard", "minmax"])
-@pytest.mark.parametrize("differencing", [0, 1])
-@pytest.mark.parametrize("logarithm", [False, True])
-def test_a_forecast_of_the_targets_themselves_is_the_future(tmp_path, scaling, differencing, logarithm):
-    problem = problem_of(
-        tmp_path, scaling=scaling, differencing=differencing, logarithm=logarithm, target_length=3
-    )
+def test_the_shampoo_sales_have_the_published_persistence_error():
+    """J. Brownlee's tutorials on this series report an RMSE of 136.761 for persistence over the last year."""
+    (job, *others) = load_spec(EXAMPLES / "shampoo.yaml").jobs
+    assert [other.seed for other in (job, *others)] == [*range(1, 11)]
+    problem = build_problem(job.problem, job.seed, EXAMPLES)
     test = problem.examples("test", 99)
-    back = problem.series.forecasts(test.history, test.target[:, :, 0])
-    np.testing.assert_allclose(back, test.future, rtol=1e-6)
-    assert back.dtype == np.float64
+    assert rmse(test.history[:, -1, :1], test.future) == pytest.approx(136.761, abs=5e-4)
+    assert problem.examples_per_epoch("all") == job.training.batch_size
 
 
-def test_without_scale_the_way_there_and_back_is_exact(tmp_path):
-    problem = problem_of(tmp_path, differencing=1)
-    test = problem.examples("test", 99)
-    back = problem.series.forecasts(test.history, test.target[:, :, 0])
-    assert np.array_equal(back, test.future, equal_nan=True)
-
-
-def test_windows_are_left_as_they_are(tmp_path):
-    problem = problem_of(tmp_path, scaling="standard", differencing=1, logarithm=True)
-    history = problem.examples("test", 1).history
-    before = history.copy()
-    problem.series.sources(history)
-    assert np.array_equal(history, before)
+def test_the_sizes_of_the_example_were_chosen_without_its_test_rows():
+    whole, part = ((EXAMPLES / name).read_text() for name in ("shampoo.csv", "shampoo_two_years.csv"))
+    assert part.splitlines() == whole.splitlines()[:25]
+    assert {job.problem.file for job in load_spec(EXAMPLES / "shampoo_choice.yaml").jobs} == {
+        "shampoo_two_years.csv"
+    }

@@ -10,13 +10,13 @@ LEARNED = Vocabulary.learn("banana", "")
 WORDS = Vocabulary.learn(["go", "left", "go"], " ")
 
 
-def test_learned_ids_follow_the_special_ones_in_sorted_order():
+def test_learned_ids_follow_the_reserved_ids_in_sorted_order():
     assert LEARNED.tokens == ("<pad>", "<start>", "<end>", "<unk>", "a", "b", "n")
     assert (PAD, LEARNED.start, LEARNED.end, LEARNED.unknown) == (0, 1, 2, 3)
     assert LEARNED.encode("nab") == [6, 4, 5]
 
 
-def test_order_of_learning_does_not_matter():
+def test_the_order_of_the_training_tokens_does_not_matter():
     assert Vocabulary.learn("ananab", "") == LEARNED
 
 
@@ -28,13 +28,13 @@ def test_integers_are_their_own_ids():
 
 
 @pytest.mark.parametrize("token", ["0", "51", "-1", "01", "x"])
-def test_no_integer_outside_the_range_is_encoded(token):
+def test_an_integer_outside_the_range_is_an_error(token):
     with pytest.raises(KeyError, match=token):
         Vocabulary.integers(51).encode(["7", token])
 
 
 @pytest.mark.parametrize("token", ["z", "<pad>", "<start>", "<end>", "<unk>"])
-def test_what_was_not_learned_is_unknown(token):
+def test_a_token_that_was_not_learned_is_unknown(token):
     assert LEARNED.encode(["a", token, "b"]) == [4, 3, 5]
 
 
@@ -42,7 +42,7 @@ RESERVED = ["<end>", "<pad>", "<start>", "<unk>"]
 
 
 @pytest.mark.parametrize("closed", [False, True])
-def test_tokens_spelled_like_reserved_symbols_are_learned_and_written(closed):
+def test_tokens_spelled_like_reserved_symbols_are_encoded_and_decoded(closed):
     vocabulary = Vocabulary.learn([*RESERVED, "stop"], " ", closed=closed)
     ids = vocabulary.encode([*RESERVED, "stop"])
     assert not set(ids) & vocabulary.reserved
@@ -51,7 +51,7 @@ def test_tokens_spelled_like_reserved_symbols_are_learned_and_written(closed):
     assert Vocabulary.from_json(json.loads(json.dumps(vocabulary.to_json()))) == vocabulary
 
 
-def test_a_vocabulary_of_an_earlier_version_is_read_as_it_was():
+def test_a_vocabulary_file_of_an_earlier_version():
     record = {"tokens": ["<pad>", "<start>", "<end>", "<unk>", "a", "b"], "separator": ""}
     vocabulary = Vocabulary.from_json({**record, "start": 1, "end": 2, "unknown": 3})
     assert vocabulary == Vocabulary.learn("ab", "")
@@ -67,7 +67,7 @@ def test_a_vocabulary_of_an_earlier_version_is_read_as_it_was():
         (Vocabulary(("", "?", "[UNK]", "a"), " ", start=1, end=1, unknown=2), "[UNK] a", ((0, 5),)),
     ],
 )
-def test_unknown_tokens_are_told_from_text(vocabulary, text, spans):
+def test_positions_of_unknown_tokens_in_the_text(vocabulary, text, spans):
     tokens = re.findall(r"<unk>|\[UNK\]|\w+" if vocabulary.separator else r"<unk>|.", text)
     ids = [vocabulary.unknown if t in ("<unk>", "[UNK]") else vocabulary.encode([t])[0] for t in tokens]
     assert vocabulary.decode(ids) == text
@@ -75,11 +75,11 @@ def test_unknown_tokens_are_told_from_text(vocabulary, text, spans):
     assert len(vocabulary.split(vocabulary.decode_readable(ids))) == len(ids)
 
 
-def test_the_padding_of_integers_is_no_text():
+def test_padding_of_integers_is_not_decoded():
     assert Vocabulary.integers(9).decode([0, 3, 5, 0, 0]) == "3 5"
 
 
-def test_a_closed_vocabulary_knows_no_unknown():
+def test_a_closed_vocabulary_has_no_unknown_id():
     vocabulary = Vocabulary.learn("01", "", closed=True)
     assert vocabulary.tokens == ("<pad>", "<start>", "<end>", "0", "1")
     with pytest.raises(KeyError):
@@ -92,14 +92,14 @@ def test_split_and_decode(vocabulary, text):
     assert vocabulary.decode(vocabulary.encode(vocabulary.split(text))) == expected
 
 
-def test_decoding_stops_at_the_end_and_skips_padding():
+def test_decoding_stops_at_the_end_id_and_skips_padding():
     assert LEARNED.decode([4, 5, 2, 6, 6]) == "ab"
     assert LEARNED.decode([1, 4, 5, 0, 0]) == "ab"
     assert LEARNED.decode([2, 4]) == ""
 
 
 @pytest.mark.parametrize("vocabulary", [LEARNED, WORDS, Vocabulary.integers(5)])
-def test_json_gives_the_same_vocabulary_back(vocabulary):
+def test_json_round_trip(vocabulary):
     assert Vocabulary.from_json(json.loads(json.dumps(vocabulary.to_json()))) == vocabulary
 
 
@@ -108,23 +108,23 @@ def test_json_gives_the_same_vocabulary_back(vocabulary):
     [
         ({"tokens": None}, "not a vocabulary"),
         ({"tokens": ["<pad>", "<start>", "<end>", "<unk>", 5]}, "must be strings"),
-        ({"tokens": ["<pad>", "<start>", "<end>", "<unk>", "a", "a"]}, "stands twice"),
+        ({"tokens": ["<pad>", "<start>", "<end>", "<unk>", "a", "a"]}, "occurs twice"),
         ({"separator": ","}, "separator"),
         ({"end": 7}, "ids below 7"),
         ({"start": None}, "ids below 7"),
         ({"unknown": True}, "ids below 7"),
         ({"other": 1}, "other"),
-        ({"reading": {"normalize": "NFX"}}, "not a reading"),
-        ({"reading": None}, "not a reading"),
+        ({"reading": {"normalize": "NFX"}}, "not a text normalization"),
+        ({"reading": None}, "not a text normalization"),
     ],
 )
-def test_json_of_something_else_is_an_error(change, message):
+def test_invalid_values_in_json_are_an_error(change, message):
     with pytest.raises(ValueError, match=message):
         Vocabulary.from_json({**LEARNED.to_json(), **change})
 
 
 @pytest.mark.parametrize("data", [{"separator": ""}, [], None])
-def test_json_of_no_vocabulary_at_all_is_an_error(data):
+def test_json_of_another_type_is_an_error(data):
     with pytest.raises(ValueError, match="not a vocabulary"):
         Vocabulary.from_json(data)
 

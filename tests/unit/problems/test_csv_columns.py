@@ -1,10 +1,8 @@
-"""Files of series: what is wrong is named by place; spreadsheets' and compressed ones are read."""
-
 import gzip
 
 import numpy as np
 import pytest
-from series_problems import problem_of, spec_of
+from time_series_problems import problem_of, spec_of
 
 from job.errors import DataErrors
 from job.problems import build_problem
@@ -26,7 +24,7 @@ BAD = {
         [(1, "covariates", "no column 'a'"), (1, "covariates", "no column 'b'")],
     ),
     "column twice": ("y,y\n" + GOOD, {}, [(1, "column", "2 columns of the file are named 'y'")]),
-    "no rows": ("t,y\n", {}, [(0, "file", "no rows under the names")]),
+    "no rows": ("t,y\n", {}, [(0, "file", "no rows after the names")]),
     "text": ("t,y\n1,2\n2,x\n", {}, [(3, "", "y is 'x'; expected a number")]),
     "gap": ("t,y\n1,2\n2,\n3,4\n", {}, [(3, "", "y is ''; expected a number (a series has no gaps)")]),
     "not finite": (
@@ -46,9 +44,9 @@ BAD = {
         {},
         [(2, "", "3 cells, but the first line names 2"), (3, "", "1 cells, but the first line names 2")],
     ),
-    "blank line between": ("t,y\n1,2\n\n3,4\n", {}, [(3, "", "blank in the middle")]),
+    "blank line between": ("t,y\n1,2\n\n3,4\n", {}, [(3, "", "blank, but rows follow")]),
     "lines counted though a cell has two": ('t,y\n"a\nb",2\n1,x\n', {}, [(4, "", "y is 'x'")]),
-    "open quotes": ('t,y\n1,2\n"3,4\n', {}, [(3, "file", "no CSV (unexpected end of data)")]),
+    "open quotes": ('t,y\n1,2\n"3,4\n', {}, [(3, "file", "not CSV (unexpected end of data)")]),
     "not UTF-8": (b"t,y\n1,2\n\xff,3\n", {}, [(3, "file", "not UTF-8 (byte 0xff at byte 1 of the line)")]),
     "no logarithm": (
         "t,y\n1,2\n2,0\n3,-1\n",
@@ -80,7 +78,7 @@ BAD = {
         "t,y,z\n1,1.7e308,2\n2,3,-1e151\n3,-2e200,1e160\n",
         {"covariates": ["z"]},
         [
-            (2, "", "y is 1.7e308; expected numbers of magnitude 1e+150 at most"),
+            (2, "", "y is 1.7e308; expected a magnitude of at most 1e+150"),
             (3, "", "z is -1e151;"),
             (4, "", "y is -2e200, z is 1e160;"),
         ],
@@ -116,7 +114,7 @@ BAD = {
 
 
 @pytest.mark.parametrize(("content", "fields", "expected"), BAD.values(), ids=BAD.keys())
-def test_all_that_is_wrong_is_said_at_once(tmp_path, content, fields, expected):
+def test_all_errors_of_a_file_are_reported_at_once(tmp_path, content, fields, expected):
     if content is not None:
         (tmp_path / "s.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(DataErrors) as caught:
@@ -129,7 +127,7 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path, content, fields, expected):
         assert (error.file == tmp_path / "s.csv") == (line > 0 or error.key == "file")
 
 
-def test_a_directory_is_no_file(tmp_path):
+def test_a_directory_is_an_error(tmp_path):
     (tmp_path / "s.csv").mkdir()
     with pytest.raises(DataErrors, match="the file is a directory"):
         build_problem(spec_of(), 7, tmp_path)
@@ -141,7 +139,7 @@ def test_a_package_that_is_not_installed(tmp_path):
     assert [error.key for error in caught.value.errors] == ["file"]
 
 
-def test_what_spreadsheets_write_is_read(tmp_path):
+def test_output_of_spreadsheets_is_read(tmp_path):
     rows = "".join(f' {i} ,"{i}.5"\r\n' for i in range(10))
     (tmp_path / "s.csv").write_bytes(b"\xef\xbb\xbf" + ("t, y \r\n" + rows + "\r\n\r\n").encode())
     problem = build_problem(spec_of(), 7, tmp_path)
