@@ -17,10 +17,10 @@ from job.process.standard_streams import was_closed
 
 if TYPE_CHECKING:
     from job.inference.input_lines import Chunk
-    from job.inference.loading import Usable
+    from job.inference.loading import LoadedModel
 
 
-def load_model(directory: Path) -> Usable:
+def load_model(directory: Path) -> LoadedModel:
     """Load a saved model with TensorFlow set up as in a worker, so that predictions equal the evaluation's.
 
     Args:

@@ -21,13 +21,13 @@ from typing import IO
 from job.errors import InputError
 from job.problems.text_lines import BadLineError, decode_line
 
-MOST_LINES = 16_384
+MAX_CHUNK_LINES = 16_384
 """Maximum number of lines of a chunk: enough for full batches of sources of every length."""
 
-MOST_BYTES = 4 << 20
+MAX_CHUNK_BYTES = 4 << 20
 """Approximate maximum number of bytes of a chunk: the line that reaches it is the last."""
 
-LONGEST_LINE = 1 << 20
+MAX_LINE_BYTES = 1 << 20
 """Maximum number of bytes of a line."""
 
 PAUSE_SECONDS = 0.01
@@ -114,7 +114,7 @@ def read_chunks(source: ByteSource, name: str) -> Iterator[Chunk]:
         name: of the input, for errors.
 
     Raises:
-        InputError: the input cannot be read, a line of it is no text, or one is longer than `LONGEST_LINE`.
+        InputError: the input cannot be read, a line of it is no text, or one is longer than `MAX_LINE_BYTES`.
     """
     first, size, lines, error = 1, 0, list[str](), None
     for line in _split(source, name):
@@ -128,7 +128,7 @@ def read_chunks(source: ByteSource, name: str) -> Iterator[Chunk]:
         elif line is not None:
             error = line
             break
-        if lines and (line is None or len(lines) >= MOST_LINES or size >= MOST_BYTES):
+        if lines and (line is None or len(lines) >= MAX_CHUNK_LINES or size >= MAX_CHUNK_BYTES):
             yield Chunk(first, lines)
             first, size, lines = first + len(lines), 0, []
     if lines:
@@ -153,18 +153,18 @@ def _split(source: ByteSource, name: str) -> Iterator[bytes | InputError | None]
         if not block and rest:
             lines.append(rest)
         for line in lines:
-            if len(line) > LONGEST_LINE:
+            if len(line) > MAX_LINE_BYTES:
                 break
             yield line.removesuffix(b"\r")
             number += 1
         else:
-            if len(rest) <= LONGEST_LINE and block:
+            if len(rest) <= MAX_LINE_BYTES and block:
                 if not source.ready():
                     yield None
                 continue
             if not block:
                 return
         yield InputError(
-            f"{name}:{number}: the line is longer than {LONGEST_LINE:,} bytes; split it into several"
+            f"{name}:{number}: the line is longer than {MAX_LINE_BYTES:,} bytes; split it into several"
         )
         return

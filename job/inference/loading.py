@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Protocol
 
 from job.errors import ModelDirectoryError
-from job.inference.model_pair import read_record
-from job.inference.numbers import load_forecaster
-from job.inference.tokens import load_model
+from job.inference.number_lines import load_forecaster
+from job.inference.pair_files import read_record
+from job.inference.token_lines import load_model
 
 
-class Usable(Protocol):
-    """Interface of every trained model. `name` is the name of the input; a bad line raises `InputError`."""
+class LoadedModel(Protocol):
+    """Interface of a saved model of any kind: lines of text to predictions or contexts.
+
+    `name` is the name of the input in error messages; a line that the model cannot read raises `InputError`.
+    """
 
     def predict_lines(
         self, lines: Iterable[str], name: str, n_best: int | None, first: int = 1
@@ -29,10 +32,10 @@ class Usable(Protocol):
         """Write the context of each source to a `.npz` file; return the number of contexts."""
 
 
-_LOADERS: dict[str, Callable[[Path], Usable]] = {"tokens": load_model, "numbers": load_forecaster}
+_LOADERS: dict[str, Callable[[Path], LoadedModel]] = {"tokens": load_model, "numbers": load_forecaster}
 
 
-def load(directory: Path) -> Usable:
+def load(directory: Path) -> LoadedModel:
     """Load a trained model from a model directory, or from a job directory that contains one.
 
     Raises:
@@ -41,6 +44,7 @@ def load(directory: Path) -> Usable:
     kind = str(read_record(directory).get("target_kind", "tokens"))
     if kind not in _LOADERS:
         raise ModelDirectoryError(
-            f"{directory}: a model of {kind!r} is not known here; use the version of seq2seq-job that made it"
+            f"{directory}: this version cannot load a model of {kind!r}; use the version of seq2seq-job that "
+            "made it"
         )
     return _LOADERS[kind](directory)

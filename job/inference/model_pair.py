@@ -1,34 +1,17 @@
-"""The inference encoder and decoder of a trained model: loading, initial states, and contexts."""
+"""The inference encoder and decoder of a trained model: initial states, one step, and contexts."""
 
 from __future__ import annotations
 
-import math
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-import job.models.seq2seq  # noqa: F401 - Keras must know our layers to load saved ones
 from job.decoding.step import repeat_states
-from job.errors import InputError, ModelDirectoryError
-from job.inference.model_files import load_model_file
-from job.results.checksums import CheckedFiles
-from job.storage.artifacts import replacing
-from job.storage.documents import read_json, why
-
-Usable = TypeVar("Usable", bound="ModelPair")
-
-T = TypeVar("T")
-
-Contexts = dict[str, NDArray[np.float32]]
-"""The encoder's last states by name (`h1`, `c1`, `h2`, ...), each (n, H)."""
+from job.inference.contexts import Contexts, joined
 
 Batches = Iterable[tuple[NDArray[Any], int]]
 """Batches of sources, each with its number of real rows; the other rows fill up the batch."""
@@ -125,97 +108,6 @@ def _shapes(states: Sequence[Any]) -> list[list[int]]:
     return [[*x.shape[:2], x.shape[3]] if is_cache(x) else [*x.shape] for x in states]
 
 
-def joined(parts: Sequence[Contexts]) -> Contexts:
-    """Concatenate the contexts of several parts; without parts return an empty dict."""
-    return {name: np.concatenate([part[name] for part in parts]) for name in (parts[0] if parts else ())}
-
-
-def in_chunks(items: Iterable[T], most: int, most_tokens: float = math.inf) -> Iterator[list[T]]:
-    """Yield chunks of sources, in order; the sources before an `InputError` are yielded before it is raised.
-
-    Args:
-        items: sources, as lists of tokens where `most_tokens` is given.
-        most: sources of a chunk.
-        most_tokens: of a chunk, about: it ends with the source that reaches them.
-    """
-    chunk: list[T] = []
-    tokens = 0
-    try:
-        for item in items:
-            chunk.append(item)
-            tokens += len(item) if isinstance(item, list) else 0
-            if len(chunk) >= most or tokens >= most_tokens:
-                yield chunk
-                chunk, tokens = [], 0
-    except InputError:
-        if chunk:
-            yield chunk
-        raise
-    if chunk:
-        yield chunk
-
-
 def listed(outputs: Any) -> list[Any]:
     """Return the outputs of a Keras model as a list, even if it has only one."""
     return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
-
-
-def read_record(directory: Path) -> dict[str, Any]:
-    """Return the content of a model's `vocabulary.json`; arguments and errors: see `load_pair`."""
-    with _explained(_inner(directory)) as inner, CheckedFiles(inner) as files:
-        record = read_json(files.check("vocabulary.json"))
-        if not isinstance(record, dict):
-            raise TypeError("vocabulary.json holds no JSON object")
-        return record
-
-
-def load_pair(directory: Path, read: Callable[[dict[str, Any]], Any], build: Callable[..., Usable]) -> Usable:
-    """Load a saved model from its encoder, its decoder and `vocabulary.json`.
-
-    Args:
-        directory: Model directory, or the job directory that contains it.
-        read: Function that parses the content of `vocabulary.json`; may raise any exception.
-        build: Function that makes the model from the encoder, the decoder and the result of `read`.
-
-    Raises:
-        ModelDirectoryError: A file is missing, cannot be read, or does not match its recorded checksum.
-    """
-    record = read_record(directory)
-    with _explained(_inner(directory)) as inner, CheckedFiles(inner) as files:
-        facts = read(record)
-        encoder, decoder = (
-            load_model_file(files.check(f"{name}.keras"))
-            for name in ("inference_encoder", "inference_decoder")
-        )
-        model = build(encoder, decoder, facts)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Keras warns about sources of one token
-            model.check()
-    return model
-
-
-def _inner(directory: Path) -> Path:
-    return directory / "model" if (directory / "model").is_dir() else directory
-
-
-@contextmanager
-def _explained(directory: Path) -> Iterator[Path]:
-    """Convert any exception in the block to a `ModelDirectoryError` that names the directory."""
-    try:
-        yield directory
-    except ModelDirectoryError:
-        raise
-    except Exception as error:  # of a damaged file Keras, HDF5 and TensorFlow raise almost anything
-        reason = f"{type(error).__name__}: {why(error)[:300]}"
-        raise ModelDirectoryError(
-            f"{directory}: not a trained model ({reason}); expected the model/ "
-            "directory of a finished job, with inference_encoder.keras, inference_decoder.keras and "
-            "vocabulary.json"
-        ) from error
-
-
-def write_contexts(output: Path, ids: Sequence[int], contexts: Contexts) -> None:
-    """Write a `.npz` file: `ids` (n,) int64, the 0-based line of each source, and each state by its name."""
-    with replacing(output) as temporary, temporary.open("wb") as file:
-        arrays: dict[str, Any] = {"ids": np.array(ids, np.int64), **contexts}
-        np.savez(file, **arrays)

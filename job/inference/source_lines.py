@@ -8,12 +8,12 @@ from job.errors import InputError
 from job.inference.model_facts import ModelFacts
 from job.problems.vocabulary import PAD, Vocabulary
 
-LONGEST_SOURCE = 32_768
+MAX_SOURCE_LENGTH = 32_768
 """Maximum number of tokens of a line; proportionally fewer for a beam wider than 4."""
 
 
 def read_sources(
-    lines: Iterable[str], facts: ModelFacts, name: str, first: int = 1, longest: int = LONGEST_SOURCE
+    lines: Iterable[str], facts: ModelFacts, name: str, first: int = 1, max_length: int = MAX_SOURCE_LENGTH
 ) -> Iterator[list[int]]:
     """Yield the token ids of the source on each line; an empty line is an empty source.
 
@@ -22,7 +22,7 @@ def read_sources(
         facts: Facts of the model.
         name: Name of the input, for errors.
         first: Number of the first line, for errors.
-        longest: Maximum number of tokens of a line.
+        max_length: Maximum number of tokens of a line.
 
     Raises:
         InputError: A token is not in the vocabulary, or a line has the wrong number of tokens for the model
@@ -41,9 +41,9 @@ def read_sources(
             raise InputError(
                 f"{name}:{number}: {len(ids)} tokens, but this model reads exactly {facts.source_length}"
             )
-        if len(ids) > longest:
+        if len(ids) > max_length:
             raise InputError(
-                f"{name}:{number}: {len(ids):,} tokens, but a line may have {longest:,} at most; split it"
+                f"{name}:{number}: {len(ids):,} tokens, but a line may have {max_length:,} at most; split it"
             )
         yield ids
 

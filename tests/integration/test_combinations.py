@@ -74,7 +74,7 @@ def train(output, names):
 def predict_again(output, names):
     """Write `again.jsonl` beside each job's predictions: what its saved model predicts for their sources."""
     from job.inference.source_lines import read_sources
-    from job.inference.tokens import load_model, predict
+    from job.inference.token_lines import load_model, predict
 
     for directory in (output / name for name in names):
         records = [json.loads(line) for line in JobPaths(directory).predictions.open(encoding="utf-8")]

@@ -314,7 +314,7 @@ def test_every_cell_differs_with_every_attention(attention: str, directory: Path
 
 
 def test_every_decoder_searches_in_a_way_of_its_own(trained_job: Any) -> None:
-    from job.inference.tokens import load_model
+    from job.inference.token_lines import load_model
 
     model = load_model(trained_job.paths.directory)
     source = np.asarray([model.facts.source.encode("1+2")], np.int32)

@@ -6,7 +6,7 @@ import pytest
 import sacrebleu
 import tensorflow as tf
 
-from job.inference.tokens import load_model
+from job.inference.token_lines import load_model
 from job.results.data_facts import TokenCounts
 from job.running.run_job import run_job
 from job.running.task import Task

@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def model(trained_job):
-    from job.inference.tokens import load_model
+    from job.inference.token_lines import load_model
 
     return load_model(trained_job.paths.directory)
 

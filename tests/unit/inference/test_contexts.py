@@ -8,7 +8,8 @@ from oracle.seq2seq import EncoderDecoder
 
 from job.evaluation.context_projection import principal_components
 from job.inference.model_facts import ModelFacts
-from job.inference.tokens import TrainedModel, encode, load_model
+from job.inference.token_lines import encode, load_model
+from job.inference.tokens import TrainedModel
 from job.models.seq2seq import build_models
 from job.problems.vocabulary import Vocabulary, pad
 from job.spec.model_section import ModelSpec

@@ -10,8 +10,8 @@ import pytest
 from job.errors import InputError, ModelDirectoryError
 from job.evaluation.forecast_evaluation import evaluate_forecasts, forecast_validation, persistence
 from job.inference import loading as use
-from job.inference import numbers as forecasting
-from job.inference.numbers import Forecaster, load_forecaster, read_histories
+from job.inference import number_lines, numbers
+from job.inference.number_lines import SavedForecaster, load_forecaster, read_histories
 from job.models.parameter_count import count_parameters
 from job.problems import build_problem
 from job.problems.base import Windows
@@ -42,7 +42,7 @@ LOGARITHMIC = Series(**{**vars(PLAIN), "logarithm": True})
 # --- scores -----------------------------------------------------------------------------------------------
 
 
-class Stub(Forecaster):
+class Stub(SavedForecaster):
     """Forecasts the last value plus 1, 2 and 3."""
 
     @property
@@ -50,7 +50,7 @@ class Stub(Forecaster):
         return lambda history: history[:, -1, :1] + np.arange(1.0, 4.0)
 
 
-class Diverging(Forecaster):
+class Diverging(SavedForecaster):
     """Forecasts a value, then nothing that is a number."""
 
     @property
@@ -248,12 +248,12 @@ def test_a_forecast_does_not_depend_on_its_batch(sine, model, monkeypatch):
     alone = np.concatenate([model.forecast(history[i : i + 1]) for i in (0, 7)])
     assert np.array_equal(alone, together[[0, 7]])
     assert model.forecast(history[:0]).shape == (0, 3)
-    monkeypatch.setattr(forecasting, "ROWS", 16)
+    monkeypatch.setattr(numbers, "ROWS", 16)
     np.testing.assert_allclose(replace(model).forecast(history), together, rtol=1e-6)
 
 
 def test_lines_are_read_as_they_are_needed(model, evaluated, monkeypatch):
-    monkeypatch.setattr(forecasting, "ROWS", 2)
+    monkeypatch.setattr(number_lines, "MAX_SOURCES", 2)
     read = []
 
     def endless():
@@ -287,15 +287,15 @@ def test_encode_writes_the_encoders_states(model, evaluated, tmp_path):
 # --- loading ----------------------------------------------------------------------------------------------
 
 
-def test_the_kind_of_a_model_is_told_from_its_directory(sine, trained_job, tmp_path):
-    assert type(use.load(sine[0].paths.directory)).__name__ == "Forecaster"
-    assert type(use.load(trained_job.paths.directory)).__name__ == "TrainedModel"
+def test_load_returns_the_kind_of_model_that_the_directory_holds(sine, trained_job, tmp_path):
+    assert type(use.load(sine[0].paths.directory)).__name__ == "SavedForecaster"
+    assert type(use.load(trained_job.paths.directory)).__name__ == "SavedTokenModel"
 
 
 @pytest.mark.parametrize(
     ("record", "message"),
     [
-        ({"target_kind": "pictures"}, "a model of 'pictures' is not known here"),
+        ({"target_kind": "pictures"}, "this version cannot load a model of 'pictures'"),
         ({"target_kind": "numbers"}, "not a trained model"),
         ({"target_kind": "numbers", "series": {"columns": []}}, "not a trained model"),
         ({"target_kind": "numbers", "series": PLAIN.to_json()}, "not a trained model"),

@@ -143,7 +143,7 @@ def test_models_that_do_not_belong_together_are_refused(directory):
         ({"search": []}, "dictionary"),
         ({"source": None}, "not a vocabulary"),
         ({"target": {"tokens": "ab", "separator": ""}}, "not of one model"),
-        ({"target_kind": "colours"}, "a model of 'colours' is not known here"),
+        ({"target_kind": "colours"}, "this version cannot load a model of 'colours'"),
         ({"target_kind": "numbers"}, "series"),
         ({"extra": 1}, "extra"),
     ],

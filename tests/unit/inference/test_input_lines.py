@@ -10,7 +10,7 @@ import pytest
 
 from job.errors import InputError
 from job.inference import input_lines
-from job.inference.input_lines import LONGEST_LINE, ByteSource, Chunk, open_source, read_chunks
+from job.inference.input_lines import MAX_LINE_BYTES, ByteSource, Chunk, open_source, read_chunks
 from job.problems.text_lines import TextLines
 
 BOM = "\ufeff"
@@ -79,9 +79,9 @@ def test_a_whole_line_does_not_wait_for_the_end_of_the_next():
 
 
 def test_a_chunk_has_a_bounded_number_of_lines_and_bytes(monkeypatch):
-    monkeypatch.setattr(input_lines, "MOST_LINES", 3)
+    monkeypatch.setattr(input_lines, "MAX_CHUNK_LINES", 3)
     assert read(b"1\n2\n3\n4\n", b"5\n") == [Chunk(1, ["1", "2", "3"]), Chunk(4, ["4", "5"])]
-    monkeypatch.setattr(input_lines, "MOST_BYTES", 4)
+    monkeypatch.setattr(input_lines, "MAX_CHUNK_BYTES", 4)
     assert [len(chunk.lines) for chunk in read(b"123\n4\n5\n67890\n1\n")] == [2, 2, 1]
 
 
@@ -93,8 +93,8 @@ def test_a_chunk_has_a_bounded_number_of_lines_and_bytes(monkeypatch):
         (f"{BOM}{BOM}a\n".encode(), 1, "byte order mark"),
         (b"a\nb\n\xe9t\xe9\n", 3, "not UTF-8 (byte 0xe9 at byte 1 of the line); save the file as UTF-8"),
         ("a".encode("utf-16"), 1, "not UTF-8"),
-        (b"a\n" + (LONGEST_LINE + 1) * b"x" + b"\n", 2, "longer than 1,048,576 bytes"),
-        (b"a\n" + (LONGEST_LINE + 1) * b"x", 2, "longer than 1,048,576 bytes"),
+        (b"a\n" + (MAX_LINE_BYTES + 1) * b"x" + b"\n", 2, "longer than 1,048,576 bytes"),
+        (b"a\n" + (MAX_LINE_BYTES + 1) * b"x", 2, "longer than 1,048,576 bytes"),
     ],
 )
 def test_lines_before_one_that_cannot_be_read_are_read(content, number, message):
@@ -114,7 +114,7 @@ def test_a_line_without_end_is_not_kept_to_its_end():
 
     with pytest.raises(InputError, match="longer than"):
         list(read_chunks(ByteSource(endless, lambda: True), "in.txt"))
-    assert len(taken) <= LONGEST_LINE // 65536 + 1
+    assert len(taken) <= MAX_LINE_BYTES // 65536 + 1
 
 
 # --- sources ------------------------------------------------------------------------------------------------

@@ -9,8 +9,9 @@ import pytest
 from job.inference import length_batches
 from job.inference.length_batches import ROWS, TOKENS, VALUES, flat_rows, group_by_width, plan_batches
 from job.inference.model_facts import ModelFacts
-from job.inference.source_lines import LONGEST_SOURCE
-from job.inference.tokens import TrainedModel, predict_best
+from job.inference.source_lines import MAX_SOURCE_LENGTH
+from job.inference.token_lines import predict_best
+from job.inference.tokens import TrainedModel
 from job.models.seq2seq import build_models
 from job.problems.vocabulary import Vocabulary, pad
 from job.spec.model_section import ModelSpec
@@ -34,7 +35,7 @@ def shapes(lengths, **keys):
         (65, (512, 96)),
         (1000, (64, 1024)),
         (20_000, (2, 24_576)),
-        (LONGEST_SOURCE, (2, 32_768)),
+        (MAX_SOURCE_LENGTH, (2, 32_768)),
     ],
 )
 def test_the_shape_of_a_batch_depends_on_the_length_of_its_sources(length, shape):
@@ -42,7 +43,7 @@ def test_the_shape_of_a_batch_depends_on_the_length_of_its_sources(length, shape
 
 
 def test_no_batch_has_more_tokens_than_fit_into_memory():
-    lengths = np.arange(1, LONGEST_SOURCE + 1)
+    lengths = np.arange(1, MAX_SOURCE_LENGTH + 1)
     for width, _ in group_by_width(lengths):
         for beam in (1, 4, 10, 100):
             for depth in (1, 40, 20_000):
@@ -55,7 +56,7 @@ def test_no_batch_has_more_tokens_than_fit_into_memory():
 
 
 def test_padding_is_less_than_half_of_a_long_batch():
-    lengths = np.arange(8, LONGEST_SOURCE + 1)
+    lengths = np.arange(8, MAX_SOURCE_LENGTH + 1)
     for width, chosen in group_by_width(lengths):
         assert (lengths[chosen] > width / 2 - 8).all()
         assert (lengths[chosen] <= width).all()

@@ -12,9 +12,9 @@ import pytest
 from token_samples import FREE, SUMS, sources_of
 
 from job.errors import ModelDirectoryError
-from job.inference import tokens as inference
+from job.inference import token_lines
 from job.inference.model_facts import ModelFacts
-from job.inference.tokens import encode, load_model, predict
+from job.inference.token_lines import encode, load_model, predict
 from job.models.seq2seq import build_models
 from job.problems.vocabulary import pad
 from job.running.outputs import save_models
@@ -57,7 +57,7 @@ def test_the_states_of_a_source_do_not_depend_on_its_batch(model, evaluated):
 
 
 def test_many_batches_give_what_one_gives(model, evaluated, monkeypatch):
-    monkeypatch.setattr(inference, "MOST_SOURCES", 64)
+    monkeypatch.setattr(token_lines, "MAX_SOURCES", 64)
     expected = [line["predicted"] for line in evaluated]
     assert list(predict(model, sources_of(evaluated))) == expected
     with_gaps = [ids for source in sources_of(evaluated) for ids in (source, [])]
@@ -65,7 +65,7 @@ def test_many_batches_give_what_one_gives(model, evaluated, monkeypatch):
 
 
 def test_sources_are_read_as_they_are_needed(model, evaluated, monkeypatch):
-    monkeypatch.setattr(inference, "MOST_SOURCES", 2)
+    monkeypatch.setattr(token_lines, "MAX_SOURCES", 2)
     read = []
 
     def endless():

@@ -7,7 +7,8 @@ import pytest
 from token_samples import FIXED, FREE, SUMS, searching, sources_of
 
 from job.inference.model_facts import Search
-from job.inference.tokens import TrainedModel, predict, predict_best
+from job.inference.token_lines import predict, predict_best
+from job.inference.tokens import TrainedModel
 
 
 @pytest.fixture(scope="module")

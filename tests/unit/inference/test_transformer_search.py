@@ -11,7 +11,8 @@ from oracle.transformer import Transformer
 
 from job.inference.model_facts import ModelFacts, Search
 from job.inference.numbers import Forecaster
-from job.inference.tokens import TrainedModel, encode, predict_best
+from job.inference.token_lines import encode, predict_best
+from job.inference.tokens import TrainedModel
 from job.models.seq2seq import build_models
 from job.problems.vocabulary import Vocabulary, pad
 from job.problems.windows import Series

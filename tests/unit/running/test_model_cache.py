@@ -2,8 +2,8 @@
 
 import pytest
 
+from job.inference import token_search
 from job.inference.numbers import Forecaster
-from job.inference.tokens import TrainedModel
 from job.problems import build_problem
 from job.running.model_cache import ModelCache
 from job.running.run_job import run_job
@@ -64,13 +64,15 @@ def compilations(monkeypatch):
     compiled = [
         (CompiledLoop, "_train"),
         (CompiledLoop, "_validate"),
-        (TrainedModel, "_greedy"),
+        (token_search, "greedy"),
         (Forecaster, "_rollout"),
     ]
     for owner, name in compiled:
         usual = getattr(owner, name)
         monkeypatch.setattr(
-            owner, name, lambda *args, usual=usual, name=name: names.append(name) or usual(*args)
+            owner,
+            name,
+            lambda *args, usual=usual, name=name, **options: names.append(name) or usual(*args, **options),
         )
     return names
 
@@ -78,11 +80,11 @@ def compilations(monkeypatch):
 @pytest.mark.parametrize(
     ("job", "functions"),
     [
-        (LOOPED, ["_train", "_validate", "_greedy"]),
-        (ADDITION, ["_train", "_validate", "_greedy", "_greedy"]),
+        (LOOPED, ["_train", "_validate", "greedy"]),
+        (ADDITION, ["_train", "_validate", "greedy", "greedy"]),
         (SERIES, ["_train", "_rollout"]),
         ({**SERIES, "model": TRANSFORMER}, ["_train", "_rollout"]),
-        ({**COPY, "model": TRANSFORMER}, ["_train", "_validate", "_greedy"]),
+        ({**COPY, "model": TRANSFORMER}, ["_train", "_validate", "greedy"]),
     ],
     ids=["looped", "addition", "series", "transformer_series", "transformer"],
 )

@@ -1,0 +1,120 @@
+"""Run a saved model of numbers on lines of text: forecasts and contexts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+
+from job.errors import InputError
+from job.inference.contexts import Contexts, joined, write_contexts
+from job.inference.numbers import ROWS, Forecaster
+from job.inference.pair_files import load_pair
+from job.inference.source_chunks import in_chunks
+from job.problems import csv_columns as columns
+from job.problems.windows import MAX_MODEL_VALUE, Series, Values
+
+MAX_SOURCES = ROWS
+"""Maximum number of lines that are read before their forecasts are computed: one batch."""
+
+
+class SavedForecaster(Forecaster):
+    """A saved model of numbers, for lines of text."""
+
+    def predict_lines(
+        self, lines: Iterable[str], name: str, n_best: int | None = None, first: int = 1
+    ) -> Iterator[str]:
+        """Yield forecasts for lines of numbers; see `job.inference.loading.LoadedModel` and `read_histories`.
+
+        Raises:
+            InputError: `n_best` is given, a line cannot be read, or its forecast is not finite.
+        """
+        if n_best is not None:
+            raise InputError("--n-best: a model of numbers has one forecast for a source; leave it out")
+        numbers = count(first)
+        for chunk in in_chunks(read_histories(lines, self.series, name, first), MAX_SOURCES):
+            forecasts = iter(self.forecast(self._stacked(chunk)))
+            for history, number in zip(chunk, numbers, strict=False):  # chunk first: no number is skipped
+                yield "" if history is None else self._formatted(next(forecasts), f"{name}:{number}")
+
+    def _formatted(self, forecast: Values, place: str) -> str:
+        if not np.isfinite(forecast).all():
+            raise InputError(
+                f"{place}: the forecast is not a finite number; expected numbers like the training data's"
+            )
+        return self.series.write(forecast)
+
+    def encode_lines(self, lines: Iterable[str], name: str, output: Path) -> int:
+        """Write the contexts of lines of numbers; see `job.inference.loading.LoadedModel`."""
+        ids, first = list[int](), 0
+        parts = list[Contexts]()
+        for chunk in in_chunks(read_histories(lines, self.series, name), MAX_SOURCES):
+            nonempty = [first + i for i, history in enumerate(chunk) if history is not None]
+            parts += [self.contexts(self._stacked(chunk))] if nonempty else []
+            ids, first = ids + nonempty, first + len(chunk)
+        write_contexts(output, ids, joined(parts))
+        return len(ids)
+
+    def _stacked(self, histories: Iterable[Values | None]) -> Values:
+        """Return the histories that are not None as one array, (n, S, F)."""
+        shape = (-1, self.series.source_length, len(self.series.columns))
+        return np.array([history for history in histories if history is not None]).reshape(shape)
+
+
+def load_forecaster(directory: Path) -> SavedForecaster:
+    """Load a model of numbers; arguments and errors: see `job.inference.loading.load`."""
+    return load_pair(directory, lambda record: Series.from_json(record["series"]), SavedForecaster)
+
+
+def read_histories(
+    lines: Iterable[str], series: Series, name: str, first: int = 1
+) -> Iterator[Values | None]:
+    """Yield the source of each line, (S, F) float64; None for an empty line.
+
+    Args:
+        lines: S * F numbers in the data's own unit, separated by whitespace: the values of the first row in
+            the order of `series.columns`, then those of the second row, and so on.
+        series: Series of the model.
+        name: Name of the input, for errors.
+        first: Number of the first line, for errors.
+
+    Raises:
+        InputError: A word is not a finite number, a number is too large for the model, or the model reads
+            more or fewer numbers.
+    """
+    rows, width = series.source_length, len(series.columns)
+    for number, line in enumerate(lines, first):
+        words = line.split()
+        if not words:
+            yield None
+            continue
+        values = [_number(word, f"{name}:{number}") for word in words]
+        if len(values) != rows * width:
+            each = f" ({rows} rows of {', '.join(series.columns)})" if width > 1 else ""
+            raise InputError(
+                f"{name}:{number}: {len(values)} numbers, but this model reads exactly {rows * width}{each}"
+            )
+        history = np.array(values).reshape(rows, width)
+        if series.logarithm and history[:, 0].min() <= 0:
+            least = f"{series.columns[0]} is {history[:, 0].min():g}"
+            raise InputError(f"{name}:{number}: {least}, which has no logarithm; expected numbers above 0")
+        if not (np.abs(series.scaled(history)) <= MAX_MODEL_VALUE).all():
+            raise InputError(
+                f"{name}:{number}: a number is too large for this model; expected numbers like the training "
+                "data's"
+            )
+        yield history
+
+
+def _number(word: str, place: str) -> float:
+    value = float(word) if columns.is_written_as_number(word) else math.nan
+    if not math.isfinite(value):
+        raise InputError(f"{place}: {word!r} is not a number that the model can read")
+    if abs(value) > columns.MAX_MAGNITUDE:
+        raise InputError(
+            f"{place}: {word} is too large; expected a magnitude of {columns.MAX_MAGNITUDE:g} at most"
+        )
+    return value

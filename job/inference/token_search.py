@@ -1,0 +1,102 @@
+"""The compiled search of a token model: greedy or beam search over the steps of its decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import tensorflow as tf
+
+from job.decoding.beam import IMPOSSIBLE, beam_search
+from job.decoding.greedy import greedy
+from job.decoding.step import Step
+from job.inference.model_facts import ModelFacts
+from job.inference.model_pair import ModelPair
+from job.problems.vocabulary import PAD
+
+SearchFunction = Callable[[Any], tuple[Any, Any]]
+"""Sources (n, S) int32 -> hypotheses (n, K, T) int32, 0 after the end of each, and their scores (n, K)."""
+
+
+def compile_search(model: ModelPair, facts: ModelFacts) -> SearchFunction:
+    """Return the compiled search of a model, with the decoder and the options of `facts.search`.
+
+    Greedy search returns one hypothesis with score NaN.
+    """
+    search = {"greedy": _greedy, "beam": _beam}[facts.search.decoder]
+    halved = _in_parallel_halves(partial(search, model, facts))
+    compiled: SearchFunction = tf.function(halved, [tf.TensorSpec([None, None], tf.int32)], autograph=False)
+    return compiled
+
+
+def _greedy(model: ModelPair, facts: ModelFacts, source: Any) -> tuple[Any, Any]:
+    step, states = _step_function(model, facts, source, 1)
+    found = greedy(
+        step,
+        states,
+        rows=tf.shape(source)[0],
+        start=facts.target.start,
+        end=facts.target.end,
+        max_length=facts.columns,
+        limits=_limits(facts, source),
+    )
+    return found[:, None], tf.fill([tf.shape(source)[0], 1], float("nan"))
+
+
+def _beam(model: ModelPair, facts: ModelFacts, source: Any) -> tuple[Any, Any]:
+    width = facts.search.beam_width
+    step, states = _step_function(model, facts, source, width)
+    return beam_search(
+        step,
+        states,
+        limits=_limits(facts, source),
+        start=facts.target.start,
+        end=facts.target.end,
+        max_length=facts.columns,
+        width=width,
+        length_penalty=facts.search.length_penalty,
+    )
+
+
+def _limits(facts: ModelFacts, source: Any) -> Any:
+    """Return the maximum number of symbols of each row, (n,) int32."""
+    maximum = tf.fill([tf.shape(source)[0]], facts.columns)
+    factor = facts.search.max_length_factor
+    if factor is None or facts.fixed_length:
+        return maximum
+    lengths = tf.reduce_sum(tf.cast(tf.not_equal(source, PAD), tf.float32), axis=1)
+    return tf.minimum(maximum, tf.cast(tf.math.ceil(lengths * factor), tf.int32))
+
+
+def _step_function(model: ModelPair, facts: ModelFacts, source: Any, width: int) -> tuple[Step, Any]:
+    """Encode sources; return a step function for `width` rows of each source, and its states."""
+    states, memory = model.begin(source, width)
+    target = facts.target
+    # Targets do not contain these symbols. As text shows neither, an n-best list could repeat a text.
+    excluded = tf.constant([i in (PAD, target.start) for i in range(len(target))])
+
+    def step(symbols: Any, states: Any) -> tuple[Any, Any]:
+        logits, *rest = model.decoder([symbols[:, None], *states, *memory], training=False)
+        return tf.where(excluded, IMPOSSIBLE, logits[:, 0]), tuple(rest[: len(states)])
+
+    return step, states
+
+
+def _in_parallel_halves(search: SearchFunction) -> SearchFunction:
+    """Run a search on two halves of the rows in parallel on a CPU; on a GPU return it unchanged.
+
+    The small operations of a decoding loop run one after another and would use only one thread. The number
+    of threads does not affect the results.
+    """
+    if tf.config.list_physical_devices("GPU"):
+        return search
+    traced = tf.function(search, autograph=False)  # traced once, for both halves
+
+    def halves(source: Any) -> tuple[Any, Any]:
+        middle = tf.shape(source)[0] // 2
+        found = [traced(half) for half in (source[:middle], source[middle:])]
+        ids, scores = (tf.concat(side, axis=0) for side in zip(*found, strict=True))
+        return ids, scores
+
+    return halves
