@@ -22,8 +22,8 @@ from job.results.predictions import Prediction
 from job.results.validation_result import ValidationResult
 
 NOT_MEASURED = {
-    "unseen_sequence_accuracy": "every test source occurs in the training data",
-    "bleu": "no test example has only reference targets of four tokens or more, which BLEU needs",
+    "unseen_sequence_accuracy": "every source occurs in the training data",
+    "bleu": "no example has only reference targets of four tokens or more, which BLEU needs",
     "edit_rate": "the reference targets have no tokens",
 }
 """Metric -> the reason why it is not defined for these examples."""

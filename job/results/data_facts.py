@@ -56,7 +56,8 @@ class DataFacts:
         epochs: number of finished epochs.
         steps: number of training steps.
         stopped_early: whether training ended before its last epoch because validation no longer improved.
-        best_epoch: 1-based number of the epoch whose weights the model has; null without early stopping.
+        best_epoch: 1-based number of the epoch whose weights the model has; null if validation did not
+            decide which it is.
         resumed_from_step: the step of the checkpoint from which training was resumed; null if it was not.
         test_examples: number of test examples.
         seen_in_training: number of test sources that occur in the training data; absent for numbers.

@@ -134,7 +134,7 @@ class TokenEvaluator:
 
     def evaluate(self, epochs: int) -> Evaluation:
         """Decode and score test and validation, then the other sizes, then project context vectors."""
-        model, problem, words = self.model, self.problem, self._words
+        model, problem, words = self.model, self.problem, self.task.job.problem.target_words
         seen, seen_validation = self._seen(epochs)
         evaluation = evaluate_tokens(
             model.decode,
@@ -155,12 +155,6 @@ class TokenEvaluator:
             also=self._other_sizes(),
             contexts=self._contexts(evaluation),
         )
-
-    @property
-    def _words(self) -> bool | None:
-        """Whether the tokens of a target are words; None if targets are not text."""
-        families = self.task.job.problem.families
-        return "words" in families if "text" in families else None
 
     def _seen(self, epochs: int) -> tuple[Bools, Bools]:
         """Return which test and which validation sources occur in the training data, (n,) bool each."""

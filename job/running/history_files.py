@@ -7,12 +7,11 @@ import io
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, fields
 
 from job.running.task import Task
 from job.running.tensorboard_events import write_events
 from job.storage import artifacts
-from job.training.history import HistoryRow
+from job.training.history import DECODED, HistoryRow
 
 
 def write_history(task: Task, history: Sequence[HistoryRow]) -> None:
@@ -24,22 +23,33 @@ def write_history(task: Task, history: Sequence[HistoryRow]) -> None:
     artifacts.write_text(task.paths.history, history_csv(history))
     if task.tensorboard:
         began_at = time.time() - history[-1].seconds
-        write_events([asdict(row) for row in history], task.paths.tensorboard, began_at=began_at)
+        write_events([row.columns() for row in history], task.paths.tensorboard, began_at=began_at)
 
 
 def history_csv(history: Sequence[HistoryRow]) -> str:
     """Return the text of `history.csv`; reading its numbers returns the exact values."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, [f.name for f in fields(HistoryRow)], lineterminator="\n")
+    writer = csv.DictWriter(text, _names(history), restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows({k: "" if v is None else v for k, v in asdict(row).items()} for row in history)
+    writer.writerows({k: "" if v is None else v for k, v in row.columns().items()} for row in history)
     return text.getvalue()
 
 
+def _names(history: Sequence[HistoryRow]) -> list[str]:
+    """Return the names of the columns; decoded metrics, which only some rows have, stand before the last."""
+    names = dict.fromkeys(name for row in history for name in row.columns())
+    return [*(name for name in names if name != "seconds"), "seconds"]
+
+
 def history_columns(history: Sequence[HistoryRow]) -> dict[str, list[int | float | None]]:
-    """Return a result's `history`: the steps, losses and accuracies as columns, without empty columns."""
-    names = [f.name for f in fields(HistoryRow) if f.name == "step" or f.name.endswith(("loss", "accuracy"))]
-    columns = {name: [_six_digits(getattr(row, name)) for row in history] for name in names}
+    """Return a result's `history`: steps, losses, accuracies and decoded metrics, without empty columns."""
+    rows = [row.columns() for row in history]
+    names = [
+        name
+        for name in _names(history)
+        if name == "step" or name.endswith(("loss", "accuracy")) or name.startswith(DECODED)
+    ]
+    columns = {name: [_six_digits(row.get(name)) for row in rows] for name in names}
     return {name: column for name, column in columns.items() if any(value is not None for value in column)}
 
 

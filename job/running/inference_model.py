@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,12 @@ class InferenceModel:
 
     trained: TrainedModel | Forecaster
     _decoders: dict[int, TrainedModel] = field(default_factory=dict)
+
+    @cached_property
+    def greedy(self) -> TrainedModel:
+        """The token model with greedy decoding that no option of the evaluation changes."""
+        assert isinstance(self.trained, TrainedModel)
+        return replace(self.trained, facts=replace(self.trained.facts, search=Search()))
 
     def decoder_for(self, max_target_length: int) -> TrainedModel:
         """Return the token model with a decoder that stops after `max_target_length` tokens."""

@@ -39,6 +39,10 @@ class CompiledModel:
     models: Models
     inference: InferenceModel
 
+    def take_over_weights(self) -> None:
+        """Copy the weights of the training loop's model to the models to save, and so to `inference`."""
+        self.models.train.set_weights(self.loop.model.get_weights())
+
 
 class ModelCache:
     """Compiles models and keeps the last one."""

@@ -35,9 +35,8 @@ def save_trained_model(task: Task, compiled: CompiledModel, record: dict[str, An
     Raises:
         ResultError: a weight is not finite.
     """
-    weights = compiled.loop.model.get_weights()
-    check_weights(weights)
-    compiled.models.train.set_weights(weights)
+    check_weights(compiled.loop.model.get_weights())
+    compiled.take_over_weights()
     save_models(compiled.models, record, task.paths.model)
 
 

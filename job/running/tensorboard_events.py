@@ -8,6 +8,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from job.storage import artifacts
+from job.training.history import DECODED
 
 TAGS = {
     "loss": "loss/training",
@@ -48,9 +49,12 @@ def write_events(history: Sequence[Mapping[str, float | None]], directory: Path,
 
 
 def _event(row: Mapping[str, float | None], began_at: float) -> tf.compat.v1.Event:
+    decoded = {
+        name: f"{name.removeprefix(DECODED)}/decoded_validation" for name in row if name.startswith(DECODED)
+    }
     values = [
         tf.compat.v1.Summary.Value(tag=tag, simple_value=row[column])
-        for column, tag in TAGS.items()
+        for column, tag in {**TAGS, **decoded}.items()
         if row.get(column) is not None
     ]
     return tf.compat.v1.Event(

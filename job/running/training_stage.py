@@ -9,6 +9,7 @@ from job.process.stopping import Stop
 from job.results.job_result import Progress
 from job.running.model_cache import CompiledModel
 from job.running.task import Task
+from job.running.validation_metric import measure_for
 from job.training.checkpoints import Checkpoints
 from job.training.fit import fit
 from job.training.fit_result import FitResult
@@ -34,7 +35,8 @@ def train(
         on_progress, stop, in_background: see `job.training.fit.fit`.
 
     Raises:
-        NonFiniteError: the loss, the gradient norm or the validation loss is not finite.
+        NonFiniteError: the loss, the gradient norm or a metric of validation is not finite.
+        TrainingError: the spec asks for the best epoch, but the validation examples do not have its metric.
         Stopped: a stop was requested; a checkpoint is written.
         OSError: a checkpoint cannot be written.
     """
@@ -51,4 +53,5 @@ def train(
             checkpoints=checkpoints,
             stop=stop,
             in_background=in_background,
+            measure=measure_for(task, problem, validation, compiled),
         )

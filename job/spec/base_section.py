@@ -34,8 +34,13 @@ class ProblemSection(Section):
 
     @property
     def validates(self) -> bool:
-        """Whether there are validation examples, which early stopping needs."""
+        """Whether there are validation examples, without which no epoch is the best."""
         return True
+
+    @property
+    def target_words(self) -> bool | None:
+        """Whether the tokens of a target are words; None if targets are not text."""
+        return "words" in self.families if "text" in self.families else None
 
     @property
     def sizes(self) -> tuple[str, ...]:

@@ -85,16 +85,23 @@ class JobSpec(Section):
 
     @field_validator("training")
     @classmethod
-    def _early_stopping_has_validation(cls, training: TrainingSpec, info: ValidationInfo) -> TrainingSpec:
+    def _best_epoch_can_be_found(cls, training: TrainingSpec, info: ValidationInfo) -> TrainingSpec:
         problem = info.data.get("problem")  # absent if it is invalid itself
-        if problem is None or problem.validates:
+        if problem is None:
             return training
-        if training.early_stopping is not None:
+        key = "early_stopping" if training.early_stopping is not None else "average: best"
+        if training.keeps_best and not problem.validates:
             raise ValueError(
-                "early_stopping needs the validation loss, but problem.validation is 0; "
-                "give validation rows or drop early_stopping"
+                f"{key} needs validation examples, but problem.validation is 0; "
+                f"give validation rows or drop {key}"
             )
-        if training.optimizer.schedule == "plateau":
+        metric = training.best_by
+        if metric != "loss" and METRICS[metric].family not in problem.families:
+            raise ValueError(
+                f"early_stopping.metric {metric} cannot be measured: problem {problem.kind} has no {metric}"
+                + (" of characters" if METRICS[metric].family == "words" else "")
+            )
+        if training.optimizer.schedule == "plateau" and not problem.validates:
             raise ValueError(
                 "optimizer.schedule: plateau needs the validation loss, but problem.validation is 0; "
                 "give validation rows or choose another schedule"

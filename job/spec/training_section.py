@@ -6,13 +6,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from job.errors import no_implementation
 from job.spec.base_section import Section
 
 OptimizerName = Literal["adam", "adamw", "adadelta", "sgd"]
 Schedule = Literal["cosine", "constant", "linear", "inverse_sqrt", "plateau"]
-Average = Literal["none", "ema"]
+Average = Literal["none", "ema", "best"]
 Precision = Literal["float32", "bfloat16", "float16"]
 Distribution = Literal["none", "mirrored"]
+StoppingMetric = Literal[
+    "loss", "sequence_accuracy", "token_accuracy", "edit_rate", "bleu", "chrf", "rmse", "mae"
+]
 
 
 class OptimizerSpec(Section):
@@ -73,13 +77,18 @@ class OptimizerSpec(Section):
 
 
 class EarlyStoppingSpec(Section):
-    """Stop when the validation loss no longer improves, and restore the best weights."""
+    """Stop when a metric of the validation examples no longer improves, and restore the best weights."""
 
+    metric: StoppingMetric = Field(
+        default="loss",
+        description="Metric of the validation examples at the end of each epoch: the `loss` with teacher "
+        "forcing, or a metric of the problem, for which the examples are decoded greedily.",
+    )
     patience: int = Field(
         ge=1, le=10_000, description="Number of epochs without improvement after which training stops."
     )
     min_delta: float = Field(
-        default=0.0, ge=0, description="Minimum decrease of the loss that counts as an improvement."
+        default=0.0, ge=0, description="Minimum change of the metric that counts as an improvement."
     )
 
 
@@ -121,8 +130,9 @@ class TrainingSpec(Section):
     )
     average: Average = Field(
         default="none",
-        description="Weights that are validated, evaluated and saved: those of the last step, or `ema`, an "
-        "exponential moving average over the steps.",
+        description="Weights that are validated, evaluated and saved: those of the last step; `ema`, an "
+        "exponential moving average over the steps; or `best`, those of the epoch with the best validation "
+        "loss, without stopping early. With early stopping they are always those of the best epoch.",
     )
     ema_decay: float = Field(
         default=0.999, gt=0, lt=1, description="Average `ema`: share of the average that a step keeps."
@@ -150,3 +160,19 @@ class TrainingSpec(Section):
     def step_examples(self) -> int:
         """Number of examples per step."""
         return self.batch_size * self.accumulate
+
+    @property
+    def keeps_best(self) -> bool:
+        """Whether training ends with the weights of its best epoch, so that validation examples decide."""
+        match self.average:
+            case "best":
+                return True
+            case "none" | "ema":
+                return self.early_stopping is not None
+            case unknown:
+                no_implementation("training.average", unknown)
+
+    @property
+    def best_by(self) -> StoppingMetric:
+        """The metric by which an epoch is the best."""
+        return "loss" if self.early_stopping is None else self.early_stopping.metric

@@ -13,7 +13,7 @@ from job.spec.training_section import TrainingSpec
 def weight_average(variables: list[Any], spec: TrainingSpec) -> WeightAverage | None:
     """Return the average of trainable Keras variables that the spec's `training.average` asks for, if any."""
     match spec.average:
-        case "none":
+        case "none" | "best":
             return None
         case "ema":
             return WeightAverage(variables, spec.ema_decay)

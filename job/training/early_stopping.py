@@ -1,33 +1,43 @@
-"""What training does when the validation loss no longer falls: end, or take smaller steps."""
+"""The best epoch by a metric of validation; what training does when none is better: end, or smaller steps."""
 
 from __future__ import annotations
 
 import keras
 
-from job.spec.training_section import EarlyStoppingSpec, OptimizerSpec
+from job.metrics import METRICS
+from job.spec.training_section import OptimizerSpec, StoppingMetric, TrainingSpec
 from job.training.state import TrainingState
 
 
-def should_stop(rule: EarlyStoppingSpec, state: TrainingState, loss: float, model: keras.Model) -> bool:
-    """Compare an epoch's validation loss with the best one, and return whether to end training.
+def should_stop(spec: TrainingSpec, state: TrainingState, value: float, model: keras.Model) -> bool:
+    """Compare an epoch with the best one, and return whether to end training early.
 
-    If the loss fell by more than `min_delta`, this epoch and the model's weights become the best.
+    If the epoch is better by more than `min_delta`, it and the model's weights become the best.
 
     Args:
-        rule: the spec's `early_stopping`.
+        spec: how to train; its best epoch counts.
         state: the state of training, after the epoch was counted.
-        loss: the epoch's validation loss.
+        value: the epoch's value of `spec.best_by`.
         model: the model.
 
     Returns:
-        True if the loss has not fallen for `patience` epochs.
+        True if the metric has not improved for `patience` epochs; never without early stopping.
     """
-    if loss < state.best_loss - rule.min_delta:
-        state.best_loss, state.best_epoch, state.waited = loss, state.epochs, 0
+    rule = spec.early_stopping
+    best = state.best_value
+    if best is None or is_better(spec.best_by, value, best, rule.min_delta if rule else 0.0):
+        state.best_value, state.best_epoch, state.waited = value, state.epochs, 0
         state.best_weights = model.get_weights()
     else:
         state.waited += 1
-    return state.waited >= rule.patience
+    return rule is not None and state.waited >= rule.patience
+
+
+def is_better(metric: StoppingMetric, value: float, best: float, min_delta: float = 0.0) -> bool:
+    """Return whether a value of a metric is better than the best one by more than `min_delta`."""
+    if metric != "loss" and METRICS[metric].direction == "higher":
+        return value > best + min_delta
+    return value < best - min_delta
 
 
 def reaches_plateau(rule: OptimizerSpec, state: TrainingState, loss: float) -> bool:

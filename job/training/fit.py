@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from job.errors import NonFiniteError
+from job.errors import NonFiniteError, TrainingError
 from job.problems.base import Examples, Problem, Windows
 from job.process.stopping import Stop
 from job.results.job_result import Progress
@@ -19,7 +19,7 @@ from job.training.early_stopping import reaches_plateau, should_stop
 from job.training.fit_result import FitResult
 from job.training.saved_state import StateKeeper
 from job.training.state import TrainingState
-from job.training.validation import validate
+from job.training.validation import Measure, validate
 
 
 def fit(
@@ -32,26 +32,31 @@ def fit(
     checkpoints: Checkpoints | None = None,
     stop: Stop | None = None,
     in_background: Callable[[], object] = lambda: None,
+    measure: Measure | None = None,
     limits: CallLimits = CallLimits(),
 ) -> FitResult:
     """Fit a model to a problem, on all devices of the `tf.distribute` strategy in scope.
 
     Args:
-        loop: the model's training loop; early stopping leaves the model with its best epoch's weights.
+        loop: the model's training loop; it ends with the weights of the best epoch if the spec asks for them.
         problem: the source of the batches.
         spec: how to train; the loop was made for it.
-        validation: examples to validate after each epoch; may be empty without early stopping.
+        validation: examples to validate after each epoch; may be empty if no epoch has to be the best.
         on_progress: called after each call of the compiled loop.
         checkpoints: checkpoints to resume from and to write; None for neither.
         stop: requests to stop, checked after each call of the compiled loop.
         in_background: called once, in a thread, while steps run: these need no Python, and compilation does.
+        measure: measures `spec.best_by` after each epoch; None if that is the loss.
         limits: limits on one call of the compiled loop.
 
     Raises:
-        NonFiniteError: the loss, the gradient norm or the validation loss is not finite; names the step.
+        NonFiniteError: the loss, the gradient norm or a metric of validation is not finite; names the step.
+        TrainingError: the spec asks for the best epoch, but there are no validation examples.
         Stopped: a stop was requested; a checkpoint is written.
         OSError: a checkpoint cannot be written.
     """
+    if spec.keeps_best and not len(validation):
+        raise TrainingError("the best epoch cannot be found: the problem has no validation examples")
     epoch_steps = steps_per_epoch(problem, spec)
     keeper = StateKeeper(checkpoints, stop or Stop(), loop.variables)
     state = keeper.resume() or TrainingState.start(loop.statistics)
@@ -65,7 +70,11 @@ def fit(
                 state.record_rows(epoch_steps)
                 on_progress(state.progress(epoch_steps * spec.epochs, spec.step_examples))
                 keeper.keep(state)
-            _end_epoch(loop, state, spec, validate(loop.validate, validation, lambda: keeper.keep(state)))
+            scores = validate(loop.validate, validation, lambda: keeper.keep(state))
+            if measure and background:
+                background.result()  # compiles what the measurement calls
+            decoded = _decoded(loop, spec, measure, lambda: keeper.keep(state))
+            _end_epoch(loop, state, spec, scores, decoded)
             keeper.keep(state, epoch_ended=True)
         if state.step < epoch_steps * spec.epochs:  # stopped early: these are all of the job's steps
             on_progress(state.progress(state.step, spec.batch_size))
@@ -95,8 +104,23 @@ def _train_group(loop: CompiledLoop, state: TrainingState, group: list[Batch]) -
     state.add_steps(values)
 
 
+def _decoded(
+    loop: CompiledLoop, spec: TrainingSpec, measure: Measure | None, before_part: Callable[[], None]
+) -> dict[str, float]:
+    """Return the metric of the best epoch, measured now with the weights that are evaluated."""
+    if measure is None:
+        return {}
+    with loop.evaluated_weights():
+        measure.take_weights()
+    return {spec.best_by: measure.value(before_part)}  # a checkpoint may be written meanwhile
+
+
 def _end_epoch(
-    loop: CompiledLoop, state: TrainingState, spec: TrainingSpec, scores: dict[str, float]
+    loop: CompiledLoop,
+    state: TrainingState,
+    spec: TrainingSpec,
+    scores: dict[str, float],
+    decoded: dict[str, float],
 ) -> None:
     """Record an epoch's validation, and set `state.over` after the last epoch.
 
@@ -105,11 +129,14 @@ def _end_epoch(
     """
     if not all(map(math.isfinite, scores.values())):
         raise NonFiniteError(state.step, "validation loss")
-    state.end_epoch(scores)
+    for name, found in decoded.items():
+        if not math.isfinite(found):
+            raise NonFiniteError(state.step, f"validation {name}")
+    state.end_epoch(scores, decoded)
     if spec.optimizer.schedule == "plateau" and reaches_plateau(spec.optimizer, state, scores["loss"]):
         loop.reduce_learning_rate()
     early = False
-    if spec.early_stopping is not None:
+    if spec.keeps_best:
         with loop.evaluated_weights():
-            early = should_stop(spec.early_stopping, state, scores["loss"], loop.model)
+            early = should_stop(spec, state, {**scores, **decoded}[spec.best_by], loop.model)
     state.over = early or state.epochs == spec.epochs

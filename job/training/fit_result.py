@@ -18,8 +18,8 @@ class FitResult:
         steps: number of steps.
         examples: number of training examples seen, over all epochs.
         epochs: number of finished epochs.
-        stopped_early: whether training ended because the validation loss no longer fell.
-        best_epoch: epoch, from 1, whose weights the model has; None without early stopping.
+        stopped_early: whether training ended because validation no longer improved.
+        best_epoch: epoch, from 1, whose weights the model has; None if they are those of the last one.
         compile_seconds: time of the first call of the compiled loop.
         train_seconds: time of training steps, without compilation and validation.
         timed_examples: number of examples seen in `train_seconds`.

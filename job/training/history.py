@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+
+DECODED = "val_decoded_"
+"""Beginning of the names of columns of decoded validation examples."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +27,8 @@ class HistoryRow:
         gradient_norm: global norm of the gradients before clipping.
         val_loss, val_token_accuracy, val_sequence_accuracy: the same for the validation examples, in the last
             row of an epoch; None in others, or if there are no validation examples.
+        val_decoded: metric -> value of the decoded validation examples, in the last row of an epoch; empty in
+            others, and where the loss decides which epoch is the best.
         seconds: time since training began, with compilation.
     """
 
@@ -38,7 +43,14 @@ class HistoryRow:
     val_loss: float | None = None
     val_token_accuracy: float | None = None
     val_sequence_accuracy: float | None = None
+    val_decoded: dict[str, float] = field(default_factory=dict)
     seconds: float
+
+    def columns(self) -> dict[str, int | float | None]:
+        """Return the row by the columns of `history.csv`: `val_decoded_METRIC` for each decoded metric."""
+        decoded = {f"{DECODED}{name}": value for name, value in self.val_decoded.items()}
+        own = {k: v for k, v in vars(self).items() if k not in ("val_decoded", "seconds")}
+        return {**own, **decoded, "seconds": self.seconds}
 
 
 def mean_statistics(statistics: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:

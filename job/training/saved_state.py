@@ -30,7 +30,7 @@ class _Facts:
     examples: Count
     epochs: Count
     over: bool
-    best_loss: float
+    best_value: float | None
     best_epoch: Count | None
     waited: Count
     lowest_loss: float

@@ -33,7 +33,7 @@ class TrainingState:
         epochs: number of finished epochs, with validation.
         over: whether training has ended.
         history: the rows so far.
-        best_loss: lowest validation loss so far, for early stopping.
+        best_value: best value so far of the metric that decides which epoch is the best.
         best_epoch: its epoch, from 1.
         best_weights: the weights after that epoch.
         waited: number of epochs since.
@@ -51,7 +51,7 @@ class TrainingState:
     epochs: int = 0
     over: bool = False
     history: list[HistoryRow] = field(default_factory=list)
-    best_loss: float = math.inf
+    best_value: float | None = None
     best_epoch: int | None = None
     best_weights: list[NDArray[Any]] | None = None
     waited: int = 0
@@ -115,23 +115,26 @@ class TrainingState:
 
     def _row(self, step: int, window: Mapping[str, NDArray[np.float64]]) -> HistoryRow:
         self.examples += int(window["rows"].sum())
+        means: dict[str, Any] = mean_statistics(window)
         return HistoryRow(
             step=step,
             epoch=self.epochs + 1,
             examples=self.examples,
-            **mean_statistics(window),
+            **means,
             learning_rate=float(window["learning_rate"][-1]),
             gradient_norm=float(window["gradient_norm"].mean()),
             seconds=round(self.seconds, 3),
         )
 
-    def end_epoch(self, scores: Mapping[str, float]) -> None:
+    def end_epoch(self, scores: Mapping[str, float], decoded: Mapping[str, float]) -> None:
         """Count an epoch, and add validation's scores to its last row.
 
         Args:
             scores: loss and accuracies of the validation examples; empty without any.
+            decoded: see `HistoryRow.val_decoded`.
         """
         validated: dict[str, Any] = {f"val_{k}": v for k, v in scores.items()}
+        validated["val_decoded"] = dict(decoded)
         self.history[-1] = replace(self.history[-1], **validated)
         self.epochs += 1
 

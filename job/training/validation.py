@@ -1,8 +1,9 @@
-"""Validation with teacher forcing, after each epoch."""
+"""Validation after each epoch, with teacher forcing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,20 @@ from job.training.history import mean_statistics
 
 VALIDATION_ROWS = 1000
 """Number of examples that are validated at once."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """How a metric of the validation examples is measured at the end of an epoch.
+
+    Args:
+        take_weights: takes the present weights of the model, those to evaluate.
+        value: measures the metric with the weights that were taken; calls its argument before each part of at
+            most `VALIDATION_ROWS` examples.
+    """
+
+    take_weights: Callable[[], None]
+    value: Callable[[Callable[[], None]], float]
 
 
 def validate(

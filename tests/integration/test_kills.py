@@ -25,7 +25,7 @@ jobs:
   - name: sums
     problem: {kind: addition, digits: 1}
     model: {cell: gru}
-    training: {early_stopping: {patience: 2}}
+    training: {early_stopping: {metric: token_accuracy, patience: 2}}
 """
 NAMES = ("prefix", "sums")
 

@@ -199,9 +199,18 @@ def of_schedule(value: Any, directory: Path) -> Any:
 
 
 def of_average(value: Any, directory: Path) -> Any:
+    """Return what averages the weights, and whether training ends with those of its best epoch."""
     from job.training.averaging import weight_average
 
-    return type(weight_average([], chosen(TrainingSpec(), average=value)))
+    spec = chosen(TrainingSpec(), average=value)
+    return type(weight_average([], spec)), spec.keeps_best
+
+
+def of_stopping_metric(value: Any, directory: Path) -> Any:
+    """Return the metric with its direction, by which epochs are compared."""
+    from job.training.early_stopping import is_better
+
+    return value, is_better(value, 0.2, 0.1)
 
 
 def of_precision(value: Any, directory: Path) -> Any:
@@ -259,6 +268,7 @@ IMPLEMENTATIONS: dict[str, Callable[[Any, Path], Any]] = {
     "training.examples": of_examples,
     "training.optimizer.name": of_optimizer,
     "training.optimizer.schedule": of_schedule,
+    "training.early_stopping.metric": of_stopping_metric,
     "training.average": of_average,
     "training.precision": of_precision,
     "training.distribution": of_distribution,

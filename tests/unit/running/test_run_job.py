@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from job.errors import DeviceError, ResultError
+from job.errors import DeviceError, ResultError, TrainingError
 from job.evaluation.outcome import DecodedValidation
 from job.problems.integers import Copy
 from job.process.stopping import Stop, Stopped
@@ -21,7 +21,9 @@ from job.spec.evaluation_section import EvaluationSpec
 from job.spec.model_section import ModelSpec
 from job.spec.problem_sections import CopySpec
 from job.spec.schema import JobSpec
-from job.spec.training_section import TrainingSpec
+from job.spec.text_pairs_section import PairFiles, TextPairsSpec
+from job.spec.time_series_section import TimeSeriesSpec
+from job.spec.training_section import EarlyStoppingSpec, OptimizerSpec, TrainingSpec
 from job.storage.artifacts import JobPaths
 
 ACCURACIES = ("loss", "token_accuracy", "sequence_accuracy")
@@ -151,6 +153,76 @@ def test_the_test_is_the_same_whatever_is_validated(make_task):
     few, many = run_job(first), run_job(second)
     assert (few.validation.examples, many.validation.examples) == (10, 15)
     assert (few.metrics, few.data.seen_in_training) == (many.metrics, many.data.seen_in_training)
+
+
+def by_metric(task, metric, **evaluation):
+    stopping = EarlyStoppingSpec(metric=metric, patience=5)
+    fast = OptimizerSpec(learning_rate=0.05, schedule="constant")
+    training = task.job.training.model_copy(
+        update={"early_stopping": stopping, "epochs": 3, "optimizer": fast}
+    )
+    update = {"training": training, "evaluation": task.job.evaluation.model_copy(update=evaluation)}
+    return replace(task, job=task.job.model_copy(update=update))
+
+
+def decoded_column(task, metric):
+    rows = csv.DictReader(task.paths.history.read_text().splitlines())
+    return [float(value) for row in rows if (value := row[f"val_decoded_{metric}"])]
+
+
+@pytest.mark.parametrize("metric", ["token_accuracy", "edit_rate"])
+def test_the_kept_weights_are_those_of_the_epoch_best_by_a_decoded_metric(make_task, metric):
+    task = by_metric(make_task("kept"), metric)
+    result = run_job(task)
+    values = decoded_column(task, metric)
+    best = max(values) if metric == "token_accuracy" else min(values)
+    assert len(values) == result.data.epochs == 3
+    assert len(set(values)) > 1
+    assert result.data.best_epoch == 1 + values.index(best)
+    assert result.validation.metrics[metric] == best  # decoded again at the end, with the kept weights
+
+
+def test_epochs_are_compared_by_greedy_decoding_whatever_the_evaluation_uses(make_task):
+    tasks = [make_task("greedy"), make_task("beam")]
+    greedy, beam = by_metric(tasks[0], "edit_rate"), by_metric(tasks[1], "edit_rate", decoder="beam")
+    run_job(greedy)
+    run_job(beam)
+    assert decoded_column(greedy, "edit_rate") == decoded_column(beam, "edit_rate")
+
+
+def test_the_kept_weights_of_a_series_are_those_of_the_best_error(make_task, tmp_path):
+    tf.config.run_functions_eagerly(False)  # a forecast is computed in compiled batches alone
+    (tmp_path / "y.csv").write_text("y\n" + "".join(f"{(0, 3, 9, 3)[t % 4]}\n" for t in range(30)))
+    problem = TimeSeriesSpec(
+        kind="time_series",
+        file="y.csv",
+        column="y",
+        source_length=3,
+        target_length=2,
+        validation=5,
+        test=5,
+    )
+    task = by_metric(make_task("series"), "rmse")
+    model, training = ModelSpec(units=4), task.job.training.model_copy(update={"examples": "all"})
+    update = {"problem": problem, "model": model, "training": training}
+    task = replace(task, job=task.job.model_copy(update=update))
+    result = run_job(task)
+    values = decoded_column(task, "rmse")
+    assert result.data.best_epoch == 1 + values.index(min(values))
+    assert result.validation.metrics["rmse"] == min(values)
+    assert result.validation.examples == 5
+
+
+def test_a_metric_that_is_not_defined_fails_the_job_before_training(tmp_path, make_task):
+    (tmp_path / "pairs.tsv").write_text("".join(f"{n}\t{n % 7} {n % 3}\n" for n in range(300)))
+    problem = TextPairsSpec(
+        kind="text_pairs", data=PairFiles(file="pairs.tsv"), source_tokens="characters", target_tokens="words"
+    )
+    task = by_metric(make_task("short"), "bleu")
+    task = replace(task, job=task.job.model_copy(update={"problem": problem}))
+    with pytest.raises(TrainingError, match="metric is bleu, which is not defined for the validation exam"):
+        run_job(task)
+    assert not task.paths.history.exists()
 
 
 def test_a_problem_without_validation_examples_says_so(make_task, monkeypatch):

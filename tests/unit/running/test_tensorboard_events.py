@@ -38,8 +38,14 @@ def test_every_value_of_the_history_is_a_scalar_at_its_step_and_time(tmp_path):
 
 def test_tags_are_columns_of_the_history():
     columns = set(HistoryRow.__dataclass_fields__)
-    assert columns - TAGS.keys() == {"step", "epoch", "examples", "seconds"}
+    assert columns - TAGS.keys() == {"step", "epoch", "examples", "val_decoded", "seconds"}
     assert TAGS.keys() <= columns
+
+
+def test_a_decoded_metric_is_a_scalar_too(tmp_path):
+    row = {"step": 1, "seconds": 0.5, "val_decoded_bleu": 12.5}
+    _, event = events(write_events([row], tmp_path, began_at=0.0))
+    assert scalars(event) == {"bleu/decoded_validation": 12.5}
 
 
 def test_the_file_is_replaced_as_a_whole_and_the_same_history_gives_the_same_bytes(tmp_path):

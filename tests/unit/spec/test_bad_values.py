@@ -87,6 +87,26 @@ TABLE: dict[str, tuple[str, Expected]] = {
         with_problem(f"{SERIES}, source_length: 1}}") + "  training: {early_stopping: {patience: 3}}\n",
         [(5, "jobs[0].training.early_stopping", "problem.validation is 0")],
     ),
+    "best weights without validation": (
+        with_problem(f"{SERIES}, source_length: 1}}") + "  training: {average: best}\n",
+        [(5, "jobs[0].training", "average: best needs validation examples, but problem.validation is 0")],
+    ),
+    "early stopping by what a series does not have": (
+        with_problem(f"{SERIES}, source_length: 1, validation: 2}}")
+        + "  training: {early_stopping: {metric: bleu, patience: 3}}\n",
+        [
+            (
+                5,
+                "jobs[0].training.early_stopping.metric",
+                "bleu cannot be measured: problem time_series has no bleu",
+            )
+        ],
+    ),
+    "early stopping by what no job has": (
+        with_problem("{kind: copy, source_length: 2, cardinality: 5}")
+        + "  training: {early_stopping: {metric: accuracy, patience: 3}}\n",
+        [(5, "jobs[0].training.early_stopping.metric", "loss")],
+    ),
     "gate on what a series does not have": (
         with_problem(f"{SERIES}, source_length: 1}}") + "  gate: {min_token_accuracy: 0.5, max_mae: 3}\n",
         [

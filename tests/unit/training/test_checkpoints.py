@@ -23,7 +23,7 @@ def checkpoint(step, **facts):
         "variable/1": np.array(step, np.int64),
         "pending/loss": np.zeros(0),
     }
-    return Checkpoint(step, {"best_loss": float("inf"), "history": [{"loss": 0.1 + 0.2}], **facts}, arrays)
+    return Checkpoint(step, {"best_value": float("inf"), "history": [{"loss": 0.1 + 0.2}], **facts}, arrays)
 
 
 def files(kept):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from job.errors import NonFiniteError
+from job.errors import NonFiniteError, TrainingError
 from job.models.kernels import choose_kernel
 from job.models.seq2seq import build_training_model
 from job.problems.addition import Addition
@@ -21,6 +21,7 @@ from job.training.batch_groups import CallLimits
 from job.training.compiled_loop import CompiledLoop, compile_loop
 from job.training.fit import fit
 from job.training.objectives import masked_loss, shifted
+from job.training.validation import Measure
 
 PLAIN = OptimizerSpec(learning_rate=0.01, schedule="constant", warmup_fraction=0.0)
 
@@ -48,6 +49,7 @@ def trained(
     seed=3,
     on_progress=lambda _: None,
     limits=CallLimits(),
+    measure=None,
 ):
     """Fit a fresh model; return it and what `fit` returned."""
     keras.utils.set_random_seed(seed)
@@ -57,9 +59,8 @@ def trained(
     )
     prepare(built)
     loop = compile_loop(built, problem, spec)
-    return built, fit(
-        loop, problem, spec, problem.examples("validation", validation_examples), on_progress, limits=limits
-    )
+    validation = problem.examples("validation", validation_examples)
+    return built, fit(loop, problem, spec, validation, on_progress, limits=limits, measure=measure)
 
 
 def without_seconds(history):
@@ -373,6 +374,71 @@ def test_without_early_stopping_the_last_weights_stay(monkeypatch):
     _, fitted = trained(Copy(COPY, 1), spec)
     assert (fitted.epochs, fitted.best_epoch, fitted.stopped_early) == (3, None, False)
     assert [row.val_loss for row in fitted.history if row.val_loss is not None] == [0.1, 0.2, 0.3]
+
+
+def with_measure(values, spec):
+    """Fit with a scripted metric; return the model, what `fit` returned, and the weights after each epoch."""
+    at_end_of_epoch = []
+
+    def value(before_part):
+        before_part()
+        return values[len(at_end_of_epoch) - 1]
+
+    measure = Measure(take_weights=lambda: at_end_of_epoch.append(models[0].get_weights()), value=value)
+
+    models = []
+    keyed = {"examples": 32, "batch_size": 16, "epochs": len(values), "optimizer": PLAIN, **spec}
+    model, fitted = trained(
+        Copy(COPY, 1), TrainingSpec(**keyed), prepare=models.append, measure=measure, validation_examples=5
+    )
+    return model, fitted, at_end_of_epoch
+
+
+@pytest.mark.parametrize(
+    ("rule", "values", "epochs", "best"),
+    [
+        ({"metric": "sequence_accuracy", "patience": 2}, [0.1, 0.5, 0.3, 0.4, 0.9], 4, 2),
+        ({"metric": "edit_rate", "patience": 2}, [0.9, 0.5, 0.7, 0.4, 0.6, 0.4], 6, 4),
+        ({"metric": "bleu", "patience": 1, "min_delta": 1.0}, [10.0, 10.9, 20.0], 2, 1),
+        ({"metric": "token_accuracy", "patience": 1}, [0.5, 0.5], 2, 1),
+    ],
+)
+def test_early_stopping_goes_by_any_metric_in_its_direction(rule, values, epochs, best):
+    model, fitted, weights = with_measure(values, {"early_stopping": EarlyStoppingSpec(**rule)})
+    assert (fitted.epochs, fitted.best_epoch) == (epochs, best)
+    assert fitted.stopped_early == (epochs < len(values))
+    assert all(map(np.array_equal, model.get_weights(), weights[best - 1]))
+    assert not all(map(np.array_equal, model.get_weights(), weights[best % epochs]))
+    decoded = [row.val_decoded for row in fitted.history if row.val_loss is not None]
+    assert decoded == [{rule["metric"]: value} for value in values[:epochs]]
+
+
+@pytest.mark.parametrize(("average", "best"), [("best", 2), ("none", None)])
+def test_the_best_epoch_is_kept_without_stopping_early(monkeypatch, average, best):
+    losses, weights = iter([0.3, 0.1, 0.2]), []
+
+    def scripted(*_):
+        weights.append(models[0].get_weights())
+        return {"loss": next(losses), "token_accuracy": 0.0, "sequence_accuracy": 0.0}
+
+    models = []
+    monkeypatch.setattr(training, "validate", scripted)
+    spec = TrainingSpec(examples=32, batch_size=16, epochs=3, optimizer=PLAIN, average=average)
+    model, fitted = trained(Copy(COPY, 1), spec, prepare=models.append)
+    assert (fitted.epochs, fitted.stopped_early, fitted.best_epoch) == (3, False, best)
+    assert all(map(np.array_equal, model.get_weights(), weights[(best or 3) - 1]))
+
+
+def test_a_metric_that_is_no_number_stops_the_job_and_names_the_metric():
+    rule = EarlyStoppingSpec(metric="edit_rate", patience=3)
+    with pytest.raises(NonFiniteError, match="the validation edit_rate is not a finite number at step 4"):
+        with_measure([0.5, math.nan], {"early_stopping": rule})
+
+
+def test_without_validation_examples_no_epoch_can_be_the_best():
+    spec = TrainingSpec(examples=32, batch_size=16, optimizer=PLAIN, average="best")
+    with pytest.raises(TrainingError, match="the problem has no validation examples"):
+        trained(Copy(COPY, 1), spec, validation_examples=0)
 
 
 def test_validation_examples_are_not_trained_on(usual):

@@ -17,6 +17,7 @@ from job.training.batch_groups import CallLimits
 from job.training.checkpoints import Checkpoint, Checkpoints
 from job.training.compiled_loop import compile_loop
 from job.training.fit import fit
+from job.training.validation import Measure
 
 FINGERPRINT = "a" * 64
 
@@ -40,18 +41,35 @@ def model(seed, spec):
     )
 
 
-def fitted(built, kept=None, stop_after=None):
+def fitted(built, kept=None, stop_after=None, train=SPEC):
     """Fit a model; asked to stop once `stop_after` calls were made."""
     stop, calls = Stop(), []
+
+    def value(before_part):
+        """A number that depends on every weight; decoding would have to be compiled for each model."""
+        before_part()
+        return float(np.tanh(sum(float(weight.sum()) for weight in built.get_weights())))
+
+    measure = Measure(take_weights=lambda: None, value=value)
 
     def watch(progress):
         calls.append(progress)
         if len(calls) == stop_after:
             stop._receive(signal.SIGTERM, None)
 
-    loop = compile_loop(built, PROBLEM, SPEC)
+    loop = compile_loop(built, PROBLEM, train)
     validation = PROBLEM.examples("validation", 20)
-    return fit(loop, PROBLEM, SPEC, validation, watch, checkpoints=kept, stop=stop, limits=ONE_STEP)
+    return fit(
+        loop,
+        PROBLEM,
+        train,
+        validation,
+        watch,
+        checkpoints=kept,
+        stop=stop,
+        measure=None if train.best_by == "loss" else measure,
+        limits=ONE_STEP,
+    )
 
 
 def rows(history):
@@ -109,6 +127,28 @@ def test_a_run_cut_off_after_every_step_is_an_unbroken_run(tmp_path, spec):
 
 
 @pytest.mark.usefixtures("eagerly")
+def test_cut_off_after_every_step_the_best_epoch_by_a_metric_is_the_same(tmp_path):
+    rule = EarlyStoppingSpec(metric="edit_rate", patience=3)
+    train = SPEC.model_copy(update={"early_stopping": rule})
+    whole, spec = model(3, ModelSpec(units=8)), ModelSpec(units=8)
+    expected = fitted(whole, train=train)
+    kept = Checkpoints(tmp_path / "checkpoint", FINGERPRINT, 1e9)
+    for attempt in range(9):
+        built = model(3 if attempt == 0 else 100 + attempt, spec)
+        try:
+            result = fitted(built, kept, stop_after=1, train=train)
+        except Stopped:
+            continue
+        break
+    assert attempt == expected.steps == 6
+    assert rows(result.history) == rows(expected.history)
+    decoded = [row.val_decoded["edit_rate"] for row in result.history if row.val_loss is not None]
+    assert len(set(decoded)) == 3
+    assert result.best_epoch == expected.best_epoch == 1 + int(np.argmin(decoded))
+    assert all(map(np.array_equal, built.get_weights(), whole.get_weights()))
+
+
+@pytest.mark.usefixtures("eagerly")
 def test_a_checkpoint_of_another_model_is_skipped(tmp_path, caplog):
     kept = Checkpoints(tmp_path / "checkpoint", FINGERPRINT, 1e9)
     with pytest.raises(Stopped):
@@ -131,7 +171,7 @@ def test_training_leaves_a_checkpoint_of_its_end(tmp_path):
 @pytest.mark.usefixtures("eagerly")
 @pytest.mark.parametrize(
     "change",
-    [{"step": "1"}, {"step": -1}, {"history": None}, {"history": [{}]}, {"over": "soon"}, {"best_loss": []}],
+    [{"step": "1"}, {"step": -1}, {"history": None}, {"history": [{}]}, {"over": "soon"}, {"best_value": []}],
 )
 def test_a_checkpoint_whose_facts_are_wrong_changes_nothing(tmp_path, caplog, change):
     kept = Checkpoints(tmp_path / "checkpoint", FINGERPRINT, 1e9)
