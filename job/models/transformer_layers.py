@@ -83,11 +83,11 @@ class SelfAttention:
         """Return scaled queries, keys and values, each (B, heads, T, D)."""
         width = x.shape[-1] // self._heads
         joint = split_heads(self._project(self._norm(x)), 3 * self._heads)
-        if rotation is not None:
-            turned = rotation.turn(joint[:, : 2 * self._heads, :, :])
-            query, keys = ops.split(turned, 2, axis=1)
-            return [query * width**-0.5, keys, joint[:, 2 * self._heads :, :, :]]
-        query, keys, values = ops.split(joint, 3, axis=1)
+        if rotation is None:
+            query, keys, values = ops.split(joint, 3, axis=1)
+        else:  # `split`, because the gradient of slices is slow
+            turned, values = ops.split(joint, [2 * self._heads], axis=1)
+            query, keys = ops.split(rotation.turn(turned), 2, axis=1)
         return [query * width**-0.5, keys, values]
 
 
