@@ -1,7 +1,7 @@
 """The Transformer against the papers (`oracle`), itself step by step, and numerical differentiation."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import keras
@@ -25,7 +25,13 @@ SPECS = {
     "learned": {"positions": "learned", "max_positions": 3, "layers": 2, "heads": 4},
     "tied": {"tied_embeddings": True, "heads": 4, "dropout": 0.4},
 }
-KINDS = ["masked", "fixed", "numbers"]
+CASES = [
+    *((name, "masked") for name in SPECS),
+    ("rotary", "fixed"),
+    ("sinusoidal", "numbers"),
+    ("learned", "numbers"),
+]
+"""Architectures, and what they read: sources of many lengths, of one length, or numbers."""
 
 
 def model_spec(name, **others):
@@ -100,19 +106,20 @@ def build(spec, kind):
     return Built(spec, kind, models, source, given)
 
 
-@pytest.fixture(scope="module", params=KINDS)
-def kind(request):
-    return request.param
+@pytest.fixture(scope="module")
+def built_once():
+    """Build an architecture when it is first asked for."""
+    return cache(lambda name, kind: build(model_spec(name), kind))
+
+
+@pytest.fixture(scope="module", params=CASES, ids="-".join)
+def built(request, built_once):
+    return built_once(*request.param)
 
 
 @pytest.fixture(scope="module", params=SPECS)
-def built(request, kind):
-    return build(model_spec(request.param), kind)
-
-
-@pytest.fixture(scope="module", params=SPECS)
-def masked(request):
-    return build(model_spec(request.param), "masked")
+def masked(request, built_once):
+    return built_once(request.param, "masked")
 
 
 # --- every architecture -------------------------------------------------------------------------------------
