@@ -60,7 +60,7 @@ def estimate_seconds(job: JobSpec, problem: Problem, lengths: tuple[float, float
     source, target = lengths
     examples = problem.examples_per_epoch(training.examples)
     forward = _forward_operations(job, problem, source, target)
-    width = {"greedy": 1}.get(evaluation.decoder, evaluation.beam_width)
+    width = evaluation.beam_width if evaluation.decoder == "beam" else 1
     validated = training.epochs * evaluation.validation_examples
     decoded = width * evaluation.examples * (1 + len(evaluation.also))
     operations = forward * (3 * training.epochs * examples + validated + decoded)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from job.decoding.coverage import Coverage
 from job.decoding.step import Step, gather_states, repeat_states
 
 IMPOSSIBLE = -1e30
@@ -25,6 +26,9 @@ class _Beam(NamedTuple):
     """Number of symbols of each hypothesis, the end id included, (N, K) int32."""
     totals: Any
     """Log-probability of each hypothesis, (N, K) float32."""
+    seen: Any
+    """Attention that each hypothesis has paid to each source position, (N, K, S) float32; without a coverage
+    penalty S is 0."""
     out: Any
     """Symbols of each hypothesis, (N, K, max_length) int32, 0 after the end."""
     states: Any
@@ -41,12 +45,13 @@ def beam_search(
     max_length: int,
     width: int,
     length_penalty: float,
+    coverage: Coverage | None = None,
 ) -> tuple[Any, Any]:
     """Decode a batch by beam search, until every hypothesis has ended.
 
     Call it inside a `tf.function`. A finished hypothesis stays in the beam until better ones replace it, so a
-    beam of width 1 is greedy search. Scores follow Wu et al. 2016 (GNMT), equation 14, without the coverage
-    penalty: log P(Y|X) / ((5 + |Y|) / 6) ** length_penalty, where |Y| includes the end symbol.
+    beam of width 1 is greedy search. Scores follow Wu et al. 2016 (GNMT), equation 14:
+    log P(Y|X) / ((5 + |Y|) / 6) ** length_penalty + coverage, where |Y| includes the end symbol.
 
     Args:
         step: Step function of the model; see `job.decoding.step.Step`. It is called with N * width rows, the
@@ -58,6 +63,7 @@ def beam_search(
         max_length: Number of columns of the result.
         width: Number of hypotheses K that are kept for each row.
         length_penalty: Exponent alpha of the length penalty; 0 ranks by log-probability alone.
+        coverage: The coverage penalty; None for none.
 
     Returns:
         The symbols of the hypotheses, (N, K, max_length) int32 with 0 after the end, and their scores, (N, K)
@@ -69,24 +75,29 @@ def beam_search(
         beam = _Beam(*variables)
         logits, flat = step(tf.reshape(beam.symbols, [-1]), beam.states)
         logs = tf.reshape(tf.nn.log_softmax(logits), [rows, width, logits.shape[-1]])
-        parent, grown = _select(beam, rows, logs, length_penalty)
+        if coverage is not None:
+            attended = tf.reshape(coverage.attended(flat), [rows, width, -1])
+            beam = beam._replace(seen=beam.seen + tf.where(beam.ended[:, :, None], 0.0, attended))
+        parent, grown = _select(beam, rows, logs, length_penalty, coverage)
         out = tf.ensure_shape(grown.out, [limits.shape[0], width, max_length])
         ended = grown.ended
         if end is not None:
             ended = ended | tf.equal(grown.symbols, end)
         ended = ended | (grown.lengths >= limits[:, None])
         flat = gather_states(flat, tf.reshape(tf.range(rows)[:, None] * width + parent, [-1]))
-        return _Beam(beam.t + 1, grown.symbols, ended, grown.lengths, grown.totals, out, flat)
+        return grown._replace(t=beam.t + 1, ended=ended, out=out, states=flat)
 
     def unfinished(t: Any, symbols: Any, ended: Any, *_: Any) -> Any:
         return (t < max_length) & ~tf.reduce_all(ended)
 
-    begin = _first_beam(states, rows, start, max_length, width)
+    begin = _first_beam(states, rows, start, max_length, width, coverage)
     result = tf.while_loop(unfinished, body, begin)
-    return result.out, result.totals / _penalty(result.lengths, length_penalty)
+    return result.out, result.totals / _penalty(result.lengths, length_penalty) + _covered(result, coverage)
 
 
-def _first_beam(states: Any, rows: Any, start: int, max_length: int, width: int) -> _Beam:
+def _first_beam(
+    states: Any, rows: Any, start: int, max_length: int, width: int, coverage: Coverage | None
+) -> _Beam:
     """Return the loop variables before the first step."""
     # The hypotheses of a row are equal before the first step: only the first may grow, or the beam would hold
     # the same hypothesis several times.
@@ -97,19 +108,23 @@ def _first_beam(states: Any, rows: Any, start: int, max_length: int, width: int)
         ended=tf.zeros([rows, width], tf.bool),
         lengths=tf.zeros([rows, width], tf.int32),
         totals=tf.tile(first_only[None], [rows, 1]),
+        seen=tf.zeros([rows, width, 0 if coverage is None else tf.shape(coverage.mask)[1]]),
         out=tf.zeros([rows, width, max_length], tf.int32),
         states=repeat_states(states, width),
     )
 
 
-def _select(beam: _Beam, rows: Any, logs: Any, length_penalty: float) -> tuple[Any, _Beam]:
+def _select(
+    beam: _Beam, rows: Any, logs: Any, length_penalty: float, coverage: Coverage | None
+) -> tuple[Any, _Beam]:
     """Extend every hypothesis by every symbol and keep the best K of each row.
 
     Args:
-        beam: The loop variables before the step.
+        beam: The loop variables before the step, but for the attention of the step.
         rows: Number of rows N, an int where it is known when the search is compiled, else a scalar tensor.
         logs: Log-probability of each next symbol, (N, K, V) float32.
         length_penalty: Exponent alpha of the length penalty.
+        coverage: The coverage penalty, if any.
 
     Returns:
         The index of the hypothesis that each selected one extends, (N, K) int32, and the loop variables with
@@ -119,13 +134,24 @@ def _select(beam: _Beam, rows: Any, logs: Any, length_penalty: float) -> tuple[A
     grown = _expand(logs, beam.totals, beam.ended)
     lengths_grown = beam.lengths + tf.cast(~beam.ended, tf.int32)
     ranked = grown / _penalty(lengths_grown, length_penalty)[:, :, None]
+    if coverage is not None:
+        ranked += _covered(beam, coverage)[:, :, None]
     _, best = tf.math.top_k(tf.reshape(ranked, [rows, width * size]), width)
     parent, symbols = best // size, best % size
     totals = tf.gather(tf.reshape(grown, [rows, -1]), best, batch_dims=1)
-    lengths, ended, out = (tf.gather(x, parent, batch_dims=1) for x in (lengths_grown, beam.ended, beam.out))
+    lengths, ended, seen, out = (
+        tf.gather(x, parent, batch_dims=1) for x in (lengths_grown, beam.ended, beam.seen, beam.out)
+    )
     symbols = tf.where(ended, 0, symbols)
     out = tf.concat([out[:, :, : beam.t], symbols[:, :, None], out[:, :, beam.t + 1 :]], axis=2)
-    return parent, beam._replace(symbols=symbols, ended=ended, lengths=lengths, totals=totals, out=out)
+    return parent, beam._replace(
+        symbols=symbols, ended=ended, lengths=lengths, totals=totals, seen=seen, out=out
+    )
+
+
+def _covered(beam: _Beam, coverage: Coverage | None) -> Any:
+    """Return the coverage penalty of each hypothesis, (N, K) float32; 0 without one."""
+    return 0.0 if coverage is None else coverage.penalty(beam.seen)
 
 
 def _penalty(lengths: Any, alpha: float) -> Any:

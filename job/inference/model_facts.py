@@ -23,6 +23,11 @@ class Search:
     decoder: Decoder = "greedy"
     beam_width: int = 4
     length_penalty: float = 0.6
+    coverage_penalty: float = 0.0
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float | None = None
+    sample_seed: int = 0
     max_length: int | None = None
     max_length_factor: float | None = None
 
@@ -30,7 +35,7 @@ class Search:
     def width(self) -> int:
         """Number of hypotheses for each source."""
         match self.decoder:
-            case "greedy":
+            case "greedy" | "sample":
                 return 1
             case "beam":
                 return self.beam_width

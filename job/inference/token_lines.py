@@ -80,7 +80,7 @@ def predict_best(
         count: Maximum number of targets of a source; there are fewer if the model has fewer possible targets.
 
     Returns:
-        The scores of `beam_search`, or NaN with greedy search, and the texts.
+        The scores of `beam_search` or `sample`, or NaN with greedy search, and the texts.
     """
     decode = model.facts.target.decode
     max_sources = max(1, MAX_SOURCES * 4 // max(4, model.beam_width))

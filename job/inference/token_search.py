@@ -1,4 +1,4 @@
-"""The compiled search of a token model: greedy or beam search over the steps of its decoder."""
+"""The compiled search of a token model: greedy or beam search, or samples, over the steps of its decoder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any
 import tensorflow as tf
 
 from job.decoding.beam import IMPOSSIBLE, beam_search
+from job.decoding.coverage import Coverage
 from job.decoding.greedy import greedy
+from job.decoding.sampling import random_keys, sample
 from job.decoding.step import Step
 from job.inference.model_facts import ModelFacts
 from job.inference.model_pair import ModelPair
@@ -22,9 +24,9 @@ SearchFunction = Callable[[Any], tuple[Any, Any]]
 def compile_search(model: ModelPair, facts: ModelFacts) -> SearchFunction:
     """Return the compiled search of a model, with the decoder and the options of `facts.search`.
 
-    Greedy search returns one hypothesis with score NaN.
+    Greedy search returns one hypothesis with score NaN, sampling one with its log-probability.
     """
-    search = {"greedy": _greedy, "beam": _beam}[facts.search.decoder]
+    search = {"greedy": _greedy, "beam": _beam, "sample": _sample}[facts.search.decoder]
     halved = _in_parallel_halves(partial(search, model, facts))
     compiled: SearchFunction = tf.function(halved, [tf.TensorSpec([None, None], tf.int32)], autograph=False)
     return compiled
@@ -45,8 +47,12 @@ def _greedy(model: ModelPair, facts: ModelFacts, source: Any) -> tuple[Any, Any]
 
 
 def _beam(model: ModelPair, facts: ModelFacts, source: Any) -> tuple[Any, Any]:
-    width = facts.search.beam_width
-    step, states = _step_function(model, facts, source, width)
+    search, coverage = facts.search, None
+    step, states = _step_function(model, facts, source, search.beam_width)
+    if search.coverage_penalty:
+        mask = tf.ones_like(source, tf.bool) if facts.fixed_length else tf.not_equal(source, PAD)
+        coverage = Coverage(beta=search.coverage_penalty, attended=lambda states: states[-1], mask=mask)
+        states = (*states, tf.zeros_like(source, tf.float32))
     return beam_search(
         step,
         states,
@@ -54,9 +60,28 @@ def _beam(model: ModelPair, facts: ModelFacts, source: Any) -> tuple[Any, Any]:
         start=facts.target.start,
         end=facts.target.end,
         max_length=facts.columns,
-        width=width,
-        length_penalty=facts.search.length_penalty,
+        width=search.beam_width,
+        length_penalty=search.length_penalty,
+        coverage=coverage,
     )
+
+
+def _sample(model: ModelPair, facts: ModelFacts, source: Any) -> tuple[Any, Any]:
+    search = facts.search
+    step, states = _step_function(model, facts, source, 1)
+    ids, scores = sample(
+        step,
+        states,
+        keys=random_keys(source, search.sample_seed),
+        start=facts.target.start,
+        end=facts.target.end,
+        max_length=facts.columns,
+        limits=_limits(facts, source),
+        temperature=search.temperature,
+        top_k=search.top_k,
+        top_p=search.top_p,
+    )
+    return ids[:, None], scores[:, None]
 
 
 def _limits(facts: ModelFacts, source: Any) -> Any:
@@ -70,15 +95,20 @@ def _limits(facts: ModelFacts, source: Any) -> Any:
 
 
 def _step_function(model: ModelPair, facts: ModelFacts, source: Any, width: int) -> tuple[Step, Any]:
-    """Encode sources; return a step function for `width` rows of each source, and its states."""
+    """Encode sources; return a step function for `width` rows of each source, and its states.
+
+    Called with one state more, the step function returns the attention weights, (N, S), in its place.
+    """
     states, memory = model.begin(source, width)
-    target = facts.target
+    count, target = len(states), facts.target
     # Targets do not contain these symbols. As text shows neither, an n-best list could repeat a text.
     excluded = tf.constant([i in (PAD, target.start) for i in range(len(target))])
 
     def step(symbols: Any, states: Any) -> tuple[Any, Any]:
-        logits, *rest = model.decoder([symbols[:, None], *states, *memory], training=False)
-        return tf.where(excluded, IMPOSSIBLE, logits[:, 0]), tuple(rest[: len(states)])
+        given = [symbols[:, None], *states[:count], *memory]
+        logits, *rest = model.decoder(given, training=False)
+        after = (*rest[:count], *(weights[:, 0] for weights in rest[count : len(states)]))
+        return tf.where(excluded, IMPOSSIBLE, logits[:, 0]), after
 
     return step, states
 

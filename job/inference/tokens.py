@@ -62,7 +62,7 @@ class TrainedModel(ModelPair):
         """Return a function from sources to hypotheses (n, K, `facts.columns`) int32 and scores (n, K).
 
         The best hypothesis comes first. K is the beam width; greedy search returns one hypothesis with score
-        NaN.
+        NaN, sampling one with its log-probability.
         """
         width = self.beam_width
 

@@ -163,6 +163,11 @@ class ModelSpec(Section):
         return 4 * self.units if self.feed_forward is None else self.feed_forward
 
     @property
+    def has_attention(self) -> bool:
+        """Whether the decoder attends to the encoder's outputs."""
+        return self.architecture == "transformer" or self.attention != "none"
+
+    @property
     def attends_in_recurrence(self) -> bool:
         """Whether a decoder step also depends on the previous step through attention."""
         return self.attention == "bahdanau" or self.input_feeding

@@ -116,6 +116,14 @@ class JobSpec(Section):
             raise ValueError("label_smoothing is for tokens, but this problem forecasts numbers; drop it")
         return training
 
+    @field_validator("evaluation")
+    @classmethod
+    def _coverage_needs_attention(cls, evaluation: EvaluationSpec, info: ValidationInfo) -> EvaluationSpec:
+        model = info.data.get("model")
+        if evaluation.coverage_penalty and model is not None and not model.has_attention:
+            raise ValueError("coverage_penalty needs a model with attention; set model.attention or drop it")
+        return evaluation
+
     @field_validator("gate")
     @classmethod
     def _gate_on_known_metrics(cls, gate: GateSpec, info: ValidationInfo) -> GateSpec:

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from job.decoding.beam import beam_search
+from job.decoding.coverage import Coverage
 from job.decoding.greedy import greedy
 
 CLASSES, LENGTH, ROWS = 4, 3, 6
@@ -159,3 +160,55 @@ def test_stops_when_every_hypothesis_has_ended():
     symbols, _ = run()
     assert symbols.numpy()[:, 0].tolist() == [[END, *[0] * 8]] * 2
     assert int(calls) == 1
+
+
+# --- the coverage penalty -----------------------------------------------------------------------------------
+
+ATTENTION = np.random.default_rng(8).dirichlet([0.4] * 4, size=(LENGTH + 1, CLASSES)).astype(np.float32)
+"""Attention of a step, (steps, symbol before, S)."""
+MASK = np.array([[1, 1, 1, 1], [1, 1, 1, 0], [1, 1, 0, 0]] * 2, bool)
+BETA = 0.8
+
+
+def covered(row, symbols):
+    """Wu et al. 2016, equation 14: beta times the sum over i of log(min(sum over j of p_ij, 1))."""
+    before = [START, *symbols[:-1]]
+    seen = sum(ATTENTION[t, symbol].astype(np.float64) for t, symbol in enumerate(before))
+    return BETA * sum(
+        np.log(max(min(p, 1.0), 1e-10)) for p, valid in zip(seen, MASK[row], strict=True) if valid
+    )
+
+
+def test_the_coverage_penalty_is_that_of_the_paper():
+    table, alpha, width = Table(4), 0.6, CLASSES**LENGTH
+    following_logits = following(table.logits)
+
+    @tf.function(autograph=False)
+    def run():
+        def step(symbols, states):
+            *states, _ = states
+            taken = states[1]
+            logits, after = following_logits(symbols, states)
+            return logits, (*after, tf.gather_nd(ATTENTION, tf.stack([taken, symbols], axis=1)))
+
+        return beam_search(
+            step, (*STATES, tf.zeros([ROWS, 4])), limits=tf.constant([LENGTH] * ROWS), start=START, end=END,
+            max_length=LENGTH, width=width, length_penalty=alpha,
+            coverage=Coverage(beta=BETA, attended=lambda states: states[-1], mask=tf.constant(MASK)),
+        )  # fmt: skip
+
+    symbols, scores = (x.numpy() for x in run())
+    for row in range(ROWS):
+        expected = sorted(
+            ((score + covered(row, found), found) for score, found in table.everything(row, alpha)),
+            reverse=True,
+        )
+        found = [tuple(ids) for ids in symbols[row].tolist()]
+        assert found[0] == tuple(padded(expected[0][1]))
+        for (score, target), ours, ids in zip(expected[:8], scores[row], found, strict=False):
+            assert ids == tuple(padded(target))
+            assert ours == pytest.approx(score, abs=1e-4)
+    assert any(  # the penalty decides
+        table.everything(row, alpha)[0][1] != tuple(s for s in symbols[row, 0].tolist() if s)
+        for row in range(ROWS)
+    )

@@ -128,6 +128,40 @@ def test_an_n_best_list_has_the_probabilities_of_its_targets(both):
             assert score == pytest.approx(total, abs=1e-5)
 
 
+def test_the_coverage_penalty_is_of_the_attention_of_a_target(both):
+    """Wu et al. 2016, equation 14, by the oracle's attention: of every target that is found."""
+    model, oracle, following = both
+    keys = {"decoder": "beam", "beam_width": 5, "length_penalty": 0.5}
+    ids, scores = with_search(model, coverage_penalty=0.7, **keys).compile_search()(SOURCES)
+    plain = with_search(model, **keys).compile_search()(SOURCES)[0]
+    assert not np.array_equal(ids, plain)  # it decides
+    for row, source in enumerate(SOURCES):
+        for target, score in zip(ids[row].tolist(), scores[row], strict=True):
+            symbols = target[: target.index(LETTERS.end) + 1] if LETTERS.end in target else target
+            total = sum(following(source, symbols[:t])[symbol] for t, symbol in enumerate(symbols))
+            _, attention = oracle.logits(source, [LETTERS.start, *symbols[:-1]])
+            covered = np.log(np.minimum(attention.sum(axis=0), 1)).sum()
+            expected = total / ((5 + len(symbols)) / 6) ** 0.5 + 0.7 * covered
+            assert score == pytest.approx(expected, abs=2e-5)
+
+
+def test_a_sample_depends_on_its_source_and_the_seed_alone(both):
+    model, _, following = both
+    sampling = with_search(model, decoder="sample", temperature=1.5)
+    ids, scores = sampling.compile_search()(SOURCES)
+    for row, source in enumerate(SOURCES):
+        symbols = ids[row, 0].tolist()
+        symbols = symbols[: symbols.index(LETTERS.end) + 1] if LETTERS.end in symbols else symbols
+        total = sum(following(source, symbols[:t])[symbol] for t, symbol in enumerate(symbols))
+        assert scores[row, 0] == pytest.approx(total, abs=2e-5)
+        alone, _ = sampling.compile_search()([source])
+        assert np.array_equal(alone[0], ids[row])
+    other, _ = with_search(model, decoder="sample", temperature=1.5, sample_seed=1).compile_search()(SOURCES)
+    assert not np.array_equal(other, ids)
+    cold, _ = with_search(model, decoder="sample", top_k=1).compile_search()(SOURCES)
+    assert np.array_equal(cold[:, 0], model.decode(SOURCES))
+
+
 @pytest.mark.parametrize("name", SPECS)
 def test_a_forecast_feeds_each_value_to_the_next_step(name):
     models, oracle = build(name, 2, 1, numbers=True)

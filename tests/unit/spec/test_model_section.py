@@ -6,6 +6,7 @@ from pydantic import ValidationError
 from job.errors import SpecError
 from job.spec.loading import load_spec
 from job.spec.model_section import RECURRENT_KEYS, TRANSFORMER_KEYS, ModelSpec
+from job.spec.schema import JobSpec
 
 OTHER_VALUES = {
     "cell": "gru",
@@ -100,6 +101,15 @@ def test_a_resolved_spec_can_be_read_again():
 def test_complaints_name_the_key_and_what_to_do(tmp_path, model, key, message):
     found = complaints(tmp_path, model)
     assert found == [(5, key, message)]
+
+
+def test_the_coverage_penalty_needs_attention():
+    job = {"name": "a", "problem": {"kind": "copy", "source_length": 3, "cardinality": 9}}
+    given = {**job, "evaluation": {"decoder": "beam", "coverage_penalty": 0.2}}
+    with pytest.raises(ValidationError, match="coverage_penalty needs a model with attention"):
+        JobSpec.model_validate(given)
+    for model in ({"attention": "luong_dot"}, {"architecture": "transformer"}):
+        JobSpec.model_validate({**given, "model": model})
 
 
 def test_sizes_that_fit_are_accepted():
