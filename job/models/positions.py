@@ -62,10 +62,11 @@ class Positions:
         match spec.positions:
             case "rotary":
                 angles = ops.expand_dims(_angles(x, at, spec.units // spec.heads), 1)
-                return x, Rotation(ops.cos(angles), ops.sin(angles))
+                return x, Rotation(ops.cast(ops.cos(angles), x.dtype), ops.cast(ops.sin(angles), x.dtype))
             case "sinusoidal":
                 angles = _angles(x, at, spec.units)
-                return x + ops.concatenate([ops.sin(angles), ops.cos(angles)], axis=-1), None
+                waves = ops.concatenate([ops.sin(angles), ops.cos(angles)], axis=-1)
+                return x + ops.cast(waves, x.dtype), None
             case "learned":
                 assert self._table is not None
                 last = float(spec.max_positions - 1)
@@ -76,13 +77,13 @@ class Positions:
 
 
 def counted(x: Any) -> Any:
-    """Return the positions 0, 1, ... of the steps of x: (B, T, ...) -> (1, T, 1) float32."""
-    return ops.cumsum(ops.ones_like(x[:1, :, :1]), axis=1) - 1.0
+    """Return the positions 0, 1, ... of the steps of x: (B, T, ...) -> (1, T, 1) float32, whatever x is."""
+    return ops.cumsum(ops.ones_like(x[:1, :, :1], dtype="float32"), axis=1) - 1.0
 
 
 def after(keys: Any) -> Any:
     """Return the position after the last of some cached keys: (B, heads, T, D) -> (1, 1, 1) float32."""
-    return ops.sum(ops.ones_like(keys[:1, :1, :, :1]), axis=2)
+    return ops.sum(ops.ones_like(keys[:1, :1, :, :1], dtype="float32"), axis=2)
 
 
 def _angles(x: Any, at: Any, width: int) -> Any:
@@ -91,5 +92,5 @@ def _angles(x: Any, at: Any, width: int) -> Any:
     Vaswani et al. 2017, section 3.5; Su et al. 2021, equation 15. The frequencies are computed from the shape
     of x, (B, T, U), because a saved model cannot hold a constant array.
     """
-    i = ops.cumsum(ops.ones_like(x[:1, :1, : width // 2]), axis=-1) - 1.0
+    i = ops.cumsum(ops.ones_like(x[:1, :1, : width // 2], dtype="float32"), axis=-1) - 1.0
     return at * ops.exp(i * (-2.0 * math.log(_BASE) / width))

@@ -13,6 +13,7 @@ from oracle.transformer import Transformer
 from job.models.parameter_count import count_parameters
 from job.models.seq2seq import Models, build_models, build_training_model
 from job.spec.model_section import ModelSpec
+from job.training.loss_scaling import computing_in
 
 SIZE = 7
 SOURCES = [[3, 4, 5, 6], [2], [6, 1]]
@@ -283,6 +284,28 @@ def test_dropout_is_in_training_alone():
     first, second = (one.models.train(given, training=True).numpy() for _ in range(2))
     assert not np.array_equal(first, one.logits)
     assert not np.array_equal(first, second)
+
+
+# --- precision ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+@pytest.mark.parametrize("name", ["rotary", "sinusoidal", "learned"])
+def test_positions_are_exact_in_every_precision(name, precision):
+    """bfloat16 cannot tell position 256 from 257."""
+    spec, random = model_spec(name, max_positions=400 if name == "learned" else 512), np.random.default_rng(1)
+    whole = build_training_model(spec, SIZE, SIZE, masked=True, kernel="keras")
+    with computing_in(precision):
+        rounded = build_training_model(spec, SIZE, SIZE, masked=True, kernel="keras")
+    weights = [random.normal(scale=0.3, size=w.shape) for w in whole.weights]
+    whole.set_weights(weights)
+    rounded.set_weights(weights)
+    given = [tf.constant(random.integers(1, SIZE, (2, 300)), tf.int32) for _ in range(2)]
+    expected, found = whole(given).numpy(), tf.cast(rounded(given), tf.float32).numpy()
+    assert rounded.output.dtype == precision
+    errors = np.abs(found - expected).mean(axis=(0, 2)) / expected.std()
+    assert 0 < errors.max() < 0.05
+    assert errors[256:].mean() < 2 * errors[:44].mean()
 
 
 # --- saved models -------------------------------------------------------------------------------------------
