@@ -21,6 +21,9 @@ _STYLE = {
     "axes.axisbelow": True,
     "grid.alpha": 0.3,
 }
+MAX_MARKED_POINTS = 40
+"""Up to this number, the points of a line are also drawn as dots: a single one would not show as a line."""
+
 # matplotlib only measures text with its own font; the reader's fonts may have characters that it lacks.
 _IGNORED_WARNINGS = ("Glyph ", "Matplotlib currently does not support ")
 

@@ -8,8 +8,11 @@ import matplotlib
 import pytest
 from sample_results import SHORT, TUTORIAL
 
+from job.reports.accuracy_plot import accuracy_svg, has_profile
 from job.reports.attention_plot import attention_svg
-from job.reports.plots import accuracy_svg, contexts_svg, curves_svg, has_profile, write_plots
+from job.reports.contexts_plot import contexts_svg
+from job.reports.curves_plot import curves_svg
+from job.reports.plots import write_plots
 from job.storage.artifacts import JobPaths
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -1,0 +1,84 @@
+"""The content of the sections of `report.html`, one for each job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from job.reports import content, escaping
+from job.reports.html_pictures import Picture, Sparkline, sparkline
+from job.reports.html_samples import Sample, mistake, sample
+from job.reports.job_content import (
+    AccuracyProfile,
+    accuracy_profiles,
+    data_sentences,
+    metrics_and_gates,
+    metrics_at_other_sizes,
+    not_measured_sentences,
+    other_data,
+    setting,
+)
+from job.results.job_result import GateOutcome, JobResult
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """The content of one job's section, in the page's order."""
+
+    result: JobResult
+    row: content.OverviewRow
+    loss: Sparkline | None
+    positions: Sparkline | None
+    sentences: list[str]
+    metrics: list[tuple[str, float | None, GateOutcome | None]]
+    pictures: list[Picture]
+    metrics_at_other_sizes: list[str]
+    profiles: list[AccuracyProfile]
+    samples: list[Sample]
+    mistakes: list[Sample]
+    settings: dict[str, list[tuple[str, str]]]
+
+
+def job_section(result: JobResult, leading: Sequence[str], embedded: list[Picture]) -> Section:
+    """Return the section of a job.
+
+    Args:
+        result: of the job.
+        leading: names of the metric columns in the table of jobs.
+        embedded: the job's drawings.
+    """
+    analysis, history = result.analysis, result.history
+    accuracies = [row["accuracy"] for row in analysis.get("by_position", ())]
+    return Section(
+        result=result,
+        row=content.overview_row(result, leading),
+        loss=sparkline(history.get("loss", ()), "training loss"),
+        positions=sparkline(accuracies, "accuracy by position", low=0, high=1) if accuracies[1:] else None,
+        sentences=[*data_sentences(result), *not_measured_sentences(result)],
+        metrics=[*metrics_and_gates(result)],
+        pictures=embedded,
+        metrics_at_other_sizes=metrics_at_other_sizes(result),
+        profiles=[*accuracy_profiles(analysis)],
+        samples=[*map(sample, result.samples)],
+        mistakes=[*map(mistake, analysis.get("worst_mistakes", ()))],
+        settings=_settings(result),
+    )
+
+
+def _settings(result: JobResult) -> dict[str, list[tuple[str, str]]]:
+    """Return a job's spec, data and environment: title -> names and values."""
+    groups = {
+        **{title: result.spec.get(title, {}) for title in ("problem", "model", "training", "evaluation")},
+        "data": other_data(result),
+        "environment": result.environment,
+    }
+    return {title: [*_flat(keys)] for title, keys in groups.items() if keys}
+
+
+def _flat(keys: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in keys.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        elif value is not None:
+            yield prefix + key, escaping.shortened(setting(value))
