@@ -107,10 +107,8 @@ def _seeds(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 def _why_resumed(previous: PreviousJob, spec: Mapping[str, Any]) -> str:
     how = "an interrupted training has left a checkpoint"
-    if previous.recorded is not None and previous.recorded.error is not None:
-        how = f"{previous.recorded.error.type} has ended its training after a checkpoint"
-        if previous.state == "interrupted":
-            how = "its training was interrupted after a checkpoint"
+    if previous.state == "failed before" and previous.recorded and previous.recorded.error:
+        how = f"it has failed after a checkpoint: {previous.recorded.error.summary}"
     changes = _changes(previous.recorded.spec, spec, "evaluation") if previous.recorded is not None else ""
     return f"{how}; {changes}" if changes else how
 

@@ -7,7 +7,14 @@ from dataclasses import replace
 
 import yaml
 
-from job.batch.derived_files import EVALUATION_FILES, recorded_history, restore
+from job.batch.derived_files import (
+    EVALUATION_FILES,
+    model_damage,
+    recorded_history,
+    restore,
+    result_damage,
+)
+from job.batch.earlier_results import EarlierResult
 from job.batch.planning import PlannedJob
 from job.batch.resume import read_recorded_result
 from job.results.batch_report import SetAside
@@ -36,14 +43,11 @@ def fetch_result(planned: PlannedJob, output: OutputPaths) -> tuple[JobResult | 
     """
     source, name = planned.decision.source, planned.job.name
     assert source is not None
-    if not source.directory.is_dir():
-        return None, None
     if source.movable:
         result, place = source.result, take_back(source.directory, output, name)
     else:
-        copy = copy_job(source.directory, output, name, lambda path: path == "checkpoint")
-        if read_recorded_result(copy)[0] != source.result:
-            shutil.rmtree(copy.directory)
+        copy = _copy_whole(source, output, name)
+        if copy is None:
             return None, None
         result = rename_result(copy, source.result, planned.job)
         place = put_in_place(copy, output, name)
@@ -51,6 +55,18 @@ def fetch_result(planned: PlannedJob, output: OutputPaths) -> tuple[JobResult | 
         return result, None
     reason = planned.decision.previous.reason or f"the result in {source.directory.name} took its place"
     return result, SetAside(name, reason, place.relative_to(output.root).as_posix())
+
+
+def _copy_whole(source: EarlierResult, output: OutputPaths, name: str) -> JobPaths | None:
+    """Copy the directory of another job; return None if that job's process has changed it meanwhile."""
+    try:
+        copy = copy_job(source.directory, output, name, lambda path: path == "checkpoint")
+    except FileNotFoundError:
+        return None
+    if read_recorded_result(copy)[0] == source.result and not result_damage(copy, source.result):
+        return copy
+    shutil.rmtree(copy.directory)
+    return None
 
 
 def rename_result(paths: JobPaths, result: JobResult, job: JobSpec) -> JobResult:
@@ -91,11 +107,14 @@ def copy_model(planned: PlannedJob, output: OutputPaths) -> JobPaths | None:
     model, source = planned.decision.model, planned.decision.source
     assert model is not None
     directory = source.directory if source else planned.paths.directory
-    if read_recorded_result(JobPaths(directory))[0] != model:
+    left_out = {"result.json", "checkpoint", *EVALUATION_FILES}
+    try:
+        copy = copy_job(directory, output, planned.job.name, lambda path: path in left_out)
+    except FileNotFoundError:
         return None
-    kept = {JobPaths(directory).model.joinpath("vocabulary.json").relative_to(directory).as_posix()}
-    left_out = {"result.json", "checkpoint", *(EVALUATION_FILES - kept)}
-    copy = copy_job(directory, output, planned.job.name, lambda path: path in left_out)
+    if model_damage(copy, model):
+        shutil.rmtree(copy.directory)
+        return None
     if not copy.history.exists():
         write_text(copy.history, recorded_history(model))
     return copy

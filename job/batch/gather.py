@@ -87,13 +87,15 @@ def _short(fingerprint: str | None) -> str:
     return short_fingerprint(fingerprint) if fingerprint else "none"
 
 
-def read_result(source: OutputPaths, name: str, fingerprint: str) -> JobResult | None:
+def read_result(source: OutputPaths, entry: PlanEntry) -> JobResult | None:
     """Return a job's result after comparing its files with their recorded checksums; None without a result.
 
     Raises:
-        DamagedResultError: the result cannot be read, or a file is missing or has changed.
-        OutputError: the result has another fingerprint than the plan.
+        DamagedResultError: the result cannot be read, a file is missing or has changed, or the result is of
+            another evaluation than planned: a run has not got to evaluating the model again.
+        OutputError: the result is of another training than planned.
     """
+    name, fingerprint = entry.name, entry.fingerprint
     paths = source.job(name)
     path = paths.result
     result, unreadable = read_recorded_result(paths)
@@ -104,6 +106,10 @@ def read_result(source: OutputPaths, name: str, fingerprint: str) -> JobResult |
     if result.name != name:
         raise OutputError(f"{path} is the result of another job, {result.name}; train the job again")
     if result.fingerprint != fingerprint:
+        if entry.training_fingerprint and result.training_fingerprint == entry.training_fingerprint:
+            raise DamagedResultError(
+                f"{path} is of another evaluation section than plan.json; run the batch again"
+            )
         raise OutputError(
             f"{path} is of another spec than plan.json (fingerprint {_short(result.fingerprint)}, planned "
             f"{_short(fingerprint)}); train the job again"
@@ -114,10 +120,10 @@ def read_result(source: OutputPaths, name: str, fingerprint: str) -> JobResult |
     return result
 
 
-def read_intact(source: OutputPaths, name: str, fingerprint: str) -> JobResult | None:
+def read_intact(source: OutputPaths, entry: PlanEntry) -> JobResult | None:
     """Return a job's result as `read_result` does, None also if it is damaged."""
     try:
-        return read_result(source, name, fingerprint)
+        return read_result(source, entry)
     except DamagedResultError:
         return None
 
@@ -147,8 +153,8 @@ def gather(plan: Mapping[str, PlanEntry], given: Sequence[OutputPaths], output: 
 
 def _choose(entry: PlanEntry, given: Sequence[OutputPaths], output: OutputPaths) -> OutputPaths | None:
     """Return the output directory with the result to keep of a job; None if there is no result."""
-    present = read_intact(output, entry.name, entry.fingerprint)
-    read = {source: read_intact(source, entry.name, entry.fingerprint) for source in given}
+    present = read_intact(output, entry)
+    read = {source: read_intact(source, entry) for source in given}
     found = {source: judge_by_plan(entry, result) for source, result in read.items() if result is not None}
     if not found:
         return output if output.job(entry.name).directory.exists() else _damaged(entry, given)

@@ -81,9 +81,7 @@ class JobRecorder:
         how = "" if started else " before it was started"
         failure = Failure("Interrupted", f"stopped by {request.cause}{how}; run the batch again to resume it")
         result = _unfinished(task, failure, "interrupted")
-        if task.trained is not None:  # its result is as it was before
-            shutil.rmtree(task.paths.directory, ignore_errors=True)
-        elif started:
+        if started and task.trained is None:  # a job that was being evaluated again has its earlier result
             artifacts.write_text(task.paths.result, result.to_json())
         if started:
             self._heartbeats.stop(task.job.name)

@@ -85,7 +85,7 @@ def _read_all(output: OutputPaths, plan: Iterable[PlanEntry]) -> tuple[list[JobR
     found, unusable = [], {}
     for entry in plan:
         try:
-            result = read_result(output, entry.name, entry.fingerprint)
+            result = read_result(output, entry)
         except DamagedResultError as error:
             unusable[entry.name] = str(error)
         else:

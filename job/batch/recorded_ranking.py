@@ -11,6 +11,7 @@ from job.batch.baseline_update import finish_update
 from job.batch.gather import common_plan, read_result
 from job.errors import BaselineError, DamagedResultError, OutputError, UsageError
 from job.gating.metric_tests import target_splitter
+from job.gating.plan_file import PlanEntry
 from job.gating.ranking import ALPHA, Candidate, rank_jobs
 from job.gating.recorded_batch import read_predictions
 from job.metrics import METRICS, leading_metric
@@ -70,10 +71,7 @@ def rank_recorded(path: Path, by: str | None = None) -> Ranking:
     asked = RankedMetric.parse(by) if by else None
     finish_update(path)
     output = OutputPaths(path)
-    found = {
-        name: _read(output, name, entry.fingerprint)
-        for name, entry in common_plan([output], [output]).items()
-    }
+    found = {name: _read(output, entry) for name, entry in common_plan([output], [output]).items()}
     metric = asked or _leading(result for result in found.values() if isinstance(result, JobResult))
     candidates, left_out = [], []
     for name, result in found.items():
@@ -94,10 +92,10 @@ def rank_recorded(path: Path, by: str | None = None) -> Ranking:
     )
 
 
-def _read(output: OutputPaths, name: str, fingerprint: str) -> JobResult | str:
+def _read(output: OutputPaths, entry: PlanEntry) -> JobResult | str:
     """Return the result of a job, or why it has none that can be used, as a clause."""
     try:
-        result = read_result(output, name, fingerprint)
+        result = read_result(output, entry)
     except (DamagedResultError, OutputError) as error:
         return str(error)
     if result is None:

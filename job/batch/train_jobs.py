@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from job.batch.batch_options import BatchOptions
@@ -41,7 +43,8 @@ def train_jobs(
     tasks = _tasks(todo, directory, options)
     stop = options.stop
     count = min(options.workers, len(tasks))
-    with stop.deferring_signals(), worker_pool(count, options.gpus, options.first_worker) as workers:
+    pool = worker_pool(count, options.gpus, options.first_worker)
+    with _removing_copies(tasks), stop.deferring_signals(), pool as workers:
         # matplotlib takes a second and Jinja2 a tenth, while the workers load TensorFlow
         import job.reports.html
         import job.reports.plots  # noqa: F401
@@ -54,6 +57,17 @@ def train_jobs(
     for task in unfinished:
         results[task.job.name] = recorder.interrupted(task, request)
     return request
+
+
+@contextmanager
+def _removing_copies(tasks: Sequence[Task]) -> Iterator[None]:
+    """After the block, remove the directories of evaluations that did not come to an end."""
+    try:
+        yield
+    finally:
+        for task in tasks:
+            if task.trained is not None:
+                shutil.rmtree(task.paths.directory, ignore_errors=True)
 
 
 def _tasks(todo: Sequence[PreparedJob], directory: Path, options: BatchOptions) -> list[Task]:

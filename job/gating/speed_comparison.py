@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 from job.results.comparison_records import SpeedComparison
 from job.results.job_result import JobResult
@@ -21,15 +22,22 @@ def environment_difference(before: JobResult, now: JobResult) -> str:
     Returns:
         an empty string if there is none: the speeds can be compared.
     """
-    for key in MACHINE:
-        was, found = before.environment.get(key), now.environment.get(key)
-        if was != found:
-            return f"{key} was {was} and is {found}"
+    for of_before, of_now in zip(_machines(before), _machines(now), strict=True):
+        for key in MACHINE:
+            was, found = of_before.get(key), of_now.get(key)
+            if was != found:
+                return f"{key} was {was} and is {found}"
     was, found = (result.environment.get("versions", {}) for result in (before, now))
     for key in {**was, **found}:
         if was.get(key) != found.get(key):
             return f"the version of {key} was {was.get(key)} and is {found.get(key)}"
     return ""
+
+
+def _machines(result: JobResult) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Return the environments of training and of evaluation, which differ if a model was evaluated again."""
+    evaluation = result.environment.get("evaluation")
+    return result.environment, evaluation if isinstance(evaluation, Mapping) else result.environment
 
 
 def compare_speeds(before: JobResult, now: JobResult, factor: float) -> Iterator[SpeedComparison]:

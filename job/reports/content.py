@@ -173,9 +173,11 @@ def missing_reason(report: Report, name: str) -> str:
 
 
 def origin(result: JobResult) -> str:
-    """Return whether this run did the work: `trained now`, `already done` or `not finished`."""
+    """Return what this run did: `trained now`, `evaluated again`, `already done` or `not finished`."""
     if result.reused:
         return "already done"
+    if result.finished and "evaluation" in result.environment:
+        return "evaluated again"
     return "trained now" if result.status in FINISHED else "not finished"
 
 

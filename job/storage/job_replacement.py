@@ -62,9 +62,12 @@ def _copy(source: Path, target: Path, left_out: Callable[[str], bool]) -> Path:
 
     try:
         shutil.copytree(source, target, symlinks=True, ignore=ignored, copy_function=link)
-    except shutil.Error as error:  # a list of what could not be copied
+    except shutil.Error as error:  # lists what could not be copied
         shutil.rmtree(target, ignore_errors=True)
-        raise OSError(f"{source} cannot be copied: {error.args[0][0][2]}") from error
+        gone = next((place for place, _, _ in error.args[0] if not os.path.exists(place)), None)
+        if gone is not None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(gone)) from error
+        raise OSError(errno.EIO, str(error.args[0][0][2]), str(source)) from error
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)
         raise

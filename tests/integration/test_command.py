@@ -233,31 +233,41 @@ def test_the_terminal_shows_a_table_and_the_verdict(first):
 # --- afterwards ---------------------------------------------------------------------------------------------
 
 
-def test_a_second_run_trains_what_failed_and_what_changed_and_says_so(again):
+def test_a_second_run_computes_what_failed_and_what_a_change_affects_and_says_so(again):
     output = again / "output"
     (output / "jobs" / "blocked" / "model").unlink()
-    (again / "jobs.yaml").write_text(
-        SPEC.replace("{min_sequence_accuracy: 0.1}", "{min_sequence_accuracy: 0.05}\n    model: {units: 17}")
+    spec = SPEC.replace("min_sequence_accuracy: 0.1", "min_sequence_accuracy: 0.05")
+    spec = spec.replace(
+        "    model: {layers: 2,", "    evaluation: {decoder: beam, beam_width: 2}\n    model: {layers: 2,"
     )
+    (again / "jobs.yaml").write_text(spec)
     before = {name: result(output, name) for name in FINISHED}
     done = run("--workers", 1, cwd=again)
     assert done.code == 3
     report = read(output / "report.json")
     assert [(entry["name"], entry["status"], entry["reused"]) for entry in report["jobs"]] == [
-        ("prefix", "passed", False),
+        ("prefix", "passed", True),
         ("sums", "gate_failed", True),
-        ("words", "passed", True),
+        ("words", "passed", False),
         ("blocked", "passed", False),
     ]
-    reused = [name for name in FINISHED if f"{name}: skip: " in done.err]
-    assert reused == ["sums", "words"]
-    assert {name: result(output, name) for name in reused} == {name: before[name] for name in reused}
-    assert result(output, "prefix")["spec"]["gate"]["min_sequence_accuracy"] == 0.05
-    assert result(output, "prefix")["fingerprint"] != before["prefix"]["fingerprint"]
+    said = [line.partition(" ")[2] for line in done.err.splitlines()]
+    assert "prefix: re-judge: gate.min_sequence_accuracy 0.1 -> 0.05" in said
+    assert "sums: skip: nothing that decides its result has changed" in said
+    assert "words: re-evaluate: evaluation.decoder greedy -> beam, evaluation.beam_width 4 -> 2" in said
+    assert [line.split(":")[0] for line in said if line.endswith(": started")] == ["words", "blocked"]
+    prefix, words = result(output, "prefix"), result(output, "words")
+    assert prefix["spec"]["gate"]["min_sequence_accuracy"] == 0.05
+    assert result(output, "sums") == before["sums"]
+    same = ("training_fingerprint", "history", "parameters", "test_fingerprint")
+    assert {key: words[key] for key in same} == {key: before["words"][key] for key in same}
+    assert words["fingerprint"] == words["evaluation_fingerprint"] != before["words"]["fingerprint"]
+    assert words["timings"]["train_seconds"] == before["words"]["timings"]["train_seconds"]
     (aside,) = (output / "superseded").iterdir()
-    assert aside.name == f"prefix-{before['prefix']['fingerprint'][:8]}"
-    assert read(aside / "result.json") == before["prefix"]
-    assert (aside / "model" / "train.keras").exists()
+    assert aside.name == f"words-{before['words']['fingerprint'][:8]}"
+    assert read(aside / "result.json") == before["words"]
+    assert (aside / "model" / "train.keras").samefile(output / "jobs/words/model/train.keras")
+    assert read(output / "jobs/words/model/vocabulary.json")["search"]["decoder"] == "beam"
 
 
 def test_a_run_with_nothing_to_do_takes_the_exit_code_from_what_is_there(again):
@@ -295,7 +305,9 @@ def test_report_misses_a_job_that_has_no_result(run_here, again):
 
 def test_report_refuses_a_result_of_another_spec(run_here, again):
     path = again / "output" / "plan.json"
-    path.write_text(path.read_text().replace(result(again / "output", "sums")["fingerprint"], "0" * 64))
+    sums = result(again / "output", "sums")
+    for mark in (sums["fingerprint"], sums["training_fingerprint"]):
+        path.write_text(path.read_text().replace(mark, "0" * 64))
     done = run_here("report", "output", cwd=again)
     assert done.code == 2
     assert "sums" in done.err
@@ -308,8 +320,8 @@ def test_plan_says_what_is_done(run_here, again):
     rows = {line.split()[0]: line for line in done.out.splitlines() if line.strip()}
     actions = {"prefix": "skip", "sums": "re-judge", "words": "skip", "blocked": "resume"}
     assert {name: rows[name].split()[-1] for name in actions} == actions
-    assert "re-judge sums: gate.max_edit_rate" in done.out
-    assert "resume blocked: FileExistsError has ended its training after a checkpoint" in done.out
+    assert "  re-judge sums: gate.max_edit_rate 0.0 -> 0.5\n" in done.out
+    assert "  resume blocked: it has failed after a checkpoint: FileExistsError: " in done.out
     for name in FINISHED:
         assert f"{result(again / 'output', name)['parameters']:,}" in rows[name]
     assert result(again / "output", "prefix")["fingerprint"][:8] in rows["prefix"]

@@ -44,6 +44,10 @@ def test_a_slower_job_is_a_regression_if_the_spec_says_so(compare_batches):
             {"versions": {"keras": "3.16", "python": "3.12.1"}},
             "speeds are not compared: the version of keras was 3.15.1 and is 3.16",
         ),
+        (  # trained on the same machine, evaluated again on another one
+            {"evaluation": {**MACHINE, "processor": "a faster one"}},
+            "speeds are not compared: processor was some processor and is a faster one",
+        ),
     ],
 )
 def test_speeds_of_other_machines_or_versions_are_not_compared(compare_batches, change, reason):
