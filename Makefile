@@ -15,7 +15,7 @@ COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.10 --g
 # What dependencies ask for and the job never imports: it is not in the image. tests/docker finds out.
 UNUSED = contourpy google-pasta grpcio importlib-metadata importlib-resources lazy-importer libclang \
 	markdown-it-py mdurl pygments regex setuptools tzdata wheel zipp
-IMAGE = --constraints requirements/runtime.txt $(UNUSED:%=--no-emit-package %) --extra data pyproject.toml
+IMAGE = --constraints requirements/runtime.txt $(UNUSED:%=--no-emit-package %) --extra data --extra subwords pyproject.toml
 
 BUILD = $(CONTAINER) build -f docker/Dockerfile \
 	--build-arg VERSION="$$(sed -n 's/^__version__ = "\(.*\)"$$/\1/p' job/__init__.py)" \
@@ -52,8 +52,8 @@ run-image:  ## Run jobs.yaml in the container image: reads and writes this direc
 	$(CONTAINER) run --rm --user "$$(id -u):$$(id -g)" --volume "$(CURDIR):/workspace" seq2seq-job $(ARGS)
 
 lock: install-dev  ## Write requirements/ anew from pyproject.toml; ARGS="--upgrade" takes the newest of everything.
-	$(COMPILE) -o requirements/runtime.txt --extra data pyproject.toml
-	$(COMPILE) -o requirements/dev.txt --extra data --extra dev --constraints requirements/runtime.txt pyproject.toml
+	$(COMPILE) -o requirements/runtime.txt --extra data --extra subwords pyproject.toml
+	$(COMPILE) -o requirements/dev.txt --extra data --extra subwords --extra dev --constraints requirements/runtime.txt pyproject.toml
 	$(COMPILE) -o requirements/bootstrap.txt --group pyproject.toml:bootstrap --constraints requirements/dev.txt
 	$(COMPILE) -o requirements/image-cpu.txt --group image-cpu --no-emit-package tensorflow $(IMAGE)
 	$(COMPILE) -o requirements/image-gpu.txt --extra gpu $(IMAGE)

@@ -67,7 +67,7 @@ def attention_samples(
 def _source_tokens(vocabulary: Vocabulary, ids: Ids, text: str) -> list[str]:
     """Return the tokens of a source as the data has them, or as the vocabulary has them if these differ."""
     read = [int(i) for i in ids if i != PAD]
-    tokens = vocabulary.split(text)
+    tokens = vocabulary.model_tokens(text)
     return tokens if len(tokens) == len(read) else [vocabulary.tokens[i] for i in read]
 
 

@@ -48,5 +48,5 @@ def _count_targets(vocabulary: Vocabulary, test: Examples) -> tuple[int, int]:
     if not test.references:
         return _count_ids(vocabulary, test.target)
     texts = [text for references in test.references for text in references]
-    tokens = sum(len(vocabulary.split(text)) for text in texts)
+    tokens = sum(len(vocabulary.model_tokens(text)) for text in texts)
     return tokens, sum(map(vocabulary.unknown_tokens, texts))

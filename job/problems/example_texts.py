@@ -14,7 +14,7 @@ from job.problems.windows import Values
 
 def splits_at_separator(vocabulary: Vocabulary) -> bool:
     """Return whether the separator alone determines how a text is split into tokens."""
-    return type(vocabulary).split is Vocabulary.split
+    return type(vocabulary).split is Vocabulary.split and vocabulary.features is None
 
 
 def target_separator(problem: Problem) -> str | None:

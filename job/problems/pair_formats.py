@@ -8,7 +8,8 @@ from typing import TypeAlias
 
 from job.problems.text_lines import BadLineError
 from job.problems.text_tokens import text_normalizer
-from job.spec.text_pairs_section import TextPairsSpec
+from job.problems.vocabulary import FEATURE, feature_tokens
+from job.spec.text_pairs_section import ColumnsSpec, TextPairsSpec
 
 Pair: TypeAlias = tuple[str, str]
 """A source and its target as normalized text; neither is empty."""
@@ -27,9 +28,35 @@ _PRONUNCIATION = re.compile(r"\s*(?!;;;)(\S+?)(?:\(\d+\))?\s+([A-Z]+[0-2]?(?:\s+
 
 def pair_parser(spec: TextPairsSpec) -> PairParser:
     """Return the parser of lines in the format of a section, which also normalizes both sides."""
-    return _PARSERS[spec.format](
-        text_normalizer(spec, spec.source_tokens), text_normalizer(spec, spec.target_tokens)
-    )
+    sides = text_normalizer(spec, spec.source_tokens), text_normalizer(spec, spec.target_tokens)
+    if spec.columns is not None:
+        return _columns(*sides, spec.columns, spec.features)
+    return _PARSERS[spec.format](*sides)
+
+
+def _columns(
+    source: Normalizer, target: Normalizer, columns: ColumnsSpec, features: str | None
+) -> PairParser:
+    """Return the parser of chosen columns; with features, a source ends with a tab and its features."""
+    needed = max(columns.source, columns.target, columns.features or 0)
+
+    def parse(line: str) -> Pair | None:
+        values = line.split("\t")
+        if len(values) < needed:
+            if not line.strip():
+                return None
+            raise BadLineError(f"expected at least {needed} columns, but found {len(values)}")
+        expected = f"text in the columns {columns.source} and {columns.target}"
+        text, translation = _not_empty(
+            source(values[columns.source - 1]), target(values[columns.target - 1]), expected
+        )
+        if features is None or columns.features is None:
+            return text, translation
+        tokens = feature_tokens(values[columns.features - 1], features)
+        column = features.join(token[len(FEATURE) :] for token in tokens)
+        return f"{text}\t{column}" if column else text, translation
+
+    return parse
 
 
 def _tsv(source: Normalizer, target: Normalizer) -> PairParser:

@@ -12,7 +12,7 @@ from typing import Any
 from job.errors import DataError, DataErrors
 from job.problems.pair_formats import Pair
 from job.problems.parallel_text import Pairs, read_pairs
-from job.problems.text_tokens import token_counts
+from job.problems.text_tokens import source_counts, token_counts
 from job.spec.text_pairs_section import SplitSpec, TextPairsSpec
 
 _SPLITS = ("train", "validation", "test")
@@ -58,7 +58,7 @@ def read_splits(spec: TextPairsSpec, directory: Path, planned: Mapping[str, str]
     _check_some_kept(groups, kept, spec.max_length)
     splits = kept if spec.data is None else _split_by_hash(kept["data"], spec.split, groups["data"].file)
     pairs = list(chain(*splits.values()))
-    longest_source = max(token_counts([source for source, _ in pairs], spec.source_tokens))
+    longest_source = max(source_counts([source for source, _ in pairs], spec))
     longest_target = max(token_counts([target for _, target in pairs], spec.target_tokens))
     repeated = sum(group.repeated for group in groups.values())
     too_long = sum(len(group.pairs) for group in groups.values()) - len(pairs)
@@ -103,7 +103,7 @@ def _read_groups(spec: TextPairsSpec, directory: Path, planned: Mapping[str, str
 
 
 def _short_enough(pairs: list[Pair], spec: TextPairsSpec) -> list[Pair]:
-    sources = token_counts([source for source, _ in pairs], spec.source_tokens)
+    sources = source_counts([source for source, _ in pairs], spec)
     targets = token_counts([target for _, target in pairs], spec.target_tokens)
     limit = spec.max_length
     return [pair for pair, m, n in zip(pairs, sources, targets, strict=True) if m <= limit and n <= limit]

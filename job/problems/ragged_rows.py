@@ -33,7 +33,7 @@ class RaggedRows:
 
         def rows() -> Iterator[list[int]]:
             for i, text in enumerate(texts):
-                row = vocabulary.encode(vocabulary.split(text)) + suffix
+                row = vocabulary.encode(vocabulary.model_tokens(text)) + suffix
                 lengths[i] = len(row)
                 yield row
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from job.problems.base import Examples, Ids, Split, batch_rows
 from job.problems.batch_order import order_by_length
-from job.problems.pair_splits import ReferencePairs, group_by_source, read_splits
+from job.problems.pair_splits import ReferencePairs, SplitPairs, group_by_source, read_splits
 from job.problems.ragged_rows import RaggedRows
 from job.problems.text_tokens import learn_vocabularies
 from job.problems.vocabulary import END, UNKNOWN
@@ -52,12 +52,19 @@ class TextPairs:
         sources = [source for source, _ in splits.pairs["train"]]
         targets = [target for _, target in splits.pairs["train"]]
         self.source_vocabulary, self.target_vocabulary = learn_vocabularies(sources, targets, spec)
-        self.max_target_length = splits.longest_target + 1
+        self.max_target_length = self._longest_target(splits) + 1
         self._pairs = splits.pairs
         self._train_pairs = len(sources)
         self._facts = splits.facts
         self._order_arguments: tuple[int, int, int] | None = None
         self._order = np.empty(0, np.intp)
+
+    def _longest_target(self, splits: SplitPairs) -> int:
+        """Return the number of tokens of the longest target."""
+        if self.target_vocabulary.subwords is None:
+            return splits.longest_target
+        targets = (target for pairs in splits.pairs.values() for _, target in pairs)
+        return max(len(self.target_vocabulary.model_tokens(target)) for target in targets)
 
     # Pairs are encoded when they are first needed, because a check of the spec does not need them. Their text
     # is removed then to save memory.
@@ -122,6 +129,9 @@ class TextPairs:
         )
 
     def describe(self) -> dict[str, Any]:
-        """Return the numbers of pairs and sources, maximum lengths in tokens, vocabulary sizes, checksums."""
+        """Return the numbers of pairs and sources, maximum lengths, vocabulary sizes, checksums.
+
+        Lengths are in tokens, but in words for subwords.
+        """
         sizes = {"source": len(self.source_vocabulary), "target": len(self.target_vocabulary)}
         return {**self._facts, "vocabulary": sizes}

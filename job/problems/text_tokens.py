@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 
-from job.errors import no_implementation
+from job.errors import DataError, DataErrors, no_implementation
 from job.problems.normalization import UNCHANGED, TextNormalization
-from job.problems.vocabulary import Vocabulary
+from job.problems.subwords import Subwords, require_sentencepiece
+from job.problems.vocabulary import Vocabulary, feature_tokens
 from job.spec.text_pairs_section import SEPARATORS, TextPairsSpec, Tokens
+
+
+def _single_spaces(text: str) -> str:
+    return " ".join(text.split())
+
 
 _WITH_CANONICAL_SPACES: dict[Tokens, Callable[[str], str]] = {
     "characters": str.strip,
-    "words": lambda text: " ".join(text.split()),
+    "words": _single_spaces,
+    "subwords": _single_spaces,
 }
 """Removal of whitespace that does not separate tokens, by kind of tokens."""
 
@@ -36,12 +43,24 @@ def text_normalizer(spec: TextPairsSpec, tokens: Tokens) -> Callable[[str], str]
     return lambda text: normalize_spaces(normalization.read(text))
 
 
+def source_counts(sources: Iterable[str], spec: TextPairsSpec) -> list[int]:
+    """Return the number of tokens of each normalized source, features included; words for subwords."""
+    separator = spec.features
+    if separator is None:
+        return token_counts(sources, spec.source_tokens)
+    parts = [source.partition("\t") for source in sources]
+    counts = token_counts([text for text, _, _ in parts], spec.source_tokens)
+    return [
+        n + len(feature_tokens(column, separator)) for n, (_, _, column) in zip(counts, parts, strict=True)
+    ]
+
+
 def token_counts(texts: Iterable[str], tokens: Tokens) -> list[int]:
-    """Return the number of tokens of each normalized text."""
+    """Return the number of tokens of each normalized text; the number of words for subwords."""
     match tokens:
         case "characters":
             return [len(text) for text in texts]
-        case "words":
+        case "words" | "subwords":
             return [text.count(" ") + 1 for text in texts]
         case unknown:
             no_implementation("problem.source_tokens or problem.target_tokens", unknown)
@@ -55,14 +74,41 @@ def learn_vocabularies(
     Args:
         sources, targets: the normalized texts of the training pairs.
         spec: the section of the problem.
+
+    Raises:
+        DataErrors: subwords cannot be learned, their package is not installed, or the limits leave no token.
     """
     if spec.shared_vocabulary:
-        shared = _learn(chain(sources, targets), spec.source_tokens, spec)
+        shared = _learn(chain(sources, targets), spec.source_tokens, spec, "pairs")
         return shared, shared
-    return _learn(sources, spec.source_tokens, spec), _learn(targets, spec.target_tokens, spec)
+    return (
+        _learn(sources, spec.source_tokens, spec, "sources", spec.features),
+        _learn(targets, spec.target_tokens, spec, "targets"),
+    )
 
 
-def _learn(texts: Iterable[str], tokens: Tokens, spec: TextPairsSpec) -> Vocabulary:
-    separator = SEPARATORS[tokens]
-    rows = map(str.split, texts) if separator else texts
-    return Vocabulary.learn(chain.from_iterable(rows), separator, reading=text_normalization(spec))
+def _learn(
+    texts: Iterable[str], tokens: Tokens, spec: TextPairsSpec, side: str, features: str | None = None
+) -> Vocabulary:
+    separator, limits, reading = SEPARATORS[tokens], spec.vocabulary, text_normalization(spec)
+    if tokens == "subwords":
+        try:
+            require_sentencepiece("source_tokens" if spec.source_tokens == tokens else "target_tokens")
+            return Vocabulary.of_subwords(Subwords.learn(texts, spec.subwords), reading)
+        except DataError as error:
+            raise DataErrors([error]) from None
+    rows: Iterable[Iterable[str]] = map(str.split, texts) if separator else texts
+    if features is not None:
+        rows = map(Vocabulary((), separator, features=features).split, texts)
+    vocabulary = Vocabulary.learn(
+        chain.from_iterable(rows),
+        separator,
+        reading=reading,
+        min_count=limits.min_count,
+        max_size=limits.max_size,
+        features=features,
+    )
+    if len(vocabulary) == len(vocabulary.reserved):
+        message = f"no token of the {side} occurs {limits.min_count} times on the training side; lower it"
+        raise DataErrors([DataError(message, key="vocabulary.min_count")])
+    return vocabulary

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from job.problems.normalization import UNCHANGED, TextNormalization
+from job.problems.subwords import SPACE, Subwords
 
 PAD = 0
 """The id that pads sequences on the right; no token of a text has it."""
@@ -25,6 +27,9 @@ id."""
 
 UNREADABLE = "\ufffd"
 """Replaces an unknown token in a text that is decoded from ids."""
+
+FEATURE = "\t"
+"""The beginning of a feature's token: no token of a text has it, because a tab separates columns."""
 
 Span = tuple[int, int]
 """Part of a text: the index of its first character and the index after its last."""
@@ -44,6 +49,9 @@ class Vocabulary:
         end: id at the end of each target; None if lengths are fixed.
         unknown: id of tokens that are not in the vocabulary; None if such a token is an error.
         reading: the normalization of lines before they are split into tokens.
+        subwords: the model that splits texts into tokens; None for characters and words.
+        features: separator of the features that follow a tab in a text; None if a text has no features. The
+            token of a feature is the feature after `FEATURE`.
     """
 
     tokens: tuple[str, ...]
@@ -52,6 +60,8 @@ class Vocabulary:
     end: int | None = None
     unknown: int | None = None
     reading: TextNormalization = UNCHANGED
+    subwords: Subwords | None = None
+    features: str | None = None
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -80,6 +90,9 @@ class Vocabulary:
         *,
         closed: bool = False,
         reading: TextNormalization = UNCHANGED,
+        min_count: int = 1,
+        max_size: int | None = None,
+        features: str | None = None,
     ) -> Vocabulary:
         """Build a vocabulary of the distinct tokens in sorted order, after padding, start, end and unknown.
 
@@ -89,11 +102,26 @@ class Vocabulary:
             closed: whether there are no other tokens; then there is no unknown id, and another token is an
                 error.
             reading: the normalization of the lines that the tokens are from.
+            min_count: number of times that a token must occur.
+            max_size: maximum number of tokens, without the reserved ones; of equally frequent tokens the
+                first in sorted order are kept. None for no limit. Features are always kept.
+            features: see the class.
         """
         labels = _LABELS[:UNKNOWN] if closed else _LABELS
         unknown = None if closed else UNKNOWN
-        known = labels + tuple(sorted(set(tokens)))
-        return cls(known, separator, start=START, end=END, unknown=unknown, reading=reading)
+        chosen = (
+            set(tokens) if min_count == 1 and max_size is None else _frequent(tokens, min_count, max_size)
+        )
+        known = labels + tuple(sorted(chosen))
+        return cls(
+            known, separator, start=START, end=END, unknown=unknown, reading=reading, features=features
+        )
+
+    @classmethod
+    def of_subwords(cls, subwords: Subwords, reading: TextNormalization = UNCHANGED) -> Vocabulary:
+        """Build a vocabulary of all pieces of a subword model, in its order, after the reserved tokens."""
+        known = _LABELS + subwords.pieces
+        return cls(known, " ", start=START, end=END, unknown=UNKNOWN, reading=reading, subwords=subwords)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Vocabulary:
@@ -104,7 +132,9 @@ class Vocabulary:
         """
         try:
             reading = TextNormalization.from_json(data.get("reading", {}))
-            vocabulary = cls(**{**data, "tokens": tuple(data["tokens"]), "reading": reading})
+            subwords = Subwords.from_json(data["subwords"]) if data.get("subwords") is not None else None
+            values = {**data, "tokens": tuple(data["tokens"]), "reading": reading, "subwords": subwords}
+            vocabulary = cls(**values)
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"not a vocabulary: {error}") from None
         ids = [vocabulary.start, *(i for i in (vocabulary.end, vocabulary.unknown) if i is not None)]
@@ -121,15 +151,34 @@ class Vocabulary:
     def to_json(self) -> dict[str, Any]:
         """Return the vocabulary as JSON values, for `vocabulary.json`."""
         record = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {**record, "tokens": list(self.tokens), "reading": self.reading.to_json()}
+        record |= {"tokens": list(self.tokens), "reading": self.reading.to_json()}
+        if self.subwords is not None:
+            record["subwords"] = self.subwords.to_json()
+        return {name: value for name, value in record.items() if value is not None or name not in _OPTIONAL}
 
     def read(self, line: str) -> list[str]:
         """Normalize a line like the lines of the training data, and return its tokens."""
-        return self.split(self.reading.read(line).strip())
+        if self.features is None:
+            return self.model_tokens(self.reading.read(line).strip())
+        text, tab, features = line.partition("\t")
+        return self.model_tokens(self.reading.read(text).strip() + tab + features)
 
     def split(self, text: str) -> list[str]:
-        """Return the tokens of a text that is already normalized, or decoded from ids."""
+        """Return the tokens of a text that is already normalized, or decoded from ids, as metrics count them.
+
+        Those of a text in subwords are its words; all others are the same as `model_tokens`.
+        """
+        if self.features is not None:
+            text, _, features = text.partition("\t")
+            return self._split_text(text) + feature_tokens(features, self.features)
+        return self._split_text(text)
+
+    def _split_text(self, text: str) -> list[str]:
         return text.split() if self.separator else list(text)
+
+    def model_tokens(self, text: str) -> list[str]:
+        """Return the tokens of a normalized text, each of which has one id."""
+        return self.subwords.split(text) if self.subwords is not None else self.split(text)
 
     def encode(self, tokens: Sequence[str]) -> list[int]:
         """Return the ids of tokens, without start or end.
@@ -143,7 +192,7 @@ class Vocabulary:
 
     def unknown_tokens(self, text: str) -> int:
         """Return the number of tokens of a text that are not in the vocabulary."""
-        return sum(token not in self._ids for token in self.split(text))
+        return sum(token not in self._ids for token in self.model_tokens(text))
 
     def text_ids(self, ids: NDArray[np.integer] | Sequence[int]) -> list[int]:
         """Return the ids of a row up to the end id, without padding and start."""
@@ -157,12 +206,15 @@ class Vocabulary:
 
         An unknown token becomes its label, `<unk>`.
         """
-        return self.separator.join(self.tokens[i] for i in self.text_ids(ids))
+        return "".join(self._parts(ids))
 
     def decode_readable(self, ids: NDArray[np.integer] | Sequence[int]) -> str:
         """Return the same as `decode`, but with the character `UNREADABLE` for each unknown token."""
-        return self.separator.join(
-            UNREADABLE if i == self.unknown else self.tokens[i] for i in self.text_ids(ids)
+        row = self.text_ids(ids)
+        parts = self._parts(ids)
+        return "".join(
+            part[: len(part) - len(self.tokens[i])] + UNREADABLE if i == self.unknown else part
+            for i, part in zip(row, parts, strict=True)
         )
 
     def unknown_spans(self, ids: NDArray[np.integer] | Sequence[int]) -> tuple[Span, ...]:
@@ -170,13 +222,49 @@ class Vocabulary:
         row = self.text_ids(ids)
         if self.unknown not in row:
             return ()
-        spans, first = [], 0
-        for i in row:
-            last = first + len(self.tokens[i])
+        spans, last = [], 0
+        for i, part in zip(row, self._parts(ids), strict=True):
+            last += len(part)
             if i == self.unknown:
-                spans.append((first, last))
-            first = last + len(self.separator)
+                spans.append((last - len(self.tokens[i]), last))
         return tuple(spans)
+
+    def _parts(self, ids: NDArray[np.integer] | Sequence[int]) -> list[str]:
+        """Return what each token of a row adds to its text: the token, after the separator or a tab."""
+        if self.subwords is None and self.features is None:
+            tokens = [self.tokens[i] for i in self.text_ids(ids)]
+            return tokens[:1] + [self.separator + token for token in tokens[1:]]
+        parts: list[str] = []
+        for i in self.text_ids(ids):
+            token = self.tokens[i]
+            if self.subwords is not None and i != self.unknown:
+                token = token.replace(SPACE, " ")
+                parts.append(token if any(parts) else token.lstrip(" "))
+            elif self.features is not None and token.startswith(FEATURE):
+                more = any(part.startswith(FEATURE) for part in parts)
+                parts.append(self.features + token[len(FEATURE) :] if more else token)
+            else:
+                parts.append(self.separator + token if parts and self.subwords is None else token)
+        return parts
+
+
+_OPTIONAL = ("subwords", "features")
+"""Fields that a file has only where they are not None, so that earlier versions read the others."""
+
+
+def feature_tokens(column: str, separator: str) -> list[str]:
+    """Return the tokens of a column of features, such as `N;NOM;PL`; empty ones are left out."""
+    features = (feature.strip() for feature in column.split(separator))
+    return [FEATURE + feature for feature in features if feature]
+
+
+def _frequent(tokens: Iterable[str], min_count: int, max_size: int | None) -> set[str]:
+    """Return the tokens that occur at least `min_count` times, of these the `max_size` most frequent ones."""
+    counts = Counter(tokens)
+    features = {token for token in counts if token.startswith(FEATURE)}
+    frequent = [token for token, n in counts.items() if n >= min_count and token not in features]
+    frequent.sort(key=lambda token: (-counts[token], token))
+    return features | set(frequent[:max_size])
 
 
 def pad(rows: Sequence[Sequence[int]], length: int | None = None) -> NDArray[np.int32]:

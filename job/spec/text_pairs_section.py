@@ -11,10 +11,65 @@ from job.spec.base_section import FileName, ProblemSection, Section, Separator
 
 Normalization = Literal["none", "NFC", "NFKC"]
 
-Tokens = Literal["characters", "words"]
+Tokens = Literal["characters", "words", "subwords"]
 
-SEPARATORS: dict[Tokens, Separator] = {"characters": "", "words": " "}
-"""The separator of a side's tokens, by `source_tokens` or `target_tokens`."""
+SEPARATORS: dict[Tokens, Separator] = {"characters": "", "words": " ", "subwords": " "}
+"""The separator of a side's tokens in its text, by `source_tokens` or `target_tokens`; subwords are
+scored as the words of their text."""
+
+
+class SubwordSpec(Section):
+    """Subwords are pieces of words that SentencePiece learns from the training side."""
+
+    size: int = Field(
+        default=8000,
+        ge=8,
+        le=1_000_000,
+        description="Maximum number of pieces; texts with little variety give fewer.",
+    )
+    algorithm: Literal["unigram", "bpe"] = Field(
+        default="unigram",
+        description="`unigram` (Kudo 2018) or byte-pair encoding, `bpe` (Sennrich et al. 2016).",
+    )
+
+
+class VocabularySpec(Section):
+    """Limits of the vocabularies; other tokens of the training side become unknown too."""
+
+    min_count: int = Field(
+        default=1,
+        ge=1,
+        le=1_000_000_000,
+        description="Number of times a token must occur on the training side.",
+    )
+    max_size: int | None = Field(
+        default=None,
+        ge=1,
+        le=100_000_000,
+        description="Maximum number of tokens, the most frequent ones; null for no limit.",
+    )
+
+
+class ColumnsSpec(Section):
+    """Columns of a file with format `tsv`, from 1; other columns are not read."""
+
+    source: int = Field(default=1, ge=1, le=1000, description="Column of the source.")
+    target: int = Field(default=2, ge=1, le=1000, description="Column of the target.")
+    features: int | None = Field(
+        default=None,
+        ge=1,
+        le=1000,
+        description="Column of the features of a pair, such as `N;NOM;PL`: further tokens of the source, "
+        "which differ from all tokens of its text. A line of `predict` is then the source, a tab and the "
+        "features.",
+    )
+
+    @model_validator(mode="after")
+    def _different(self) -> ColumnsSpec:
+        chosen = [self.source, self.target, *([] if self.features is None else [self.features])]
+        if len(set(chosen)) < len(chosen):
+            raise ValueError("source, target and features must be different columns")
+        return self
 
 
 class SplitSpec(Section):
@@ -107,10 +162,29 @@ class TextPairsSpec(ProblemSection):
         "target`; `cmudict` is the format of the CMU Pronouncing Dictionary, stress marks removed.",
     )
     source_tokens: Tokens = Field(
-        default="characters", description="Tokens of a source: its characters, or words between whitespace."
+        default="characters",
+        description="Tokens of a source: its characters, words between whitespace, or subwords.",
     )
     target_tokens: Tokens = Field(
-        default="characters", description="Tokens of a target: its characters, or words between whitespace."
+        default="characters",
+        description="Tokens of a target: its characters, words between whitespace, or subwords.",
+    )
+    subwords: SubwordSpec = Field(
+        default=SubwordSpec(),
+        description="How subwords are learned; one model for both sides with shared_vocabulary.",
+    )
+    vocabulary: VocabularySpec = Field(
+        default=VocabularySpec(), description="Limits of the vocabularies of characters and words."
+    )
+    columns: ColumnsSpec | None = Field(
+        default=None,
+        description="Columns of a `tsv` file. Without it each line has exactly two: source TAB target.",
+    )
+    features_separator: str = Field(
+        default=";",
+        min_length=1,
+        max_length=10,
+        description="What separates two features in their column.",
     )
     lowercase: bool = Field(default=False, description="Convert both sides to lower case.")
     normalize: Normalization = Field(
@@ -124,7 +198,8 @@ class TextPairsSpec(ProblemSection):
         default=100,
         ge=1,
         le=1000,
-        description="Maximum length of either side, in tokens; longer pairs are left out and counted.",
+        description="Maximum length of either side, in tokens (in words for subwords); longer pairs are left "
+        "out and counted.",
     )
 
     @field_validator("shared_vocabulary")
@@ -134,6 +209,25 @@ class TextPairsSpec(ProblemSection):
         if shared and len(tokens) > 1:
             raise ValueError("shared_vocabulary needs source_tokens and target_tokens to be the same")
         return shared
+
+    @model_validator(mode="after")
+    def _keys_have_an_effect(self) -> TextPairsSpec:
+        sides = {self.source_tokens, self.target_tokens}
+        if "subwords" in self.model_fields_set and "subwords" not in sides:
+            raise ValueError("subwords needs source_tokens or target_tokens to be subwords")
+        if "vocabulary" in self.model_fields_set and sides == {"subwords"}:
+            raise ValueError("vocabulary has no effect on subwords; set subwords.size")
+        if self.columns is not None and self.format != "tsv":
+            raise ValueError(f"columns are for format tsv, not {self.format}")
+        if "features_separator" in self.model_fields_set and (
+            self.columns is None or self.columns.features is None
+        ):
+            raise ValueError("features_separator needs columns.features")
+        if self.features_separator.strip() != self.features_separator or "\t" in self.features_separator:
+            raise ValueError("features_separator must not begin or end with whitespace")
+        if self.columns is not None and self.columns.features is not None and self.shared_vocabulary:
+            raise ValueError("features belong to the source; they cannot be in a shared_vocabulary")
+        return self
 
     @model_validator(mode="after")
     def _one_split(self) -> TextPairsSpec:
@@ -149,8 +243,18 @@ class TextPairsSpec(ProblemSection):
     @property
     def families(self) -> tuple[Family, ...]:
         """The families of metrics: those of words only for targets of words."""
-        of_words: dict[Tokens, tuple[Family, ...]] = {"characters": (), "words": ("words",)}
+        of_words: dict[Tokens, tuple[Family, ...]] = {
+            "characters": (),
+            "words": ("words",),
+            "subwords": ("words",),
+        }
         return ("tokens", "text", *of_words[self.target_tokens], "timing")
+
+    @property
+    def features(self) -> str | None:
+        """The separator of a source's features; None if there are none."""
+        given = self.columns is not None and self.columns.features is not None
+        return self.features_separator if given else None
 
     @property
     def target_separator(self) -> Separator:

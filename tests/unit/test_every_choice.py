@@ -33,7 +33,7 @@ from job.spec.problem_sections import (
     SortSpec,
 )
 from job.spec.schema import JobSpec
-from job.spec.text_pairs_section import PairFiles, TextPairsSpec
+from job.spec.text_pairs_section import PairFiles, SubwordSpec, TextPairsSpec
 from job.spec.time_series_section import TimeSeriesSpec
 from job.spec.training_section import OptimizerSpec, TrainingSpec
 
@@ -135,11 +135,19 @@ def of_text(key: str) -> Callable[[Any, Path], Any]:
     def read(value: Any, directory: Path) -> Any:
         lines = LINES.get(value, LINES["tsv"]) if key == "format" else LINES["unicode"]
         (directory / "pairs").write_text(lines, encoding="utf-8")
-        problem: Any = build_problem(chosen(KINDS["text_pairs"], **{key: value}), 7, directory)
+        few = chosen(KINDS["text_pairs"].subwords, size=20)
+        problem: Any = build_problem(chosen(KINDS["text_pairs"], subwords=few, **{key: value}), 7, directory)
         sides = (problem.source_vocabulary, problem.target_vocabulary)
         return [key == "format" and value, *(side.to_json() for side in sides)]
 
     return read
+
+
+def of_subwords(value: Any, directory: Path) -> Any:
+    from job.problems.subwords import Subwords
+
+    texts = ["the cat sat on the mat", "the dogs and the cats"] * 9
+    return Subwords.learn(texts, chosen(SubwordSpec(size=30), algorithm=value)).pieces
 
 
 def of_scaling(value: Any, directory: Path) -> Any:
@@ -258,6 +266,7 @@ IMPLEMENTATIONS: dict[str, Callable[[Any, Path], Any]] = {
     "problem.target_tokens": of_text("target_tokens"),
     "problem.normalize": of_text("normalize"),
     "problem.scaling": of_scaling,
+    "problem.subwords.algorithm": of_subwords,
     "model.architecture": of_model("architecture"),
     "model.positions": of_model("positions", architecture="transformer"),
     "model.cell": of_model("cell"),

@@ -136,7 +136,7 @@ def test_the_installed_version_is_the_package_s() -> None:
 
 
 def test_the_extras_are_there() -> None:
-    assert set(EXTRAS) == {"gpu", "data", "dev"}
+    assert set(EXTRAS) == {"gpu", "data", "subwords", "dev"}
 
 
 def test_the_command_is_installed() -> None:

@@ -1,7 +1,7 @@
-from text_pair_problems import epoch_of, explicit, spec_of
+from text_pair_problems import epoch_of, errors_of, explicit, held_out, spec_of
 
 from job.problems import build_problem
-from job.spec.text_pairs_section import PairFiles
+from job.spec.text_pairs_section import ColumnsSpec, PairFiles
 
 
 def test_parallel_files_with_words_as_tokens(tmp_path):
@@ -61,3 +61,30 @@ def test_cmudict_format(tmp_path):
     assert sorted(epoch_of(problem, 0, 4, 4)) == train
     assert set(problem.examples("test", 9).references) == {("R EH D", "R IY D"), ("IY",)}
     assert problem.describe()["pairs"]["repeated"] == 3  # one in each file
+
+
+def test_columns_of_a_table(tmp_path):
+    lines = "Hund\tHunde\tN;NOM;PL\tx\n\nHund\tHund\t N ; NOM ;\tx\n"
+    columns = ColumnsSpec(source=1, target=2, features=3)
+    problem = explicit(tmp_path, lines, "Hund\tHund\tV\n", "Hund\tHund\t\n", columns=columns)
+    assert set(epoch_of(problem, 0, 2, 2)) == {("Hund\tN;NOM;PL", "Hunde"), ("Hund\tN;NOM", "Hund")}
+    assert {"\tN", "\tNOM", "\tPL", "N"} - set(problem.source_vocabulary.tokens) == {"N"}
+    assert problem.examples("validation", 1).sources == ("Hund\tV",), "no pair of training has this feature"
+    assert held_out(problem, "test") == [("Hund", "Hund")]
+    assert problem.describe()["longest"] == {"source": 7, "target": 5}
+
+
+def test_columns_in_another_order_and_another_separator(tmp_path):
+    columns = ColumnsSpec(source=3, target=1, features=2)
+    problem = explicit(
+        tmp_path, "x\tA, B\ty\n", "x\t\ty\n", "x\t\ty\n", columns=columns, features_separator=","
+    )
+    assert epoch_of(problem, 0, 1, 1) == [("y\tA,B", "x")]
+
+
+def test_lines_with_too_few_columns_and_empty_sides(tmp_path):
+    (tmp_path / "pairs.tsv").write_text("a\tb\nc\t\td\n")
+    spec = spec_of(data=PairFiles(file="pairs.tsv"), columns=ColumnsSpec(features=3))
+    few, empty = errors_of(spec, tmp_path)
+    assert (few.line, few.message) == (1, "expected at least 3 columns, but found 2")
+    assert (empty.line, empty.message) == (2, "the target is empty; expected text in the columns 1 and 2")

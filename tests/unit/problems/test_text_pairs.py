@@ -3,11 +3,11 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from text_pair_problems import CMUDICT, epoch_of, explicit, numbered, spec_of, texts
+from text_pair_problems import CMUDICT, EVEN, epoch_of, errors_of, explicit, numbered, spec_of, texts
 
 from job.problems import build_problem
 from job.spec.file_locations import locate
-from job.spec.text_pairs_section import PairFiles
+from job.spec.text_pairs_section import PairFiles, SubwordSpec, VocabularySpec
 
 
 def test_vocabularies_have_only_tokens_of_the_training_pairs(tmp_path):
@@ -138,3 +138,41 @@ def test_memory_of_pairs_is_little_more_than_that_of_their_ids(tmp_path):
         tracemalloc.stop()
     assert problem.describe()["pairs"]["read"] == 20_000
     assert held < 120 * 20_000  # two strings in a tuple would need twice as much
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_subwords_are_learned_from_the_training_pairs_alone(tmp_path, shared):
+    train = "the cat sat\tdie katze sitzt\nthe dog sat\tder hund sitzt\n" * 20
+    fields = {"subwords": SubwordSpec(size=60, algorithm="bpe"), "shared_vocabulary": shared}
+    test = "a zebra\tein zebra sitzt hier\n"
+    problem = explicit(
+        tmp_path, train, test, test, source_tokens="subwords", target_tokens="subwords", **fields
+    )
+    assert (problem.source_vocabulary is problem.target_vocabulary) == shared
+    assert "\u2581the" in problem.source_vocabulary.tokens
+    assert ("\u2581die" in problem.source_vocabulary.tokens) == shared
+    assert not any("z" in token for token in problem.source_vocabulary.tokens[4:]) or shared
+    assert set(epoch_of(problem, 0, 8, 40)) == {tuple(line.split("\t")) for line in train.splitlines()}
+    longest = max(len(problem.target_vocabulary.model_tokens(t)) for t in ("ein zebra sitzt hier", "x"))
+    assert problem.max_target_length >= longest + 1
+    found = problem.examples("test", 1)
+    assert found.sources == ("a zebra",)  # with characters that the pieces do not have
+    assert problem.target_vocabulary.split("ein zebra") == ["ein", "zebra"]  # what metrics count
+
+
+def test_rare_words_are_unknown(tmp_path):
+    limits = VocabularySpec(min_count=2, max_size=1)
+    problem = explicit(
+        tmp_path, "a b a b b c\tx x y\n", source_tokens="words", target_tokens="words", vocabulary=limits
+    )
+    assert problem.source_vocabulary.tokens[4:] == ("b",)
+    assert problem.target_vocabulary.tokens[4:] == ("x",)
+    assert epoch_of(problem, 0, 1, 1) == [("<unk> b <unk> b b <unk>", "x x <unk>")]
+
+
+def test_a_limit_that_leaves_no_token_is_an_error(tmp_path):
+    (tmp_path / "pairs.tsv").write_text("".join(f"{i}\t{'x' * i}\n" for i in range(1, 40)))
+    limits = VocabularySpec(min_count=999)
+    (error,) = errors_of(spec_of(data=PairFiles(file="pairs.tsv"), split=EVEN, vocabulary=limits), tmp_path)
+    assert error.key == "vocabulary.min_count"
+    assert "no token of the sources occurs 999 times" in error.message

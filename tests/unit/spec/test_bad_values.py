@@ -206,6 +206,29 @@ TABLE: dict[str, tuple[str, Expected]] = {
         with_problem("{kind: text_pairs, data: {file: a}, source_tokens: words, shared_vocabulary: true}"),
         [(4, "jobs[0].problem.shared_vocabulary", "source_tokens and target_tokens to be the same")],
     ),
+    "subwords without a side of them": (
+        with_problem("{kind: text_pairs, data: {file: a}, subwords: {size: 100}}"),
+        [(4, "jobs[0].problem.subwords", "subwords needs source_tokens or target_tokens to be subwords")],
+    ),
+    "limits of a vocabulary of subwords": (
+        with_problem(
+            "{kind: text_pairs, data: {file: a}, source_tokens: subwords, target_tokens: subwords, "
+            "vocabulary: {min_count: 2}}"
+        ),
+        [(4, "jobs[0].problem.vocabulary", "vocabulary has no effect on subwords; set subwords.size")],
+    ),
+    "one column for both sides": (
+        with_problem("{kind: text_pairs, data: {file: a}, columns: {source: 2, target: 2}}"),
+        [(4, "jobs[0].problem.columns", "must be different columns")],
+    ),
+    "columns of another format": (
+        with_problem("{kind: text_pairs, data: {file: a}, format: cmudict, columns: {source: 2, target: 1}}"),
+        [(4, "jobs[0].problem.columns", "columns are for format tsv, not cmudict")],
+    ),
+    "a separator of no features": (
+        with_problem("{kind: text_pairs, data: {file: a}, features_separator: ','}"),
+        [(4, "jobs[0].problem.features_separator", "features_separator needs columns.features")],
+    ),
     "normalisation that there is not": (
         with_problem("{kind: text_pairs, data: {file: a}, normalize: NFD}"),
         [(4, "jobs[0].problem.normalize", "must be 'none', 'NFC' or 'NFKC', found 'NFD'")],
