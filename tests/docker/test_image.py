@@ -61,7 +61,7 @@ def in_image(podman, image, script, *options):
 
 
 def test_with_nothing_mounted_the_default_spec_is_there(podman, image):
-    assert podman.run(image, "validate").stdout == "7 jobs, OK\n"
+    assert podman.run(image, "validate").stdout == "8 jobs, OK\n"
 
 
 def test_a_mounted_spec_is_read_and_its_files_are_the_callers(podman, image, workspace):

@@ -91,7 +91,7 @@ def test_every_command_does_what_the_documents_have_it_do(checkout):
         assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
     assert (checkout / "contexts.npz").is_file()
     assert (checkout / "jobs.schema.json").read_text("utf-8").startswith("{")
-    assert len(list((checkout / "output" / "jobs").iterdir())) == 7
+    assert len(list((checkout / "output" / "jobs").iterdir())) == 8
 
 
 def test_the_spec_of_the_readme_is_valid(checkout, tmp_path):
