@@ -125,7 +125,7 @@ def nothing_was_trained(cwd):
 
 
 @pytest.mark.parametrize("path", ["gone", "gone.json", "old.json", "sales.csv", "empty"])
-def test_a_baseline_that_is_none_is_exit_code_4_before_anything_is_trained(run_here, here, path):
+def test_a_missing_or_unreadable_baseline_is_exit_code_4_before_anything_is_trained(run_here, here, path):
     (here / "old.json").write_text('{"schema_version": 0}')
     (here / "empty").mkdir()
     done = run_here("--baseline", path, cwd=here)
@@ -183,7 +183,7 @@ def test_a_green_batch_becomes_the_next_baseline_when_asked(run_here, here):
     assert run_here("report", "baseline", cwd=here).code == 0
 
 
-def test_shards_are_held_against_the_baseline_once_they_are_together(run_here, here):
+def test_merged_shards_are_compared_with_the_baseline(run_here, here):
     """One shard with the baseline and one without: what was not compared does not pass silently."""
     assert run("--baseline", "baseline", "--shard", "1/2", cwd=here).code == 0
     assert run("--shard", "2/2", cwd=here).code == 0

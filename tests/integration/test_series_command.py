@@ -52,7 +52,7 @@ def job(folder, done):
     return folder / "output" / "jobs" / "zigzag"
 
 
-def test_the_series_is_learned_and_clears_its_bar(done, job):
+def test_the_series_is_learned_and_passes_its_gate(done, job):
     assert done.returncode == 0, done.stderr
     result = json.loads((job / "result.json").read_text())
     assert result["status"] == "passed"
@@ -102,7 +102,7 @@ def test_what_predict_cannot_do(run_here, folder, done, job, arguments, given, m
     assert found.err.startswith(message)
 
 
-def test_all_that_is_wrong_with_the_spec_and_its_data_is_said_at_once(run_here, folder):
+def test_every_error_of_the_spec_and_its_data_is_reported_at_once(run_here, folder):
     (folder / "bad.csv").write_text("t,yy\n1,x\n")
     spec = SPEC.replace("zigzag.csv, column: y,", "bad.csv, column: yyy, covariates: [yy],")
     (folder / "bad.yaml").write_text(spec)

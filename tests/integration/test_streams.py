@@ -122,7 +122,7 @@ def test_a_reader_that_has_gone_ends_a_command_quietly(trained, line, code):
         ("echo '1 2' | job predict output/jobs/tiny >&-", 2, "standard output is closed"),
     ],
 )
-def test_what_cannot_be_read_or_written_is_said(trained, line, code, sentence):
+def test_unusable_standard_streams_are_reported(trained, line, code, sentence):
     done = shell(line, trained)
     assert done.returncode == code
     assert sentence in done.stderr
@@ -131,7 +131,7 @@ def test_what_cannot_be_read_or_written_is_said(trained, line, code, sentence):
 
 
 @pytest.mark.parametrize("streams", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
-def test_what_is_printed_needs_no_other_stream(trained, streams):
+def test_printing_needs_no_other_stream(trained, streams):
     assert shell(f"job validate {streams}", trained).returncode == 0
     assert shell(f"job report output {streams}", trained).returncode == 3
 
@@ -179,7 +179,7 @@ def test_a_terminal_that_goes_away_costs_nothing(endless):
     assert checkpointed(endless / "jobs" / "endless") > 0
 
 
-def test_under_nohup_a_batch_goes_on(endless):
+def test_a_batch_continues_under_nohup(endless):
     process = start("--workers", 1, cwd=endless.parent, before=["nohup"])
     try:
         wait_until((endless / "jobs" / "endless" / "spec.yaml").exists, process)

@@ -98,7 +98,7 @@ BAD = {
 
 @pytest.mark.parametrize("fault", BAD)
 @pytest.mark.parametrize("way", ["file", "standard input"])
-def test_a_line_that_cannot_be_read_is_named_and_those_before_it_are_answered(
+def test_lines_before_an_invalid_line_are_answered_and_the_error_names_it(
     trained, fault, way, capfdbinary, monkeypatch
 ):
     content, message = BAD[fault]

@@ -171,7 +171,7 @@ def test_an_update_on_a_small_disk_leaves_the_old_baseline(update, tmp_path):
         subprocess.run(["umount", small], check=True)
 
 
-def test_who_read_the_report_before_an_update_finds_its_predictions_after_it(update):
+def test_predictions_of_a_report_read_before_an_update_are_found_after_it(update):
     path, prepare, act = update
     prepare()
     before = read_recorded(path)
@@ -192,7 +192,7 @@ def test_a_report_beside_its_jobs_is_updated_with_them(update):
     assert content(path) == content(path / "report.json") == NEW
 
 
-def test_predictions_that_are_not_the_recorded_ones_are_not_taken_over(update):
+def test_changed_predictions_do_not_become_a_baseline(update):
     path, prepare, act = update
     prepare()
     predictions = path.parent / "now/jobs/d/predictions.jsonl"
@@ -203,7 +203,7 @@ def test_predictions_that_are_not_the_recorded_ones_are_not_taken_over(update):
     assert not [*path.rglob(".tmp-*")]
 
 
-def test_files_that_an_update_left_out_are_not_sought_among_older_ones(tmp_path):
+def test_files_that_an_update_leaves_out_are_not_expected(tmp_path):
     """The next baseline holds no models and no history; those of the one before are others'."""
     before, output, report = batches(tmp_path)
     (before / "jobs/b/history.csv").write_text("older")

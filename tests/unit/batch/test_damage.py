@@ -217,7 +217,7 @@ def test_a_report_says_which_result_cannot_be_read(batch, output, command, how):
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_of_a_damaged_result_and_a_whole_one_the_whole_one_is_gathered(batch, output, tmp_path, order):
+def test_an_intact_result_is_gathered_before_a_damaged_one(batch, output, tmp_path, order):
     other = OutputPaths(tmp_path / "other")
     shutil.copytree(output.root, other.root)
     flip(output.job("fine-1").predictions)

@@ -62,7 +62,7 @@ def test_no_time_is_told_from_the_first_moments(eta):
     assert eta.job_seconds_left("a") == pytest.approx(6.0)
 
 
-def test_what_was_taken_before_a_checkpoint_says_nothing_of_the_pace(eta):
+def test_steps_before_a_checkpoint_do_not_count_in_the_speed(eta):
     eta.start("a")
     for number, at in ((90, 1000.0), (92, 1020.0), (95, 1050.0)):
         eta.advance("a", step(number), at)
@@ -96,7 +96,7 @@ def test_jobs_count_by_their_estimated_seconds():
     assert eta.seconds_left(2.0) == pytest.approx(58.0)
 
 
-def test_a_job_that_failed_at_once_says_nothing_of_the_pace():
+def test_a_job_that_failed_at_once_does_not_count_in_the_speed():
     eta = BatchEta(3, 0.0)
     eta.start("a")
     eta.finish(job_result("a", "failed"))

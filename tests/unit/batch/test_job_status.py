@@ -146,7 +146,7 @@ def test_a_machine_with_a_wrong_clock_is_alive_if_its_heartbeats_go_on(planned, 
 # --- several directories, and damage ------------------------------------------------------------------------
 
 
-def test_of_a_job_in_several_directories_the_furthest_counts(planned, make_task, tmp_path):
+def test_the_directory_with_the_most_progress_counts(planned, make_task, tmp_path):
     other = prepare_output(tmp_path / "other")
     write_entries(other, [PlanEntry(name, "f" * 64, GateSpec(), seed=7) for name in NAMES])
     beat(make_task, "a")

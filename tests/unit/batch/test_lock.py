@@ -62,7 +62,7 @@ def test_a_failure_inside_lets_go_too(tmp_path):
     assert [*tmp_path.iterdir()] == []
 
 
-def test_shards_go_together_but_none_twice_and_none_with_a_whole_batch(tmp_path):
+def test_shards_run_at_once_but_no_shard_twice_and_none_beside_a_whole_batch(tmp_path):
     with lock_output(tmp_path, "shard-1-of-2"):
         with lock_output(tmp_path, "shard-2-of-2"):
             for name in ("shard-1-of-2", "shard-2-of-2", "batch"):
@@ -81,7 +81,7 @@ def test_a_file_that_was_left_behind_locks_nothing(tmp_path):
         assert (tmp_path / ".lock").read_text().startswith(f"process {os.getpid()} on ")
 
 
-def test_a_file_that_its_last_holder_removed_meanwhile_is_not_the_lock(tmp_path, monkeypatch):
+def test_a_lock_file_that_was_removed_is_not_the_lock(tmp_path, monkeypatch):
     real, calls = fcntl.flock, []
 
     def flock(descriptor, kind):

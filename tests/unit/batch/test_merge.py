@@ -115,7 +115,7 @@ def test_a_bad_result_decides_the_exit_code(leave, status, fields, code):
     assert merge_reports([root]).exit_code == code
 
 
-def test_results_that_no_report_tells_of_count_as_done_before(leave):
+def test_results_without_a_report_count_as_finished_before(leave):
     root = leave("out", *map(a_result, NAMES))
     for path in (root / "report.json", root / "junit.xml", root / "report.md"):
         path.unlink()
@@ -125,7 +125,7 @@ def test_results_that_no_report_tells_of_count_as_done_before(leave):
     assert datetime.fromisoformat(merged.started_at) >= before
 
 
-def test_a_report_of_other_results_or_one_that_is_torn_tells_nothing(leave):
+def test_a_stale_or_damaged_report_is_ignored(leave):
     root = leave("out", *(a_result(name, metrics={"sequence_accuracy": 0.1}) for name in NAMES), began=1)
     leave("out", *map(a_result, NAMES), shard="1-of-2", began=5, ended=6)
     (root / "report-2-of-2.json").write_text("{")
@@ -196,7 +196,7 @@ def test_a_directory_named_twice_is_one(leave, tmp_path, monkeypatch):
         ("failed", "interrupted", "one"),
     ],
 )
-def test_of_several_results_the_one_that_got_furthest_counts(leave, first, second, taken):
+def test_the_result_with_the_most_progress_counts(leave, first, second, taken):
     others = [a_result(name) for name in "bcd"]
     one, two = leave("one", a_result("a", first), *others), leave("two", a_result("a", second))
     merged = merge_reports([one, two])
@@ -312,7 +312,7 @@ def test_a_lock_that_was_left_behind_is_no_run(leave):
     assert merge_reports([root]).exit_code == 0
 
 
-def test_a_directory_that_is_gathered_while_its_batch_is_running_is_no_verdict(leave, tmp_path):
+def test_a_directory_of_a_running_batch_has_no_verdict(leave, tmp_path):
     one, two = leave("one", *map(a_result, "ab")), leave("two", *map(a_result, "cd"))
     with lock_output(two, "shard-2-of-2"):
         assert merge_reports([one, two], tmp_path / "all").running

@@ -50,7 +50,7 @@ def edit(output, name, **values):
     path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
 
 
-def test_a_run_of_several_seeds_that_is_reused_as_a_job_of_its_own_is_judged_as_one(batch, output, stand_in):
+def test_one_of_several_seeds_reused_as_a_single_job_is_judged_alone(batch, output, stand_in):
     assert batch(*seeded(1, 2)).exit_code == GATE_FAILED
     assert [recorded(output, f"fine-seed-{n}").status for n in (1, 2)] == ["passed", "passed"]
     report = batch(job_spec("fine-seed-1", seed=1, gate=MEAN))
@@ -61,7 +61,7 @@ def test_a_run_of_several_seeds_that_is_reused_as_a_job_of_its_own_is_judged_as_
     assert merge_reports([output.root]) == report
 
 
-def test_a_job_of_its_own_that_is_reused_as_a_run_of_several_seeds_is_judged_by_their_mean(batch, output):
+def test_a_single_job_reused_as_one_of_several_seeds_is_judged_by_their_mean(batch, output):
     assert batch(job_spec("fine-seed-1", seed=1, gate=MEAN)).exit_code == GATE_FAILED
     report = batch(*seeded(1, 2))
     assert [job.status for job in report.jobs] == ["passed", "passed"]
@@ -75,7 +75,7 @@ def test_seeds_that_are_no_longer_in_the_spec_are_in_no_mean(batch, output):
     assert merge_reports([output.root]).seeds[0].seeds == (1, 2)
 
 
-def test_a_job_whose_name_ends_like_that_of_a_run_is_in_no_family(batch, output):
+def test_a_job_name_that_ends_in_seed_and_a_number_is_no_run_of_several_seeds(batch, output):
     gate = GateSpec(seeds="mean", min_sequence_accuracy=0.5)
     report = batch(*seeded(1, 2, gate=gate), job_spec("fine-seed-3", seed=9))
     assert report.seeds[0].jobs == ("fine-seed-1", "fine-seed-2")
@@ -153,7 +153,7 @@ GOOD = job_result("a", metrics={"sequence_accuracy": 0.9}, timings={"train_secon
         (job_result("a", "passed", error=Failure("ValueError", "no")), OK),
     ],
 )
-def test_what_a_merge_takes_does_not_depend_on_the_order_of_directories(leave, tmp_path, other, code):
+def test_a_merge_does_not_depend_on_the_order_of_directories(leave, tmp_path, other, code):
     gate = GateSpec(min_sequence_accuracy=0.6, max_train_seconds=10.0)
     first, second = both_ways(leave("one", GOOD, gate), leave("two", other, gate), tmp_path)
     assert first.exit_code == code
@@ -188,7 +188,7 @@ def test_plans_with_different_gates_are_refused(leave, tmp_path):
         merge_reports(roots)
 
 
-def test_an_earlier_merge_in_the_destination_gives_way_to_the_directories_that_are_named(leave, tmp_path):
+def test_merging_again_replaces_an_earlier_merge_in_the_destination(leave, tmp_path):
     leave("all", replace(GOOD, metrics={"sequence_accuracy": 0.5}), GateSpec(min_drop=0.1))
     merged = merge_reports([leave("one", GOOD)], tmp_path / "all")
     assert merged.jobs[0].metrics == GOOD.metrics
@@ -197,7 +197,7 @@ def test_an_earlier_merge_in_the_destination_gives_way_to_the_directories_that_a
     assert Report.from_json((tmp_path / "all" / "report.json").read_bytes()) == merged
 
 
-def test_a_gate_of_an_earlier_version_that_cannot_be_read_is_said(leave):
+def test_an_unreadable_gate_of_an_earlier_version_is_reported(leave):
     root = leave("one", replace(GOOD, spec={"gate": {"min_happiness": 1}}), gate=None)
     with pytest.raises(OutputError, match="the result of job a records a gate that cannot be read"):
         merge_reports([root])

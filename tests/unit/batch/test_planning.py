@@ -70,7 +70,7 @@ def test_how_a_job_stands(spec, output, status, same, state):
 
 
 @pytest.mark.parametrize(("same", "state"), [(True, "interrupted"), (False, "changed")])
-def test_a_job_that_was_killed_stands_as_its_checkpoints_do(spec, output, same, state):
+def test_a_killed_job_has_the_state_of_its_checkpoints(spec, output, same, state):
     mark = fingerprints_of(spec.jobs[0], spec.path.parent).training if same else OTHER.training
     checkpoint = output.job("second").checkpoint
     checkpoint.mkdir(parents=True)

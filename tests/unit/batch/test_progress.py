@@ -84,7 +84,7 @@ def clock(monkeypatch):
     return now
 
 
-def test_a_batch_and_its_running_jobs_say_how_far_they_are_now_and_then(clock):
+def test_progress_of_the_batch_and_its_running_jobs_is_logged_at_intervals(clock):
     log, lines = text_log()
     log.begun(4)
     log.reused("z")

@@ -174,7 +174,7 @@ def test_a_shard_that_does_not_know_which_it_is_turns_the_merged_report_red(comm
 
 
 @pytest.mark.parametrize("shard", ["", "1-of-2"])
-def test_report_says_that_the_last_run_did_not_start_until_one_has(command, here, green, shard):
+def test_report_says_that_the_last_run_did_not_start_until_a_run_starts(command, here, green, shard):
     whole = replace(green, shard="")
     (here / "jobs.yaml").write_text(BAD)
     command(*(["--shard", "1/2"] if shard else []))
@@ -191,9 +191,7 @@ def test_report_says_that_the_last_run_did_not_start_until_one_has(command, here
     assert read(whole).unstarted == ()
 
 
-def test_a_run_that_was_killed_after_its_start_is_not_taken_for_one_that_did_not_start(
-    command, here, green, monkeypatch
-):
+def test_a_killed_run_differs_from_one_that_did_not_start(command, here, green, monkeypatch):
     from job.cli import run_planned
 
     (here / "jobs.yaml").write_text(BAD)
@@ -217,7 +215,7 @@ def test_a_run_that_was_killed_after_its_start_is_not_taken_for_one_that_did_not
         (ZeroDivisionError("so"), 1, "this is a bug of seq2seq-job: ZeroDivisionError: so"),
     ],
 )
-def test_a_batch_that_ends_before_its_report_leaves_no_green_one(
+def test_a_batch_that_ends_before_its_report_leaves_no_passing_report(
     command, here, green, monkeypatch, error, code, reason
 ):
     from job.cli import run_planned
@@ -231,7 +229,7 @@ def test_a_batch_that_ends_before_its_report_leaves_no_green_one(
     assert read(green).unstarted == ()
 
 
-def test_where_no_report_can_be_written_the_old_ones_are_removed(command, here, green, monkeypatch):
+def test_old_reports_are_removed_if_new_ones_cannot_be_written(command, here, green, monkeypatch):
     (here / "jobs.yaml").write_text(BAD)
 
     def refuse(descriptor):
@@ -242,7 +240,7 @@ def test_where_no_report_can_be_written_the_old_ones_are_removed(command, here, 
     assert not [path for path in green.report_files if path.exists()]
 
 
-def test_a_merge_that_fails_turns_the_reports_of_its_own_directory_red(command, here, green):
+def test_a_failed_merge_replaces_the_reports_of_its_directory(command, here, green):
     green.root.rename(here / "shards")
     assert command("report", "shards", "--output-dir", "all")[0] == 0
     path = here / "shards" / "jobs" / "a" / "result.json"

@@ -139,7 +139,7 @@ def test_what_can_be_gone_on_with_stays(output, paths, status):
 
 
 @pytest.mark.parametrize(("fingerprint", "fresh"), [(OTHER, False), (TRAINING, True)])
-def test_unfinished_work_that_is_not_gone_on_with_is_set_aside(output, paths, fingerprint, fresh):
+def test_unfinished_work_that_is_not_resumed_is_set_aside(output, paths, fingerprint, fresh):
     checkpoint = leave_checkpoint(paths, fingerprint)
     make_room(output, "copy", FINGERPRINTS, fresh=fresh)
     assert [*paths.directory.iterdir()] == []
@@ -158,7 +158,7 @@ def test_setting_aside_twice_keeps_both(output, paths):
     ]
 
 
-def test_what_a_killed_run_left_half_written_is_removed_and_nothing_else(output, paths):
+def test_only_partial_files_of_a_killed_run_are_removed(output, paths):
     temporary = paths.model / ".tmp-1234abcd-decoder.keras"
     temporary.write_bytes(b"half")
     make_room(output, "copy", FINGERPRINTS, fresh=False)

@@ -121,7 +121,7 @@ def test_only_what_failed_is_tried_again(batch, output, stand_in):
     assert not output.superseded.exists()
 
 
-def test_fresh_runs_done_jobs_again_and_sets_their_results_aside(batch, output):
+def test_fresh_trains_finished_jobs_again_and_sets_their_results_aside(batch, output):
     (first,) = batch("fine").jobs
     (again,) = batch("fine", fresh=True).jobs
     assert not again.reused
@@ -222,7 +222,7 @@ def test_a_finished_jobs_checkpoints_are_removed_and_those_of_others_stay(batch,
     assert not output.job("fine").checkpoint.exists()
 
 
-def test_a_lost_worker_is_told_of_and_the_attempts_are_recorded(batch, output):
+def test_a_lost_worker_is_reported_and_the_attempts_are_recorded(batch, output):
     said = []
     report = batch("once", "killed", log=Log(said.append))
     assert [(result.status, result.attempts) for result in report.jobs] == [("passed", 2), ("failed", 2)]

@@ -53,7 +53,7 @@ def test_an_error_is_a_sentence_and_an_exit_code(command, monkeypatch, error, co
     assert command() == (code, "", text)
 
 
-def test_an_error_that_nobody_foresaw_is_a_bug_with_its_traceback(command, monkeypatch):
+def test_an_unexpected_error_is_reported_as_a_bug_with_its_traceback(command, monkeypatch):
     def fail(**_):
         raise ZeroDivisionError("division by zero")
 
@@ -74,6 +74,6 @@ def test_a_reader_that_has_gone_is_no_traceback(here):
     assert done.stderr == "code 1\n"
 
 
-def test_a_training_error_is_worth_a_retry_and_wrong_usage_is_not():
+def test_a_training_error_is_retried_and_a_usage_error_is_not():
     assert NonFiniteError(1, "loss").exit_code == 1
     assert {error.exit_code for error in (SpecError, OutputError, InputError, DependencyError)} == {2}

@@ -67,7 +67,7 @@ def test_as_json_it_is_the_report_s_own_record(compare):
 @pytest.mark.parametrize(
     ("form", "wrong", "expected"), [("json", range(10), 1), ("md", range(9, 40), 3), ("text", range(10), 0)]
 )
-def test_a_record_that_could_not_be_written_whole_is_no_success(compare, monkeypatch, form, wrong, expected):
+def test_incomplete_output_is_no_success(compare, monkeypatch, form, wrong, expected):
     """Unless the verdict's exit code says more; text is beside the exit code."""
     monkeypatch.setattr(
         terminal_output, "output_error", lambda: OSError(errno.ENOSPC, "No space left on device")

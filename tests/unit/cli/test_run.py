@@ -35,7 +35,7 @@ def batch(monkeypatch):
     return given
 
 
-def test_by_default_all_jobs_are_run_with_as_many_workers_as_there_is_room_for(command, batch, monkeypatch):
+def test_by_default_all_jobs_run_with_as_many_workers_as_fit(command, batch, monkeypatch):
     limits = resources.Limits(cores=8, cpu_quota=3.5, memory_bytes=1 << 40)
     monkeypatch.setattr(resources, "read_limits", lambda: limits)
     command()
@@ -84,7 +84,7 @@ def test_a_second_batch_in_one_directory_is_refused(command, batch, here):
     assert not (directory / ".lock").exists()
 
 
-def test_shards_of_one_directory_do_not_keep_each_other_out(command, batch, here):
+def test_shards_of_one_output_directory_run_at_once(command, batch, here):
     (here / "output").mkdir()
     with lock_output(here / "output", "shard-1-of-3"):
         assert command("--shard", "2/3")[0] == 0

@@ -81,7 +81,7 @@ def padded(symbols):
 
 @pytest.mark.parametrize("alpha", [0.0, 0.6, 1.0, 3.0])
 @pytest.mark.parametrize("seed", range(3))
-def test_a_beam_that_holds_everything_finds_the_n_best_of_everything(seed, alpha):
+def test_a_beam_that_holds_every_hypothesis_finds_the_n_best(seed, alpha):
     table = Table(seed)
     symbols, scores = search(table, width=64, alpha=alpha)
     for row in range(ROWS):
@@ -114,7 +114,7 @@ def test_a_beam_of_one_is_greedy_search(seed, alpha):
     np.testing.assert_array_equal(symbols[:, 0], found)
 
 
-def test_a_wider_beam_never_finds_less_than_greedy_search_when_it_holds_everything():
+def test_a_beam_that_holds_everything_scores_at_least_as_high_as_greedy_search():
     table = Table(11)
     narrow, wide = search(table, 1, 0.0)[1][:, 0], search(table, 64, 0.0)[1][:, 0]
     assert (wide >= narrow - 1e-6).all()

@@ -64,7 +64,7 @@ def test_stops_as_soon_as_every_row_has_ended():
     assert calls == len("chat$")
 
 
-def test_a_row_that_has_ended_stays_padding_while_the_others_go_on():
+def test_a_finished_row_stays_padding_while_others_continue():
     found, _ = decode("no", "house", max_length=8)
     assert found[0].tolist() == [*ids("no$"), 0, 0, 0, 0, 0]
     assert found.shape == (2, 8)

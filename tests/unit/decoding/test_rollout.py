@@ -18,7 +18,7 @@ def run(step, states, first, length):
     return tf.function(lambda: rollout(step, states, first=first, length=length))().numpy()
 
 
-def test_each_number_is_made_from_the_one_before_and_the_states():
+def test_each_number_is_predicted_from_the_last_one_and_the_states():
     found = run(doubling, (tf.constant([0.0, 10.0]),), [1.0, -1.0], 4)
     expected = [[2, 5, 12, 27], [8, 27, 66, 145]]
     assert found.tolist() == expected

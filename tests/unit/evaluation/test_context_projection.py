@@ -26,7 +26,7 @@ def test_is_what_the_covariance_says(count, size):
     np.testing.assert_allclose(coordinates.mean(axis=0), 0, atol=1e-9)
 
 
-def test_signs_are_such_that_the_largest_entry_of_a_direction_is_positive():
+def test_the_largest_entry_of_each_direction_is_positive():
     line = np.outer([-2.0, -1, 0, 1, 2], [1.0, -3, 2])
     coordinates, explained = principal_components(line)
     np.testing.assert_allclose(coordinates[:, 0], -np.sqrt(14) * np.array([-2, -1, 0, 1, 2]), atol=1e-12)

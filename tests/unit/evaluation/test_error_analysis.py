@@ -45,7 +45,7 @@ def test_the_worst_mistake_comes_first_and_no_right_prediction_is_listed():
     ]
 
 
-def test_a_mistake_stands_beside_the_reference_that_it_is_nearest_to():
+def test_a_mistake_is_shown_with_its_nearest_reference():
     wrong = prediction(0, "ab", "x y", "p q r", references=("x y", "p q s", "a b c"))
     (mistake,) = analyse([wrong], list, str.split)["worst_mistakes"]
     assert mistake == {

@@ -115,7 +115,7 @@ def test_a_forecast_that_is_not_finite_counts(value):
 
 
 @pytest.mark.parametrize("unit", [1e-200, 1.0, 1e200])
-def test_errors_are_not_lost_where_their_squares_are_no_numbers(unit):
+def test_errors_whose_squares_overflow_or_underflow_are_kept(unit):
     predicted, target = np.array([[3 * unit, 0.0]]), np.array([[0.0, 4 * unit]])
     assert scores.rmse(predicted, target) == pytest.approx(np.sqrt(12.5) * unit)
     assert scores.rmse(target, target) == 0.0

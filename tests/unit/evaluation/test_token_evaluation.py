@@ -103,7 +103,7 @@ def test_any_reference_counts_and_the_nearest_one_for_the_edit_rate():
     assert found.metrics["edit_rate"] == pytest.approx((0 + 1 + 1) / (2 + 3 + 1))
 
 
-def test_a_target_with_a_token_that_training_never_had_cannot_be_predicted_by_the_unknown_token():
+def test_the_unknown_token_never_matches_a_token_unseen_in_training():
     test = Examples(sources("a"), targets("four"), references=(("four",),))
     assert test.target.tolist() == [[WORDS.unknown, END]]
     found = evaluated(test.target, test, [False])
@@ -179,7 +179,7 @@ class Hyphenated(Vocabulary):
         return [part for word in text.split() for part in word.split("-")]
 
 
-def test_edits_are_recorded_where_only_the_problem_can_split_a_target():
+def test_edits_are_recorded_if_only_the_problem_can_split_a_target():
     hyphenated = Hyphenated.learn(["one-two", "three"], " ")
     problem = SimpleNamespace(**{**vars(PROBLEM), "target_vocabulary": hyphenated})
     rows = pad([[*hyphenated.encode(text.split()), END] for text in ("one-two three", "three")])
@@ -194,7 +194,7 @@ def test_edits_are_recorded_where_only_the_problem_can_split_a_target():
     assert all(p.edits is None for p in evaluated(PREDICTED, TEST, [False] * 4).predictions)
 
 
-def test_where_a_problem_does_not_give_the_text_of_an_unknown_token_nothing_is_equal_to_it():
+def test_an_unknown_token_without_text_equals_nothing():
     test = Examples(sources("a?"), targets("one ?"))
     found = evaluated(test.target, test, [False])
     (prediction,) = found.predictions
@@ -219,7 +219,7 @@ def test_attention_stands_beside_the_tokens_of_the_data():
     assert [row["reserved"] for row in found] == [[1, 2], [1]]
 
 
-def test_padding_after_a_prediction_that_was_cut_off_is_not_attention():
+def test_padding_after_a_cut_prediction_has_no_attention():
     cut = pad([WORDS.encode(["one", "two"])], 4)
     (found,) = evaluate_tokens(
         lambda source: cut,
@@ -258,7 +258,7 @@ def looking(width):
     return attention
 
 
-def test_attention_is_kept_of_what_is_there_the_end_of_the_target_included():
+def test_recorded_attention_covers_the_tokens_and_the_end_of_the_target():
     decode, _ = decoder(PREDICTED)
     found = evaluate_tokens(decode, PROBLEM, TEST, np.zeros(4, bool), attention=looking(2)).attention
     assert len(found) == 4
@@ -281,7 +281,7 @@ def test_of_long_sequences_the_attention_of_the_first_tokens_is_kept():
     assert {len(row) for row in found["weights"]} == {30}
 
 
-def test_a_row_is_right_with_the_right_prefix_given_exactly_when_greedy_decoding_finds_it(trained_job):
+def test_teacher_forced_and_greedy_sequence_accuracy_agree(trained_job):
     """So that validation during training, which does not decode, still measures sequence accuracy."""
     import keras
     import tensorflow as tf

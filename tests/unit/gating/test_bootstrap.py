@@ -36,7 +36,7 @@ def test_the_bootstrap_of_many_normal_changes_agrees_with_students_test(count, t
     assert bootstrap_p_value(changes) == pytest.approx(student, rel=tolerance)
 
 
-def test_few_distinct_changes_have_the_p_value_of_nearly_equal_ones_that_are_all_distinct():
+def test_p_values_of_few_distinct_changes_equal_those_of_slightly_perturbed_ones():
     """Few distinct values are drawn by their counts, many one by one."""
     rng = np.random.default_rng(4)
     changes = rng.choice([-1.0, 0.0, 0.0, 0.0, 1.0, 2.0], size=3000) - 0.30

@@ -91,7 +91,7 @@ def test_a_baseline_that_got_nothing_right_has_nothing_to_lose():
     assert job.verdict == "unchanged"
 
 
-def test_a_record_without_the_p_value_of_a_total_loss_goes_by_its_examples():
+def test_a_record_without_the_p_value_of_a_total_loss_is_judged_by_its_examples():
     metric = metric_comparison("sequence_accuracy", total_loss(1, 1), GateSpec(), 1, paired=True)
     (job,) = judge_together(
         [JobComparison("a", "unchanged", "", (replace(metric, total_loss_p_value=None),))]

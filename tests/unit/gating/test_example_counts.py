@@ -53,7 +53,7 @@ def test_token_accuracy_of_other_predictions_is_not_made_up():
     assert example_counts("token_accuracy", ROWS, None, 13 / 17) is None
 
 
-def test_edits_that_only_the_problem_can_count_are_those_recorded():
+def test_edits_counted_by_the_problem_are_read_from_the_record():
     rows = [Prediction(str(i), "a", "b", "c", False, edits=edits) for i, edits in enumerate([(1, 2), (0, 3)])]
     assert example_counts("edit_rate", rows, None, 1 / 5).value == 1 / 5
     assert example_counts("edit_rate", [*rows, ROWS[0]], None, 1 / 5) is None

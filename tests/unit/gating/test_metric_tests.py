@@ -100,7 +100,7 @@ def test_edit_rates_use_the_nearest_reference_of_each_side():
     assert edit_rates(predictions("a b"), predictions("c d e x"), **TEXT) == (0 / 2, 1 / 4)
 
 
-def test_edits_that_only_the_problem_could_count_are_compared_as_it_counted_them():
+def test_edits_counted_by_the_problem_are_compared_as_recorded():
     before, now = ([Prediction("0", "5", "a-b", "a-x", False, edits=edits)] for edits in ((1, 2), (2, 2)))
     nothing = {**PLUGIN, "data": DataFacts(separators=Separators(source=" "))}
     assert edit_rates(before, now, **nothing) == (1 / 2, 2 / 2)

@@ -110,7 +110,7 @@ def test_a_few_examples_prove_nothing_however_they_fall():
     assert ranked[1].tied_with_best
 
 
-def test_the_same_forecast_values_are_the_same_examples_whatever_a_model_reads():
+def test_the_same_target_values_are_the_same_examples_for_every_input():
     a = forecast_job("a", [1.0, 2.0, 1.0])
     longer = [Prediction(p.id, f"9 9 {p.source}", p.target, p.predicted, None) for p in a.predictions]
     b = Candidate(name="b", value=a.value, examples=3, predictions=longer, problem="q")

@@ -107,7 +107,7 @@ def test_the_runs_of_a_job_are_found_by_the_plan_and_not_by_their_names():
     assert seed_families([*of_a, *others]) == tuple(family())
 
 
-def test_in_the_plan_of_an_earlier_version_the_results_say_which_runs_belong_together():
+def test_results_group_runs_if_the_plan_is_of_an_earlier_version():
     plan = {name: PlanEntry(name, "f" * 64) for name in [*RUNS, "a-seed-9"]}
     results = [*runs(0.1, 0.2, gate=MEAN), job_result("a-seed-9", seed=9)]
     assert seed_families(complete_plan(plan, results)) == tuple(family(MEAN))

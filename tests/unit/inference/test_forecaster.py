@@ -220,7 +220,7 @@ def test_the_history_has_losses_and_no_accuracies(sine):
     assert losses[-1] < 0.01 < losses[0]
 
 
-def test_the_result_says_what_was_tested_and_not_what_was_seen(sine):
+def test_the_result_of_a_series_counts_rows_and_has_no_facts_of_tokens(sine):
     data = sine[1].data
     assert data.test_examples == 40
     assert data.problem["rows"] == {"train": 100, "validation": 20, "test": 40}
@@ -302,7 +302,7 @@ def test_load_returns_the_kind_of_model_that_the_directory_holds(sine, trained_j
         ([], "not a trained model"),
     ],
 )
-def test_what_is_no_trained_model_is_said_to_be_none(tmp_path, record, message):
+def test_a_damaged_model_directory_is_refused(tmp_path, record, message):
     (tmp_path / "vocabulary.json").write_text(json.dumps(record))
     with pytest.raises(ModelDirectoryError, match=message):
         use.load(tmp_path)

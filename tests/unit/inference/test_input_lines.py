@@ -64,7 +64,7 @@ def test_lines_do_not_depend_on_where_blocks_end():
         assert [line for chunk in read(*parts) for line in chunk.lines] == expected
 
 
-def test_what_has_arrived_is_a_chunk():
+def test_lines_that_have_arrived_are_a_chunk():
     assert read(b"a\nb\n", b"", b"c\n", b"d\n", b"", b"e") == [
         Chunk(1, ["a", "b"]),
         Chunk(3, ["c", "d"]),

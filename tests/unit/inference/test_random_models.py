@@ -43,7 +43,7 @@ def test_greedy_search_writes_the_likeliest_symbol_at_every_step(tiny):
         assert not row[length:].any()
 
 
-def test_the_score_of_every_hypothesis_is_what_the_training_model_says_of_it(tiny):
+def test_the_score_of_every_hypothesis_is_its_log_probability_under_the_training_model(tiny):
     beam = searching(tiny.trained, decoder="beam", beam_width=3, length_penalty=0.6)
     found, scores = beam.compile_search()(tiny.sources)
     for k in range(3):
@@ -59,7 +59,7 @@ def length_of(row):
     return row.tolist().index(SUMS.end) + 1 if SUMS.end in row else len(row)
 
 
-def test_attention_is_where_the_papers_decoder_looks_as_it_writes(tiny):
+def test_attention_weights_agree_with_the_papers_equations(tiny):
     assert tiny.trained.attends == (tiny.spec.attention != "none")
     if not tiny.trained.attends:
         return

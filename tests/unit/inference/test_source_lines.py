@@ -50,5 +50,5 @@ def test_lines_before_a_bad_one_are_read():
 
 
 @pytest.mark.parametrize("facts", [FIXED, FREE, OPEN])
-def test_what_one_must_know_to_use_a_model_survives_json(facts):
+def test_model_facts_survive_json(facts):
     assert ModelFacts.from_json(json.loads(json.dumps(facts.to_json()))) == facts

@@ -184,7 +184,7 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", sorted(DAMAGES))
-def test_what_is_no_trained_model_is_said_to_be_none(trained_job, tmp_path, damage):
+def test_a_damaged_model_directory_is_refused(trained_job, tmp_path, damage):
     shutil.copytree(trained_job.paths.model, tmp_path / "model")
     name, spoil = DAMAGES[damage]
     spoil(tmp_path / "model" / name)

@@ -162,7 +162,7 @@ def both_ways(request):
 # --- every decoder ------------------------------------------------------------------------------------------
 
 
-def test_outputs_weights_and_states_are_the_papers(decoded):
+def test_outputs_weights_and_states_agree_with_the_papers_equations(decoded):
     expected = decoded.oracle(decoded.given, decoded.oracle_weights)
     for ours, paper in zip(decoded.results, expected, strict=True):
         np.testing.assert_allclose(ours, paper, atol=2e-6)
@@ -210,7 +210,7 @@ def test_padding_gets_no_gradient(decoded):
     assert np.array_equal(touched, MASK)
 
 
-def test_step_by_step_with_carried_states_gives_what_all_at_once_gives(decoded):
+def test_step_by_step_with_carried_states_equals_the_whole_sequence(decoded):
     given, states = decoded.given, decoded.given.states
     steps = []
     for t in range(STEPS):
@@ -356,7 +356,7 @@ def dropping(cell):
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_states_are_dropped_in_training_alone_and_the_same_ones_at_every_step(cell, path, monkeypatch):
+def test_recurrent_dropout_is_in_training_only_and_the_same_at_every_step(cell, path, monkeypatch):
     monkeypatch.setattr(time_loops, "UNROLL_LIMIT", PATHS[path])
     call = dropping(cell)
     in_training = (
@@ -371,7 +371,7 @@ def test_states_are_dropped_in_training_alone_and_the_same_ones_at_every_step(ce
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_inputs_of_upper_cells_are_dropped_in_training_alone_and_other_ones_at_every_step(path, monkeypatch):
+def test_dropout_of_inputs_of_upper_cells_is_in_training_only_and_new_at_every_step(path, monkeypatch):
     """Two GRUs whose state is a function of the input alone: above 0 unless the upper's was dropped."""
     monkeypatch.setattr(time_loops, "UNROLL_LIMIT", PATHS[path])
     units, same = 50, np.eye(50)

@@ -31,7 +31,7 @@ def of_numbers(request):
     return Built(spec, models, False, True, source, decoder_input, values)
 
 
-def test_models_of_numbers_compute_what_the_papers_say_of_vectors(of_numbers):
+def test_models_of_numbers_agree_with_the_papers_equations(of_numbers):
     np.testing.assert_allclose(of_numbers.logits, of_numbers.oracle()[0], atol=3e-6)
     logits, attention = of_numbers.step_by_step()
     np.testing.assert_allclose(logits, of_numbers.logits, atol=2e-6)

@@ -189,7 +189,7 @@ def earlier_decoder():
     return keras.Model([previous, state, memory, source], [logits, after, weights], name="inference_decoder")
 
 
-def test_models_of_earlier_versions_are_loaded_and_decode_what_those_of_today_decode(tmp_path):
+def test_models_of_earlier_versions_decode_like_current_ones(tmp_path):
     today = build("gru", "1", "both", "bahdanau", "one_hot")
     earlier = SimpleNamespace(inference_encoder=earlier_encoder(), inference_decoder=earlier_decoder())
     for name, model in vars(earlier).items():

@@ -50,12 +50,12 @@ def some(request, built_once):
 # --- every architecture -------------------------------------------------------------------------------------
 
 
-def test_train_computes_what_the_papers_say(built):
+def test_the_training_model_agrees_with_the_papers_equations(built):
     for ours, expected in zip(built.logits, built.oracle()[0], strict=True):
         np.testing.assert_allclose(ours, expected, atol=3e-6)
 
 
-def test_step_by_step_the_inference_models_say_what_train_says(built):
+def test_the_inference_models_step_by_step_equal_the_training_model(built):
     logits, attention = built.step_by_step()
     np.testing.assert_allclose(logits, built.logits, atol=2e-6)
     if not built.attends:
@@ -209,7 +209,7 @@ def test_dropout_is_on_vectors_alone_and_in_training_alone(cell, attention, inpu
     assert fused.count_params() == count_parameters(spec, SIZE, SIZE)  # dropout has no weights
 
 
-def test_where_the_recurrence_attends_the_decoder_itself_drops_what_its_upper_cells_read():
+def test_an_attending_decoder_applies_dropout_between_its_cells():
     spec = model_spec(architecture("gru", 2, False, "bahdanau", "embedding", False), dropout=0.5)
     model = build_training_model(spec, SIZE, SIZE, masked=True, kernel="fused")
     found = {layer.name for layer in model.layers if isinstance(layer, keras.layers.Dropout)}

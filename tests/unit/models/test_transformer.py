@@ -126,7 +126,7 @@ def masked(request, built_once):
 # --- every architecture -------------------------------------------------------------------------------------
 
 
-def test_train_computes_what_the_papers_say(built):
+def test_the_training_model_agrees_with_the_papers_equations(built):
     for ours, (expected, _) in zip(built.logits, built.oracle, strict=True):
         np.testing.assert_allclose(ours, expected, atol=5e-6)
 

@@ -4,7 +4,7 @@ from job.running.history_files import history_columns, history_csv
 from job.training.history import HistoryRow
 
 
-def test_numbers_that_json_does_not_have_and_columns_without_any_are_left_out_of_the_history():
+def test_nonfinite_numbers_and_empty_columns_are_left_out_of_the_history():
     row = HistoryRow(
         step=1_234_567, epoch=1, examples=2, loss=2 / 3, learning_rate=1, gradient_norm=1, seconds=1
     )

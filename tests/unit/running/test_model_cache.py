@@ -88,7 +88,7 @@ def compilations(monkeypatch):
     ],
     ids=["looped", "addition", "series", "transformer_series", "transformer"],
 )
-def test_a_second_job_of_one_shape_is_compiled_no_more_and_gives_the_bits_of_a_first(
+def test_a_second_job_of_the_same_shape_reuses_the_compiled_model_and_gives_the_same_bits(
     run, compilations, job, functions
 ):
     cache = ModelCache()
@@ -113,7 +113,7 @@ def test_a_second_job_of_one_shape_is_compiled_no_more_and_gives_the_bits_of_a_f
         ({"evaluation": {**TESTING, "decoder": "beam"}}, False),
     ],
 )
-def test_only_what_makes_a_difference_to_it_is_compiled_anew(tmp_path, change, same):
+def test_a_model_is_compiled_again_only_for_a_change_that_affects_it(tmp_path, change, same):
     cache = ModelCache()
     jobs = [JobSpec.model_validate({"name": "job", **COPY, **changed}) for changed in ({}, change)]
     problems = [build_problem(job.problem, job.seed, tmp_path) for job in jobs]
@@ -121,7 +121,7 @@ def test_only_what_makes_a_difference_to_it_is_compiled_anew(tmp_path, change, s
     assert (second is first) is same
 
 
-def test_another_kernel_is_compiled_for_itself(tmp_path):
+def test_each_kernel_has_its_own_compiled_model(tmp_path):
     cache, job = ModelCache(), JobSpec.model_validate({"name": "job", **COPY})
     problem = build_problem(job.problem, job.seed, tmp_path)
     assert cache.prepare(problem, job, "keras") is not cache.prepare(problem, job, "fused")

@@ -22,7 +22,7 @@ def test_a_context_that_is_not_finite_fails_the_job():
         ({"noise": np.float32(1)}, "the result cannot be written as JSON: "),
     ],
 )
-def test_what_a_problem_describes_fails_the_job_where_json_cannot_hold_it(described, sentence):
+def test_a_description_that_is_not_json_fails_the_job(described, sentence):
     job = trained_job(
         "own",
         spec={"problem": {"kind": "plugin"}},

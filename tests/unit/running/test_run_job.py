@@ -63,14 +63,14 @@ def bits(task, result):
     return result.metrics, data, result.samples, predictions, history
 
 
-def test_what_the_process_did_before_makes_no_difference(make_task):
+def test_earlier_jobs_of_the_process_make_no_difference(make_task):
     tasks = [make_task("other", seed=8), make_task("first"), make_task("again")]
     other, first, again = (bits(task, run_job(task)) for task in tasks)
     assert first == again
     assert first != other
 
 
-def test_stopped_while_it_decodes_a_job_goes_on_after_its_training(make_task, monkeypatch):
+def test_a_job_stopped_while_it_decodes_resumes_after_its_training(make_task, monkeypatch):
     whole = make_task("whole")
     expected = run_job(whole)
     task, real = make_task("cut", attempt=2), evaluators.evaluate_tokens

@@ -156,7 +156,7 @@ def test_a_full_disk_leaves_the_checkpoints_before(kept, monkeypatch):
     assert {path: path.read_bytes() for path in files(kept)} == before
 
 
-def test_one_is_due_by_time_and_at_the_end_of_an_epoch_that_was_not_too_short(kept, monkeypatch):
+def test_a_checkpoint_is_due_by_time_and_at_the_end_of_a_long_epoch(kept, monkeypatch):
     now = [1000.0]
     monkeypatch.setattr(checkpoints.time, "monotonic", lambda: now[0])
     kept = Checkpoints(kept._directory, MARK, 60.0)

@@ -167,7 +167,7 @@ VARYING = {
     ],
     ids=["fixed_lengths", "varying_lengths_and_dropout", "transformer"],
 )
-def test_how_many_steps_one_call_takes_decides_nothing(problem, model, limits_of_calls):
+def test_results_do_not_depend_on_the_number_of_steps_per_call(problem, model, limits_of_calls):
     spec = TrainingSpec(examples=150, batch_size=16, epochs=2, optimizer=OptimizerSpec(learning_rate=0.01))
     runs = []
     for most, seconds in limits_of_calls:
@@ -226,7 +226,7 @@ def test_validation_draws_nothing_from_the_random_state_of_training():
     assert all(map(np.array_equal, without.get_weights(), with_some.get_weights()))
 
 
-def test_what_goes_wrong_while_steps_run_is_told():
+def test_an_error_in_the_background_is_raised():
     def fail():
         raise OSError("no room")
 
@@ -285,7 +285,7 @@ def poison_the_value_5(model):
 
 
 @pytest.mark.parametrize(("most", "seconds"), [(1, 0.25), (128, 1e9)])
-def test_a_loss_that_is_no_number_stops_the_job_and_names_the_step(most, seconds):
+def test_a_nonfinite_loss_stops_the_job_and_names_the_step(most, seconds):
     limits, seen = CallLimits(max_steps=most, seconds=seconds), []
     spec = TrainingSpec(examples=320, batch_size=16, optimizer=PLAIN)
     with pytest.raises(NonFiniteError, match="the loss is not a finite number at step 7: lower") as caught:
@@ -305,7 +305,7 @@ def test_a_gradient_that_overflows_stops_the_job_though_the_loss_is_finite():
 
 
 @pytest.mark.usefixtures("eagerly")
-def test_a_validation_loss_that_is_no_number_stops_the_job_and_names_the_step():
+def test_a_nonfinite_validation_loss_stops_the_job_and_names_the_step():
     spec = TrainingSpec(examples=64, batch_size=16, epochs=2)
     with pytest.raises(NonFiniteError, match="the validation loss is not a finite number at step 4: lower"):
         trained(PoisonedValidation(COPY, 1), spec, prepare=poison_the_value_5)

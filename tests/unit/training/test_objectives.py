@@ -24,7 +24,7 @@ def test_squared_error_by_hand():
 
 
 @pytest.mark.parametrize("predicted", [0.0, NAN, math.inf])
-def test_what_is_predicted_where_there_is_no_target_counts_neither_in_the_loss_nor_in_the_gradient(predicted):
+def test_padding_counts_neither_in_the_loss_nor_in_the_gradient(predicted):
     outputs = column([[2.0, predicted]])
     with tf.GradientTape() as tape:
         tape.watch(outputs)
@@ -33,7 +33,7 @@ def test_what_is_predicted_where_there_is_no_target_counts_neither_in_the_loss_n
     assert tape.gradient(loss, outputs).numpy().ravel().tolist() == [-6, 0]
 
 
-def test_a_prediction_that_is_no_number_makes_the_loss_none():
+def test_a_nonfinite_prediction_makes_the_loss_nonfinite():
     assert math.isnan(float(squared_error(column([[NAN]]), column([[1.0]]))["loss"]))
 
 

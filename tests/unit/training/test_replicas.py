@@ -50,7 +50,7 @@ def result(directory):
 
 
 @pytest.mark.parametrize("name", ["fixed", "masked"])
-def test_two_devices_come_to_what_one_comes_to(trained, name):
+def test_two_devices_give_the_result_of_one(trained, name):
     one, two = trained / f"{name}-none", trained / f"{name}-mirrored"
     assert result(one)["spec"]["training"]["distribution"] == "none"
     assert result(two)["spec"]["training"]["distribution"] == "mirrored"
@@ -78,7 +78,7 @@ def test_dropout_goes_with_it(trained):
     assert rows[-1]["loss"] < rows[0]["loss"]
 
 
-def test_a_run_that_was_stopped_goes_on_to_the_same_end(trained):
+def test_a_stopped_run_resumes_to_the_same_result(trained):
     whole, again = trained / "fixed-mirrored", trained / "fixed-stopped"
     assert result(again)["data"]["resumed_from_step"] > 0
     assert history(again) == history(whole)

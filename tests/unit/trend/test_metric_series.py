@@ -19,7 +19,7 @@ def test_a_job_that_was_done_before_or_failed_adds_nothing(nights):
     assert (series.runs, series.values) == ((0, 3), (0.5, 0.6))
 
 
-def test_what_was_asked_before_the_problem_changed_is_not_compared(nights):
+def test_examples_recorded_before_the_problem_changed_are_not_compared(nights):
     old, new = a_job(problem="p1", sequence_accuracy=0.9), a_job(problem="p2", sequence_accuracy=0.5)
     unnamed = a_job(problem="", sequence_accuracy=0.4)
     _, (series,) = read(nights([old], [unnamed], [new], [new]))

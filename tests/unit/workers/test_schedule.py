@@ -66,7 +66,7 @@ def test_a_worker_that_never_gets_ready_is_taken_to_hang(run, stand_in, monkeypa
     assert [worker.process.returncode for worker in stand_in] == [-signal.SIGKILL] * 2
 
 
-def test_jobs_are_started_in_order_and_each_comes_to_its_result(run, stand_in):
+def test_jobs_start_in_order_and_each_returns_its_result(run, stand_in):
     watched, results = run("fine-b", "fine-a", "fine-c")
     assert watched.events == [
         event
@@ -89,7 +89,7 @@ def test_two_workers_work_at_once(run):
     assert len({result.environment["pid"] for result in results.values()}) == 2
 
 
-def test_a_worker_that_holds_too_much_is_started_anew_for_the_next_job(run, stand_in, monkeypatch):
+def test_a_worker_with_too_much_memory_is_restarted_for_the_next_job(run, stand_in, monkeypatch):
     monkeypatch.setattr(schedule, "MAX_RESIDENT_BYTES", 100_000_000)
     _, results = run("fine-1", "grows-1", "fine-2", "fine-3", "grows-2")
     pids = [result.environment["pid"] for result in results.values()]
@@ -180,14 +180,14 @@ def test_a_job_is_tried_again_as_often_as_it_says(run, stand_in):
     assert len(stand_in) == 4
 
 
-def test_a_signal_that_only_a_worker_got_is_no_reason_to_give_up(run):
+def test_a_signal_to_a_worker_alone_does_not_stop_the_batch(run):
     watched, _ = run("asked")
     assert watched.outcomes["asked"].summary.startswith(
         "WorkerLost: the worker process was stopped by SIGTERM"
     )
 
 
-def test_a_job_that_takes_too_long_is_killed_and_not_tried_again(run, stand_in):
+def test_a_job_over_its_time_limit_is_killed_and_not_retried(run, stand_in):
     """Whether its worker is silent or talks all the time."""
     watched, results = run("waits", "talks", minutes=0.01, retries=3, workers=2)
     assert [(result.status, result.attempts) for result in results.values()] == [("failed", 1)] * 2
@@ -228,7 +228,7 @@ def test_a_process_in_which_a_job_failed_does_no_other(run, stand_in):
 
 
 @pytest.mark.parametrize("name", ["raises", "killed"])
-def test_no_process_is_started_for_which_there_is_nothing_to_do(run, stand_in, name):
+def test_no_process_is_started_without_a_job_for_it(run, stand_in, name):
     run("fine", name)
     assert len(stand_in) == 1
 
@@ -288,7 +288,7 @@ class Stopping(Watched):
 
 
 @pytest.mark.parametrize(("name", "seconds", "code"), [("waits", 7.0, 0), ("deaf", 0.5, -signal.SIGKILL)])
-def test_asked_to_stop_workers_save_their_state_and_leave_or_are_killed(
+def test_workers_asked_to_stop_save_their_state_and_exit_or_are_killed(
     run, stand_in, monkeypatch, name, seconds, code
 ):
     monkeypatch.setattr(schedule, "STOP_SECONDS", seconds)
