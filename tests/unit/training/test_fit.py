@@ -1,73 +1,25 @@
+"""Fitting: steps, history and the same bits however it is divided."""
+
 import math
-from dataclasses import asdict
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from fitting import COPY, PLAIN, USUAL, trained, without_seconds
 
-from job.errors import NonFiniteError, TrainingError
-from job.models.kernels import choose_kernel
 from job.models.seq2seq import build_training_model
 from job.problems.addition import Addition
 from job.problems.base import Examples
 from job.problems.integers import Copy
 from job.spec.model_section import ModelSpec
-from job.spec.problem_sections import AdditionSpec, CopySpec
-from job.spec.training_section import EarlyStoppingSpec, OptimizerSpec, TrainingSpec
+from job.spec.problem_sections import AdditionSpec
+from job.spec.training_section import OptimizerSpec, TrainingSpec
 from job.training import compiled_loop, state, validation
-from job.training import fit as training
 from job.training.batch_groups import CallLimits
 from job.training.compiled_loop import CompiledLoop, compile_loop
 from job.training.fit import fit
 from job.training.objectives import masked_loss, shifted
-from job.training.validation import Measure
-
-PLAIN = OptimizerSpec(learning_rate=0.01, schedule="constant", warmup_fraction=0.0)
-
-
-@pytest.fixture
-def eagerly():
-    """Without compiling: for runs of a few steps it does not pay."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
-# --- fitting ------------------------------------------------------------------------------------------------
-
-COPY = CopySpec(kind="copy", source_length=2, cardinality=6)
-
-
-def trained(
-    problem,
-    spec,
-    *,
-    model=ModelSpec(units=8),
-    prepare=lambda _: None,
-    validation_examples=20,
-    seed=3,
-    on_progress=lambda _: None,
-    limits=CallLimits(),
-    measure=None,
-):
-    """Fit a fresh model; return it and what `fit` returned."""
-    keras.utils.set_random_seed(seed)
-    sizes = len(problem.source_vocabulary), len(problem.target_vocabulary)
-    built = build_training_model(
-        model, *sizes, masked=not problem.fixed_length, kernel=choose_kernel(model, gpu=False)
-    )
-    prepare(built)
-    loop = compile_loop(built, problem, spec)
-    validation = problem.examples("validation", validation_examples)
-    return built, fit(loop, problem, spec, validation, on_progress, limits=limits, measure=measure)
-
-
-def without_seconds(history):
-    return [{k: v for k, v in asdict(row).items() if k != "seconds"} for row in history]
-
-
-USUAL = TrainingSpec(examples=96, batch_size=16, optimizer=OptimizerSpec(learning_rate=0.01))
 
 
 @pytest.fixture(scope="module")
@@ -254,66 +206,6 @@ def test_progress_goes_up_to_the_last_step():
     assert fitted.compile_seconds > 0
 
 
-# --- not finite ---------------------------------------------------------------------------------------------
-
-
-class Rare(Copy):
-    """The value 5 stands in batch 6 and in no other."""
-
-    def batch(self, epoch, index, batch_size, examples):
-        source, target = super().batch(epoch, index, batch_size, examples)
-        place = slice(0, 1) if index == 6 else slice(0, 0)
-        source, target = np.minimum(source, 4), np.minimum(target, 4)
-        source[place] = target[place] = 5
-        return source, target
-
-
-class PoisonedValidation(Rare):
-    """A problem whose validation alone holds the value 5."""
-
-    def batch(self, epoch, index, batch_size, examples):
-        return super().batch(epoch, 0, batch_size, examples)
-
-    def examples(self, split, count):
-        found = super().examples(split, count)
-        return Examples(np.full_like(found.source, 5), np.full_like(found.target, 5))
-
-
-def poison_the_value_5(model):
-    kernel = model.get_layer("encoder_1").weights[0]
-    kernel.assign(tf.tensor_scatter_nd_update(kernel.value, [[5]], tf.fill([1, kernel.shape[1]], math.nan)))
-
-
-@pytest.mark.parametrize(("most", "seconds"), [(1, 0.25), (128, 1e9)])
-def test_a_nonfinite_loss_stops_the_job_and_names_the_step(most, seconds):
-    limits, seen = CallLimits(max_steps=most, seconds=seconds), []
-    spec = TrainingSpec(examples=320, batch_size=16, optimizer=PLAIN)
-    with pytest.raises(NonFiniteError, match="the loss is not a finite number at step 7: lower") as caught:
-        trained(Rare(COPY, 1), spec, prepare=poison_the_value_5, on_progress=seen.append, limits=limits)
-    assert (caught.value.step, caught.value.quantity) == (7, "loss")
-    assert max(progress.step for progress in seen) <= 6
-
-
-@pytest.mark.usefixtures("eagerly")
-def test_a_gradient_that_overflows_stops_the_job_though_the_loss_is_finite():
-    def enlarge(model):
-        kernel = model.get_layer("logits").weights[0]
-        kernel.assign(kernel * 1e25)
-
-    with pytest.raises(NonFiniteError, match="the gradient norm is not a finite number at step 1:"):
-        trained(Copy(COPY, 1), TrainingSpec(examples=64, batch_size=16), prepare=enlarge)
-
-
-@pytest.mark.usefixtures("eagerly")
-def test_a_nonfinite_validation_loss_stops_the_job_and_names_the_step():
-    spec = TrainingSpec(examples=64, batch_size=16, epochs=2)
-    with pytest.raises(NonFiniteError, match="the validation loss is not a finite number at step 4: lower"):
-        trained(PoisonedValidation(COPY, 1), spec, prepare=poison_the_value_5)
-
-
-# --- validation and early stopping --------------------------------------------------------------------------
-
-
 @pytest.mark.usefixtures("eagerly")
 def test_validation_in_parts_is_validation_of_the_whole(monkeypatch):
     problem = Addition(AdditionSpec(kind="addition", digits=2), 1)
@@ -331,114 +223,6 @@ def test_validation_in_parts_is_validation_of_the_whole(monkeypatch):
     expected = loss(examples.source, examples.target)
     assert whole["loss"] == pytest.approx(float(expected["loss"] / expected["tokens"]), rel=1e-5)
     assert 0 < whole["token_accuracy"] < 1
-
-
-@pytest.mark.usefixtures("eagerly")
-@pytest.mark.parametrize(
-    ("losses", "rule", "epochs", "best"),
-    [
-        ([1.0, 0.5, 0.7, 0.6, 0.1], {"patience": 2}, 4, 2),
-        ([1.0, 0.5, 0.7, 0.4, 0.6, 0.5], {"patience": 2}, 6, 4),
-        ([1.0, 0.95, 0.91, 0.9], {"patience": 2, "min_delta": 0.2}, 3, 1),
-        ([1.0, 0.9, 0.75, 0.7, 0.69], {"patience": 2, "min_delta": 0.2}, 5, 3),
-        ([1.0, 1.0], {"patience": 1}, 2, 1),
-    ],
-)
-def test_early_stopping_ends_with_the_weights_of_the_best_epoch(monkeypatch, losses, rule, epochs, best):
-    at_end_of_epoch = []
-
-    def scripted(compiled, examples, between):
-        at_end_of_epoch.append(models[0].get_weights())
-        return {"loss": losses[len(at_end_of_epoch) - 1], "token_accuracy": 0.5, "sequence_accuracy": 0.5}
-
-    models = []
-    monkeypatch.setattr(training, "validate", scripted)
-    rules = EarlyStoppingSpec(**rule)
-    spec = TrainingSpec(examples=32, batch_size=16, epochs=len(losses), early_stopping=rules, optimizer=PLAIN)
-    model, fitted = trained(Copy(COPY, 1), spec, prepare=models.append)
-    assert fitted.epochs == len(at_end_of_epoch) == epochs
-    assert fitted.best_epoch == best
-    assert fitted.stopped_early == (epochs < len(losses))
-    assert fitted.steps == 2 * epochs
-    kept = at_end_of_epoch[best - 1]
-    assert all(map(np.array_equal, model.get_weights(), kept))
-    others = [weights for weights in at_end_of_epoch if weights is not kept]
-    assert not any(all(map(np.array_equal, model.get_weights(), weights)) for weights in others)
-
-
-@pytest.mark.usefixtures("eagerly")
-def test_without_early_stopping_the_last_weights_stay(monkeypatch):
-    monkeypatch.setattr(training, "validate", lambda *_: {"loss": next(rising), **accuracies})
-    rising, accuracies = iter([0.1, 0.2, 0.3]), {"token_accuracy": 0.0, "sequence_accuracy": 0.0}
-    spec = TrainingSpec(examples=32, batch_size=16, epochs=3, optimizer=PLAIN)
-    _, fitted = trained(Copy(COPY, 1), spec)
-    assert (fitted.epochs, fitted.best_epoch, fitted.stopped_early) == (3, None, False)
-    assert [row.val_loss for row in fitted.history if row.val_loss is not None] == [0.1, 0.2, 0.3]
-
-
-def with_measure(values, spec):
-    """Fit with a scripted metric; return the model, what `fit` returned, and the weights after each epoch."""
-    at_end_of_epoch = []
-
-    def value(before_part):
-        before_part()
-        return values[len(at_end_of_epoch) - 1]
-
-    measure = Measure(take_weights=lambda: at_end_of_epoch.append(models[0].get_weights()), value=value)
-
-    models = []
-    keyed = {"examples": 32, "batch_size": 16, "epochs": len(values), "optimizer": PLAIN, **spec}
-    model, fitted = trained(
-        Copy(COPY, 1), TrainingSpec(**keyed), prepare=models.append, measure=measure, validation_examples=5
-    )
-    return model, fitted, at_end_of_epoch
-
-
-@pytest.mark.parametrize(
-    ("rule", "values", "epochs", "best"),
-    [
-        ({"metric": "sequence_accuracy", "patience": 2}, [0.1, 0.5, 0.3, 0.4, 0.9], 4, 2),
-        ({"metric": "edit_rate", "patience": 2}, [0.9, 0.5, 0.7, 0.4, 0.6, 0.4], 6, 4),
-        ({"metric": "bleu", "patience": 1, "min_delta": 1.0}, [10.0, 10.9, 20.0], 2, 1),
-        ({"metric": "token_accuracy", "patience": 1}, [0.5, 0.5], 2, 1),
-    ],
-)
-def test_early_stopping_goes_by_any_metric_in_its_direction(rule, values, epochs, best):
-    model, fitted, weights = with_measure(values, {"early_stopping": EarlyStoppingSpec(**rule)})
-    assert (fitted.epochs, fitted.best_epoch) == (epochs, best)
-    assert fitted.stopped_early == (epochs < len(values))
-    assert all(map(np.array_equal, model.get_weights(), weights[best - 1]))
-    assert not all(map(np.array_equal, model.get_weights(), weights[best % epochs]))
-    decoded = [row.val_decoded for row in fitted.history if row.val_loss is not None]
-    assert decoded == [{rule["metric"]: value} for value in values[:epochs]]
-
-
-@pytest.mark.parametrize(("average", "best"), [("best", 2), ("none", None)])
-def test_the_best_epoch_is_kept_without_stopping_early(monkeypatch, average, best):
-    losses, weights = iter([0.3, 0.1, 0.2]), []
-
-    def scripted(*_):
-        weights.append(models[0].get_weights())
-        return {"loss": next(losses), "token_accuracy": 0.0, "sequence_accuracy": 0.0}
-
-    models = []
-    monkeypatch.setattr(training, "validate", scripted)
-    spec = TrainingSpec(examples=32, batch_size=16, epochs=3, optimizer=PLAIN, average=average)
-    model, fitted = trained(Copy(COPY, 1), spec, prepare=models.append)
-    assert (fitted.epochs, fitted.stopped_early, fitted.best_epoch) == (3, False, best)
-    assert all(map(np.array_equal, model.get_weights(), weights[(best or 3) - 1]))
-
-
-def test_a_metric_that_is_no_number_stops_the_job_and_names_the_metric():
-    rule = EarlyStoppingSpec(metric="edit_rate", patience=3)
-    with pytest.raises(NonFiniteError, match="the validation edit_rate is not a finite number at step 4"):
-        with_measure([0.5, math.nan], {"early_stopping": rule})
-
-
-def test_without_validation_examples_no_epoch_can_be_the_best():
-    spec = TrainingSpec(examples=32, batch_size=16, optimizer=PLAIN, average="best")
-    with pytest.raises(TrainingError, match="the problem has no validation examples"):
-        trained(Copy(COPY, 1), spec, validation_examples=0)
 
 
 def test_validation_examples_are_not_trained_on(usual):

@@ -5,7 +5,6 @@ import signal
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from job.models.seq2seq import build_training_model
 from job.problems.integers import Copy
@@ -74,14 +73,6 @@ def fitted(built, kept=None, stop_after=None, train=SPEC):
 
 def rows(history):
     return [{k: v for k, v in vars(row).items() if k != "seconds"} for row in history]
-
-
-@pytest.fixture
-def eagerly():
-    """Without compiling: what is computed is the same, and these models are fitted many times."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 @pytest.mark.usefixtures("eagerly")
