@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from job.batch.actions import Action, Decision, decide
 from job.batch.earlier_results import EarlierResults
 from job.batch.resume import State
-from job.gating.plan_file import PlanEntry, read_entries, write_entries
+from job.gating.plan_file import PlanEntry, write_entries
 from job.results.job_result import JobResult
 from job.spec.file_locations import Checksums, PlannedData
 from job.spec.fingerprints import Fingerprints, fingerprints_of, planned_data, problem_fingerprint
@@ -130,8 +129,3 @@ def write_plan(
 def write_fingerprints(output: OutputPaths, fingerprints: Mapping[str, str]) -> None:
     """Write a `plan.json` without gates, from fingerprints by job name: the results record their gates."""
     write_entries(output, [PlanEntry(name, fingerprint) for name, fingerprint in fingerprints.items()])
-
-
-def read_plan(path: Path) -> dict[str, str]:
-    """Return fingerprints by job name, in the spec's order; raises as `read_entries` does."""
-    return {name: entry.fingerprint for name, entry in read_entries(path).items()}

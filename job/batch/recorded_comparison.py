@@ -22,11 +22,6 @@ from job.results.job_result import JobResult
 from job.spec.gate_section import GateSpec
 
 
-def compare_recorded(baseline: Path, candidate: Path) -> Comparison:
-    """Compare two batches on disk as `compare_and_judge` does, without a verdict."""
-    return compare_and_judge(baseline, candidate)[0]
-
-
 def compare_and_judge(baseline: Path, candidate: Path) -> tuple[Comparison, Verdict]:
     """Compare two batches on disk, and judge the candidate.
 

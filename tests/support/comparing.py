@@ -3,7 +3,7 @@
 import numpy as np
 from recording import leave
 
-from job.batch.recorded_comparison import compare_recorded
+from job.batch.recorded_comparison import compare_and_judge
 from job.gating.batch_verdict import comparison_findings, conclude
 from job.gating.metric_tests import metric_comparison
 from job.gating.significance_tests import mcnemar
@@ -21,7 +21,7 @@ def compared(root, before, now):
     Returns:
         the compared jobs, and the exit code that they call for.
     """
-    found = compare_recorded(leave(root / "before", before), leave(root / "now", now))
+    found = compare_and_judge(leave(root / "before", before), leave(root / "now", now))[0]
     return found.jobs, conclude(comparison_findings(found.jobs)).exit_code
 
 

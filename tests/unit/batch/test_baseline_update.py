@@ -14,9 +14,10 @@ from stepping import fail_at_every_step, kill_at_every_step
 from job.batch.baseline_update import update_baseline
 from job.batch.lock import lock_output
 from job.batch.merge import merge_reports
-from job.batch.planning import read_plan, write_fingerprints
-from job.batch.recorded_comparison import compare_recorded
+from job.batch.planning import write_fingerprints
+from job.batch.recorded_comparison import compare_and_judge
 from job.errors import DamagedResultError
+from job.gating.plan_file import read_entries
 from job.gating.recorded_batch import check_files, read_predictions, read_recorded
 from job.results.batch_report import Report
 from job.results.job_result import Artifact
@@ -51,8 +52,9 @@ def test_a_directory_gets_what_a_comparison_needs_and_keeps_the_old(tmp_path):
     assert sorted(path.name for path in (before / "jobs/b").iterdir()) == ["predictions.jsonl", "result.json"]
     assert [path.name for path in (before / "superseded").iterdir()] == [f"b-{'f' * 8}"]
     assert (before / "superseded" / f"b-{'f' * 8}" / "model").is_dir()
-    assert read_plan(before / "plan.json") == {"a": "f" * 64, "b": "e" * 64, "d": "e" * 64}
-    found = compare_recorded(before, output.root)
+    planned = {name: entry.fingerprint for name, entry in read_entries(before / "plan.json").items()}
+    assert planned == {"a": "f" * 64, "b": "e" * 64, "d": "e" * 64}
+    found = compare_and_judge(before, output.root)[0]
     assert [(job.name, job.verdict, job.metrics[0].paired) for job in found.jobs if job.metrics] == [
         ("b", "unchanged", True),
         ("d", "unchanged", True),
@@ -115,12 +117,12 @@ def check_and_end(path, act, number):
     with lock_output(path):  # a reader that must not end the update
         found = content(path)
     assert found in (OLD, NEW), number
-    compared = {job.name for job in compare_recorded(path, path).jobs if job.verdict == "unchanged"}
+    compared = {job.name for job in compare_and_judge(path, path)[0].jobs if job.verdict == "unchanged"}
     assert compared == set(found), number
     assert not (path / STAGED).exists()
     assert content(path) == found
     assert places(path) == {name: accuracy for name, (accuracy, _) in found.items()}
-    assert read_plan(path / "plan.json").keys() == found.keys()
+    assert read_entries(path / "plan.json").keys() == found.keys()
     act()
     assert content(path) == NEW
     left = [each.name for each in path.rglob(".tmp-*") if not each.name.endswith("-probe")]

@@ -6,7 +6,8 @@ from rich.console import Console
 from sample_jobs import job_result, job_spec
 
 from job.batch.plan_table import print_plan
-from job.batch.planning import make_plan, read_plan, write_plan
+from job.batch.planning import make_plan, write_plan
+from job.gating.plan_file import read_entries
 from job.models.parameter_count import count_parameters
 from job.problems import build_problem
 from job.spec.fingerprints import Fingerprints, fingerprints_of
@@ -93,8 +94,9 @@ def test_an_output_directory_that_is_a_file_plans_as_an_empty_one(spec, output, 
 def test_a_written_plan_is_read_back_in_order(spec, output):
     plan = make_plan(spec, output)
     write_plan(output, plan)
-    found = read_plan(output.plan)
-    assert [*found.items()] == [(planned.job.name, planned.fingerprint) for planned in plan]
+    found = read_entries(output.plan)
+    fingerprints = [(name, entry.fingerprint) for name, entry in found.items()]
+    assert fingerprints == [(planned.job.name, planned.fingerprint) for planned in plan]
     assert json.loads(output.plan.read_text())["schema_version"] == 1
 
 
@@ -102,12 +104,12 @@ def test_a_written_plan_is_read_back_in_order(spec, output):
 def test_what_is_no_plan_is_refused(output, text):
     output.plan.write_text(text)
     with pytest.raises(ValueError, match=r"."):
-        read_plan(output.plan)
+        read_entries(output.plan)
 
 
 def test_a_plan_that_is_not_there_is_an_os_error(output):
     with pytest.raises(FileNotFoundError):
-        read_plan(output.plan)
+        read_entries(output.plan)
 
 
 def test_the_table_shows_each_jobs_sizes_and_how_it_stands(spec, output):

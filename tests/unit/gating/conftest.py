@@ -4,7 +4,7 @@ import pytest
 from recording import leave
 from worker_fixtures import make_task, output, stand_in  # noqa: F401 - fixtures
 
-from job.batch.recorded_comparison import compare_recorded
+from job.batch.recorded_comparison import compare_and_judge
 
 
 @pytest.fixture
@@ -14,6 +14,6 @@ def compare_batches(tmp_path):
     def compare(before, now, **candidate):
         first = leave(tmp_path / "before", before)
         second = leave(tmp_path / "now", now, **candidate)
-        return compare_recorded(first, second)
+        return compare_and_judge(first, second)[0]
 
     return compare

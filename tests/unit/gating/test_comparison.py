@@ -7,7 +7,7 @@ from comparing import verdicts
 from recording import a_job, a_run, leave, right_and_wrong
 from scipy import stats
 
-from job.batch.recorded_comparison import compare_recorded
+from job.batch.recorded_comparison import compare_and_judge
 from job.errors import GATE_FAILED
 from job.gating.batch_verdict import comparison_findings, conclude
 from job.gating.significance_tests import two_proportions
@@ -113,7 +113,7 @@ def test_a_report_alone_is_enough_for_sequence_accuracy(tmp_path):
     (tmp_path / "kept.json").write_bytes(
         (leave(tmp_path / "before", [a_run("a", before)]) / "report.json").read_bytes()
     )
-    found = compare_recorded(tmp_path / "kept.json", leave(tmp_path / "now", [a_run("a", now)]))
+    found = compare_and_judge(tmp_path / "kept.json", leave(tmp_path / "now", [a_run("a", now)]))[0]
     assert verdicts(found) == {"a": "regression"}
     assert found.baseline == str(tmp_path / "kept.json")
 

@@ -8,7 +8,7 @@ import pytest
 from comparing import compared
 from recording import a_forecast, a_job, a_run, leave, right_and_wrong
 
-from job.batch.recorded_comparison import compare_recorded
+from job.batch.recorded_comparison import compare_and_judge
 from job.errors import BAD_BASELINE, GATE_FAILED, OK, BaselineError
 from job.gating.batch_verdict import comparison_findings, conclude
 from job.reports.markdown import comparison_markdown
@@ -45,18 +45,18 @@ BROKEN = [without, to(None), to(math.nan), to(math.inf), to(-math.inf)]
 def test_a_metric_that_the_candidate_lacks_is_a_regression(tmp_path, change):
     first = leave(tmp_path / "before", [a_run("a", MANY)])
     second = rewritten(leave(tmp_path / "now", [a_run("a", MANY)]), change)
-    (job,) = compare_recorded(first, second).jobs
+    (job,) = compare_and_judge(first, second)[0].jobs
     assert job.verdict == "regression"
     assert job.reason == "sequence_accuracy was 0.99 and is missing or not a finite number now"
     assert conclude(comparison_findings([job])).exit_code == GATE_FAILED
-    assert job.reason in comparison_markdown(compare_recorded(first, second)).replace("\\", "")
+    assert job.reason in comparison_markdown(compare_and_judge(first, second)[0]).replace("\\", "")
 
 
 @pytest.mark.parametrize("change", BROKEN)
 def test_a_metric_that_the_baseline_lacks_makes_a_job_not_comparable(tmp_path, change):
     first = rewritten(leave(tmp_path / "before", [a_run("a", MANY)]), change)
     second = leave(tmp_path / "now", [a_run("a", MANY)])
-    (job,) = compare_recorded(first, second).jobs
+    (job,) = compare_and_judge(first, second)[0].jobs
     assert job.verdict == "not_comparable"
     assert job.reason == "the baseline has no finite sequence_accuracy or rmse of it; run its batch again"
     assert conclude(comparison_findings([job])).exit_code == BAD_BASELINE
@@ -102,7 +102,7 @@ def test_a_number_elsewhere_that_is_not_finite_makes_a_report_unreadable(tmp_pat
         leave(tmp_path / "before", [a_run("a", MANY)]), lambda job: job.update(history={"loss": [math.nan]})
     )
     with pytest.raises(BaselineError, match=r"jobs\[0\]\.history\.loss\[0\] is not a finite number"):
-        compare_recorded(first, leave(tmp_path / "now", [a_run("a", MANY)]))
+        compare_and_judge(first, leave(tmp_path / "now", [a_run("a", MANY)]))
 
 
 def test_a_valid_unchanged_batch_passes(tmp_path):

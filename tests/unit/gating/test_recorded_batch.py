@@ -3,7 +3,7 @@
 import pytest
 from recording import a_run, leave, right_and_wrong
 
-from job.batch.recorded_comparison import compare_recorded
+from job.batch.recorded_comparison import compare_and_judge
 from job.errors import BAD_BASELINE, BAD_USAGE, BaselineError, OutputError
 
 FEW = right_and_wrong(50, [3])
@@ -15,7 +15,7 @@ def test_predictions_of_another_run_are_rejected(compare_batches, tmp_path):
     with (first / "jobs/a/predictions.jsonl").open("a") as file:
         file.write("\n")
     with pytest.raises(BaselineError, match=r"job a: \S*jobs/a/predictions\.jsonl has changed since it was"):
-        compare_recorded(first, second)
+        compare_and_judge(first, second)
 
 
 @pytest.mark.parametrize(
@@ -31,10 +31,10 @@ def test_a_baseline_that_cannot_be_read_says_why(tmp_path, content, reason):
     if content is not None:
         baseline.write_text(content)
     with pytest.raises(BaselineError, match=reason) as caught:
-        compare_recorded(baseline, candidate)
+        compare_and_judge(baseline, candidate)
     assert caught.value.exit_code == BAD_BASELINE
     with pytest.raises(OutputError, match=reason) as caught:
-        compare_recorded(candidate, baseline)
+        compare_and_judge(candidate, baseline)
     assert caught.value.exit_code == BAD_USAGE
 
 
@@ -42,7 +42,7 @@ def test_directories_without_a_report_say_what_is_missing(tmp_path):
     candidate, empty = leave(tmp_path / "now", [a_run("a", FEW)]), tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(BaselineError, match=r"empty holds no report\.json; expected"):
-        compare_recorded(empty, candidate)
+        compare_and_judge(empty, candidate)
     (empty / "report-1-of-2.json").write_text("{}")
     with pytest.raises(BaselineError, match="merge them with: seq2seq-job report"):
-        compare_recorded(empty, candidate)
+        compare_and_judge(empty, candidate)

@@ -15,7 +15,7 @@ LOOKED = {
 
 
 def sample(sources, predictions, **others):
-    """A sample that looks at each source token alike."""
+    """Return a sample with equal weights for all source tokens."""
     weights = [[1 / len(sources)] * len(sources) for _ in predictions]
     return {
         "source": sources,
@@ -37,7 +37,7 @@ def texts(element):
     return [text.text for text in element.iter(f"{SVG}text")]
 
 
-def test_every_sample_has_a_map_with_its_tokens_and_whether_it_is_right():
+def test_every_sample_has_a_map_with_tokens_and_correctness():
     svg = attention_svg([LOOKED, LOOKED, LOOKED], [True, False, None], title="copy: attention")
     assert [group.get("id") for group in maps(svg)] == ["sample-1", "sample-2", "sample-3"]
     titles = ["sample 1, right", "sample 2, wrong", "sample 3"]
@@ -45,7 +45,7 @@ def test_every_sample_has_a_map_with_its_tokens_and_whether_it_is_right():
         assert texts(group) == [title, "48", "12", "5", "12", "48"]
 
 
-def test_a_square_for_each_weight_in_the_shade_of_its_weight():
+def test_each_weight_is_a_square_of_its_shade():
     (group,) = maps(attention_svg([LOOKED], [True], title="t"))
     squares = {path.get("d"): path.get("fill") for path in group.iter(f"{SVG}path")}
     assert squares == {
@@ -56,14 +56,14 @@ def test_a_square_for_each_weight_in_the_shade_of_its_weight():
     }
 
 
-def test_a_reserved_symbol_does_not_look_like_a_token_of_the_data():
+def test_a_reserved_symbol_looks_different_from_a_token_of_the_data():
     drawn = attention_svg([sample(["a"], ["<end>", "<end>"], reserved=[1])], [True], title="t")
     (group,) = maps(drawn)
     styles = [text.get("font-style") for text in group.iter(f"{SVG}text") if text.text == "<end>"]
     assert styles == [None, "italic"]
 
 
-def test_is_described_for_screen_readers():
+def test_the_drawing_has_a_description_for_screen_readers():
     root = ElementTree.fromstring(
         attention_svg([LOOKED, sample(["a"], ["<end>"])], [True, None], title="a <b>")
     )
@@ -94,7 +94,7 @@ def test_tokens_are_written_unchanged():
         ("x" * 50, "x" * 11 + "…"),
     ],
 )
-def test_tokens_that_would_be_lost_or_too_long_are_shown_by_pictures_or_cut(token, shown):
+def test_invisible_tokens_become_symbols_and_long_ones_are_cut(token, shown):
     (group,) = maps(attention_svg([sample([token], [token])], [None], title="t"))
     assert texts(group)[1:] == [shown] * 2
 
@@ -109,7 +109,7 @@ def test_a_sample_without_tokens_is_an_empty_map(sources, weights):
     assert "Sample 1: nothing. Sample 2: 48 at 48" in svg
 
 
-def test_says_that_only_the_first_tokens_are_there():
+def test_the_map_states_that_only_the_first_tokens_are_shown():
     cut = sample(["a"] * 30, ["b"] * 30, source_tokens=77, predicted_tokens=31)
     (group,) = maps(attention_svg([cut], [None], title="t"))
     assert texts(group)[-1] == "first 30 of 77 source tokens, first 30 of 31 predicted ones"
@@ -135,7 +135,7 @@ def test_nothing_is_drawn_outside_the_page_or_over_another_map():
             assert right <= a or c <= left or bottom <= b or d <= top
 
 
-def test_ten_samples_of_thirty_tokens_are_a_small_file_of_the_same_bytes():
+def test_ten_samples_of_thirty_tokens_are_a_small_reproducible_file():
     samples = [sample([str(i) for i in range(30)], ["x"] * 30) for _ in range(10)]
     svg = attention_svg(samples, [True] * 10, title="t")
     assert len(svg) < 300_000

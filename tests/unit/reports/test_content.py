@@ -28,7 +28,7 @@ from job.results.job_result import GateOutcome
         ("rmse", 1200.4, 1200, "1,200.4", "at most 1,200"),
     ],
 )
-def test_a_value_that_failed_its_gate_never_reads_as_if_it_had_passed(
+def test_a_failed_value_has_enough_digits_to_differ_from_its_threshold(
     name, value, threshold, text, condition
 ):
     outcome = GateOutcome(name, threshold, value, False)
@@ -43,7 +43,7 @@ def test_a_value_that_passed_its_gate_has_the_usual_digits():
     )
 
 
-def test_gates_in_a_few_words():
+def test_gates_in_words():
     assert content.gates_in_words(TUTORIAL) == "2 passed"
     assert content.gates_in_words(SHORT) == "2/3 failed"
     assert content.gates_in_words(STOPPED) == "none"
@@ -56,7 +56,7 @@ def test_a_gate_condition_names_its_direction():
     ]
 
 
-def test_metrics_come_in_the_order_of_their_table_with_unknown_ones_last():
+def test_metrics_are_in_the_order_of_their_table_with_unknown_ones_last():
     results = [replace(STOPPED, metrics={"zeta": 1.0, "alpha": 1.0}), SHORT]
     assert content.metric_names(results) == (
         "sequence_accuracy",
@@ -96,7 +96,7 @@ SEEDS = SeedsSummary(
 )
 
 
-def test_a_job_with_seeds_says_its_mean_deviation_and_interval(make_report):
+def test_a_job_with_seeds_has_its_mean_deviation_and_interval(make_report):
     report = replace(make_report(TUTORIAL), seeds=(SEEDS,))
     assert [*remarks(report)] == [
         "sums over 3 of 3 seeds: sequence accuracy 98.00 %, standard deviation 1.00 %, "
@@ -108,7 +108,7 @@ def test_a_job_with_seeds_says_its_mean_deviation_and_interval(make_report):
     assert "- sums over 3 of 3 seeds: sequence accuracy 98.00 %, standard" in markdown(report)
 
 
-def test_a_mean_that_is_not_judged_says_so(make_report):
+def test_a_mean_that_is_not_judged_is_reported(make_report):
     metric = MetricOverSeeds("sequence_accuracy", (0.97, None, None), 0.97, None, None, None)
     part = replace(SEEDS, absent=SEEDS.jobs[1:], metrics=(metric,), gates=())
     assert [*remarks(replace(make_report(TUTORIAL), seeds=(part,)))] == [

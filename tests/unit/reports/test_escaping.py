@@ -1,4 +1,4 @@
-"""Text from outside at every boundary: one hostile text, and every place where it could come out."""
+"""Text from outside at every boundary: one hostile text, and every output that could contain it."""
 
 import io
 import json
@@ -39,7 +39,7 @@ COMMAND = re.compile(r"^\s*::|##\[|##vso\[|##teamcity\[", re.MULTILINE)
 
 
 def safe(text):
-    """Return the text, which neither a terminal nor a CI system acts on."""
+    """Assert that neither a terminal nor a CI system interprets the text, and return it."""
     assert UNSEEN.search(text) is None
     assert COMMAND.search(text) is None
     return text
@@ -47,7 +47,7 @@ def safe(text):
 
 @pytest.fixture
 def hostile(make_report):
-    """A report in which whatever can be text is hostile."""
+    """A report in which every text is hostile."""
     bad = replace(
         TUTORIAL,
         name=HOSTILE,
@@ -87,7 +87,7 @@ def hostile(make_report):
 
 @pytest.mark.parametrize("width", [40, 80, 300])
 @pytest.mark.parametrize("tty", [False, True])
-def test_the_terminal_shows_it_and_does_nothing_with_it(hostile, width, tty):
+def test_the_terminal_shows_the_text_and_does_not_interpret_it(hostile, width, tty):
     file = io.StringIO()
     print_summary(
         hostile, Console(file=file, width=width, force_terminal=tty, color_system="standard" if tty else None)
@@ -131,7 +131,7 @@ def test_html(hostile, tmp_path):
     assert "&lt;script&gt;" in text
 
 
-def test_junit_is_xml_that_shows_it(hostile):
+def test_junit_is_valid_xml_that_shows_the_text(hostile):
     document = junit_xml(hostile)
     names = {case.get("name") for case in ET.fromstring(document).iter("testcase")}
     assert any("red" in name and "\x1b" not in name for name in names)
@@ -145,7 +145,7 @@ def test_prometheus_lines_are_not_broken(hostile):
     assert [each for each in text.splitlines() if not line.fullmatch(each)] == []
 
 
-def test_workflow_commands_are_one_line_each_and_ours_alone(hostile):
+def test_workflow_commands_are_one_line_each_and_the_text_adds_none(hostile):
     for line in workflow_commands(hostile, {"GITHUB_ACTIONS": "true"}):
         assert UNSEEN.search(line) is None
         assert "\n" not in line
@@ -160,7 +160,7 @@ def test_a_comparison_on_the_terminal_and_as_markdown(hostile):
     safe(comparison_markdown(hostile.comparison))
 
 
-def test_drawings_have_no_character_that_xml_forbids():
+def test_drawings_have_no_characters_that_are_invalid_in_xml():
     text = svg(lambda figure: None, width=2, height=2, title=HOSTILE, description=HOSTILE)
     ET.fromstring(text)
     assert "\u202e" not in text
@@ -172,7 +172,7 @@ def test_a_table_escapes_its_cells():
     assert "[red]no[/red]" in safe(file.getvalue())
 
 
-def test_what_is_harmless_reads_as_it_is():
+def test_harmless_text_is_unchanged():
     for text in ("a::b::c", "std::vector", "# heading", "Größe 日本 नि\u200dल 👩\u200d🚀", "50 %", "a ## b"):
         assert escaping.terminal(text) == text
 
@@ -188,7 +188,7 @@ def test_what_is_harmless_reads_as_it_is():
         ("\ud83d", "\ufffd"),
     ],
 )
-def test_what_the_terminal_gets(text, shown):
+def test_text_for_the_terminal(text, shown):
     assert escaping.terminal(text) == shown
 
 
@@ -202,11 +202,11 @@ def test_a_json_document_keeps_its_value():
 @pytest.mark.parametrize(
     "text", ["- item", "+ item", "1. item", "2) item", "=====", "---", "http://a.b/c", "www.a.b"]
 )
-def test_prose_begins_no_block_and_makes_no_link(text):
+def test_prose_starts_no_block_and_has_no_link(text):
     assert escaping.prose(text) != text
 
 
-def test_prose_leaves_numbers_alone():
+def test_prose_does_not_change_numbers():
     assert [escaping.prose(text) for text in ("-5.0 %", "12.5 s", "99.00 %")] == [
         "-5.0 %",
         "12.5 s",
@@ -214,7 +214,7 @@ def test_prose_leaves_numbers_alone():
     ]
 
 
-def test_long_text_is_cut_to_the_length_asked_for():
+def test_long_text_is_cut_to_the_given_length():
     assert escaping.shortened("abcdef", 4) == "abc…"
     assert escaping.shortened("abcd", 4) == "abcd"
 
@@ -239,11 +239,11 @@ def test_code_shows_the_exact_text_in_a_table_cell(text):
         ("x" * 201, "x" * 199 + "…"),
     ],
 )
-def test_code_makes_what_would_be_lost_visible(text, shown):
+def test_code_makes_invisible_characters_visible(text, shown):
     assert rendered(code(text)).text.strip() == shown
 
 
-def test_code_of_nothing_says_so():
+def test_code_of_an_empty_text():
     assert code("") == "*(empty)*"
 
 
@@ -255,7 +255,7 @@ def test_prose_shows_the_exact_text_without_markup(text):
 
 
 @pytest.mark.parametrize("text", ["plain", "```\nx\n```", "````", "<b>&amp;</b>\n# no heading"])
-def test_a_fence_holds_any_text(text):
+def test_a_fence_is_longer_than_any_in_the_text(text):
     page = rendered(fenced(text) + "\n\nafter")
     assert page.elements == ["pre", "code", "p"]
     assert page.text.split() == [*text.split(), "after"]

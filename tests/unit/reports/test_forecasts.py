@@ -1,4 +1,4 @@
-"""What reports make of a job that forecasts numbers: units, persistence, no accuracies."""
+"""Reports of a job that forecasts numbers: units, persistence, no accuracies."""
 
 import io
 from dataclasses import replace
@@ -40,16 +40,16 @@ SALES = JobResult(
         ("train_seconds", 1.0, "1.00 s"),
     ],
 )
-def test_errors_carry_the_datas_own_unit(name, value, text):
+def test_errors_have_the_unit_of_the_data(name, value, text):
     assert content.metric_value(SALES, name, value) == text
 
 
-def test_without_a_unit_a_forecast_error_is_a_number_only():
+def test_without_a_unit_a_forecast_error_is_a_number():
     assert content.metric_value(replace(SALES, spec={}), "rmse", 2.5) == "2.5"
     assert formatting.quantity("rmse", 2.5) == "2.5"
 
 
-def test_the_leading_metric_has_persistence_beside_it():
+def test_persistence_is_beside_the_leading_metric():
     assert content.leading_metrics([TUTORIAL, SALES]) == ("sequence_accuracy", "rmse", "persistence_rmse")
     assert content.leading_metrics([replace(SALES, metrics={"rmse": 1.0})]) == ("rmse",)
 
@@ -68,7 +68,7 @@ def test_the_section_of_a_job(make_report):
     assert "![Loss of sales over training]" in text
 
 
-def test_a_forecast_is_neither_right_nor_wrong(make_report):
+def test_a_forecast_is_neither_correct_nor_wrong(make_report):
     cells = rendered(markdown(make_report(SALES))).cells
     at = cells.index("266.0 145.9")
     assert cells[at : at + 4] == ["266.0 145.9", "183.1", "190.25", ""]

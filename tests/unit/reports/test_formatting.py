@@ -21,7 +21,7 @@ from job.reports import formatting
         (1.25, "125.00 %"),
     ],
 )
-def test_a_percentage_has_two_decimals_but_never_rounds_to_perfect(fraction, text):
+def test_a_percentage_has_two_decimals_but_is_never_rounded_to_0_or_100(fraction, text):
     assert formatting.percent(fraction) == text
 
 
@@ -36,7 +36,7 @@ def test_a_percentage_has_two_decimals_but_never_rounds_to_perfect(fraction, tex
         ("rmse", 7.584154e46, "7.58415e+46"),
     ],
 )
-def test_quantities_carry_their_unit(name, value, text):
+def test_quantities_have_their_unit(name, value, text):
     assert formatting.quantity(name, value) == text
 
 
@@ -50,6 +50,6 @@ def test_quantities_carry_their_unit(name, value, text):
         ([1, 2, 3, 1000], 2, [(1, 2), (3, 1000)]),
     ],
 )
-def test_ranges_hold_as_many_different_values(values, most, expected):
+def test_ranges_have_equal_numbers_of_distinct_values(values, most, expected):
     assert formatting.ranges(values, most) == expected
     assert [formatting.span(*each) for each in [(3, 3), (3, 5)]] == ["3", "3-5"]

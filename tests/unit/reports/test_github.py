@@ -11,7 +11,7 @@ from job.results.job_result import Failure
 ACTIONS = {"GITHUB_ACTIONS": "true"}
 
 
-def test_an_error_a_reason(mixed):
+def test_one_error_per_reason(mixed):
     lines = workflow_commands(mixed, ACTIONS)
     assert lines[0] == (
         "::error title=Exit code 1%3A at least one job failed::"
@@ -25,12 +25,12 @@ def test_there_are_no_commands_outside_github_actions(mixed, environment):
     assert workflow_commands(mixed, environment) == []
 
 
-def test_success_needs_no_words(make_report):
+def test_a_successful_batch_has_no_annotations(make_report):
     assert workflow_commands(make_report(TUTORIAL), ACTIONS) == []
 
 
 @pytest.mark.parametrize(("count", "lines"), [(9, 9), (10, 10), (11, 10), (500, 10)])
-def test_at_most_ten_of_which_the_last_counts_the_others(make_report, count, lines):
+def test_there_are_at_most_ten_annotations_and_the_last_counts_the_others(make_report, count, lines):
     found = workflow_commands(make_report(*(replace(SHORT, name=f"j{i}") for i in range(count))), ACTIONS)
     assert len(found) == lines <= MAX_ANNOTATIONS
     assert found[0].split("::")[-1].startswith("job j0 failed its gate")
@@ -38,7 +38,7 @@ def test_at_most_ten_of_which_the_last_counts_the_others(make_report, count, lin
         assert found[-1].endswith(f"::{count - 9} more, see the summary of this step or report.md")
 
 
-def test_text_from_outside_stays_one_command(make_report):
+def test_text_from_outside_cannot_add_a_command(make_report):
     report = make_report(replace(BROKEN, name="a", error=Failure("E", "100 %\r::error::x, y: z\nmore")))
     (line,) = workflow_commands(report, ACTIONS)
     assert line.count("\n") == line.count("\r") == 0
@@ -65,7 +65,7 @@ def summary(tmp_path):
     return tmp_path / "summary.md"
 
 
-def test_the_summary_of_a_step_is_the_report_without_its_pictures(mixed, summary):
+def test_the_summary_of_a_step_is_the_report_without_drawings(mixed, summary):
     write_summary(mixed, {"GITHUB_STEP_SUMMARY": str(summary)})
     text = summary.read_text("utf-8")
     whole = markdown(mixed)
@@ -77,7 +77,7 @@ def test_the_summary_of_a_step_is_the_report_without_its_pictures(mixed, summary
     assert "### Samples" in text
 
 
-def test_it_is_appended_and_together_still_fits(make_report, summary):
+def test_the_report_is_appended_and_cut_to_the_remaining_room(make_report, summary):
     summary.write_bytes(b"x" * (MAX_BYTES - 50_000) + b"\n")
     report = make_report(*(replace(TUTORIAL, name=f"job-{i}") for i in range(100)))
     assert byte_count(markdown(report)) > 100_000
@@ -90,7 +90,7 @@ def test_it_is_appended_and_together_still_fits(make_report, summary):
     assert summary.read_bytes() == content
 
 
-def test_elsewhere_there_is_no_summary(mixed, tmp_path):
+def test_there_is_no_summary_outside_github_actions(mixed, tmp_path):
     write_summary(mixed, {"GITHUB_STEP_SUMMARY": ""})
     write_summary(mixed, ACTIONS)
     assert [*tmp_path.iterdir()] == []

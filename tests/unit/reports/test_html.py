@@ -1,4 +1,4 @@
-"""`report.html`, read back with an HTML parser; tests/browser looks at it in a browser."""
+"""`report.html`, read with an HTML parser; tests/browser opens it in a browser."""
 
 import base64
 import re
@@ -29,7 +29,7 @@ FILES = ("curves.svg", "accuracy.svg", "attention.svg", "contexts.svg")
 
 @pytest.fixture
 def output(tmp_path):
-    """An output directory with the tutorial's drawings."""
+    """Return an output directory with the drawings of the job `tutorial`."""
     paths = OutputPaths(tmp_path)
     paths.job("tutorial").directory.mkdir(parents=True)
     for file in FILES:
@@ -60,21 +60,21 @@ def test_every_job_has_a_row_and_every_result_a_section(mixed, output):
     assert '<th scope="row">never-run</th>' in text
 
 
-def test_the_drawings_are_inside_with_what_they_say_of_themselves(mixed, output):
+def test_drawings_are_embedded_with_their_descriptions(mixed, output):
     text = html_page(mixed, output)
     order = ["curves.svg", "accuracy.svg", "contexts.svg", "attention.svg"]
     assert drawings(text) == [DRAWING.format(file) for file in order]
     assert text.count('alt="Loss &amp; more."') == len(FILES)
 
 
-def test_a_drawing_that_is_not_there_is_left_out(mixed, output):
+def test_a_missing_drawing_is_left_out(mixed, output):
     (output.job("tutorial").directory / "curves.svg").unlink()
     text = html_page(mixed, output)
     assert len(drawings(text)) == 3
     assert 'href="jobs/tutorial/curves.svg">jobs/' not in text
 
 
-def test_where_drawings_would_be_too_many_those_of_jobs_that_passed_are_linked_to(make_report, output):
+def test_if_drawings_are_too_large_those_of_passed_jobs_are_linked(make_report, output):
     failed = replace(TUTORIAL, name="failed", status="gate_failed")
     directory = output.job("failed").directory
     directory.mkdir()
@@ -88,7 +88,7 @@ def test_where_drawings_would_be_too_many_those_of_jobs_that_passed_are_linked_t
     assert 'href="jobs/tutorial/curves.svg"' in section(text, "tutorial")
 
 
-def test_a_hostile_job_brings_no_markup_along(make_report, output):
+def test_a_hostile_job_adds_no_markup(make_report, output):
     text = html_page(make_report(hostile()), output)
     page = _Text(text)
     assert not {"script", "i", "b", "iframe"} & set(page.elements)
@@ -97,7 +97,7 @@ def test_a_hostile_job_brings_no_markup_along(make_report, output):
         assert page.cells.count(nasty) == 4  # a sample's three texts, and a mistake's target
 
 
-def test_the_page_loads_nothing_and_runs_nothing(mixed, output):
+def test_the_page_loads_nothing_and_has_no_script(mixed, output):
     text = html_page(mixed, output)
     assert "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\"" in text
     assert "<script" not in text
@@ -105,14 +105,14 @@ def test_the_page_loads_nothing_and_runs_nothing(mixed, output):
     assert all(re.match("data:|#|jobs/", link) for link in links)
 
 
-def test_characters_that_nobody_would_see_are_shown_by_their_pictures(make_report, output):
+def test_invisible_characters_are_shown_as_symbols(make_report, output):
     error = Failure("E", "one\ntwo\x1b[0m\x00\udc80")
     text = html_page(make_report(replace(BROKEN, error=error)), output)
     assert "<pre>one\ntwo␛[0m␀\ufffd</pre>" in text
     text.encode("utf-8")
 
 
-def test_wrong_samples_are_marked_against_each_reference_and_right_ones_are_not(make_report, output):
+def test_differences_are_marked_in_wrong_samples_only(make_report, output):
     samples = (
         Prediction("0", "s", "1 2", "1 3", False, ("1 2", "4 3")),
         Prediction("1", "s", "x", "y", True, ("x", "y")),
@@ -131,7 +131,7 @@ def test_wrong_samples_are_marked_against_each_reference_and_right_ones_are_not(
     assert "right" not in rows[3]
 
 
-def test_a_number_that_failed_its_gate_never_reads_as_passed(make_report, output):
+def test_a_failed_value_has_enough_digits_to_differ_from_its_threshold(make_report, output):
     text = section(html_page(make_report(SHORT), output), SHORT.name)
     assert "98.996 %" in text
     assert re.findall(r'<span class="badge \w+" data-symbol=".">(passed|failed)</span>', text) == [
@@ -139,7 +139,7 @@ def test_a_number_that_failed_its_gate_never_reads_as_passed(make_report, output
     ]
 
 
-def test_the_table_of_jobs_has_sparklines_of_what_there_is(mixed, output):
+def test_the_table_of_jobs_has_sparklines_of_recorded_values(mixed, output):
     text = html_page(mixed, output)
     assert re.findall(r'<svg class="spark".*?aria-label="(.*?)"', text) == [
         "training loss, 3 values: from 2.5 to 0.25",
@@ -147,7 +147,7 @@ def test_the_table_of_jobs_has_sparklines_of_what_there_is(mixed, output):
     ]
 
 
-def test_the_comparison_shows_what_changed_and_which_examples_flipped(make_report, output):
+def test_the_comparison_shows_changed_metrics_and_predictions(make_report, output):
     metric = MetricComparison(
         *(
             "sequence_accuracy",
@@ -193,7 +193,7 @@ def test_the_comparison_shows_what_changed_and_which_examples_flipped(make_repor
     assert "Slower: train examples per second is 100 examples/second, was 300 examples/second." in page.text
 
 
-def test_several_seeds_have_their_mean_and_their_gate(make_report, output):
+def test_several_seeds_have_a_mean_and_its_gate(make_report, output):
     summary = SeedsSummary(
         name="t",
         seeds=(1, 2, 3),
@@ -217,17 +217,17 @@ def test_an_interrupted_job_has_not_failed(make_report, output):
     assert "Failed with" not in text
 
 
-def test_everything_that_it_shows_but_the_drawings_is_in_the_json(mixed, output):
+def test_everything_on_the_page_except_drawings_is_in_the_json(mixed, output):
     assert html_page(Report.from_json(mixed.to_json()), output) == html_page(mixed, output)
 
 
-def test_a_report_of_nothing_still_says_so(make_report, output):
+def test_a_report_without_jobs(make_report, output):
     text = html_page(make_report(), output)
     assert "no job was run" in text
     assert "<section" not in text
 
 
-def test_a_predicted_unknown_is_marked_where_the_target_has_a_token_of_the_same_spelling(make_report, output):
+def test_a_predicted_unknown_differs_from_a_target_token_of_the_same_spelling(make_report, output):
     wrong = Prediction("0", "a", "<unk> b", "<unk> b", False, unknown=((0, 5),))
     mistake = {"id": "0", "edit_distance": 1, "source": "a", "target": "<unk> b", "predicted": "<unk> b"}
     analysis = {"confusions": [], "worst_mistakes": [{**mistake, "unknown": [[0, 5]]}]}

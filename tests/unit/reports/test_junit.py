@@ -1,4 +1,4 @@
-"""`junit.xml`, validated by tests/junit.xsd: what Jenkins' schema and GitLab's reader have in common."""
+"""`junit.xml`, validated by tests/junit.xsd: the intersection of Jenkins' schema and GitLab's parser."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -40,11 +40,11 @@ def test_counts_and_head_of_the_document(mixed):
     assert suite.timestamp == "2026-03-01T12:00:00+00:00"
 
 
-def test_a_suite_a_job_in_order(mixed):
+def test_one_suite_per_job_in_order(mixed):
     assert [*suites(mixed)] == ["tutorial", "addition_of-1.digit", "broken", "stopped", "never-run"]
 
 
-def test_a_suite_has_what_holds_of_its_job_as_properties(mixed):
+def test_facts_about_a_job_are_properties_of_its_suite(mixed):
     assert properties(suites(mixed)["tutorial"]) == {
         "status": "passed",
         "fingerprint": "a1" * 32,
@@ -82,7 +82,7 @@ def test_classes_are_the_same_for_every_job(mixed):
         ('name="broken" classname', 'name="stopped" classname'),
     ],
 )
-def test_the_schema_refuses_what_a_ci_system_would(mixed, broken):
+def test_the_schema_rejects_invalid_documents(mixed, broken):
     text = junit_xml(mixed).decode()
     assert broken[0] in text
     assert SCHEMA.is_valid(text)
@@ -100,7 +100,7 @@ def test_a_passed_job_has_no_result_and_prints_its_metrics(make_report):
     ]
 
 
-def test_a_job_done_before_says_so_and_keeps_its_time(mixed):
+def test_a_job_done_before_is_marked_and_keeps_its_time(mixed):
     case = cases(mixed)["tutorial"]
     assert case.time == 14.25
     assert case.system_out.startswith("already done\n")
@@ -143,7 +143,7 @@ def test_interrupted_and_missing_jobs_are_errors(mixed, name, type_):
     assert result.type == type_
 
 
-def test_a_result_that_contradicts_itself_is_no_success(make_report):
+def test_a_contradictory_result_is_not_a_success(make_report):
     name = SHORT.name
     unnamed = cases(make_report(replace(SHORT, gates=())))
     assert isinstance(unnamed[name].result[0], Failure)
@@ -151,7 +151,7 @@ def test_a_result_that_contradicts_itself_is_no_success(make_report):
     assert isinstance(called_passed[f"{name}: min_sequence_accuracy"].result[0], Failure)
 
 
-def test_characters_that_xml_forbids_are_replaced(make_report):
+def test_characters_that_are_invalid_in_xml_are_replaced(make_report):
     message = "nul \x00 escape \x1b surrogate \ud800 \ufffe <tag> & ]]> tab\t é \U0001f600"
     report = make_report(replace(BROKEN, error=JobFailure("E\x0b", message)))
     (result,) = cases(report)["broken"].result
@@ -160,7 +160,7 @@ def test_characters_that_xml_forbids_are_replaced(make_report):
 
 
 @pytest.mark.parametrize("exit_code", [1, 2, 4, 143])
-def test_a_bad_exit_code_is_never_all_green(make_report, exit_code):
+def test_a_bad_exit_code_has_a_failing_case(make_report, exit_code):
     green = make_report(TUTORIAL)
     report = replace(green, exit_code=exit_code, verdict=Verdict(exit_code, ("because",)))
     case = cases(report)["(batch)"]
@@ -198,7 +198,7 @@ def test_a_comparison_with_a_baseline_is_a_case_of_its_job(make_report, verdict,
     assert case.system_out == f"{verdict}: it is {verdict}"
 
 
-def test_a_comparison_says_before_and_now(make_report):
+def test_a_comparison_has_the_values_before_and_now(make_report):
     metric = MetricComparison(
         "sequence_accuracy", "t", 0.99, 0.5, -0.49, 0.001, 0.001, 0.01, 0.005, 10, True, "d"
     )
@@ -240,5 +240,5 @@ def test_the_same_report_gives_the_same_bytes(mixed):
     assert junit_xml(Report.from_json(mixed.to_json())) == junit_xml(mixed)
 
 
-def test_stopped_has_no_time(make_report):
+def test_an_interrupted_job_has_no_time(make_report):
     assert cases(make_report(STOPPED))["stopped"].time == 0

@@ -1,4 +1,4 @@
-"""`report.md`, read back with a Markdown parser: what is shown must be what was given.
+"""`report.md`, read with a Markdown parser: the visible text must be the given text.
 
 The golden file is made anew by `UPDATE_GOLDEN=1 pytest tests/unit/reports`; read its diff before committing.
 """
@@ -16,12 +16,12 @@ from job.results.job_result import Failure
 from job.results.predictions import Prediction
 
 
-def test_reads_as_the_golden_file(mixed, golden):
+def test_the_report_equals_the_golden_file(mixed, golden):
     golden("report.md", markdown(mixed))
 
 
 def hostile():
-    """A job whose every text tries to be more than text."""
+    """Return a job in which every text contains markup."""
     mistake = {"edit_distance": 1, "source": "s", "predicted": "p"}
     return replace(
         BROKEN,
@@ -71,13 +71,13 @@ def test_every_job_has_a_row_and_every_result_a_section(mixed):
         ({"test_examples": 0, "seen_in_training": 0, "source_space": None}, "Evaluated on 0 test sources"),
     ],
 )
-def test_says_how_much_of_the_test_was_trained_on(make_report, data, expected):
+def test_the_report_states_how_many_test_sources_occur_in_the_training_data(make_report, data, expected):
     text = markdown(make_report(replace(TUTORIAL, data=DataFacts(**data))))
     assert expected in text
     assert ("different sources" in text) == (data["source_space"] is not None)
 
 
-def test_says_on_how_much_it_was_trained(make_report):
+def test_the_report_states_the_amount_of_training(make_report):
     assert "\nTrained on 100,000 examples in 1 epoch, 782 steps.\n" in markdown(make_report(TUTORIAL))
     assert (
         "\nTrained on 3,000 examples in 3 epochs, 24 steps, stopped early; "
@@ -85,14 +85,14 @@ def test_says_on_how_much_it_was_trained(make_report):
     ) in markdown(make_report(SHORT))
 
 
-def test_a_job_that_was_stopped_says_by_what_and_has_not_failed(make_report):
+def test_an_interrupted_job_states_the_cause_and_has_not_failed(make_report):
     stopped = replace(STOPPED, error=Failure("Interrupted", "stopped by SIGTERM; go on"))
     _, section = markdown(make_report(stopped)).split("\n## ")
     assert "Not finished: stopped by SIGTERM; go on." in section
     assert "Failed" not in section
 
 
-def test_a_resumed_job_says_from_which_step(make_report):
+def test_a_resumed_job_states_its_step(make_report):
     def text(step):
         return markdown(make_report(replace(SHORT, data=replace(SHORT.data, resumed_from_step=step))))
 
@@ -101,24 +101,24 @@ def test_a_resumed_job_says_from_which_step(make_report):
     assert text(None) == markdown(make_report(SHORT))
 
 
-def test_a_job_that_was_tried_again_says_how_often(make_report):
+def test_a_retried_job_states_the_number_of_attempts(make_report):
     assert "in the last of 2 attempts" in markdown(make_report(replace(BROKEN, attempts=2)))
     assert "attempts" not in markdown(make_report(BROKEN))
 
 
-def test_other_facts_about_the_data_are_listed_but_none_twice(make_report):
+def test_other_facts_about_the_data_are_listed_once(make_report):
     assert "\nData: left_out `0`.\n" in markdown(make_report(SHORT))
     assert "\nData: vocabulary `51`.\n" in markdown(make_report(TUTORIAL))
 
 
-def test_a_description_with_the_names_of_facts_is_listed_and_replaces_none(make_report):
+def test_a_description_with_the_names_of_facts_replaces_none(make_report):
     described = {"test_examples": "lots", "signatures": "none", "separators": 5, "unknown_tokens": ["?"]}
     text = markdown(make_report(replace(TUTORIAL, data=replace(TUTORIAL.data, problem=described))))
     assert "Evaluated on 10,000 test sources" in text
     assert "`lots`" in text
 
 
-def test_says_how_many_tokens_are_unknown_and_why_a_metric_is_not_there(make_report):
+def test_the_report_states_unknown_tokens_and_why_a_metric_is_missing(make_report):
     data = replace(
         TUTORIAL.data,
         separators=Separators(source="", target=" "),
@@ -133,7 +133,7 @@ def test_says_how_many_tokens_are_unknown_and_why_a_metric_is_not_there(make_rep
     assert "separators" not in text
 
 
-def test_a_report_of_nothing_has_no_table(make_report):
+def test_a_report_without_jobs_has_no_table(make_report):
     text = markdown(make_report())
     assert "no job was run" in text
     assert "|" not in text
@@ -143,7 +143,7 @@ def test_a_report_of_nothing_has_no_table(make_report):
 
 
 def long_jobs(count, status):
-    """Jobs whose texts are as long as texts can be."""
+    """Return jobs with the longest possible texts."""
     texts = ["|" * 1000, "日`" * 500, "x" * 1000]
     samples = tuple(Prediction(str(i), *texts, False) for i in range(10))
     analysis = {
@@ -166,12 +166,12 @@ def long_jobs(count, status):
 
 
 def sections(text):
-    """Job -> its section."""
+    """Return the section of each job by name."""
     parts = re.split(r"^## `(.*)`: .*$", text, flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
-def test_a_usual_batch_of_a_hundred_jobs_is_not_cut(make_report):
+def test_a_normal_batch_of_a_hundred_jobs_is_not_cut(make_report):
     text = markdown(make_report(*(replace(TUTORIAL, name=f"job-{i}") for i in range(100))))
     assert byte_count(text) < MAX_BYTES < 2**20
     assert "Cut to fit" not in text
@@ -193,14 +193,14 @@ def test_a_hundred_jobs_of_the_longest_texts_are_cut_to_fit(make_report):
         assert "| sequence accuracy | 99.997 % |" in section
 
 
-def test_what_is_cut_still_reads_as_tables(make_report):
+def test_a_cut_report_has_complete_tables(make_report):
     page = rendered(markdown(make_report(*long_jobs(3, "passed")), max_bytes=30_000))
     assert "Cut to fit" in page.text
     assert set(page.elements) >= {"h1", "h2", "table"}
     assert not re.search(r"^\|", page.text, re.MULTILINE)
 
 
-def test_a_batch_without_measure_is_cut_down_to_the_first_of_everything(make_report):
+def test_an_enormous_batch_is_cut_to_the_first_items_of_each_list(make_report):
     jobs = [replace(BROKEN, name=f"{'long-name' * 9}-{i}") for i in range(3000)]
     text = markdown(make_report(*jobs), max_bytes=50_000)
     assert byte_count(text) <= 50_000
@@ -216,7 +216,7 @@ def test_a_batch_without_measure_is_cut_down_to_the_first_of_everything(make_rep
     ) in text
 
 
-def test_as_much_is_shown_as_there_is_room_for(make_report):
+def test_the_available_room_is_used(make_report):
     report = make_report(*long_jobs(5, "passed"))
     whole = byte_count(markdown(report, max_bytes=10**9))
     uncut = markdown(report, max_bytes=whole + 2000)
@@ -227,7 +227,7 @@ def test_as_much_is_shown_as_there_is_room_for(make_report):
 # --- cutting a text to a size -------------------------------------------------------------------------------
 
 
-def test_size_is_that_of_the_file():
+def test_the_size_is_that_of_the_file():
     assert byte_count("aé日\ud800") == 1 + 2 + 3 + 1
 
 
@@ -242,7 +242,7 @@ def test_size_is_that_of_the_file():
         (9, (["abc", "é", "d"], 0)),
     ],
 )
-def test_the_first_lines_that_fit_line_ends_included(room, expected):
+def test_the_first_lines_that_fit_with_their_line_ends(room, expected):
     assert first_lines(["abc", "é", "d"], room) == expected
 
 
@@ -264,9 +264,9 @@ VERSIONS = [["aaaa", "aa", ""], ["bbbb", "b", ""], ["cccc", "ccc", ""]]
         (-1, [2, 2, 2]),
     ],
 )
-def test_all_are_shortened_in_their_order_before_any_is_left_out(room, expected):
+def test_all_sections_are_shortened_in_order_before_one_is_left_out(room, expected):
     assert choose_versions(VERSIONS, [2, 0, 1], room) == expected
 
 
-def test_of_nothing_nothing_is_chosen():
+def test_no_sections():
     assert choose_versions([], [], 0) == []

@@ -1,4 +1,4 @@
-"""A job's section of `report.md`, read back with a Markdown parser."""
+"""A job's section of `report.md`, read with a Markdown parser."""
 
 import re
 from dataclasses import replace
@@ -31,7 +31,7 @@ def test_a_result_without_analysis_has_no_headings_for_it(result):
     assert set(re.findall("^### (.*)$", section(result), re.MULTILINE)) <= {"Samples"}
 
 
-def test_other_sizes_follow_the_size_that_was_trained_on():
+def test_other_sizes_follow_the_training_size():
     assert rows_of(TUTORIAL, "At other sizes than it was trained on") == [
         *("size", "examples", "sequence accuracy", "token accuracy", "edit rate"),
         *("as trained", "10,000", "99.997 %", "99.999 %", "0.001 %"),
@@ -40,7 +40,7 @@ def test_other_sizes_follow_the_size_that_was_trained_on():
     ]
 
 
-def test_few_positions_have_a_column_each_counted_from_one():
+def test_few_positions_have_a_column_each_numbered_from_one():
     assert rows_of(analysed(by_position=profile(3)), "Accuracy by position") == [
         *("position in the target", "1", "2", "3"),
         *("tokens right", "0.00 %", "33.33 %", "66.67 %"),
@@ -48,7 +48,7 @@ def test_few_positions_have_a_column_each_counted_from_one():
     ]
 
 
-def test_many_positions_are_taken_together_by_the_examples_they_have():
+def test_many_positions_are_grouped_and_weighted_by_examples():
     result = analysed(by_position=profile(57))
     cells = rows_of(result, "Accuracy by position")
     assert cells[:13] == ["position in the target", *(f"{i}-{min(i + 4, 57)}" for i in range(1, 58, 5))]
@@ -59,7 +59,7 @@ def test_many_positions_are_taken_together_by_the_examples_they_have():
     assert "has each of the 57." in section(result)
 
 
-def test_lengths_are_shown_beside_positions_and_one_alone_is_not():
+def test_lengths_are_shown_after_positions_unless_there_is_only_one():
     lengths = [{"length": n, "count": n, "accuracy": 0.5} for n in (3, 5, 12)]
     assert rows_of(analysed(by_source_length=lengths), "Accuracy by position") == [
         *("tokens of the source", "3", "5", "12"),
@@ -69,7 +69,7 @@ def test_lengths_are_shown_beside_positions_and_one_alone_is_not():
     assert "Accuracy" not in section(analysed(by_source_length=lengths[:1]))
 
 
-def test_the_commonest_confusions_are_a_sentence_and_the_others_counted():
+def test_the_most_frequent_confusions_are_listed_and_the_others_counted():
     pairs = [{"target": f"t{i}", "predicted": f"p{i}", "count": 100 - i} for i in range(14)]
     mistakes = TUTORIAL.analysis["worst_mistakes"]
     text = section(analysed(confusions=pairs, worst_mistakes=mistakes))
@@ -87,7 +87,7 @@ def test_the_worst_mistakes_have_their_texts():
     ]
 
 
-def test_pictures_are_shown_where_the_job_left_them():
+def test_drawings_are_shown_if_the_job_left_them():
     text = section(TUTORIAL)
     for name in ("accuracy", "attention", "contexts"):
         assert f"](jobs/tutorial/{name}.svg)" in text

@@ -40,7 +40,7 @@ SERIES = [
 
 
 def groups(svg, names):
-    """Return the groups of those ids that an SVG has -> how many points each has as dots."""
+    """Return the number of dots of each group in an SVG, for groups with one of these ids."""
     root = ElementTree.fromstring(svg)
     found = {group.get("id"): group for group in root.iter(f"{SVG}g")}
     return {name: len(list(found[name].iter(f"{SVG}use"))) for name in names if name in found}
@@ -54,19 +54,19 @@ def texts(svg):
     return {"".join(text.itertext()).strip() for text in ElementTree.fromstring(svg).iter(f"{SVG}text")}
 
 
-def test_draws_every_series_with_its_own_points():
+def test_every_series_is_drawn_with_its_points():
     assert series(curves_svg(HISTORY, title="t")) == {
         name: 2 if name.startswith("val_") else 4 for name in SERIES
     }
 
 
-def test_texts_are_text():
+def test_texts_are_text_elements():
     found = texts(curves_svg(HISTORY, title="tutorial"))
     assert {"tutorial", "training step", "loss", "accuracy", "loss, training"} <= found
     assert "sequence accuracy, validation" in found
 
 
-def test_is_described_for_screen_readers():
+def test_curves_have_a_description_for_screen_readers():
     root = ElementTree.fromstring(curves_svg(HISTORY, title="a <b> & $c"))
     assert root.get("role") == "img"
     assert root.findtext(f"{SVG}title") == "a <b> & $c"
@@ -76,17 +76,17 @@ def test_is_described_for_screen_readers():
     )
 
 
-def test_works_with_one_row():
+def test_a_history_of_one_row():
     svg = curves_svg("\n".join(HISTORY.splitlines()[:2]), title="t")
     assert series(svg) == {"loss": 1, "token_accuracy": 1, "sequence_accuracy": 1}
 
 
-def test_values_that_are_not_finite_are_passed_over():
+def test_values_that_are_not_finite_are_skipped():
     lines = [HEADER, "1,1,1,nan,inf,,,,-inf,nan,0.5,1", "2,1,2,2.0,nan,,,,,,,1"]
     assert series(curves_svg("\n".join(lines), title="t")) == {"loss": 1, "val_sequence_accuracy": 1}
 
 
-def test_a_regression_has_no_panel_of_accuracies():
+def test_a_job_without_accuracies_has_one_panel():
     svg = curves_svg("step,loss,token_accuracy,val_loss\n1,2.0,,\n2,1.0,,1.5\n", title="t")
     assert series(svg) == {"loss": 2, "val_loss": 1}
     assert "accuracy" not in texts(svg)
@@ -99,7 +99,7 @@ def test_many_points_are_a_line_without_dots():
 
 
 @pytest.mark.parametrize("history", [HEADER, HEADER + "\n1,1,1,nan,,,,,,,,1"])
-def test_nothing_to_draw_is_drawn_as_nothing(history):
+def test_a_history_without_values_is_an_empty_drawing(history):
     svg = curves_svg(history, title="t")
     assert series(svg) == {}
     assert "no values" in svg
@@ -115,7 +115,7 @@ def analysis(positions, lengths):
     }
 
 
-def test_accuracy_has_a_panel_by_position_and_one_by_length():
+def test_accuracy_has_panels_by_position_and_by_length():
     svg = accuracy_svg(analysis([1.0, 0.5, 0.25], {3: 1.0, 7: 0.999}), title="sums: accuracy")
     assert groups(svg, {"by_position", "by_source_length"}) == {"by_position": 3, "by_source_length": 2}
     assert {"sums: accuracy", "position in the target", "tokens of the source", "tokens right"} <= texts(svg)
@@ -135,7 +135,7 @@ def test_accuracy_has_a_panel_by_position_and_one_by_length():
         ({}, set()),
     ],
 )
-def test_accuracy_that_has_one_value_only_is_not_drawn(found, panels):
+def test_accuracy_with_a_single_value_is_not_drawn(found, panels):
     assert has_profile(found) == bool(panels)
     if panels:
         svg = accuracy_svg(found, title="t")
@@ -156,7 +156,7 @@ def on_plane(labels):
     }
 
 
-def test_contexts_are_points_in_the_colour_of_their_label():
+def test_contexts_are_points_coloured_by_their_label():
     svg = contexts_svg(on_plane([2, 1, 2, 5]), title="copy: contexts")
     expected = {"label-1": 1, "label-2": 2, "label-5": 1}
     assert groups(svg, expected) == expected
@@ -169,7 +169,7 @@ def test_contexts_are_points_in_the_colour_of_their_label():
     )
 
 
-def test_many_labels_share_eight_colours():
+def test_many_labels_are_grouped_into_eight_colours():
     svg = contexts_svg(on_plane([i % 50 + 1 for i in range(1000)]), title="t")
     assert len(re.findall('id="label-', svg)) == 8
     assert groups(svg, {"label-1-7", "label-50"}) == {"label-1-7": 140, "label-50": 20}
@@ -190,7 +190,7 @@ DRAWN = {
 
 
 @pytest.mark.parametrize("kind", DRAWN)
-def test_gives_the_same_bytes_whatever_the_users_settings(kind):
+def test_the_users_settings_do_not_change_the_bytes(kind):
     once = DRAWN[kind]()
     with matplotlib.rc_context({"svg.hashsalt": "other", "lines.linewidth": 9, "font.size": 30}):
         again = DRAWN[kind]()
@@ -199,7 +199,7 @@ def test_gives_the_same_bytes_whatever_the_users_settings(kind):
 
 
 @pytest.mark.parametrize("kind", DRAWN)
-def test_says_what_it_shows(kind):
+def test_drawings_have_a_description(kind):
     root = ElementTree.fromstring(DRAWN[kind]())
     assert root.get("role") == "img"
     assert root.findtext(f"{SVG}title") == "t"
@@ -207,7 +207,7 @@ def test_says_what_it_shows(kind):
 
 
 @pytest.mark.parametrize("title", ["日本語 नमस्ते مرحبا 🙂", "a\x00b\ud800", "$x^$ _a"])
-def test_any_title_is_drawn_without_a_warning(title):
+def test_any_title_is_drawn_without_warnings(title):
     root = ElementTree.fromstring(curves_svg(HISTORY, title=title))
     assert root.findtext(f"{SVG}title") == title.replace("\x00", "␀").replace("\ud800", "\ufffd")
 
@@ -226,7 +226,7 @@ def drawn(paths):
     return {path.name: path.read_text("utf-8") for path in paths.directory.glob("*.svg")}
 
 
-def test_a_job_gets_a_picture_of_all_it_has(paths):
+def test_a_job_with_all_results_has_all_drawings(paths):
     paths.contexts.write_text(json.dumps(on_plane([1, 2])), "utf-8")
     write_plots(paths, TUTORIAL)
     assert drawn(paths) == {
@@ -237,12 +237,12 @@ def test_a_job_gets_a_picture_of_all_it_has(paths):
     }
 
 
-def test_a_job_without_findings_gets_its_curves(paths):
+def test_a_job_without_analysis_has_its_curves(paths):
     write_plots(paths, SHORT)
     assert drawn(paths).keys() == {"curves.svg"}
 
 
-def test_contexts_that_another_job_left_are_not_drawn_as_this_ones(paths):
+def test_contexts_left_by_another_job_are_not_drawn(paths):
     paths.contexts.write_text(json.dumps(on_plane([1, 2])), "utf-8")
     write_plots(paths, SHORT)
     assert drawn(paths).keys() == {"curves.svg"}

@@ -1,4 +1,4 @@
-"""`metrics.prom`, read by the grammar of Prometheus' text format."""
+"""`metrics.prom`, parsed by the grammar of Prometheus' text format."""
 
 import re
 from dataclasses import dataclass, field, replace
@@ -35,7 +35,7 @@ def labels_of(text):
 
 
 def parse(text):
-    """Return the families by name; HELP, TYPE and samples of each stand together, in this order."""
+    """Return the metric families by name; each must have HELP, TYPE and samples in this order."""
     assert text.endswith("\n")
     families, current = {}, None
     for line in text[:-1].split("\n"):
@@ -62,13 +62,13 @@ def value(families, family, **labels):
     return families[family].samples[frozenset(labels.items())]
 
 
-def test_the_reader_refuses_what_is_no_exposition():
+def test_the_parser_rejects_invalid_text():
     for wrong in ("a 1", "# HELP a x\n# TYPE a gauge\na nope\n", '# HELP a x\n# TYPE a gauge\na{b="\n"} 1\n'):
         with pytest.raises(AssertionError):
             parse(wrong)
 
 
-def test_the_batch(mixed):
+def test_metrics_of_the_batch(mixed):
     families = parse(metrics_text(mixed))
     assert value(families, "exit_code") == mixed.exit_code
     assert value(families, "started_timestamp_seconds") == 1772366400
@@ -85,7 +85,7 @@ def test_every_job_has_one_status(mixed):
     assert sorted(samples.values()) == [0] * (len(samples) - len(held)) + [1] * len(held)
 
 
-def test_what_jobs_measured(mixed):
+def test_metrics_of_jobs(mixed):
     families = parse(metrics_text(mixed))
     assert value(families, "metric", name="tutorial", metric="sequence_accuracy") == 0.999975
     assert value(families, "timing", name="tutorial", timing="train_seconds") == 8.831
@@ -96,7 +96,7 @@ def test_what_jobs_measured(mixed):
     assert len(families["metric"].samples) == count
 
 
-def test_what_is_not_known_is_left_out(make_report):
+def test_unknown_values_are_left_out(make_report):
     families = parse(metrics_text(make_report()))
     assert families.keys() == {"exit_code", "jobs", "started_timestamp_seconds", "finished_timestamp_seconds"}
 
@@ -113,7 +113,7 @@ def test_small_and_large_numbers_keep_their_value(make_report):
     assert {name: value(families, "metric", name="tutorial", metric=name) for name in metrics} == metrics
 
 
-def test_shards_in_one_directory_never_say_the_same_sample(mixed):
+def test_shards_in_one_directory_have_no_sample_in_common(mixed):
     texts = [metrics_text(mixed, shard=shard) for shard in ("1-of-2", "2-of-2")]
     samples = [
         {(name, labels) for name, family in parse(text).items() for labels in family.samples}

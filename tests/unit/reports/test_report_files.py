@@ -16,7 +16,7 @@ from job.results.batch_report import Report
 from job.storage.artifacts import prepare_output
 
 
-def test_writes_the_files(tmp_path, mixed):
+def test_all_files_are_written(tmp_path, mixed):
     output = prepare_output(tmp_path / "output")
     write_reports(output, mixed)
     assert Report.from_json(output.report.read_bytes()) == mixed
@@ -35,7 +35,7 @@ def test_writes_the_files(tmp_path, mixed):
     }
 
 
-def test_a_shards_files_have_names_of_their_own(tmp_path, mixed):
+def test_the_files_of_a_shard_have_other_names(tmp_path, mixed):
     output = replace(prepare_output(tmp_path), shard="2-of-4")
     write_reports(output, mixed)
     assert {path.name for path in output.root.iterdir()} == {
@@ -86,11 +86,11 @@ def test_times_are_written_in_utc(mixed):
     assert mixed.finished_at == "2026-03-01T12:02:00+00:00"
 
 
-def test_exit_code_is_the_verdicts(mixed):
+def test_the_exit_code_is_that_of_the_verdict(mixed):
     assert mixed.exit_code == mixed.verdict.exit_code == 1
 
 
-def test_marks_the_jobs_done_before_and_keeps_the_order(mixed):
+def test_jobs_done_before_are_marked_and_the_order_is_kept(mixed):
     assert [(job.name, job.reused) for job in mixed.jobs] == [
         ("tutorial", True),
         ("addition_of-1.digit", False),
@@ -99,10 +99,10 @@ def test_marks_the_jobs_done_before_and_keeps_the_order(mixed):
     ]
 
 
-def test_keeps_a_mark_that_is_there_already(make_report, mixed):
+def test_an_existing_mark_is_kept(make_report, mixed):
     assert make_report(*mixed.jobs).jobs[0].reused
 
 
-def test_a_report_survives_json(mixed):
+def test_json_round_trip(mixed):
     assert Report.from_json(mixed.to_json()) == mixed
     assert Report.from_json(mixed.to_json()) != replace(mixed, exit_code=0)

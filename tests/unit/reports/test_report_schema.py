@@ -24,14 +24,14 @@ from job.storage.artifacts import OutputPaths
 
 SCHEMA = Draft202012Validator(report_schema())
 OLDER = (Path(__file__).parents[2] / "golden" / "older_report.json").read_text("utf-8")
-"""By a program of the first days of version 1, which knew of no history, seeds or baselines."""
+"""Written by an early program of version 1, without history, seeds or baselines."""
 
 
-def test_reads_as_the_golden_file(golden):
+def test_the_schema_equals_the_golden_file(golden):
     golden("report.schema.json", json.dumps(report_schema(), indent=2) + "\n")
 
 
-def test_it_is_a_json_schema_with_its_version():
+def test_it_is_a_valid_json_schema_with_its_version():
     Draft202012Validator.check_schema(SCHEMA.schema)
     assert SCHEMA.schema["$id"] == f"urn:seq2seq-job:report:{SCHEMA_VERSION}"
 
@@ -51,7 +51,7 @@ def test_every_key_is_described():
 
 
 @pytest.mark.parametrize("jobs", [(), (TUTORIAL, SHORT, BROKEN, STOPPED)])
-def test_what_is_written_is_of_that_form(make_report, jobs):
+def test_written_reports_conform_to_the_schema(make_report, jobs):
     report = make_report(*jobs, missing=("never-run",))
     assert [error.message for error in SCHEMA.iter_errors(json.loads(report.to_json()))] == []
 
@@ -66,11 +66,11 @@ def test_what_is_written_is_of_that_form(make_report, jobs):
         {"verdict": None},
     ],
 )
-def test_what_is_not_of_that_form_is_refused(mixed, change):
+def test_the_schema_rejects_other_documents(mixed, change):
     assert not SCHEMA.is_valid({**json.loads(mixed.to_json()), **change})
 
 
-def test_an_older_report_is_of_that_form_and_is_read_whole():
+def test_an_older_report_conforms_and_is_read_completely():
     found = json.loads(OLDER)
     assert SCHEMA.is_valid(found)
     assert "comparison" not in found
@@ -81,7 +81,7 @@ def test_an_older_report_is_of_that_form_and_is_read_whole():
 
 
 def kept(new, old):
-    """Return of `new` what has its like in `old`, keys that came later left out, however deep."""
+    """Return `new` without the keys, at any depth, that `old` does not have."""
     match old:
         case dict():
             return {key: kept(new[key], value) for key, value in old.items()}
@@ -91,7 +91,7 @@ def kept(new, old):
     return new
 
 
-def test_every_report_can_be_made_of_an_older_one(tmp_path):
+def test_every_report_can_be_written_from_an_older_one(tmp_path):
     report = Report.from_json(OLDER)
     for text in (
         html_page(report, OutputPaths(tmp_path)),
@@ -102,7 +102,7 @@ def test_every_report_can_be_made_of_an_older_one(tmp_path):
         assert all(job.name in text for job in report.jobs)
 
 
-def test_keys_of_a_later_day_are_passed_over(mixed):
+def test_keys_of_later_versions_are_ignored(mixed):
     later = {**json.loads(mixed.to_json()), "later": 1}
     assert SCHEMA.is_valid(later)
     assert Report.from_json(json.dumps(later)) == replace(mixed)

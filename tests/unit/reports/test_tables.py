@@ -1,4 +1,4 @@
-"""Tables at every width: names whole, nothing left out."""
+"""Tables at every width: names are not cut, and nothing is left out."""
 
 import io
 import re
@@ -24,7 +24,7 @@ def printed(columns, rows, width, **settings):
 
 
 @pytest.mark.parametrize("width", [1, 20, 40, 50, 60, 70, 80, 120, 200])
-def test_every_name_is_whole_on_a_line_and_no_value_is_left_out(width):
+def test_every_name_is_on_one_line_and_no_value_is_left_out(width):
     text = printed(COLUMNS, ROWS, width)
     lines = text.splitlines()
     for number, name in enumerate(NAMES):
@@ -35,12 +35,12 @@ def test_every_name_is_whole_on_a_line_and_no_value_is_left_out(width):
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 120])
-def test_all_other_lines_fit(width):
+def test_all_other_lines_fit_the_width(width):
     lines = printed(COLUMNS, ROWS, width).splitlines()
     assert max(len(line) for line in lines if line.rstrip() not in NAMES) <= width
 
 
-def test_names_have_a_line_of_their_own_where_there_is_less():
+def test_in_a_narrow_console_names_have_their_own_lines():
     lines = [line.rstrip() for line in printed(COLUMNS, ROWS[:2], 40).splitlines()]
     assert lines[0] == "job"
     assert lines[4:] == [
@@ -51,7 +51,7 @@ def test_names_have_a_line_of_their_own_where_there_is_less():
     ]
 
 
-def test_each_value_has_a_line_where_there_is_hardly_any():
+def test_in_a_very_narrow_console_each_value_has_a_line():
     assert printed(COLUMNS, ROWS[:1], 20).splitlines() == [
         NAMES[0],
         "  status             passed",
@@ -60,13 +60,13 @@ def test_each_value_has_a_line_where_there_is_hardly_any():
     ]
 
 
-def test_a_word_that_two_lines_of_a_title_share_is_one_word():
+def test_a_word_divided_between_two_lines_of_a_title_is_one_word():
     columns = [Column("job"), Column("finger\u00ad\nprint")]
     assert printed(columns, [["a", "1"]], 80).split()[:3] == ["finger", "job", "print"]
     assert printed(columns, [["a" * 20, "1234"]], 5).splitlines()[1] == "  fingerprint  1234"
 
 
-def test_rows_of_one_job_have_its_name_once():
+def test_the_name_of_a_job_is_written_once_for_its_rows():
     rows = [["a", "x", "1"], ["", "y", "2"], ["b" * 50, "x", "3"], ["b" * 50, "y", "4"]]
     text = printed([Column("job"), Column("metric"), Column("value")], rows, 40)
     assert text.count("b" * 50) == 1

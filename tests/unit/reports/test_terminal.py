@@ -19,7 +19,7 @@ def printed(report, **settings):
     return file.getvalue()
 
 
-def test_reads_as_the_golden_file_at_80_columns(mixed, golden):
+def test_the_table_equals_the_golden_file_at_80_columns(mixed, golden):
     golden("summary.txt", printed(mixed))
 
 
@@ -34,24 +34,24 @@ def test_the_table_fits_80_columns_and_cuts_nothing(make_report):
         assert cell in table
 
 
-def test_no_escape_codes_where_there_is_no_terminal(mixed):
+def test_there_are_no_escape_codes_without_a_terminal(mixed):
     assert "\x1b" not in printed(mixed)
     assert "\x1b[" in printed(mixed, force_terminal=True, color_system="standard", legacy_windows=False)
 
 
-def test_text_from_outside_is_neither_markup_nor_control_codes(make_report):
+def test_text_from_outside_is_not_interpreted(make_report):
     error = Failure("E", "[red]no markup[/red] \x1b[31m :smile:")
     text = printed(make_report(replace(BROKEN, error=error)))
     assert "failed: E: [red]no markup[/red] ␛[31m :smile:" in text
 
 
-def test_a_reason_stays_on_one_line(make_report):
+def test_a_reason_is_on_one_line(make_report):
     error = Failure("E", "word " * 50)
     lines = printed(make_report(replace(BROKEN, error=error))).splitlines()
     assert lines[-1].count("word") == 50
 
 
-def test_a_batch_without_results_says_so(make_report):
+def test_a_batch_without_results(make_report):
     text = printed(make_report())
     assert "Exit code 1" in text
     assert "  - no job was run" in text

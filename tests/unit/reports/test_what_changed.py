@@ -62,11 +62,11 @@ def comparison(*changes, **fields):
     return Comparison("base", "2026-07-01T02:00:00+00:00", None, jobs, **fields)
 
 
-def test_a_comparison_in_which_nothing_changed_says_so():
+def test_a_comparison_without_changes_states_that():
     assert [*comparison_changes(comparison((), ()))] == [NOTHING_CHANGED]
 
 
-def test_a_comparison_of_an_earlier_version_says_nothing():
+def test_a_comparison_of_an_earlier_version_has_no_lines():
     assert [*comparison_changes(comparison(None))] == []
 
 

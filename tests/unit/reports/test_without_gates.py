@@ -1,4 +1,4 @@
-"""Jobs without gates are reported as trained: nowhere green, and nowhere as having passed any."""
+"""Jobs without gates are reported as trained: never in green, and never as passed."""
 
 import io
 import json
@@ -77,7 +77,7 @@ def test_the_terminal_shows_trained_and_nothing_green(bare):
     assert GREEN not in text
 
 
-def test_the_terminal_stays_green_where_gates_were_passed(make_report):
+def test_the_terminal_is_green_if_gates_were_passed(make_report):
     assert GREEN in printed(make_report(TUTORIAL))
     assert counts(make_report(TUTORIAL, BARE)).startswith("2 jobs: 1 passed, 1 trained; ")
 
