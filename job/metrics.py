@@ -14,6 +14,10 @@ DATA_UNIT = "data unit"
 """The unit of metrics that are in the unit of the data."""
 
 
+VALIDATION = "validation."
+"""Prefix of the name of a metric of the validation examples, beside that of the test."""
+
+
 @dataclass(frozen=True)
 class Metric:
     """A metric of a result.

@@ -22,7 +22,11 @@ from job.storage.artifacts import JobPaths, OutputPaths, prepare_output, refuse_
 
 
 def merge_reports(
-    directories: Sequence[Path], destination: Path | None = None, baseline: Path | None = None
+    directories: Sequence[Path],
+    destination: Path | None = None,
+    baseline: Path | None = None,
+    *,
+    hide_test: bool = False,
 ) -> Report:
     """Read the results of a batch, judge them by its plan, and write its reports; nothing is trained.
 
@@ -34,6 +38,7 @@ def merge_reports(
         directories: one output directory, or those of several shards.
         destination: where the results are gathered and the reports go; by default the first directory.
         baseline: compared with the results; by default the comparisons of the runs are merged.
+        hide_test: whether the reports for people leave out the test.
 
     Raises:
         BaselineError: the baseline is missing or has none of the jobs, or the runs had different baselines.
@@ -60,7 +65,7 @@ def merge_reports(
         comparison=compare_merged(baseline, output, entries, results) if baseline else None,
     )
     report = build_merged_report(merged, sources, began)
-    write_reports(output, report)
+    write_reports(output, report, hide_test=hide_test)
     return report
 
 

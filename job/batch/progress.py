@@ -10,9 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from job.batch.eta import BatchEta
-from job.reports.content import headline, leading_metrics, metric_value, outcome_words
+from job.reports.content import (
+    column_title,
+    headline,
+    leading_metrics,
+    measured,
+    metric_value,
+    outcome_words,
+)
 from job.reports.escaping import json_document, terminal
-from job.reports.formatting import clock_time, plain
+from job.reports.formatting import clock_time
 from job.results.batch_report import Report, SetAside
 from job.results.job_result import Failure, JobResult, Progress
 
@@ -111,7 +118,8 @@ class Log:
         self._eta.finish(result)
         text = f"{result.name}: {outcome_words(result)}"
         for name in leading_metrics([result]):
-            text += f", {plain(name)} {metric_value(result, name, result.metrics[name])}"
+            value = measured(result, name)
+            text += "" if value is None else f", {column_title(name)} {metric_value(result, name, value)}"
         error = result.error.summary if result.error else None
         if result.error:  # the status says already that it was interrupted
             text += f": {result.error.message if result.status == 'interrupted' else error}"

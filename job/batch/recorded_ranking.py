@@ -14,13 +14,10 @@ from job.gating.metric_tests import target_splitter
 from job.gating.plan_file import PlanEntry
 from job.gating.ranking import ALPHA, Candidate, rank_jobs
 from job.gating.recorded_batch import read_predictions
-from job.metrics import METRICS, leading_metric
+from job.metrics import METRICS, VALIDATION, leading_metric
 from job.results.job_result import JobResult
 from job.results.ranking_records import LeftOutJob, Ranking
 from job.storage.artifacts import OutputPaths
-
-VALIDATION = "validation."
-"""What stands before the name of a metric of the validation examples."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,6 +33,15 @@ GatheredOption = Annotated[
         help="Where results are gathered and reports go; by default the first DIR.",
     ),
 ]
+HideOption = Annotated[
+    bool,
+    typer.Option(
+        "--hide-test",
+        envvar="SEQ2SEQ_JOB_HIDE_TEST",
+        help="Show validation metrics alone on the terminal, in report.html and in report.md, while variants "
+        "are chosen.",
+    ),
+]
 
 
 def report(
@@ -40,6 +49,7 @@ def report(
     output_dir: GatheredOption = None,
     baseline: BaselineOption = None,
     update_baseline: UpdateOption = False,
+    hide_test: HideOption = False,
     on_end: OnEndOption = None,
 ) -> None:
     """Build the reports from the results in one or several output directories, and judge them by the plan."""
@@ -48,7 +58,7 @@ def report(
     with hook.runs_at_end():
         hook.check()
         check_update_options(baseline, update_baseline, shard=False)
-        _merge(directories, output_dir, baseline, guard, update=update_baseline)
+        _merge(directories, output_dir, baseline, guard, update=update_baseline, hide_test=hide_test)
 
 
 def _merge(
@@ -58,20 +68,23 @@ def _merge(
     guard: ReportGuard,
     *,
     update: bool,
+    hide_test: bool,
 ) -> NoReturn:
     """Merge the results, print the summary, update the baseline, and exit with the batch's exit code."""
     from job.batch.merge import merge_reports
     from job.reports.terminal import print_summary
+    from job.reports.without_test import without_test
     from job.storage.artifacts import OutputPaths
 
     destination = guard.root
     # Reports in a directory that is read are those of a run, which a merge needs: they stay.
     apart = destination.resolve() not in [path.resolve() for path in directories]
     with guard.reports_on_error() if apart else nullcontext():
-        merged = merge_reports(directories, output_dir, baseline)
+        merged = merge_reports(directories, output_dir, baseline, hide_test=hide_test)
     guard.reported, guard.report = True, merged
-    print_summary(merged, open_console())
-    report_to_github(merged)
+    shown = without_test(merged) if hide_test else merged
+    print_summary(shown, open_console())
+    report_to_github(shown)
     if update and baseline is not None:
         names = [*(job.name for job in merged.jobs), *merged.missing]
         update_if_successful(baseline, OutputPaths(destination), merged, names)

@@ -20,7 +20,7 @@ from job.errors import (
     SIGINT_EXIT,
     SIGTERM_EXIT,
 )
-from job.metrics import DATA_UNIT, METRICS, gate_key
+from job.metrics import DATA_UNIT, METRICS, VALIDATION, gate_key
 from job.reports.formatting import duration, exact_quantity, plain, quantity, unit_of
 from job.reports.what_changed import comparison_changes
 from job.results.batch_report import MetricOverSeeds, Report, SeedsSummary
@@ -58,6 +58,8 @@ def _success(report: Report) -> str:
         return "there was no job to run"
     judged = judged_jobs(report)
     done = "every job trained"
+    if report.test_hidden:
+        return f"{done}; the test is hidden"
     if report.comparison:
         done += " and none is worse than the baseline" if len(judged) < len(report.jobs) else ""
     pending = [job.name for job in report.seeds if job.gate_on == "mean" and job.absent]
@@ -136,7 +138,7 @@ def overview_row(result: JobResult, metrics: Sequence[str], *, brief: bool = Fal
 
     Args:
         result: of the job.
-        metrics: names of the metric columns, in order.
+        metrics: names of the metric columns, in order; `validation.NAME` for one of validation.
         brief: see `metric_value`.
     """
     training = result.timings.get("train_seconds")
@@ -144,7 +146,9 @@ def overview_row(result: JobResult, metrics: Sequence[str], *, brief: bool = Fal
         job=result.name,
         status=outcome_words(result),
         metrics=[
-            metric_value(result, name, result.metrics[name], brief=brief) if name in result.metrics else ""
+            ""
+            if (value := measured(result, name)) is None
+            else metric_value(result, name, value, brief=brief)
             for name in metrics
         ],
         gates=gates_in_words(result),
@@ -188,10 +192,43 @@ def metric_names(results: Iterable[JobResult]) -> tuple[str, ...]:
 
 
 def leading_metrics(results: Sequence[JobResult]) -> tuple[str, ...]:
-    """Return the most important metric of each kind of job; for forecasts also that of persistence."""
+    """Return the most important metric of each kind of job; for forecasts also that of persistence.
+
+    Behind them are those of validation.
+    """
     first = dict.fromkeys(name for result in results for name in metric_names([result])[:1])
     present = {name for result in results for name in result.metrics}
-    return tuple(n for name in first for n in (name, f"persistence_{name}") if n == name or n in present)
+    test = (n for name in first for n in (name, f"persistence_{name}") if n == name or n in present)
+    return (*test, *validation_columns(results, most=1))
+
+
+def validation_columns(results: Iterable[JobResult], most: int | None = None) -> tuple[str, ...]:
+    """Return the names of metrics of validation that any of the results has, as `validation.NAME`.
+
+    Args:
+        results: of the jobs.
+        most: largest number of metrics of one job, the most important first; None for all.
+    """
+    present = dict.fromkeys(
+        name
+        for result in results
+        if result.validation
+        for name in [name for name in METRICS if name in result.validation.metrics][:most]
+    )
+    return tuple(f"{VALIDATION}{name}" for name in METRICS if name in present)
+
+
+def measured(result: JobResult, column: str) -> float | None:
+    """Return a metric of the test, or with `validation.` before its name that of validation."""
+    if column.startswith(VALIDATION):
+        metrics = result.validation.metrics if result.validation else {}
+        return metrics.get(column.removeprefix(VALIDATION))
+    return result.metrics.get(column)
+
+
+def column_title(column: str) -> str:
+    """Return the title of a metric's column, for instance `validation edit rate`."""
+    return plain(column).replace(VALIDATION, "validation ")
 
 
 def metric_value(result: JobResult, name: str, value: float, *, brief: bool = False) -> str:
@@ -199,11 +236,12 @@ def metric_value(result: JobResult, name: str, value: float, *, brief: bool = Fa
 
     Args:
         result: of the job.
-        name: of the metric.
+        name: of the metric, `validation.NAME` for one of validation.
         value: its value.
         brief: omit the unit of the data, which the job's spec may give.
     """
     failed = next((gate.bound for gate in result.gates if gate.metric == name and not gate.passed), None)
+    name = name.removeprefix(VALIDATION)
     text = quantity(name, value, failed_threshold=failed)
     own = result.spec.get("problem", {}).get("unit") if unit_of(name) == DATA_UNIT else None
     return f"{text} {own}" if own and not brief else text

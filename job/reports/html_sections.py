@@ -11,15 +11,16 @@ from job.reports.html_pictures import Picture, Sparkline, sparkline
 from job.reports.html_samples import Sample, mistake, sample
 from job.reports.job_content import (
     AccuracyProfile,
+    MetricsTable,
     accuracy_profiles,
     data_sentences,
-    metrics_and_gates,
     metrics_at_other_sizes,
+    metrics_table,
     not_measured_sentences,
     other_data,
     setting,
 )
-from job.results.job_result import GateOutcome, JobResult
+from job.results.job_result import JobResult
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +32,7 @@ class Section:
     loss: Sparkline | None
     positions: Sparkline | None
     sentences: list[str]
-    metrics: list[tuple[str, float | None, GateOutcome | None]]
+    metrics: MetricsTable
     pictures: list[Picture]
     metrics_at_other_sizes: list[str]
     profiles: list[AccuracyProfile]
@@ -56,7 +57,7 @@ def job_section(result: JobResult, leading: Sequence[str], embedded: list[Pictur
         loss=sparkline(history.get("loss", ()), "training loss"),
         positions=sparkline(accuracies, "accuracy by position", low=0, high=1) if accuracies[1:] else None,
         sentences=[*data_sentences(result), *not_measured_sentences(result)],
-        metrics=[*metrics_and_gates(result)],
+        metrics=metrics_table(result),
         pictures=embedded,
         metrics_at_other_sizes=metrics_at_other_sizes(result),
         profiles=[*accuracy_profiles(analysis)],

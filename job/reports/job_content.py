@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+from job.metrics import METRICS
 from job.reports.content import metric_names
 from job.reports.formatting import percent, plain, ranges, span
 from job.results.data_facts import DataFacts, TokenCounts
 from job.results.job_result import GateOutcome, JobResult
+from job.results.validation_result import ValidationResult
 
 _MAX_GROUPS = 12
 """Positions or lengths side by side; if there are more, they are grouped into ranges."""
@@ -32,6 +34,17 @@ def data_sentences(result: JobResult) -> Iterator[str]:
         )
     if data.test_tokens is not None and data.unknown_tokens is not None:
         yield _unknown(data.test_tokens, data.unknown_tokens)
+    if result.validation is not None:
+        yield _validation(result.validation)
+
+
+def _validation(validation: ValidationResult) -> str:
+    """Return how many examples the validation column is of, or why there is none."""
+    if not validation.examples:
+        return f"No validation: {validation.reason}."
+    examples = f"{validation.examples:,} validation example{'' if validation.examples == 1 else 's'}"
+    seen = validation.seen_in_training
+    return examples + (f"; {seen:,} of their sources also occur in the training data." if seen else ".")
 
 
 def not_measured_sentences(result: JobResult) -> Iterator[str]:
@@ -93,16 +106,48 @@ def other_data(result: JobResult) -> dict[str, Any]:
 # --- metrics ------------------------------------------------------------------------------------------------
 
 
-def metrics_and_gates(result: JobResult) -> Iterator[tuple[str, float | None, GateOutcome | None]]:
-    """Yield a job's metrics, then gates on metrics that it does not have.
+class MetricRow(NamedTuple):
+    """A row of the table of a job's metrics.
 
-    Yields:
-        name, value and gate; the value is None if it was not measured, the gate if there is none.
+    Args:
+        name: name of the metric.
+        value: of the test; None if it was not measured.
+        validation: of the validation examples; None if it was not measured.
+        gate: on the test; None if there is none.
     """
+
+    name: str
+    value: float | None
+    validation: float | None
+    gate: GateOutcome | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricsTable:
+    """The table of a job's metrics.
+
+    Args:
+        rows: the metrics, then gates on metrics that the job does not have.
+        tested: whether there is a column of the test, with gates.
+        validated: whether there is a column of validation.
+    """
+
+    rows: list[MetricRow]
+    tested: bool
+    validated: bool
+
+
+def metrics_table(result: JobResult) -> MetricsTable:
+    """Return the metrics of a job on test and validation, beside its gates."""
     gates = {outcome.metric: outcome for outcome in result.gates}
-    for name in dict.fromkeys([*metric_names([result]), *gates]):
+    validation = result.validation.metrics if result.validation else {}
+    names = [*metric_names([result]), *(name for name in METRICS if name in validation), *gates]
+    rows = []
+    for name in dict.fromkeys(names):
         outcome = gates.get(name)
-        yield name, result.metrics.get(name, outcome.value if outcome else None), outcome
+        value = result.metrics.get(name, outcome.value if outcome else None)
+        rows.append(MetricRow(name, value, validation.get(name), outcome))
+    return MetricsTable(rows=rows, tested=bool(result.metrics or gates), validated=bool(validation))
 
 
 def metrics_at_other_sizes(result: JobResult) -> list[str]:

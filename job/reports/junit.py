@@ -16,10 +16,12 @@ from job.metrics import gate_key
 from job.reports.content import (
     gate_condition,
     headline,
+    measured,
     metric_names,
     metric_value,
     origin,
     outcome_words,
+    validation_columns,
 )
 from job.reports.escaping import xml
 from job.reports.formatting import plain, quantity
@@ -90,6 +92,7 @@ def _job_suite(result: JobResult, comparison: Iterable[TestCase]) -> TestSuite:
         "fingerprint": result.fingerprint,
         "seed": str(result.seed),
         **{f"metric.{name}": repr(result.metrics[name]) for name in metric_names([result])},
+        **{name: repr(measured(result, name)) for name in validation_columns([result])},
         **{f"gate.{gate_key(outcome.metric)}": repr(outcome.bound) for outcome in result.gates},
     }
     return _suite(result.name, [_job(result), *gates, *comparison], properties)

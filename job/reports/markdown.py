@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from job.reports.content import (
     COMPARISON_COLUMNS,
+    column_title,
     comparison_cells,
     comparison_remarks,
     counts,
@@ -18,6 +19,7 @@ from job.reports.content import (
     missing_status,
     overview_row,
     remarks,
+    validation_columns,
 )
 from job.reports.escaping import code, prose
 from job.reports.formatting import plain
@@ -98,8 +100,9 @@ def _jobs(report: Report) -> list[str]:
     """Return the lines of the table of jobs; none if there is no job."""
     if not report.jobs and not report.missing:
         return []
-    metrics = metric_names(report.jobs)
-    named = [prose(plain(name)) for name in metrics]
+    test = metric_names(report.jobs)
+    metrics = (*test, *validation_columns(report.jobs, most=1 if test else None))
+    named = [prose(column_title(name)) for name in metrics]
     columns = ["job", "status", *named, "gates", "parameters", "training", "done"]
     rows = [_job_row(result, metrics) for result in report.jobs]
     blank = [""] * (len(columns) - 2)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import compress
 from typing import Any
 
-from job.metrics import METRICS
+from job.metrics import METRICS, VALIDATION
 from job.reports.content import gate_condition, gate_outcome, metric_value, origin, outcome_words
 from job.reports.escaping import code, fenced, prose, url_path
 from job.reports.formatting import percent, plain, quantity
 from job.reports.job_content import (
     AccuracyProfile,
+    MetricRow,
     accuracy_profiles,
     data_sentences,
-    metrics_and_gates,
     metrics_at_other_sizes,
+    metrics_table,
     not_measured_sentences,
     other_data,
     setting,
@@ -93,20 +95,25 @@ def _data(result: JobResult) -> Iterator[str]:
 
 
 def _metrics(result: JobResult) -> Iterator[str]:
-    rows = []
-    for name, value, gate in metrics_and_gates(result):
-        outcome = gate_outcome(gate) if gate else ""
-        rows.append(
-            [
-                prose(plain(name)),
-                "not measured" if value is None else prose(metric_value(result, name, value)),
-                gate_condition(gate) if gate else "",
-                f"**{outcome}**" if gate and not gate.passed else outcome,
-                _meaning(name, result.data.signatures),
-            ]
-        )
+    table = metrics_table(result)
+    shown = [True, table.tested, table.validated, table.tested, table.tested, True]
+    rows = [[*compress(_metric_cells(result, row), shown)] for row in table.rows]
     if rows:
-        yield markdown_table(["metric", "value", "gate", "", "meaning"], rows, "lrlll")
+        titles = ["metric", "test", "validation", "gate", "", "meaning"]
+        yield markdown_table([*compress(titles, shown)], rows, "".join(compress("lrrlll", shown)))
+
+
+def _metric_cells(result: JobResult, row: MetricRow) -> list[str]:
+    name, value, validation, gate = row
+    outcome = gate_outcome(gate) if gate else ""
+    return [
+        prose(plain(name)),
+        "not measured" if value is None else prose(metric_value(result, name, value)),
+        "" if validation is None else prose(metric_value(result, f"{VALIDATION}{name}", validation)),
+        gate_condition(gate) if gate else "",
+        f"**{outcome}**" if gate and not gate.passed else outcome,
+        _meaning(name, result.data.signatures),
+    ]
 
 
 def _meaning(name: str, signatures: Mapping[str, str]) -> str:

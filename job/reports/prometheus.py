@@ -77,6 +77,9 @@ def _jobs(report: Report) -> Iterable[_Family]:
     applied = judged_jobs(report)
     reused = _Family("reused", "1 for a job that was done before this run.")
     metric = _Family("metric", "What the evaluation of a job measured; fractions are in 0..1.")
+    validation = _Family(
+        "validation_metric", "What the evaluation of a job measured on its validation examples."
+    )
     timing = _Family("timing", "How long the stages of a job took, in seconds, and its speeds, per second.")
     memory = _Family("peak_memory_bytes", "The most memory that a job's process held.")
     for job in report.jobs:
@@ -84,10 +87,13 @@ def _jobs(report: Report) -> Iterable[_Family]:
         judged.samples.append((labels, int(job.name in applied)))
         reused.samples.append((labels, int(job.reused)))
         metric.samples += _named(job, "metric", job.metrics)
+        validation.samples += _named(job, "metric", job.validation.metrics if job.validation else {})
         timing.samples += _named(job, "timing", job.timings)
         if job.peak_rss_bytes:
             memory.samples.append((labels, job.peak_rss_bytes))
-    return [family for family in (status, judged, reused, metric, timing, memory) if family.samples]
+    return [
+        family for family in (status, judged, reused, metric, validation, timing, memory) if family.samples
+    ]
 
 
 def _named(job: JobResult, label: str, values: Mapping[str, float]) -> list[tuple[Mapping[str, str], float]]:

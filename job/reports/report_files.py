@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from job.reports.junit import junit_xml
 from job.reports.markdown import markdown
 from job.reports.prometheus import metrics_text
+from job.reports.without_test import without_test
 from job.results.batch_report import Report, SeedsSummary, SetAside, Verdict
 from job.results.comparison_records import Comparison
 from job.results.job_result import STATUSES, JobResult
@@ -68,16 +69,22 @@ def _utc(time: datetime) -> str:
     return time.astimezone(timezone.utc).isoformat(timespec="seconds")
 
 
-def write_reports(output: OutputPaths, report: Report) -> None:
+def write_reports(output: OutputPaths, report: Report, *, hide_test: bool = False) -> None:
     """Write the reports for people and systems and, last, `report.json`; each is replaced atomically.
+
+    Args:
+        output: the output directory.
+        report: of the batch.
+        hide_test: whether the reports for people leave out the test, see `without_test`.
 
     Raises:
         OSError: a file cannot be written; the old one is in place.
     """
     from job.reports.html import html_page  # a batch loads it while its workers load TensorFlow
 
-    write_text(output.html, html_page(report, output))
-    write_text(output.markdown, markdown(report))
+    shown = without_test(report) if hide_test else report
+    write_text(output.html, html_page(shown, output))
+    write_text(output.markdown, markdown(shown))
     write_bytes(output.junit, junit_xml(report))
     write_text(output.prometheus, metrics_text(report, shard=output.shard))
     write_text(output.report, report.to_json())

@@ -5,8 +5,10 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
+from job.metrics import VALIDATION
 from job.reports.content import (
     COMPARISON_COLUMNS,
+    column_title,
     comparison_cells,
     comparison_remarks,
     comparison_source,
@@ -24,6 +26,9 @@ from job.reports.tables import Cell, Column, print_table
 from job.results.batch_report import Report
 from job.results.comparison_records import Comparison
 from job.results.job_result import JobResult
+
+_WIDE = 100
+"""Width of a console from which the table has metrics of validation beside those of the test."""
 
 _OUTLOOK_STYLES = {"good": "bold green", "plain": "bold", "bad": "bold red"}
 _STATUS_STYLES = {
@@ -61,10 +66,12 @@ def _print_item(text: str, console: Console) -> None:
 
 def _print_table(report: Report, console: Console) -> None:
     metrics = leading_metrics(report.jobs)
+    if console.width < _WIDE and not report.test_hidden:
+        metrics = tuple(name for name in metrics if not name.startswith(VALIDATION))
     columns = [
         Column("job"),
         Column("status"),
-        *(Column(plain(name).replace(" ", "\n"), right=True) for name in metrics),
+        *(Column(column_title(name).replace(" ", "\n"), right=True) for name in metrics),
         Column("gates"),
         Column("training", right=True),
         Column(""),

@@ -109,6 +109,8 @@ class Report:
             empty. Results in the output directory are then from earlier runs.
         running: whether the batch was still running when the report was written; its verdict is not final.
         set_aside: earlier job directories that could not be used.
+        test_hidden: whether metrics of the test are left out, as in reports for people who still choose
+            between variants; not in `report.json`.
         unusable: name of a job in `missing` -> why its recorded result cannot be used.
     """
 
@@ -126,10 +128,12 @@ class Report:
     running: bool = False
     set_aside: tuple[SetAside, ...] = ()
     unusable: dict[str, str] = field(default_factory=dict)
+    test_hidden: bool = False
 
     def to_json(self) -> str:
         """Return the text of `report.json`, which ends with a newline."""
         record = {**asdict(replace(self, jobs=())), "jobs": [job.to_record() for job in self.jobs]}
+        del record["test_hidden"]
         return json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     @classmethod

@@ -33,7 +33,7 @@ OPTIONS = {
     "schema": {"--of"},
     "status": {"DIRECTORIES", "--watch", "--format"},
     "compare": {"BASELINE", "CANDIDATE", "--jobs", "--format"},
-    "report": {"DIRECTORIES", "--output-dir", "--baseline", "--update-baseline", "--on-end"},
+    "report": {"DIRECTORIES", "--output-dir", "--baseline", "--update-baseline", "--on-end", "--hide-test"},
     "rank": {"OUTPUT", "--by", "--format"},
     "trend": {"PLACES", "--output", "--fail-on-change"},
     "predict": {"MODEL_DIR", "--input", "--n-best"},

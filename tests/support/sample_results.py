@@ -3,6 +3,7 @@
 from job.results.data_facts import DataFacts
 from job.results.job_result import Artifact, Failure, GateOutcome, JobResult
 from job.results.predictions import Prediction
+from job.results.validation_result import ValidationResult
 
 TUTORIAL = JobResult(
     name="tutorial",
@@ -35,6 +36,11 @@ TUTORIAL = JobResult(
         seen_in_training=3,
         source_space=15_625_000_000,
         problem={"source_length": 6, "vocabulary": 51},
+    ),
+    validation=ValidationResult(
+        examples=1_000,
+        metrics={"token_accuracy": 0.9975, "sequence_accuracy": 0.9925, "edit_rate": 0.0025},
+        seen_in_training=2,
     ),
     timings={"train_seconds": 8.831, "total_seconds": 14.25, "decoded_sequences_per_second": 31234.5},
     peak_rss_bytes=700 * 2**20,

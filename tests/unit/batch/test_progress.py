@@ -12,6 +12,7 @@ from job.batch.progress import EVENTS, Log, describe_progress, duration
 from job.reports.report_files import build_report
 from job.results.batch_report import SetAside, Verdict
 from job.results.job_result import Failure, Progress
+from job.results.validation_result import ValidationResult
 
 STEP = Progress(step=50, steps=1000, loss=1.23456, token_accuracy=0.5, examples_per_second=12345.6)
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00"
@@ -41,10 +42,11 @@ def test_a_job_has_a_line_when_it_starts_and_one_when_it_ends():
     log, lines = text_log()
     log.started("tutorial")
     log.advanced("tutorial", STEP)
-    log.finished(job_result("tutorial", metrics={"sequence_accuracy": 0.9995}))
+    validation = ValidationResult(examples=8, metrics={"sequence_accuracy": 0.875, "edit_rate": 0.1})
+    log.finished(job_result("tutorial", metrics={"sequence_accuracy": 0.9995}, validation=validation))
     assert [said(line) for line in lines] == [
         "tutorial: started",
-        "tutorial: trained, sequence accuracy 99.95 %",
+        "tutorial: trained, sequence accuracy 99.95 %, validation sequence accuracy 87.50 %",
     ]
 
 

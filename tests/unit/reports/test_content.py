@@ -70,7 +70,11 @@ def test_metrics_are_in_the_order_of_their_table_with_unknown_ones_last():
 
 def test_each_kind_of_job_has_a_leading_metric():
     results = [SHORT, TUTORIAL, STOPPED, replace(STOPPED, metrics={"edit_rate": 0.5})]
-    assert content.leading_metrics(results) == ("sequence_accuracy", "edit_rate")
+    validation = "validation.sequence_accuracy"
+    assert content.leading_metrics(results) == ("sequence_accuracy", "edit_rate", validation)
+    assert content.measured(TUTORIAL, validation) == 0.9925
+    assert content.measured(SHORT, validation) is None
+    assert content.column_title(validation) == "validation sequence accuracy"
 
 
 def test_counts_of_one_job_and_of_none(make_report):

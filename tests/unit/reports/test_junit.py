@@ -53,6 +53,9 @@ def test_facts_about_a_job_are_properties_of_its_suite(mixed):
         "metric.unseen_sequence_accuracy": "0.999975",
         "metric.token_accuracy": "0.99999",
         "metric.edit_rate": "1e-05",
+        "validation.sequence_accuracy": "0.9925",
+        "validation.token_accuracy": "0.9975",
+        "validation.edit_rate": "0.0025",
         "gate.min_sequence_accuracy": "0.99",
         "gate.max_train_seconds": "60.0",
     }

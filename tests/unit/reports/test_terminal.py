@@ -34,6 +34,12 @@ def test_the_table_fits_80_columns_and_cuts_nothing(make_report):
         assert cell in table
 
 
+def test_a_wide_console_has_validation_beside_the_test(mixed):
+    narrow, wide = printed(mixed, width=99), printed(mixed, width=100)
+    assert "validation" not in narrow
+    assert "99.25 %" in next(line for line in wide.splitlines() if line.startswith("tutorial "))
+
+
 def test_there_are_no_escape_codes_without_a_terminal(mixed):
     assert "\x1b" not in printed(mixed)
     assert "\x1b[" in printed(mixed, force_terminal=True, color_system="standard", legacy_windows=False)
