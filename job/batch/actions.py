@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from job.batch.earlier_results import EarlierResult, EarlierResults
-from job.batch.progress import DONE
+from job.batch.progress import DONE, NEW
 from job.batch.resume import PreviousJob, find_previous, read_recorded_spec
 from job.results.job_result import JobResult
 from job.spec.change_effects import Effect, changed_keys, select
@@ -116,7 +116,7 @@ def _why_resumed(previous: PreviousJob, spec: Mapping[str, Any]) -> str:
 def _why_trained(previous: PreviousJob, recorded: Mapping[str, Any], spec: Mapping[str, Any]) -> str:
     match previous.state:
         case "to do":
-            return "it has no result yet"
+            return NEW
         case "failed before":
             error = previous.recorded.error if previous.recorded else None
             return f"it has failed before: {error.summary}" if error else "it has failed before"

@@ -14,7 +14,7 @@ from rich.table import Column
 from rich.text import Text
 
 from job.batch.eta import BatchEta
-from job.batch.progress import Log
+from job.batch.progress import NEW, Log
 from job.reports.escaping import terminal
 from job.reports.formatting import clock_time
 from job.results.batch_report import Report
@@ -52,6 +52,11 @@ class LiveLog(Log):
         """Show a bar for the batch."""
         self._eta = BatchEta(jobs, time.monotonic(), costs or {})
         self._batch = self._bars.add_task("batch", total=jobs, text="")
+
+    def planned(self, name: str, action: str, reason: str) -> None:
+        """Write a line for what a change has led to; a new job's bar is enough."""
+        if reason != NEW:
+            super().planned(name, action, reason)
 
     def started(self, name: str) -> None:
         """Show a bar for the job, without progress."""

@@ -52,6 +52,9 @@ EVENTS: dict[str, tuple[str, ...]] = {
 DONE = "nothing that decides its result has changed"
 """Why a finished job is skipped."""
 
+NEW = "it has no result yet"
+"""Why a job is trained that no run has begun."""
+
 
 class Log:
     """A progress log that writes a line for each event.

@@ -9,6 +9,7 @@ from rich.console import Console
 from sample_jobs import job_result
 
 from job.batch.live_progress import LiveLog
+from job.batch.progress import NEW
 from job.results.job_result import Failure, Progress
 
 STEP = Progress(step=50, steps=1000, loss=1.23456, token_accuracy=0.5, examples_per_second=12345.6)
@@ -97,3 +98,13 @@ def test_messages_are_shown_as_they_are_and_not_as_markup(live):
     log.started("j")
     log.finished(job_result("j", "failed", error=Failure("E", "[bold]brackets[/red] :bomb:")))
     assert "E: [bold]brackets[/red] :bomb:" in screen.getvalue()
+
+
+def test_a_line_says_what_a_change_has_led_to_and_none_that_a_job_is_new(live):
+    log, screen = live
+    log.begun(2)
+    log.planned("tutorial", "re-evaluate", "evaluation.decoder greedy -> beam")
+    log.planned("new", "train", NEW)
+    shown = screen.getvalue()
+    assert "tutorial: re-evaluate: evaluation.decoder greedy -> beam" in shown
+    assert "new: train" not in shown
