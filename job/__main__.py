@@ -1,12 +1,12 @@
 """`python -m job` is the command `seq2seq-job`."""
 
-from job.process.import_path import leave_working_directory
+from job.process.import_path import remove_working_directory
 
 if __name__ == "__main__":
-    leave_working_directory()
-    from job.process.early_signals import leave_on_signals
+    remove_working_directory()
+    from job.process.early_signals import exit_on_signals
 
-    leave_on_signals()
+    exit_on_signals()
     from job.cli.app import main
 
     main()

@@ -22,7 +22,7 @@ from job.models.kernels import choose_kernel
 from job.models.seq2seq import build_models, build_training_model
 from job.problems import build_problem
 from job.problems.base import Examples, TokenProblem
-from job.process import environment
+from job.process.tensorflow_loading import check_tensorflow
 from job.results.job_result import Progress
 from job.training.compiled_loop import compile_loop
 from job.training.fit import fit
@@ -30,7 +30,7 @@ from job.training.fit import fit
 
 def program(lesson: Lesson, threads: int, decoding: bool) -> Figures:
     """Train, and decode if asked to."""
-    environment.check_works(threads)
+    check_tensorflow(threads)
     keras.utils.set_random_seed(lesson.seed)
     job = read_job(lesson.directory)
     problem: Any = build_problem(job.problem, job.seed, lesson.directory)

@@ -26,13 +26,14 @@ def load_model(directory: Path) -> LoadedModel:
     Args:
         directory: a job directory, or its `model` directory.
     """
-    from job.process import environment
+    from job.process.installed_versions import check_versions
+    from job.process.tensorflow_loading import check_tensorflow
     from job.workers.pool import VARIABLES
 
-    environment.check_versions()
+    check_versions()
     os.environ.update({**VARIABLES, "TF_CPP_MIN_LOG_LEVEL": "3"})
     with _silent_stderr():
-        environment.check_works()
+        check_tensorflow()
         from job.inference import loading
     return loading.load(directory)
 

@@ -30,12 +30,12 @@ def start_batch(options: RunOptions, guard: ReportGuard) -> int:
         options: of the run.
         guard: records how far the run has come.
     """
-    from job.process import environment
+    from job.process.installed_versions import check_versions
     from job.workers.limits import read_limits, worker_count
     from job.workers.pool import first_worker
 
     limits = read_limits()
-    environment.check_versions()
+    check_versions()
     with options.stop.handling_signals(), first_worker(limits.gpus) as first:
         from job.batch.batch_options import BatchOptions
 

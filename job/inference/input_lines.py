@@ -1,7 +1,7 @@
 """Read input lines from a file, a pipe or a terminal, in chunks.
 
-A chunk has the lines that are available, so that a program that writes one line and waits gets its answer,
-and is limited in size. Lines are decoded like training data (see `job/problems/text_lines.py`).
+A chunk contains the lines that are available, so that a program can write one line and wait for its
+prediction; its size is limited. Lines are decoded like training data (see `job/problems/text_lines.py`).
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ MAX_LINE_BYTES = 1 << 20
 PAUSE_SECONDS = 0.01
 """A chunk ends if no input arrives for this time, in seconds."""
 
-BLOCK = 1 << 16
+BLOCK_BYTES = 1 << 16
+"""Maximum number of bytes of one read."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def open_source(name: str) -> Iterator[ByteSource]:
         yield _standard_input()
     elif Path(name).suffix == ".gz":
         with gzip.open(name) as packed:
-            yield ByteSource(lambda: packed.read1(BLOCK), lambda: True)
+            yield ByteSource(lambda: packed.read1(BLOCK_BYTES), lambda: True)
     else:
         with open(name, "rb", buffering=0) as file:
             yield _waiting(file)
@@ -88,7 +89,7 @@ def _standard_input() -> ByteSource:
     try:
         raw.fileno()
     except OSError:  # a stream object of the caller without a file descriptor
-        return ByteSource(lambda: stream.read(BLOCK), lambda: True)
+        return ByteSource(lambda: stream.read(BLOCK_BYTES), lambda: True)
     return _waiting(raw)
 
 
@@ -99,7 +100,7 @@ def _waiting(file: IO[bytes]) -> ByteSource:
         return bool(select.select([file], [], [], seconds)[0])
 
     def read() -> bytes:
-        while (block := file.read(BLOCK)) is None:  # the file was set to non-blocking mode
+        while (block := file.read(BLOCK_BYTES)) is None:  # the file was set to non-blocking mode
             ready(None)
         return block
 
@@ -110,11 +111,11 @@ def read_chunks(source: ByteSource, name: str) -> Iterator[Chunk]:
     """Yield the lines of an input in chunks; the lines before an invalid one are yielded before its error.
 
     Args:
-        source: of the bytes.
-        name: of the input, for errors.
+        source: Source of the bytes.
+        name: Name of the input, for errors.
 
     Raises:
-        InputError: the input cannot be read, a line of it is no text, or one is longer than `MAX_LINE_BYTES`.
+        InputError: The input cannot be read, or a line is not UTF-8 text or is longer than `MAX_LINE_BYTES`.
     """
     first, size, lines, error = 1, 0, list[str](), None
     for line in _split(source, name):

@@ -1,8 +1,8 @@
-"""Sources of many lengths -> batches whose shape depends on nothing but a source's own length.
+"""Group sources by length into batches; the shape of a source's batch depends only on its own length.
 
-Sums of float32 depend on the shape of what is added up. So a source is always computed in a batch of one
-shape, however long the sources are that it arrives with: its results are the same bits alone and among
-others, and a long source makes its own batch large, not all of them.
+The rounding of float32 sums depends on the shape of the batch. With a shape that depends only on its length,
+a source has bitwise the same results alone and among other sources. A long source also does not enlarge the
+batches of shorter ones.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ PARTS = ("config.json", "metadata.json", "model.weights.h5")
 """The members of a model file; a file with other members is rejected."""
 
 MAX_CONFIG_BYTES = 1 << 26
-"""Largest size of `config.json` and `metadata.json`."""
+"""Maximum size of `config.json` and `metadata.json`, unpacked."""
 
 MAX_RATIO = 20
 """Maximum compression ratio of a member. Keras does not compress, and weights hardly compress."""
@@ -46,15 +46,15 @@ _MODULES = (
 )
 _ACTIVATIONS = ("keras.activations", "keras.src.activations", "builtins")
 _VALUES = ("__keras_tensor__", "__tuple__", "__slice__", "__ellipsis__", "slice", "tuple", "dict")
-"""Kinds of plain values in a config: no module."""
+"""Class names of plain values in a config, which have no module."""
 
 _REFUSED = (
-    "Lambda",  # runs a function of the file
+    "Lambda",  # runs a function from the file
     "TFSMLayer",  # loads another model from a path in the file
     "TorchModuleWrapper",
     "JaxLayer",
     "FlaxLayer",
-    "StringLookup",  # read a file whose path is in the file
+    "StringLookup",  # this and the next two read a file whose path is in the model file
     "IntegerLookup",
     "TextVectorization",
 )
@@ -88,7 +88,7 @@ def check_model_file(path: Path) -> None:
         parse_json(archive.read("metadata.json"))
         if archive.testzip() is not None:
             raise ValueError(f"{path.name} is damaged")
-    for described in _described(config):
+    for described in _class_configs(config):
         _check_class(path, described)
 
 
@@ -97,32 +97,32 @@ def _check_size(path: Path, member: zipfile.ZipInfo) -> None:
     if member.filename.endswith(".json"):
         limit = min(limit, MAX_CONFIG_BYTES)
     if member.file_size > limit:
-        raise ValueError(f"{path.name}: {member.filename} unpacks to {member.file_size:,} bytes, too many")
+        raise ValueError(f"{path.name}: {member.filename} unpacks to {member.file_size:,} bytes, which is too many")
 
 
-def _described(value: Any) -> Iterator[Mapping[str, Any]]:
-    """Yield every part of a config that names a class."""
+def _class_configs(value: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield every object of a config that names a class, at any depth."""
     if isinstance(value, dict):
         if "class_name" in value:
             yield value
         for inner in value.values():
-            yield from _described(inner)
+            yield from _class_configs(inner)
     elif isinstance(value, list):
         for inner in value:
-            yield from _described(inner)
+            yield from _class_configs(inner)
 
 
 def _check_class(path: Path, described: Mapping[str, Any]) -> None:
     name, module = described["class_name"], described.get("module")
     registered = described.get("registered_name")
-    refusal = f"{path.name} holds a {str(name)[:60]}, which is not built here"
+    refusal = f"{path.name} holds a {str(name)[:60]}, which is not allowed in a model file"
     if not isinstance(name, str) or name in _REFUSED or registered in _REFUSED:
         raise ValueError(refusal)
     if isinstance(registered, str) and registered.startswith(OWN_PACKAGE):
         return
     if module is None and name in _VALUES:
         return
-    if isinstance(registered, str) and ">" in registered:  # of some other package
+    if isinstance(registered, str) and ">" in registered:  # registered by another package
         raise ValueError(refusal)
     if name == "function":
         known = isinstance(described.get("config"), str) and hasattr(keras.activations, described["config"])

@@ -1,7 +1,6 @@
-"""Signals that come while the command is still being imported, before `stopping.Stop` listens.
+"""Handlers for signals that arrive while the command is imported, before `stopping.Stop` handles them.
 
-A container's first process is sent no signal that it has no handler for, and Python answers SIGINT with a
-traceback.
+Without them, the first process of a container would ignore SIGTERM, and SIGINT would print a traceback.
 """
 
 from __future__ import annotations
@@ -10,25 +9,25 @@ import os
 import signal
 from types import FrameType
 
-_CODES = {
+_EXIT_CODES = {
     signal.SIGTERM: 143,
     signal.SIGINT: 130,
     signal.SIGHUP: 129,
     signal.SIGUSR1: 143,
 }
-"""Signal -> exit code, as `stopping` has them: that module loads too much to wait for."""
+"""Exit code by signal, as in `stopping`; importing that module would take too long."""
 
 
-def leave_on_signals() -> None:
-    """End the process on a signal, with a sentence: nothing has begun. A signal that is ignored stays so."""
-    for number in _CODES:
+def exit_on_signals() -> None:
+    """Install handlers that print one line and exit, except for signals that are ignored."""
+    for number in _EXIT_CODES:
         if signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, _leave)
+            signal.signal(number, _exit)
 
 
-def _leave(number: int, _: FrameType | None) -> None:
+def _exit(number: int, _: FrameType | None) -> None:
     cause = signal.Signals(number)
     try:
         os.write(2, f"error: stopped by {cause.name}\n".encode())
     finally:
-        os._exit(_CODES[cause])
+        os._exit(_EXIT_CODES[cause])

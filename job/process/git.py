@@ -1,6 +1,6 @@
-"""The Git repository that a spec is in: its commit, whether files differ from it, and commits between two.
+"""Facts about the Git repository of a spec: commit, uncommitted changes, and commits between two revisions.
 
-Git is optional: without it, or outside a repository, nothing is known and nothing fails.
+Git is optional: without it, or outside a repository, functions return None or nothing, and raise no error.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 
 MAX_COMMITS = 20
-"""Maximum number of commits that are listed."""
+"""Maximum number of listed commits."""
 
 _COMMIT_VARIABLES = ("SEQ2SEQ_JOB_GIT_COMMIT", "GITHUB_SHA", "CI_COMMIT_SHA", "GIT_COMMIT")
 _HASH = re.compile(r"[0-9a-f]{7,64}")
@@ -19,7 +19,7 @@ _TIMEOUT_SECONDS = 10
 
 
 def git_commit(directory: Path) -> str | None:
-    """Return the commit that `directory` is at: from CI's variables, else from git, else None."""
+    """Return the current commit of `directory`, from the variables of CI or from git; None if unknown."""
     for variable in _COMMIT_VARIABLES:
         if os.environ.get(variable):
             return os.environ[variable]
@@ -33,15 +33,15 @@ def git_dirty(directory: Path) -> bool | None:
 
 
 def commits_between(directory: Path, before: str | None, after: str | None) -> tuple[list[str], int]:
-    """Return the commits that one commit has and an earlier one lacks.
+    """Return the commits that are in the history of one commit and not in that of an earlier one.
 
     Args:
-        directory: in the repository.
-        before, after: hashes of the commits, None if unknown.
+        directory: Any directory in the repository.
+        before, after: Hashes of the earlier and the later commit; None if unknown.
 
     Returns:
-        a line for each commit, the newest first and at most `MAX_COMMITS`: its short hash and its subject;
-        and how many there are. Nothing if git does not know one of the commits.
+        The short hash and subject of at most `MAX_COMMITS` commits, newest first, and the number of all
+        commits. An empty list and 0 if git does not know one of the two commits.
     """
     if before is None or after is None or not (_HASH.fullmatch(before) and _HASH.fullmatch(after)):
         return [], 0

@@ -1,4 +1,4 @@
-"""Run a command of the user's when a batch has ended, with a text on its standard input."""
+"""Run the user's command at the end of a batch, with a text on its standard input."""
 
 from __future__ import annotations
 
@@ -16,48 +16,48 @@ TIMEOUT_SECONDS = 60.0
 """Maximum duration of the command."""
 
 _MAX_OUTPUT = 4096
-"""Number of bytes at the end of the command's output among which its last line is looked for."""
+"""Number of bytes at the end of the command's output in which its last line is searched."""
 
 
 def run_hook(
     command: str, text: str, environment: Mapping[str, str], timeout: float = TIMEOUT_SECONDS
 ) -> str:
-    """Run a shell command, and return what went wrong.
+    """Run a shell command and return how it failed.
 
-    Its output is dropped, except for the last line if it fails. A signal to stop that arrives meanwhile is
-    ignored, because the batch has ended already; a second one ends the command.
+    Its output is discarded, except for the last line if it fails. The first signal to stop is ignored,
+    because the batch has already ended; a second one kills the command.
 
     Args:
-        command: for `sh -c`.
-        text: for its standard input.
-        environment: its environment variables.
-        timeout: in seconds; then the command and what it started are killed.
+        command: Command for `sh -c`.
+        text: Standard input of the command.
+        environment: Environment variables of the command.
+        timeout: Timeout in seconds, after which the command and its child processes are killed.
 
     Returns:
-        a clause that says how the command failed; empty if its exit code is 0.
+        A clause that describes the failure; empty if the exit code is 0.
     """
     stop = Stop()
     try:
-        with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as printed:
-            given.write(text.encode())
-            given.seek(0)
+        with tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as output:
+            stdin.write(text.encode())
+            stdin.seek(0)
             with stop.handling_signals(), stop.deferring_signals():
-                # in a session of its own: Ctrl-C does not reach it, and its children can be killed with it
+                # in its own session: Ctrl-C does not reach it, and its child processes can be killed with it
                 process = subprocess.Popen(
                     command,
                     shell=True,
-                    stdin=given,
-                    stdout=printed,
+                    stdin=stdin,
+                    stdout=output,
                     stderr=subprocess.STDOUT,
                     env=environment,
                     start_new_session=True,
                 )
-                return _wait(process, printed, timeout)
+                return _wait(process, output, timeout)
     except OSError as error:
         return f"cannot be run: {error.strerror or error}"
 
 
-def _wait(process: subprocess.Popen[bytes], printed: IO[bytes], timeout: float) -> str:
+def _wait(process: subprocess.Popen[bytes], output: IO[bytes], timeout: float) -> str:
     try:
         code = process.wait(timeout)
     except subprocess.TimeoutExpired:
@@ -69,7 +69,7 @@ def _wait(process: subprocess.Popen[bytes], printed: IO[bytes], timeout: float) 
     if not code:
         return ""
     how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-    last = _last_line(printed)
+    last = _last_line(output)
     return f"{how}: {last}" if last else how
 
 
@@ -79,8 +79,8 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _last_line(printed: IO[bytes]) -> str:
-    end = printed.seek(0, os.SEEK_END)
-    printed.seek(max(0, end - _MAX_OUTPUT))
-    lines = printed.read().decode(errors="replace").strip().splitlines()
+def _last_line(output: IO[bytes]) -> str:
+    end = output.seek(0, os.SEEK_END)
+    output.seek(max(0, end - _MAX_OUTPUT))
+    lines = output.read().decode(errors="replace").strip().splitlines()
     return lines[-1].strip() if lines else ""

@@ -1,9 +1,10 @@
-"""Where this process and those that it starts import from: never the working directory.
+"""The import path of this process and of the workers: it never includes the working directory.
 
-A batch runs beside the user's files, some of which are called `random.py`, `yaml/` or `keras.py`. Python lets
-them in for `python -m` and for an empty entry of `PYTHONPATH`; an entry that names a directory is respected.
+The user's working directory may contain files such as `random.py`, `yaml/` or `keras.py`. Python would import
+them after `python -m` or with an empty entry in `PYTHONPATH`. Entries of `PYTHONPATH` that name a directory
+are kept, even if it is the working directory.
 
-Imported before anything else, so it may import only what Python itself has loaded by then.
+This module is imported first, so it may only import modules that Python has loaded at startup.
 """
 
 import os
@@ -12,16 +13,16 @@ import sys
 import job
 
 PACKAGE_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(job.__file__)))
-"""The directory that holds this package."""
+"""Directory that contains this package."""
 
 
 def named_entries(pythonpath: str) -> list[str]:
-    """Return the entries of a `PYTHONPATH` that name a directory, absolute; an empty one names none."""
+    """Return the entries of a `PYTHONPATH` that are not empty, as absolute paths."""
     return [os.path.abspath(entry) for entry in pythonpath.split(os.pathsep) if entry]
 
 
-def leave_working_directory() -> None:
-    """Take the working directory off `sys.path`, unless `PYTHONPATH` or the installation names it."""
+def remove_working_directory() -> None:
+    """Remove the working directory from `sys.path`, unless `PYTHONPATH` or the installation names it."""
     try:
         here = os.getcwd()
     except OSError:  # it was removed
@@ -38,18 +39,20 @@ def leave_working_directory() -> None:
 
 
 def shadowing_packages() -> list[str]:
-    """Return the places of other packages called `job` that `PYTHONPATH` puts in the way."""
+    """Return the paths of other packages named `job` that a directory in `PYTHONPATH` contains."""
     from importlib.machinery import PathFinder
 
     ours = os.path.realpath(os.path.dirname(os.path.abspath(job.__file__)))
     found = []
     for entry in named_entries(os.environ.get("PYTHONPATH", "")):
         spec = PathFinder.find_spec("job", [entry])
-        if spec is None or spec.origin is None:  # a directory without __init__.py never comes first
+        if (
+            spec is None or spec.origin is None
+        ):  # no package, or a namespace package, which never takes precedence
             continue
-        place = spec.submodule_search_locations[0] if spec.submodule_search_locations else spec.origin
-        if os.path.realpath(place) != ours:
-            found.append(place)
+        path = spec.submodule_search_locations[0] if spec.submodule_search_locations else spec.origin
+        if os.path.realpath(path) != ours:
+            found.append(path)
     return found
 
 
@@ -61,23 +64,24 @@ del sys.path[0]
 from job.workers.worker import serve
 serve(int(sys.argv[2]))
 """
-"""A worker's program: our package from where it is, everything else from where it is installed."""
+"""Program of a worker: it imports this package from its own directory and others from where they are
+installed."""
 
 
 def worker_command(python: str, descriptor: int) -> list[str]:
-    """Return the command that starts a worker process, which reads no module from the working directory.
+    """Return the command that starts a worker process without the working directory in its import path.
 
     Args:
-        python: the interpreter.
-        descriptor: of its end of the connection.
+        python: Path of the interpreter.
+        descriptor: File descriptor of the worker's end of the connection.
     """
-    # From 3.13 Python itself imports modules for the program of -c, so -P where there is such an option.
+    # Since 3.13 Python imports modules before it runs the program of -c; the option -P exists since 3.11.
     safe = ["-P"] if sys.version_info >= (3, 11) else []
     return [python, *safe, "-c", _START, PACKAGE_ROOT, str(descriptor)]
 
 
 def worker_variables() -> dict[str, str]:
-    """Return this process's environment for a worker: `PYTHONPATH` without entries that name no directory."""
+    """Return this process's environment variables for a worker, without empty entries of `PYTHONPATH`."""
     variables = dict(os.environ)
     given = variables.pop("PYTHONPATH", "")
     if entries := named_entries(given):

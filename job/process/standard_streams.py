@@ -1,7 +1,7 @@
-"""Standard input, output and error that may be closed, full, or without a reader: no batch ends for that.
+"""Make standard streams safe: a stream that is closed, full or without a reader does not end a batch.
 
-What a batch prints is of no consequence for what it trains and reports. So an error of writing is only noted;
-a command whose output is its result asks for it, see `output_error`.
+What a batch prints does not affect its results, so errors of writing are only recorded. A command whose
+output is its result checks for them with `output_error`.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ if TYPE_CHECKING:
 _NAMES = {1: "stdout", 2: "stderr"}
 
 _closed: set[int] = set()
+"""File descriptors that were closed when the process started."""
 
 
 class _LossyFile(io.FileIO):
-    """A file that takes what cannot be written, too.
+    """A file that discards what cannot be written, and records the first error in `error`.
 
     Args:
-        descriptor: stays open.
-        name: for error messages.
+        descriptor: File descriptor, which stays open when the file is closed.
+        name: Name for error messages.
     """
 
     def __init__(self, descriptor: int, name: str) -> None:
@@ -34,13 +35,13 @@ class _LossyFile(io.FileIO):
         self.error: OSError | None = None
 
     def write(self, data: Buffer) -> int:
-        """Write all bytes, or note the first error; return how many bytes were taken: all of them."""
+        """Write all bytes, or record the first error; return the number of all bytes in either case."""
         rest = memoryview(data).cast("B")
         size = len(rest)
         try:
             while rest:
                 written = super().write(rest)
-                if written is None:  # a reader asked for no waiting, but nothing is to be lost
+                if written is None:  # the file is non-blocking and its reader is slow: wait
                     select.select([], [self], [])
                 else:
                     rest = rest[written:]
@@ -50,17 +51,17 @@ class _LossyFile(io.FileIO):
 
 
 def secure_streams() -> None:
-    """Open what was closed as the null device, and let no error of writing through from now on.
+    """Open closed standard streams as the null device, and discard what later cannot be written.
 
-    Otherwise the next file that is opened would get the free descriptor, and be written to. Streams that
-    somebody has replaced stay as they are.
+    If a descriptor stayed closed, the next opened file would get it and receive the output. Streams that
+    the caller has replaced are left unchanged.
     """
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
         except OSError:
             _closed.add(descriptor)
-            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # it gets the lowest free descriptor
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # gets the lowest free descriptor
     if sys.stdin is None:
         sys.stdin = open(0, closefd=False)  # noqa: SIM115 - for the rest of the process
     for descriptor, name in _NAMES.items():
@@ -70,7 +71,7 @@ def secure_streams() -> None:
 
 
 def _lossy(descriptor: int, name: str, stream: TextIO | None) -> TextIO:
-    """Return a stream that loses what cannot be written, like `stream` in everything else."""
+    """Return a stream like `stream` that discards what cannot be written."""
     file = _LossyFile(descriptor, f"<{name}>")
     if not isinstance(stream, io.TextIOWrapper):
         return io.TextIOWrapper(io.BufferedWriter(file), encoding="utf-8", errors="backslashreplace")
@@ -86,11 +87,11 @@ def _lossy(descriptor: int, name: str, stream: TextIO | None) -> TextIO:
 
 
 def was_closed(descriptor: int) -> bool:
-    """Return whether a standard stream was closed as the process started."""
+    """Return whether a standard stream was closed when the process started."""
     return descriptor in _closed
 
 
 def output_error() -> OSError | None:
-    """Return why something could not be written to standard output, None if all that left its buffer was."""
+    """Return the first error of writing to standard output; None if everything flushed so far was written."""
     buffer = getattr(sys.stdout, "buffer", None)
     return getattr(getattr(buffer, "raw", buffer), "error", None)

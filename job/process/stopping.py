@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from job.errors import SIGHUP_EXIT, SIGINT_EXIT, SIGTERM_EXIT
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
-"""Signals that request a stop. SIGHUP is sent when a terminal is closed; Slurm sends SIGUSR1 ahead of its
-time limit (`--signal=B:USR1@90`)."""
+"""Signals that request a stop. SIGHUP is sent when a terminal is closed; Slurm sends SIGUSR1 before its time
+limit (`--signal=B:USR1@90`)."""
 
 _EXIT_CODES = {signal.SIGINT: SIGINT_EXIT, signal.SIGHUP: SIGHUP_EXIT}
 """Exit code by signal; all other signals have the exit code of SIGTERM."""
@@ -33,8 +33,8 @@ class Request:
     """The reason for a stop.
 
     Args:
-        cause: the signal's name, such as `SIGTERM`, or `the time limit`.
-        exit_code: the exit code of the batch.
+        cause: Name of the signal, such as `SIGTERM`, or `the time limit`.
+        exit_code: Exit code of the batch.
     """
 
     cause: str
@@ -48,7 +48,7 @@ class Stopped(BaseException):
     stop as a failure.
 
     Args:
-        request: the reason.
+        request: The reason.
     """
 
     def __init__(self, request: Request) -> None:
@@ -63,8 +63,8 @@ class Stop:
     only recorded.
 
     Args:
-        limit_seconds: time limit in seconds from now. Reaching it is recorded and never raises by itself.
-        second_signal_raises: whether a second signal inside `deferring_signals` raises, if it arrives more
+        limit_seconds: Time limit in seconds from now. Reaching it is recorded and never raises by itself.
+        second_signal_raises: Whether a second signal inside `deferring_signals` raises, if it arrives more
             than `DUPLICATE_SIGNAL_SECONDS` after the first; otherwise it is ignored. SIGHUP never counts as
             a second signal, because closing a terminal sends several signals.
     """

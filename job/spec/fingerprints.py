@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from job import __version__
-from job.process.environment import installed
+from job.process.installed_versions import installed
 from job.spec import entry_points as plugins
 from job.spec import file_locations as files
 from job.spec.change_effects import select

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import IO, TYPE_CHECKING
 
-from job.process.environment import IGNORED_VARIABLES
 from job.process.import_path import worker_command, worker_variables
+from job.process.tensorflow_loading import IGNORED_VARIABLES
 from job.workers.limits import device_variables
 
 if TYPE_CHECKING:

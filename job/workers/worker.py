@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection
 from typing import NoReturn
 
 from job.errors import DependencyError
-from job.process import environment
+from job.process import tensorflow_loading
 from job.process.standard_streams import secure_streams
 from job.running.task import Task
 from job.workers.messages import Advanced, Broken, Interrupted, ParentGone, Ready
@@ -38,13 +38,13 @@ def main(connection: Connection) -> None:
     """Run the tasks that arrive, until None arrives or the parent is gone."""
     _die_with_parent()
     with suppress(Exception):  # use the time until the first task; errors are reported below
-        environment.load()
+        tensorflow_loading.load_tensorflow()
         import job.running.run_job  # noqa: F401
     with suppress(ParentGone):
         if (task := _receive(connection)) is None:
             return
         try:
-            environment.check_works(task.threads)
+            tensorflow_loading.check_tensorflow(task.threads)
         except DependencyError as error:
             _send(connection, Broken(str(error)))
             return

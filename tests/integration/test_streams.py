@@ -206,7 +206,7 @@ def test_a_signal_while_the_command_is_imported_ends_it_with_a_sentence(tmp_path
     script = (
         "import os, signal, job.process.early_signals as early\n"
         f"signal.signal({int(number)}, signal.SIG_IGN if {ignored} else signal.getsignal({int(number)}))\n"
-        f"early.leave_on_signals()\nos.kill(os.getpid(), {int(number)})\nimport job.cli.app\n"
+        f"early.exit_on_signals()\nos.kill(os.getpid(), {int(number)})\nimport job.cli.app\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script],

@@ -12,7 +12,7 @@ from types import ModuleType
 from sample_jobs import trained_job
 
 from job.errors import DataError, DataErrors, DependencyError, NonFiniteError
-from job.process import environment
+from job.process import tensorflow_loading
 from job.results.job_result import Progress
 
 HELD = []
@@ -118,7 +118,7 @@ if __name__ == "__main__":
     sys.modules["job.running.run_job"] = stand_in
     sys.modules["job.running.model_cache"] = models = ModuleType("job.running.model_cache")
     models.ModelCache = object
-    environment.load, environment.check_works = lambda: None, check_works
+    tensorflow_loading.load_tensorflow, tensorflow_loading.check_tensorflow = lambda: None, check_works
     from job.workers.worker import main
 
     main(Connection(int(sys.argv[-1])))

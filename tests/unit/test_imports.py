@@ -43,7 +43,7 @@ APART = {("models", "problems"), ("problems", "models"), ("decoding", "models")}
 """A part and one below it that it must not import all the same."""
 
 MAY_IMPORT_TENSORFLOW = {"decoding", "evaluation", "inference", "models", "running", "training"}
-"""And `process.environment`, in two functions."""
+"""And `process.tensorflow_loading`, in two functions."""
 
 FREE_OF_TENSORFLOW = {
     "job.evaluation.scores",
@@ -88,7 +88,7 @@ def part(module):
 def test_the_reader_sees_imports_wherever_they_stand():
     assert {
         "job.running.run_job",
-        "job.process.environment",
+        "job.process.tensorflow_loading",
         "job.running.task",
         "job.workers.messages",
     } <= ours("job.workers.worker")
@@ -125,14 +125,14 @@ def test_tensorflow_and_keras_are_imported_only_where_models_are_made_or_run():
     assert not found & FREE_OF_TENSORFLOW
 
 
-def test_the_environment_imports_tensorflow_only_to_see_whether_it_works():
-    tree = TREES["job.process.environment"]
+def test_the_module_that_loads_tensorflow_imports_it_inside_functions_only():
+    tree = TREES["job.process.tensorflow_loading"]
     lazily = [
         node.name
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef) and {"tensorflow", "keras"} & set(imported(node))
     ]
-    assert lazily == ["check_works", "load"]
+    assert lazily == ["check_tensorflow", "load_tensorflow"]
     at_top = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
     assert not {"tensorflow", "keras"} & set(imported(ast.Module(at_top, [])))
 
@@ -154,7 +154,8 @@ def test_the_command_and_all_that_the_parent_process_runs_load_no_tensorflow():
 def test_what_starts_a_worker_loads_nothing_that_takes_time():
     first = {
         "job.cli",
-        "job.process.environment",
+        "job.process.installed_versions",
+        "job.process.tensorflow_loading",
         "job.batch.lock",
         "job.batch.shard",
         "job.workers.limits",

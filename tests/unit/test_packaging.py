@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import job
-from job.process import environment
+from job.process.installed_versions import REQUIRED
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -128,7 +128,7 @@ def test_the_lock_can_build_the_package_without_isolation(python: str) -> None:
 def test_the_version_check_asks_for_what_the_project_asks_for() -> None:
     bounds = {Requirement(text).name: lower_bound(text) for text in PROJECT["dependencies"]}
     asked = {package: tuple(map(int, bounds[package].split("."))) for package in ("tensorflow", "keras")}
-    assert asked == environment.REQUIRED
+    assert asked == REQUIRED
 
 
 def test_the_installed_version_is_the_package_s() -> None:

@@ -9,7 +9,7 @@ from command_options import SPEC
 
 from job.batch.lock import lock_output
 from job.batch.progress import Log
-from job.process import environment
+from job.process import installed_versions
 from job.reports.report_files import build_report
 from job.results.batch_report import Verdict
 from job.storage.file_names import short_job_name
@@ -205,7 +205,7 @@ def test_a_bad_spec_writes_nothing(command, here):
 
 
 def test_without_tensorflow_nothing_is_written(command, here, monkeypatch):
-    monkeypatch.setattr(environment, "installed", lambda package: None)
+    monkeypatch.setattr(installed_versions, "installed", lambda package: None)
     code, _, err = command("--output-dir", "out")
     assert code == 2
     assert err == 'error: tensorflow is not installed; run: pip install --upgrade "tensorflow>=2.20"\n'

@@ -7,11 +7,11 @@ import pytest
 
 PROGRAM = """
 import hashlib, sys
-from job.process import environment
-environment.load()
+from job.process.tensorflow_loading import check_tensorflow, load_tensorflow
+load_tensorflow()
 assert not {"matplotlib", "pandas"} & sys.modules.keys()
 import matplotlib.colors
-environment.check_works(threads=int(sys.argv[1]))
+check_tensorflow(threads=int(sys.argv[1]))
 import keras
 import tensorflow as tf
 from job.models.seq2seq import build_training_model
