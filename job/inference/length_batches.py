@@ -18,20 +18,20 @@ from job.problems.base import Ids
 from job.problems.ragged_rows import RaggedRows
 from job.problems.vocabulary import PAD
 
-ROWS = 1024
-"""Sources of a batch, where they are short; a smaller batch is filled up."""
+MAX_ROWS = 1024
+"""Maximum number of sources of a batch; short sources reach it. A batch with fewer is filled up."""
 
-TOKENS = 64 * ROWS
-"""Most tokens of a batch, padding included, except where a single source has more."""
+MAX_TOKENS = 64 * MAX_ROWS
+"""Maximum number of tokens of a batch, padding included, unless a single source has more."""
 
-HYPOTHESES = 4 * ROWS
-"""Most hypotheses of a batch where several are kept for each source, and `TOKENS` for each four of them."""
+MAX_HYPOTHESES = 4 * MAX_ROWS
+"""Maximum number of hypotheses of a batch. With more than 4 per source, `MAX_TOKENS` falls in proportion."""
 
-VALUES = 1 << 27
-"""Most float32 numbers (512 MB) of a batch's one-hot vectors, or of its keys and values."""
+MAX_VALUES = 1 << 27
+"""Maximum number of float32 numbers of a batch's one-hot vectors, or of its keys and values: 512 MiB."""
 
 _WIDTHS = np.array([8, 16, 24, 32, *(w << k for k in range(26) for w in (48, 64))])
-"""Lengths that sources are padded to: few, so that batches are full, and not much longer than the sources."""
+"""Lengths to which sources are padded: few, so that batches are full, but close, so that padding is short."""
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,15 @@ class LengthBatch:
     """Sources that are computed together.
 
     Args:
-        chosen: their numbers, in order.
-        rows, width: shape of the batch; rows beyond the chosen ones repeat the first of them.
+        chosen: Indices of the sources, ascending.
+        rows, width: Shape of the batch; rows that are not needed repeat the first one.
     """
 
     chosen: NDArray[np.intp]
     rows: int
     width: int
 
-    def of(self, sources: RaggedRows) -> Ids:
+    def ids_of(self, sources: RaggedRows) -> Ids:
         """Return the batch's ids, shape (rows, width)."""
         ids = sources.padded(self.chosen)
         out = np.full((self.rows, self.width), PAD, np.int32)
@@ -59,52 +59,75 @@ class LengthBatch:
 def group_by_width(
     lengths: NDArray[np.integer], *, exact: bool = False
 ) -> list[tuple[int, NDArray[np.intp]]]:
-    """Return each width that sources are padded to, shortest first, and the numbers of its sources in order.
+    """Return each width to which sources are padded, ascending, and the indices of its sources.
 
     Args:
-        lengths: tokens of each source, shape (n,).
-        exact: they are padded to no more than their own length: all have one.
+        lengths: Number of tokens of each source, (n,).
+        exact: Whether all sources have the same length, to which they are then padded.
     """
     widths = np.maximum(lengths, 1) if exact else _WIDTHS[np.searchsorted(_WIDTHS, lengths)]
     return [(int(width), np.flatnonzero(widths == width)) for width in np.unique(widths)]
 
 
 def plan_batches(
-    lengths: NDArray[np.integer], *, beam: int = 1, depth: int = 1, kept: int = 0, exact: bool = False
+    lengths: NDArray[np.integer],
+    *,
+    beam: int = 1,
+    values_per_token: int = 1,
+    values_per_source: int = 0,
+    exact: bool = False,
 ) -> list[LengthBatch]:
-    """Return the batches of sources, shortest first.
+    """Return the batches of sources, shortest sources first.
 
     Args:
-        lengths: tokens of each source, shape (n,).
-        beam: hypotheses kept for each source.
-        depth: float32 numbers of each token of a source: its one-hot vector, or keys and values.
-        kept: float32 numbers of each source besides: the keys and values of its longest target.
-        exact: see `group_by_width`.
+        lengths: Number of tokens of each source, (n,).
+        beam: Number of hypotheses for each source.
+        values_per_token: Number of float32 numbers for each source token: its one-hot vector, or its keys and
+            values.
+        values_per_source: Number of further float32 numbers for each source: the keys and values of its
+            longest target.
+        exact: See `group_by_width`.
     """
     batches = []
     for width, chosen in group_by_width(lengths, exact=exact):
-        rows = _rows(width, beam, width * depth + kept)
+        rows = _rows(width, beam, width * values_per_token + values_per_source)
         parts = (chosen[first : first + rows] for first in range(0, len(chosen), rows))
         batches += [LengthBatch(part, rows, width) for part in parts]
     return batches
 
 
 def _rows(width: int, beam: int, values: int) -> int:
-    """Return the rows of a batch, a power of 2: halves of it have one shape."""
-    tokens = TOKENS if beam <= 4 else TOKENS * 4 // beam
-    most = min(ROWS, HYPOTHESES // beam, tokens // width, VALUES // values)
-    return 1 << (max(1, most).bit_length() - 1)
+    """Return the number of rows of a batch: a power of 2, so that its halves have the same shape.
+
+    Args:
+        width: Number of tokens of each source, padding included.
+        beam: Number of hypotheses for each source.
+        values: Number of float32 numbers for each source.
+    """
+    tokens = MAX_TOKENS if beam <= 4 else MAX_TOKENS * 4 // beam
+    rows = min(MAX_ROWS, MAX_HYPOTHESES // beam, tokens // width, MAX_VALUES // values)
+    return 1 << (max(1, rows).bit_length() - 1)
 
 
 def lengths_of(sources: Ids, *, exact: bool = False) -> NDArray[np.int64]:
-    """Return the tokens of each of some padded sources, (n, S) -> (n,)."""
+    """Return the number of tokens of each padded source, (n, S) -> (n,).
+
+    Args:
+        sources: Ids of the sources, padded on the right.
+        exact: Whether all sources have length S, without padding.
+    """
     if exact:
         return np.full(len(sources), sources.shape[1], np.int64)
     return np.asarray((sources != PAD).sum(axis=1), np.int64)
 
 
 def flat_rows(sources: Ids | Sequence[Sequence[int]], *, exact: bool = False) -> RaggedRows:
-    """Return sources, padded or not, end to end."""
+    """Return sources as ragged rows.
+
+    Args:
+        sources: Padded ids (n, S), or one sequence of ids for each source.
+        exact: See `lengths_of`.
+    """
     if isinstance(sources, np.ndarray):
         lengths = lengths_of(sources, exact=exact)
         ids = sources[np.arange(sources.shape[1]) < lengths[:, None]]

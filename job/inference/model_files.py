@@ -97,7 +97,9 @@ def _check_size(path: Path, member: zipfile.ZipInfo) -> None:
     if member.filename.endswith(".json"):
         limit = min(limit, MAX_CONFIG_BYTES)
     if member.file_size > limit:
-        raise ValueError(f"{path.name}: {member.filename} unpacks to {member.file_size:,} bytes, which is too many")
+        raise ValueError(
+            f"{path.name}: {member.filename} unpacks to {member.file_size:,} bytes, which is too many"
+        )
 
 
 def _class_configs(value: Any) -> Iterator[Mapping[str, Any]]:

@@ -14,7 +14,7 @@ from job.decoding.step import repeat_states
 from job.inference.contexts import Contexts, joined
 
 Batches = Iterable[tuple[NDArray[Any], int]]
-"""Batches of sources, each with its number of real rows; the other rows fill up the batch."""
+"""Batches of sources, each with its number of real rows; further rows only fill up the batch."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,12 @@ class ModelPair:
     def begin(self, source: Any, width: int = 1) -> tuple[tuple[Any, ...], list[Any]]:
         """Encode sources; return the initial states of the decoder and its further inputs.
 
-        The further inputs are the same at every step: what attention reads, and the source where lengths
-        vary. They are repeated once, for `width` rows of each source. A Transformer's states, the keys and
-        values of the symbols before, are empty.
+        The further inputs are the same at every step: the memory of attention, and the sources if lengths
+        vary. The initial states of a Transformer, the keys and values of earlier symbols, are empty.
+
+        Args:
+            source: Sources, (n, S, ...).
+            width: Number of hypotheses for each source; further inputs have n * width rows.
         """
         encoded = [tf.identity(x) for x in listed(self.encoder(source, training=False))]
         named = {**dict(zip(self.encoder.output_names, encoded, strict=True)), "source": source}
@@ -53,26 +56,29 @@ class ModelPair:
         raise NotImplementedError
 
     def check_step(self, source: Any, symbol: Any, width: int) -> None:
-        """Encode a source, (1, S, ...), decode one step, and check that the output has the given width."""
+        """Encode a source, decode one step, and check the shapes of the output and the states.
+
+        Args:
+            source: One source, (1, S, ...).
+            symbol: The first input of the decoder, (1, 1, ...).
+            width: Expected width of the output.
+
+        Raises:
+            ValueError: A shape is wrong.
+        """
         states, memory = self.begin(source)
         output, *rest = listed(self.decoder([symbol, *states, *memory], training=False))
         shapes = [_shapes(before) for before in (states, rest[: len(states)])]
         if output.shape != (1, 1, width) or shapes[0] != shapes[1]:
-            raise ValueError("the encoder, the decoder and the vocabulary are not of one model")
+            raise ValueError("the encoder, the decoder and the vocabulary do not belong to the same model")
 
     def compile_contexts(self, signature: Any) -> Callable[[Batches], Contexts]:
-        """Return a function from batches, at least one, to the context of every source.
+        """Return a function from one or more batches to the context of every source.
 
         Args:
-            signature: shape and dtype of a batch's sources, a `tf.TensorSpec`.
+            signature: Shape and dtype of the sources of a batch, a `tf.TensorSpec`.
         """
-        if "context" in self.encoder.output_names:
-            names = ["context"]
-        else:
-            names = [
-                i.name.removeprefix("state_") for i in self.decoder.inputs if i.name.startswith("state_")
-            ]
-            names = [name for name in names if name != "fed"]
+        names = self._context_names()
         compiled = tf.function(
             lambda source: listed(self.encoder(source, training=False))[: len(names)],
             [signature],
@@ -85,18 +91,25 @@ class ModelPair:
 
         return contexts
 
+    def _context_names(self) -> list[str]:
+        """Return the names of the encoder's first outputs, which are the context."""
+        if "context" in self.encoder.output_names:
+            return ["context"]
+        states = [i.name for i in self.decoder.inputs if i.name.startswith("state_")]
+        return [name.removeprefix("state_") for name in states if name != "state_fed"]
+
 
 def is_cache(state: Any) -> bool:
-    """Return whether a state is a Transformer's keys or values, (B, heads, T, D), which grow at each step."""
+    """Return whether a state is a Transformer's keys or values, (n, heads, T, D), which grow at each step."""
     return len(state.shape) == 4
 
 
 def _empty(state: Any, source: Any) -> Any:
-    """Return an empty cache of keys or values, (B, heads, 0, D), whose static length is unknown.
+    """Return an empty cache of keys or values, (n, heads, 0, D), whose static length is unknown.
 
     Args:
-        state: The decoder's input.
-        source: (B, S, ...).
+        state: Input of the decoder for the cache.
+        source: Sources, (n, S, ...).
     """
     _, heads, _, width = state.shape
     empty = tf.zeros([tf.shape(source)[0], heads, 0, width])
@@ -104,7 +117,7 @@ def _empty(state: Any, source: Any) -> Any:
 
 
 def _shapes(states: Sequence[Any]) -> list[list[int]]:
-    """Return the shapes of states, without the lengths of caches."""
+    """Return the shapes of states, without the lengths of caches, which grow."""
     return [[*x.shape[:2], x.shape[3]] if is_cache(x) else [*x.shape] for x in states]
 
 

@@ -16,14 +16,14 @@ from job.inference.model_pair import Batches, ModelPair
 from job.problems.windows import Floats, Series, Values
 
 ROWS = 256
-"""Number of windows in a batch; a smaller batch is filled up.
+"""Number of windows in a batch; a batch with fewer is filled up.
 
-Batches of one shape are compiled once, and the forecast of a window does not depend on the other windows, so
+With a fixed shape the model is compiled only once, and a forecast does not depend on the other windows, so
 `predict` returns exactly the forecasts of the evaluation.
 """
 
 Forecast = Callable[[Values], Values]
-"""History (n, S, F) float64 -> forecasts (n, T) float64, both in the data's own unit."""
+"""Histories (n, S, F) float64 -> forecasts (n, T) float64, both in the unit of the data."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Forecaster(ModelPair):
 
     @cached_property
     def forecast(self) -> Forecast:
-        """The compiled function from histories to forecasts."""
+        """A function from histories to forecasts, compiled."""
         compiled = tf.function(self._rollout, [self._signature], autograph=False)
 
         def forecast(history: Values) -> Values:
@@ -68,7 +68,7 @@ class Forecaster(ModelPair):
         return rollout(step, states, first=source[:, -1, 0], length=self.series.target_length)
 
     def contexts(self, history: Values) -> Contexts:
-        """Return the context of each source, (n, S, F) float64 in the data's own unit, n > 0."""
+        """Return the context of each source, (n, S, F) float64 in the unit of the data, n > 0."""
         return self._compiled_contexts(_batches(self.series.sources(history)))
 
     @cached_property

@@ -54,7 +54,7 @@ class TrainedModel(ModelPair):
 
     @cached_property
     def decode(self) -> Callable[[Ids], Ids]:
-        """The function from sources (n, S) to the best targets, (n, `facts.columns`) int32."""
+        """A function from sources (n, S) to the best targets, (n, `facts.columns`) int32."""
         search = self.compile_search()
         return lambda sources: search(sources)[0][:, 0]
 
@@ -77,15 +77,12 @@ class TrainedModel(ModelPair):
 
     @cached_property
     def search_batches(self) -> Callable[[Sources], Iterator[tuple[NDArray[np.intp], Found]]]:
-        """The function that decodes sources and yields, batch by batch, their indices and their results.
-
-        See `compile_search`.
-        """
+        """A function that decodes sources and yields the indices and the hypotheses of each batch."""
         compiled = compile_search(self, self.facts)
 
         def batches(sources: Sources) -> Iterator[tuple[NDArray[np.intp], Found]]:
-            for batch, given in self._batches(sources, self.beam_width):
-                ids, scores = (found.numpy()[: len(batch.chosen)] for found in compiled(given))
+            for batch, source in self._batches(sources, self.beam_width):
+                ids, scores = (found.numpy()[: len(batch.chosen)] for found in compiled(source))
                 yield batch.chosen, (ids, scores)
 
         return batches
@@ -98,13 +95,15 @@ class TrainedModel(ModelPair):
     def _batches(self, sources: Sources, beam: int = 1) -> Iterator[tuple[LengthBatch, Ids]]:
         exact = self.facts.fixed_length
         rows = flat_rows(sources, exact=exact)
-        depth, kept = self._values
-        for batch in plan_batches(rows.lengths, beam=beam, depth=depth, kept=kept, exact=exact):
-            yield batch, batch.of(rows)
+        per_token, per_source = self._value_counts
+        for batch in plan_batches(
+            rows.lengths, beam=beam, values_per_token=per_token, values_per_source=per_source, exact=exact
+        ):
+            yield batch, batch.ids_of(rows)
 
     @cached_property
-    def _values(self) -> tuple[int, int]:
-        """The float32 numbers of each source token and, besides, of each source: see `plan_batches`."""
+    def _value_counts(self) -> tuple[int, int]:
+        """Numbers of float32 numbers for each source token and for each source; see `plan_batches`."""
         caches = [i for i in self.decoder.inputs if is_cache(i)]
         sizes = {
             kind: sum(i.shape[1] * i.shape[3] for i in caches if i.name.startswith(kind))
@@ -112,7 +111,7 @@ class TrainedModel(ModelPair):
         }
         embeds = any(isinstance(layer, keras.layers.Embedding) for layer in self.encoder.layers)
         one_hot = 0 if embeds else len(self.facts.source)
-        beam = self.beam_width  # each hypothesis has keys and values of its own
+        beam = self.beam_width  # each hypothesis has its own keys and values
         return max(1, one_hot, beam * sizes["memory_"]), beam * sizes["state_"] * self.facts.columns
 
     @property
@@ -124,8 +123,8 @@ class TrainedModel(ModelPair):
         """Return the attention weights of each target symbol, (n, T, S) float32; each row has sum 1.
 
         Args:
-            sources: (n, S) int32.
-            targets: (n, T) int32, the decoded symbols.
+            sources: Ids, (n, S) int32.
+            targets: Decoded symbols, (n, T) int32.
         """
         states, memory = self.begin(tf.constant(sources))
         symbols = tf.fill([len(sources), 1], tf.constant(self.facts.target.start, tf.int32))
@@ -138,12 +137,12 @@ class TrainedModel(ModelPair):
 
     @cached_property
     def states(self) -> Callable[[Sources], Contexts]:
-        """The function from at least one source to the context of each."""
+        """A function from one or more sources to the context of each."""
         contexts = self.compile_contexts(tf.TensorSpec([None, None], tf.int32))
 
         def states(sources: Sources) -> Contexts:
             batches = [*self._batches(sources)]
-            found = contexts((given, len(batch.chosen)) for batch, given in batches)
+            found = contexts((source, len(batch.chosen)) for batch, source in batches)
             order = np.argsort(np.concatenate([batch.chosen for batch, _ in batches]))
             return {name: state[order] for name, state in found.items()}
 

@@ -320,7 +320,7 @@ def test_recorded_predictions_give_every_recorded_metric(trained_job):
 
 
 def test_decoding_is_timed_by_its_full_parts(monkeypatch):
-    assert timed_decoding.PART_SIZE == length_batches.ROWS
+    assert timed_decoding.PART_SIZE == length_batches.MAX_ROWS
     monkeypatch.setattr(timed_decoding, "PART_SIZE", 3)
     rows = {row.tobytes(): PREDICTED[i] for i, row in enumerate(TEST.source)}
     found = evaluate_tokens(

@@ -76,7 +76,7 @@ def test_a_whole_copy_is_loaded(directory):
 def test_what_could_run_code_of_a_file_is_not_built(directory, tmp_path, layer, file):
     layer = {**layer, "config": {"name": "x", "function": f"touch {tmp_path / 'ran'}"}}
     rewrite(directory / file, with_layer(layer))
-    assert f"{file} holds a {layer['class_name']}, which is not built here" in refusal(directory)
+    assert f"{file} holds a {layer['class_name']}, which is not allowed in a model file" in refusal(directory)
     assert not (tmp_path / "ran").exists()
 
 

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from job.inference import length_batches
-from job.inference.length_batches import ROWS, TOKENS, VALUES, flat_rows, group_by_width, plan_batches
+from job.inference.length_batches import (
+    MAX_ROWS,
+    MAX_TOKENS,
+    MAX_VALUES,
+    flat_rows,
+    group_by_width,
+    plan_batches,
+)
 from job.inference.model_facts import ModelFacts
 from job.inference.source_lines import MAX_SOURCE_LENGTH
 from job.inference.token_lines import predict_best
@@ -47,12 +54,14 @@ def test_no_batch_has_more_tokens_than_fit_into_memory():
     for width, _ in group_by_width(lengths):
         for beam in (1, 4, 10, 100):
             for depth in (1, 40, 20_000):
-                ((rows, _),) = shapes([width], beam=beam, depth=depth)
-                assert rows == 1 or rows * width * max(4, beam) <= 4 * TOKENS
-                assert rows == 1 or rows * width * depth <= VALUES
-                assert rows * beam <= 4 * ROWS
+                ((rows, _),) = shapes([width], beam=beam, values_per_token=depth)
+                assert rows == 1 or rows * width * max(4, beam) <= 4 * MAX_TOKENS
+                assert rows == 1 or rows * width * depth <= MAX_VALUES
+                assert rows * beam <= 4 * MAX_ROWS
                 assert rows & (rows - 1) == 0
-    assert shapes([64], depth=1024, kept=1 << 20) == [(64, 64)]  # 1024 * 64 + 2 ** 20 numbers for each row
+    assert shapes([64], values_per_token=1024, values_per_source=1 << 20) == [
+        (64, 64)
+    ]  # 1024 * 64 + 2 ** 20 numbers for each row
 
 
 def test_padding_is_less_than_half_of_a_long_batch():
@@ -75,11 +84,11 @@ def test_sources_of_one_fixed_length_are_not_padded():
 
 
 def test_a_batch_is_filled_up_with_its_first_source(monkeypatch):
-    monkeypatch.setattr(length_batches, "ROWS", 4)
+    monkeypatch.setattr(length_batches, "MAX_ROWS", 4)
     rows = flat_rows([[1, 2], [3], [4] * 9])
     first, second = plan_batches(rows.lengths)
-    assert first.of(rows)[:, :3].tolist() == [[1, 2, 0], [3, 0, 0], [1, 2, 0], [1, 2, 0]]
-    assert second.of(rows).tolist() == [[4] * 9 + [0] * 7] * 4
+    assert first.ids_of(rows)[:, :3].tolist() == [[1, 2, 0], [3, 0, 0], [1, 2, 0], [1, 2, 0]]
+    assert second.ids_of(rows).tolist() == [[4] * 9 + [0] * 7] * 4
 
 
 @pytest.mark.parametrize("padded", [True, False])
@@ -108,7 +117,7 @@ def model(request):
     random = np.random.default_rng(2)
     models.train.set_weights([random.normal(scale=0.5, size=w.shape) for w in models.train.weights])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(length_batches, "ROWS", 64)
+        patch.setattr(length_batches, "MAX_ROWS", 64)
         yield TrainedModel(models.inference_encoder, models.inference_decoder, FACTS)
     keras.utils.clear_session()
 

@@ -19,7 +19,7 @@ KINDS = {
 @pytest.fixture
 def endless(monkeypatch):
     """A model that writes on and on."""
-    monkeypatch.setattr(length_batches, "ROWS", 4)
+    monkeypatch.setattr(length_batches, "MAX_ROWS", 4)
     return tiny_model(bias=-100.0).trained
 
 
@@ -30,7 +30,7 @@ def of_a_kind(request):
 
 @pytest.fixture
 def tiny(of_a_kind, monkeypatch):
-    monkeypatch.setattr(length_batches, "ROWS", len(SOURCES))
+    monkeypatch.setattr(length_batches, "MAX_ROWS", len(SOURCES))
     return of_a_kind
 
 
