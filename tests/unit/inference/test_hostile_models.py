@@ -108,7 +108,7 @@ def test_a_part_that_unpacks_to_far_more_is_refused(directory, name):
         return bytes(1 << 26) if part == name else content
 
     rewrite(directory / ENCODER, change, zipfile.ZIP_DEFLATED)
-    assert f"{name} unpacks to 67,108,864 bytes, too many" in refusal(directory)
+    assert f"{name} unpacks to 67,108,864 bytes, which is too many" in refusal(directory)
 
 
 @pytest.mark.parametrize("config", ["[" * 200_000, "{}", "[]", "null", '{"class_name": 1}', "NaN"])
@@ -142,7 +142,7 @@ def test_models_that_do_not_belong_together_are_refused(directory):
         ({"search": {"beam_width": 10**6}}, "beam_width"),
         ({"search": []}, "dictionary"),
         ({"source": None}, "not a vocabulary"),
-        ({"target": {"tokens": "ab", "separator": ""}}, "not of one model"),
+        ({"target": {"tokens": "ab", "separator": ""}}, "do not belong to the same model"),
         ({"target_kind": "colours"}, "this version cannot load a model of 'colours'"),
         ({"target_kind": "numbers"}, "series"),
         ({"extra": 1}, "extra"),
