@@ -1,10 +1,18 @@
-"""The command in this process, for what needs no process of its own: starting one takes seconds."""
+"""Signals of the processes that are started; the command in this process, for what needs none of its own."""
 
 import os
+import signal
 import sys
 
 import pytest
 from in_process import Ended, run_in_process
+
+
+@pytest.fixture(scope="session", autouse=True)
+def hangups():
+    """Have started processes react to SIGHUP, also if the tests run under nohup: ignoring it is inherited."""
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: None)
 
 
 @pytest.fixture

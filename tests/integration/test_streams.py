@@ -147,8 +147,12 @@ def endless(tmp_path):
 
 def test_sighup_saves_as_sigterm_does(endless):
     process = start("--workers", 1, cwd=endless.parent)
-    wait_until((endless / "jobs" / "endless" / "spec.yaml").exists, process)
-    code, said = ended(process, signal.SIGHUP)
+    try:
+        wait_until((endless / "jobs" / "endless" / "spec.yaml").exists, process)
+        code, said = ended(process, signal.SIGHUP)
+    finally:
+        if process.poll() is None:
+            kill(process)
     assert code == 129, said
     report = read(endless / "report.json")
     assert (report["exit_code"], report["totals"]["interrupted"]) == (129, 2)
@@ -173,8 +177,11 @@ def test_a_terminal_that_goes_away_costs_nothing(endless):
         except BlockingIOError:
             continue
     os.close(terminal)
-    _, status = os.waitpid(pid, 0)
-    assert os.waitstatus_to_exitcode(status) == 129
+    while not (ending := os.waitpid(pid, os.WNOHANG))[0]:
+        if time.monotonic() > deadline:
+            os.kill(pid, signal.SIGKILL)  # its worker ends with it
+        time.sleep(0.01)
+    assert os.waitstatus_to_exitcode(ending[1]) == 129
     assert read(endless / "report.json")["exit_code"] == 129
     assert checkpointed(endless / "jobs" / "endless") > 0
 
