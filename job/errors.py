@@ -12,6 +12,7 @@
     ├── DeviceError              1   the job requires a GPU, but there is none
     ├── DamagedResultError       1   a recorded result, or one of its files, was changed or damaged
     ├── ChangedDataError         1   a data file has changed since the batch was planned
+    ├── LeaseLostError           1   another machine has taken the job over
     └── TrainingError            1   training cannot continue
         ├── NonFiniteError       1   the loss or the gradient is not a finite number
         └── ResultError          1   a trained model's result is not finite, or cannot be recorded
@@ -131,6 +132,13 @@ class ChangedDataError(JobError):
             f"changed data: {what} {how} since the batch was planned, so this job was not trained; run the "
             "batch again to train on what is there now"
         )
+
+
+class LeaseLostError(JobError):
+    """Another machine has taken the job over; what this one still does to it is discarded."""
+
+    def __init__(self) -> None:
+        super().__init__("another machine has taken this job over")
 
 
 class TrainingError(JobError):

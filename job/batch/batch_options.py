@@ -29,6 +29,8 @@ class BatchOptions:
         tensorboard: write event files for TensorBoard.
         may_be_empty: an empty plan is no failure: the batch may have more shards than jobs.
         baseline: compared with the results, unless the batch is stopped.
+        lease_seconds: time after which a node of `--queue` without heartbeat is lost; None for a batch that
+            one process runs.
         costs: estimated seconds by job name, see `cost_estimate`.
     """
 
@@ -42,6 +44,7 @@ class BatchOptions:
     tensorboard: bool = False
     may_be_empty: bool = False
     baseline: RunBaseline | None = None
+    lease_seconds: float | None = None
     costs: Mapping[str, float] = field(default_factory=dict)
 
     def for_mirrored_models(self, plan: Iterable[PlannedJob]) -> BatchOptions:

@@ -143,9 +143,14 @@ class Heartbeats:
 
     def stop(self, name: str) -> None:
         """End the heartbeats of a job and remove the file."""
-        if running := self._running.pop(name, None):
+        if self._running.pop(name, None) is not None:
             with suppress(OSError):
-                self._path(running).unlink(missing_ok=True)
+                for path in self.output.job(name).passing:
+                    path.unlink(missing_ok=True)
+
+    def forget(self, name: str) -> None:
+        """End the heartbeats of a job whose file is another machine's now."""
+        self._running.pop(name, None)
 
     def beat(self) -> bool:
         """Write a heartbeat of every running job if it is time to; return whether it was."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -23,6 +23,9 @@ from job.storage.artifacts import OutputPaths
 from job.storage.job_replacement import put_in_place
 from job.storage.links import open_to_append
 
+CANCELLED = "Cancelled"
+"""`type` of the error of a job that was cancelled alone; its status is `interrupted`."""
+
 
 class JobRecorder:
     """A watcher of the workers (see `job.workers.watcher`) that records results and reports progress.
@@ -37,13 +40,16 @@ class JobRecorder:
     def __init__(
         self, log: Log, output: OutputPaths, set_aside: list[SetAside], reasons: Mapping[str, str]
     ) -> None:
-        self._log, self._output, self._set_aside, self._reasons = log, output, set_aside, reasons
+        self.output = output
+        self._log, self._set_aside, self._reasons = log, set_aside, reasons
         self._heartbeats = Heartbeats(output)
-        self._running: set[str] = set()
+        self._running: dict[str, Task] = {}
 
     def started(self, task: Task) -> None:
         """Report that a worker has taken the job."""
-        self._running.add(task.job.name)
+        self._running[task.job.name] = task
+        with suppress(OSError):  # a request that came too late for an earlier run
+            self.output.job(task.job.name).cancel.unlink(missing_ok=True)
         self._heartbeats.start(task)
         self._log.started(task.job.name)
 
@@ -71,7 +77,7 @@ class JobRecorder:
             self._replace(task)
         if result.status in FINISHED:
             shutil.rmtree(task.paths.checkpoint, ignore_errors=True)
-        self._running.remove(task.job.name)
+        del self._running[task.job.name]
         self._log.finished(result)
         return result
 
@@ -80,6 +86,15 @@ class JobRecorder:
         started = task.job.name in self._running
         how = "" if started else " before it was started"
         failure = Failure("Interrupted", f"stopped by {request.cause}{how}; run the batch again to resume it")
+        return self._stopped(task, failure)
+
+    def cancelled(self, task: Task) -> JobResult:
+        """Return the result of a job that was cancelled alone, and write it."""
+        return self._stopped(task, Failure(CANCELLED, "cancelled; run the batch again to resume it"))
+
+    def _stopped(self, task: Task, failure: Failure) -> JobResult:
+        """Return the result of a job that was stopped, and write it if the job was started."""
+        started = self._running.pop(task.job.name, None) is not None
         result = _unfinished(task, failure, "interrupted")
         if started and task.trained is None:  # a job that was being evaluated again has its earlier result
             artifacts.write_text(task.paths.result, result.to_json())
@@ -88,12 +103,25 @@ class JobRecorder:
             self._log.finished(result)
         return result
 
+    def dropped(self, task: Task) -> None:
+        """Forget a job that another machine has taken over; its files are that machine's."""
+        self._running.pop(task.job.name, None)
+        self._heartbeats.forget(task.job.name)
+        if task.trained is not None:
+            shutil.rmtree(task.paths.directory, ignore_errors=True)
+        failure = Failure("LeaseLost", "another machine has taken the job over")
+        self._log.retried(task.job.name, failure)
+
+    def unfinished(self, tasks: Sequence[Task]) -> list[Task]:
+        """Return tasks and those that were started beside them, each once, without those that have ended."""
+        return [*{task.job.name: task for task in [*tasks, *self._running.values()]}.values()]
+
     def _replace(self, task: Task) -> None:
         """Make the directory of a job that was evaluated again the job's; note what was set aside."""
         name = task.job.name
-        place = put_in_place(task.paths, self._output, name)
+        place = put_in_place(task.paths, self.output, name)
         if place is not None:
-            aside = SetAside(name, self._reasons[name], place.relative_to(self._output.root).as_posix())
+            aside = SetAside(name, self._reasons[name], place.relative_to(self.output.root).as_posix())
             self._set_aside.append(aside)
             self._log.set_aside(aside)
 

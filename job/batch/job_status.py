@@ -15,6 +15,7 @@ from typing import Literal
 
 from job.batch.gather import common_plan, distinct
 from job.batch.heartbeat import HEARTBEAT_SECONDS, Heartbeat, read_heartbeat, this_machine
+from job.batch.job_recorder import CANCELLED
 from job.batch.judging import judge_by_plan
 from job.batch.resume import read_recorded_result
 from job.errors import JobError
@@ -208,7 +209,7 @@ def _ended(entry: PlanEntry, result: JobResult) -> JobStatus:
         state = judged.status if judged.judged else "done"
         reason = "; ".join(gate.shortfall for gate in judged.gates if not gate.passed) or None
     elif judged.error is not None:
-        state = "cancelled" if judged.error.type == "Cancelled" else judged.status
+        state = "cancelled" if judged.error.type == CANCELLED else judged.status
         reason = judged.error.summary
     return JobStatus(
         name=entry.name,

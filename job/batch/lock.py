@@ -43,23 +43,46 @@ def lock_output(directory: Path, name: str = EXCLUSIVE) -> Iterator[None]:
         yield
 
 
+def refuse_beside(directory: Path, names: str) -> None:
+    """Check that no other process holds a lock with one of these names.
+
+    Args:
+        directory: the output directory.
+        names: start of the names of locks, such as `shard-`.
+
+    Raises:
+        OutputError: one does.
+    """
+    for path in sorted(directory.glob(f".lock-{names}*")):
+        if holder := _holder(path):
+            raise OutputError(_in_use_by(directory, holder))
+
+
 def running_batch(directory: Path) -> str | None:
     """Return a description of a process that has locked an output directory.
 
     Returns:
         None if no process has, or if the file system does not support locks.
     """
-    for path in sorted(directory.glob(".lock*")):
-        with suppress(OSError):
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except OSError as error:
-                if error.errno in _BUSY:
-                    return os.pread(descriptor, 200, 0).decode("utf-8", "replace").strip() or "a shard"
-            finally:
-                os.close(descriptor)
+    return next(filter(None, map(_holder, sorted(directory.glob(".lock*")))), None)
+
+
+def _holder(path: Path) -> str | None:
+    """Return a description of a process that holds the lock of a file, None if none does."""
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in _BUSY:
+                return _description(descriptor)
+        finally:
+            os.close(descriptor)
     return None
+
+
+def _description(descriptor: int) -> str:
+    return os.pread(descriptor, 200, 0).decode("utf-8", "replace").strip() or "a shard"
 
 
 @contextmanager
@@ -110,9 +133,13 @@ def _open(path: Path) -> int:
 
 
 def _in_use(path: Path, descriptor: int) -> str:
-    holder = os.pread(descriptor, 200, 0).decode("utf-8", "replace").strip()
+    holder = _description(descriptor)
     os.close(descriptor)
+    return _in_use_by(path.parent, holder)
+
+
+def _in_use_by(directory: Path, holder: str) -> str:
     return (
-        f"output directory {path.parent} is in use by another batch ({holder or 'a shard'}): wait until it "
-        "ends, or choose another directory with --output-dir"
+        f"output directory {directory} is in use by another batch ({holder}): wait until it ends, or choose "
+        "another directory with --output-dir"
     )

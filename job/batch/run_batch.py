@@ -7,10 +7,12 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from job.batch.batch_options import BatchOptions
+from job.batch.computed_jobs import ComputedJobs
 from job.batch.job_recorder import JobRecorder
 from job.batch.planning import PlannedJob, plan_entry
 from job.batch.progress import Log
 from job.batch.reuse import prepare_jobs, reuse_results
+from job.batch.run_queue import run_queue
 from job.batch.train_jobs import train_jobs
 from job.gating import batch_verdict
 from job.gating.seed_summaries import seed_families, summarize_seeds
@@ -40,13 +42,9 @@ def run_batch(
     started_at = datetime.now(timezone.utc)
     refuse_links(output, [p.job.name for p in plan])
     log.begun(len(plan), {p.job.name: options.costs[p.job.name] for p in plan} if options.costs else None)
-    set_aside: list[SetAside] = []
-    reused = {} if options.fresh else reuse_results(plan, output, log, set_aside)
-    todo = [p for p in plan if p.job.name not in reused]
-    prepared = prepare_jobs(todo, output, log, set_aside, fresh=options.fresh)
-    results = dict(reused)
-    recorder = JobRecorder(log, output, set_aside, {p.planned.job.name: p.reason for p in prepared})
-    stopped_by = train_jobs(prepared, directory, recorder, results, options)
+    run = run_queue if options.lease_seconds is not None else _run_alone
+    computed = run(plan, output, directory, log, options)
+    results, stopped_by = computed.results, computed.stopped_by
     found = [results[p.job.name] for p in plan if p.job.name in results]
     comparison = None
     if options.baseline is not None and stopped_by is None:
@@ -60,18 +58,34 @@ def run_batch(
         may_be_empty=options.may_be_empty,
         comparison=comparison,
         seeds=seeds,
+        unusable=computed.unusable,
     )
     report = build_report(
         found,
-        started_at=started_at,
+        started_at=computed.began_at or started_at,
         finished_at=datetime.now(timezone.utc),
         verdict=verdict,
         missing=[name for name in names if name not in results],
-        reused=list(reused),
+        reused=computed.reused,
         comparison=comparison,
         seeds=seeds,
-        set_aside=set_aside,
+        set_aside=computed.set_aside,
+        unusable=computed.unusable,
     )
     write_reports(output, report)
     log.ended(report, output.report)
     return report
+
+
+def _run_alone(
+    plan: Sequence[PlannedJob], output: OutputPaths, directory: Path, log: Log, options: BatchOptions
+) -> ComputedJobs:
+    """Reuse finished jobs and compute the others, without other nodes."""
+    set_aside: list[SetAside] = []
+    reused = {} if options.fresh else reuse_results(plan, output, log, set_aside)
+    todo = [p for p in plan if p.job.name not in reused]
+    prepared = prepare_jobs(todo, output, log, set_aside, fresh=options.fresh)
+    results = dict(reused)
+    recorder = JobRecorder(log, output, set_aside, {p.planned.job.name: p.reason for p in prepared})
+    stopped_by = train_jobs(prepared, directory, recorder, results, options)
+    return ComputedJobs(results=results, reused=[*reused], set_aside=set_aside, stopped_by=stopped_by)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from job.batch.batch_options import BatchOptions
+from job.batch.cancelling import CancelControl
 from job.batch.job_recorder import JobRecorder
 from job.batch.reuse import PreparedJob
 from job.process.git import git_commit, git_dirty
@@ -40,19 +41,43 @@ def train_jobs(
     """
     if not todo:
         return None
-    tasks = _tasks(todo, directory, options)
-    stop = options.stop
-    count = min(options.workers, len(tasks))
+    tasks = [*map(task_maker(directory, options, len(todo)), todo)]
+    control = CancelControl(recorder.output, recorder)
+    return work_through(tasks, len(tasks), recorder, results, options, control)
+
+
+def work_through(
+    tasks: Sequence[Task],
+    jobs: int,
+    recorder: JobRecorder,
+    results: dict[str, JobResult],
+    options: BatchOptions,
+    control: CancelControl,
+) -> Request | None:
+    """Run tasks, and those that `control` adds, in worker processes.
+
+    Args:
+        tasks: the first tasks.
+        jobs: number of tasks to expect: no more workers are started.
+        recorder: records how each job ends, and reports the progress.
+        results: by job name; each job's is added as soon as it is recorded.
+        options: of the batch.
+        control: the source of further tasks.
+
+    Returns:
+        the request to stop if it left jobs unfinished, see `train_jobs`.
+    """
+    stop, count = options.stop, min(options.workers, jobs)
     pool = worker_pool(count, options.gpus, options.first_worker)
-    with _removing_copies(tasks), stop.deferring_signals(), pool as workers:
+    with _removing_copies(recorder, tasks), stop.deferring_signals(), pool as workers:
         # matplotlib takes a second and Jinja2 a tenth, while the workers load TensorFlow
         import job.reports.html
         import job.reports.plots  # noqa: F401
 
-        run_tasks(tasks, workers, recorder, results, fail_fast=options.fail_fast, stop=stop)
+        run_tasks(tasks, workers, recorder, results, fail_fast=options.fail_fast, stop=stop, control=control)
     request = stop.request
-    unfinished = [task for task in tasks if task.job.name not in results]
-    if request is None or not unfinished:
+    unfinished = [task for task in recorder.unfinished(tasks) if task.job.name not in results]
+    if request is None or not (unfinished or control.open):
         return None
     for task in unfinished:
         results[task.job.name] = recorder.interrupted(task, request)
@@ -60,32 +85,42 @@ def train_jobs(
 
 
 @contextmanager
-def _removing_copies(tasks: Sequence[Task]) -> Iterator[None]:
+def _removing_copies(recorder: JobRecorder, tasks: Sequence[Task]) -> Iterator[None]:
     """After the block, remove the directories of evaluations that did not come to an end."""
     try:
         yield
     finally:
-        for task in tasks:
+        for task in recorder.unfinished(tasks):
             if task.trained is not None:
                 shutil.rmtree(task.paths.directory, ignore_errors=True)
 
 
-def _tasks(todo: Sequence[PreparedJob], directory: Path, options: BatchOptions) -> list[Task]:
+def task_maker(directory: Path, options: BatchOptions, jobs: int) -> Callable[[PreparedJob], Task]:
+    """Return a function that makes the task of a prepared job.
+
+    Args:
+        directory: the spec directory.
+        options: of the batch.
+        jobs: number of jobs to compute: no more run at once.
+    """
     commit, dirty = git_commit(directory), git_dirty(directory)
-    return [
-        Task(
-            job=prepared.planned.job,
-            fingerprint=prepared.planned.fingerprints.evaluation,
+    threads = thread_count(options.cores, min(options.workers, jobs))
+
+    def make(prepared: PreparedJob) -> Task:
+        planned = prepared.planned
+        return Task(
+            job=planned.job,
+            fingerprint=planned.fingerprints.evaluation,
             directory=directory,
             paths=prepared.paths,
             commit=commit,
             dirty=dirty,
             tensorboard=options.tensorboard,
-            threads=thread_count(options.cores, min(options.workers, len(todo))),
-            problem_fingerprint=prepared.planned.problem_fingerprint,
-            data=prepared.planned.data,
-            training_fingerprint=prepared.planned.fingerprints.training,
+            threads=threads,
+            problem_fingerprint=planned.problem_fingerprint,
+            data=planned.data,
+            training_fingerprint=planned.fingerprints.training,
             trained=prepared.model,
         )
-        for prepared in todo
-    ]
+
+    return make

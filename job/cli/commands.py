@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from job.cli.cancel import cancel
 from job.cli.compare import compare
 from job.cli.encode import encode
 from job.cli.plan import plan
@@ -13,4 +14,4 @@ from job.cli.status import status
 from job.cli.trend import trend
 from job.cli.validate import validate
 
-COMMANDS = (validate, plan, schema, status, report, compare, rank, trend, predict, encode)
+COMMANDS = (validate, plan, schema, status, cancel, report, compare, rank, trend, predict, encode)

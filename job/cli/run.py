@@ -50,6 +50,26 @@ ShardOption = Annotated[
         "Slurm, GitLab, CircleCI or Buildkite say.",
     ),
 ]
+QueueOption = Annotated[
+    bool,
+    typer.Option(
+        "--queue",
+        envvar="SEQ2SEQ_JOB_QUEUE",
+        help="Share the batch with every process that runs the same command on the same output directory: "
+        "each takes the next job, and those of a lost one.",
+    ),
+]
+LeaseOption = Annotated[
+    float,
+    typer.Option(
+        "--lease-seconds",
+        min=1.0,
+        max=86400.0,
+        metavar="SECONDS",
+        envvar="SEQ2SEQ_JOB_LEASE_SECONDS",
+        help="With --queue: the time without a heartbeat after which a process is lost.",
+    ),
+]
 FreshOption = Annotated[
     bool,
     typer.Option(envvar="SEQ2SEQ_JOB_FRESH", help="Train finished jobs again; old results are set aside."),
@@ -90,6 +110,8 @@ def run(
     only: OnlyOption = None,
     workers: WorkersOption = "auto",
     shard: ShardOption = None,
+    queue: QueueOption = False,
+    lease_seconds: LeaseOption = 60.0,
     fresh: FreshOption = False,
     fail_fast: FailFastOption = False,
     time_limit: TimeLimitOption = None,
@@ -117,6 +139,8 @@ def run(
                 only=tuple(only or ()),
                 workers=parse_worker_count(workers),
                 shard=part,
+                queue=queue,
+                lease_seconds=lease_seconds,
                 fresh=fresh,
                 fail_fast=fail_fast,
                 stop=stop,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import secrets
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 import typer
 
+from job.batch.lock import EXCLUSIVE
 from job.batch.shard import WHOLE, Shard
 from job.cli.finished_batch import check_update_options
 from job.cli.options import choice
@@ -24,6 +26,7 @@ class RunOptions:
         only: globs of job names; empty for all jobs.
         workers: number of worker processes; None for `auto`.
         stop: asks the run to stop on a signal, and at the time limit.
+        lease_seconds: time after which a node without heartbeat is lost.
 
     Raises:
         typer.BadParameter: options contradict each other, or the log format is unknown.
@@ -41,15 +44,29 @@ class RunOptions:
     log_format: str
     baseline: Path | None
     update_baseline: bool
+    queue: bool = False
+    lease_seconds: float = 60.0
 
     def __post_init__(self) -> None:
         choice("--log-format", self.log_format, ("text", "json"))
-        check_update_options(self.baseline, self.update_baseline, shard=self.is_shard)
+        if self.queue and self.shard != WHOLE:
+            raise typer.BadParameter("choose one of --queue and --shard", param_hint="--queue")
+        if self.queue and self.fresh:
+            text = "nodes that start later could not tell what is fresh; use a new --output-dir instead"
+            raise typer.BadParameter(text, param_hint="--fresh")
+        check_update_options(self.baseline, self.update_baseline, shard=self.is_shard or self.queue)
 
     @property
     def is_shard(self) -> bool:
         """Whether other processes run other parts of the batch."""
         return self.shard != WHOLE
+
+    @property
+    def lock_name(self) -> str:
+        """The name of this run's lock of the output directory."""
+        if self.queue:
+            return f"queue-{secrets.token_hex(8)}"
+        return f"shard-{self.shard.label}" if self.is_shard else EXCLUSIVE
 
     def select(self, names: list[str]) -> set[str]:
         """Return the job names that `--only` selects.

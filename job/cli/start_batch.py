@@ -49,13 +49,14 @@ def start_batch(options: RunOptions, guard: ReportGuard) -> int:
             fail_fast=options.fail_fast,
             tensorboard=options.tensorboard,
             may_be_empty=options.is_shard,
+            lease_seconds=options.lease_seconds if options.queue else None,
         )
         return _plan_and_run(options, batch_options, guard)
 
 
 def _plan_and_run(options: RunOptions, batch_options: BatchOptions, guard: ReportGuard) -> int:
     """Load the spec, lock the output directory, plan the jobs and run those selected."""
-    from job.batch.lock import EXCLUSIVE, lock_output
+    from job.batch.lock import lock_output, refuse_beside
     from job.batch.planning import make_plan
     from job.cli.run_planned import run_planned
     from job.storage.artifacts import prepare_output
@@ -66,7 +67,9 @@ def _plan_and_run(options: RunOptions, batch_options: BatchOptions, guard: Repor
     batch_options = replace(batch_options, costs=costs)
     output = prepare_output(options.output_dir)
     part = options.shard
-    with lock_output(output.root, f"shard-{part.label}" if options.is_shard else EXCLUSIVE):
+    with lock_output(output.root, options.lock_name):
+        if options.queue or options.is_shard:
+            refuse_beside(output.root, "shard-" if options.queue else "queue-")
         complete_update(output)
         own = selected
         if options.is_shard:

@@ -47,6 +47,7 @@ def run_job(
         ChangedDataError: a data file has changed since the batch was planned.
         DataError, DataErrors: data cannot be used.
         ResultError: a number in the result is not finite, or its leading metric is missing.
+        LeaseLostError: another machine has taken the job over; nothing more is written.
         OSError: a file cannot be written.
         Stopped: the job was asked to stop.
     """
@@ -74,11 +75,13 @@ def run_job(
             stop=stop,
             in_background=evaluator.compile,
         )
+    task.check_lease()
     write_history(task, fitted.history)
     with clock.stage("save"):
         save_trained_model(task, compiled, evaluator.model_record)
     with clock.stage("evaluate"):
         evaluation = evaluator.evaluate(fitted.epochs)
+        task.check_lease()
         write_evaluation(task, evaluation)
     parameters = compiled.models.train.count_params()
     training = record_training(

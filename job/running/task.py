@@ -9,6 +9,7 @@ from job.results.job_result import JobResult
 from job.spec.file_locations import PlannedData
 from job.spec.schema import JobSpec
 from job.storage.artifacts import JobPaths
+from job.storage.lease import Lease
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Task:
         training_fingerprint: see `job.spec.fingerprints.Fingerprints`; empty to use `fingerprint` for both.
         trained: a finished result of the same training, whose model in the job directory is evaluated again;
             None to train.
+        lease: the right to work on the job, if several machines share the batch.
     """
 
     job: JobSpec
@@ -46,3 +48,9 @@ class Task:
     data: PlannedData | None = None
     training_fingerprint: str = ""
     trained: JobResult | None = None
+    lease: Lease | None = None
+
+    def check_lease(self) -> None:
+        """Check that no other machine has taken the job over; raises `LeaseLostError`."""
+        if self.lease is not None:
+            self.lease.check()

@@ -90,9 +90,14 @@ class JobPaths:
         return self.directory / "progress.json"
 
     @property
+    def cancel(self) -> Path:
+        """`cancel`: a request to stop the job, which whoever runs it removes."""
+        return self.directory / "cancel"
+
+    @property
     def passing(self) -> tuple[Path, ...]:
         """Files that exist only while the job runs, and are no part of its result."""
-        return (self.progress,)
+        return self.progress, self.cancel
 
     @property
     def model(self) -> Path:
@@ -170,6 +175,11 @@ class OutputPaths:
     def shards(self) -> Path:
         """`shards.json`: which shard each job goes to."""
         return self.root / "shards.json"
+
+    @property
+    def queue(self) -> Path:
+        """`queue/`: what the nodes of `--queue` share, see `job.batch.queue_batch`."""
+        return self.root / "queue"
 
     @property
     def jobs(self) -> Path:

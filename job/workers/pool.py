@@ -51,6 +51,7 @@ class Worker:
         progress: the last progress of the task; None before the first.
         deadline: deadline of the current task, in monotonic seconds.
         spent: whether it must be replaced before its next task.
+        cancelling: whether its task is being cancelled: it saves its state and exits.
     """
 
     process: subprocess.Popen[bytes]
@@ -63,6 +64,7 @@ class Worker:
     progress: Progress | None = None
     deadline: float = math.inf
     spent: bool = False
+    cancelling: bool = False
 
 
 def start_worker(variables: Mapping[str, str]) -> Worker:

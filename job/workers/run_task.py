@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +16,9 @@ from job.results.job_result import Failure, Progress
 from job.results.trained_job import TrainedJob
 from job.running.task import Task
 from job.workers.messages import Failed, Finished, Interrupted, ParentGone
+
+LEASE_CHECK_SECONDS = 1.0
+"""Seconds between two checks of a job's lease while it trains."""
 
 
 def run_task(
@@ -33,7 +38,7 @@ def run_task(
     try:
         _redirect_output(task.paths.log)
         with stop.handling_signals():
-            trained = run_job(task, report, stop)
+            trained = run_job(task, _checking(task, report), stop)
         return Finished(trained, _resident_bytes())
     except Stopped as stopped:
         return Interrupted(stopped.request.cause)
@@ -41,6 +46,25 @@ def run_task(
         raise
     except BaseException as error:
         return Failed(_describe(error, task))
+
+
+def _checking(task: Task, report: Callable[[Progress], None]) -> Callable[[Progress], None]:
+    """Return `report`, which first checks the task's lease, at most once in `LEASE_CHECK_SECONDS`.
+
+    It is called before a checkpoint is written.
+    """
+    if task.lease is None:
+        return report
+    checked_at = -math.inf
+
+    def check_and_report(progress: Progress) -> None:
+        nonlocal checked_at
+        if time.monotonic() - checked_at >= LEASE_CHECK_SECONDS:
+            task.check_lease()
+            checked_at = time.monotonic()
+        report(progress)
+
+    return check_and_report
 
 
 def _redirect_output(log: Path) -> None:

@@ -19,6 +19,7 @@ from job.process.stopping import Stop
 from job.results.job_result import Failure, JobResult
 from job.results.trained_job import TrainedJob
 from job.running.task import Task
+from job.workers.job_control import JobControl
 from job.workers.limits import MAX_RESIDENT_BYTES
 from job.workers.lost_workers import describe_exit, lost_worker, timed_out
 from job.workers.messages import Advanced, Broken, Failed, Finished, Interrupted, Ready
@@ -44,6 +45,7 @@ def run_tasks(
     *,
     fail_fast: bool = False,
     stop: Stop | None = None,
+    control: JobControl | None = None,
 ) -> None:
     """Run every task. A lost worker is replaced, and its task is retried or fails.
 
@@ -55,19 +57,21 @@ def run_tasks(
         fail_fast: once a job has failed, start no more and stop those that run.
         stop: checked all the time; when it asks to stop, workers save their state and exit, and jobs that are
             unfinished then have no result.
+        control: asked for more tasks when these have started, and whether a running one must stop.
 
     Raises:
         DependencyError: TensorFlow does not work in a worker.
     """
-    schedule = _Schedule(deque(tasks), workers, watcher, results)
+    schedule = _Schedule(deque(tasks), workers, watcher, results, control or JobControl())
     stop = stop or Stop()
     while stop.request is None:
         schedule.assign_tasks()
-        if not schedule.busy():
+        if not schedule.busy() and not schedule.open:
             return
         schedule.handle_messages()
+        schedule.stop_unwanted()
         schedule.kill_overdue()
-        if fail_fast and schedule.failed:
+        if fail_fast and (schedule.failed or schedule.control.failed):
             return
         watcher.tick()
     schedule.stop_workers()
@@ -89,6 +93,7 @@ class _Schedule:
         workers: free and busy workers.
         watcher: receives everything that happens.
         results: by job name, of the jobs that have ended.
+        control: the source of further tasks.
         failed: whether a job has failed.
     """
 
@@ -96,7 +101,13 @@ class _Schedule:
     workers: list[Worker]
     watcher: Watcher
     results: dict[str, JobResult]
+    control: JobControl
     failed: bool = False
+
+    @property
+    def open(self) -> bool:
+        """Whether there are tasks to start, or may be later."""
+        return bool(self.waiting) or self.control.open
 
     def busy(self) -> dict[Connection, Worker]:
         """Return the workers with a task, by connection."""
@@ -105,7 +116,7 @@ class _Schedule:
     def assign_tasks(self) -> None:
         """Replace spent workers, and give every free worker a task, while tasks are waiting."""
         for i, worker in enumerate(self.workers):
-            if worker.spent and self.waiting:
+            if worker.spent and self.open:
                 stop_worker(worker)
                 self.workers[i] = start_worker(worker.variables)
         for worker in self.workers:
@@ -114,10 +125,12 @@ class _Schedule:
 
     def assign_next(self, worker: Worker) -> Task | None:
         """Send a free worker the next task; return it, or None if there is none or the worker is spent."""
-        if worker.spent or not self.waiting:
+        if worker.spent:
             return None
-        task = worker.task = self.waiting.popleft()
-        worker.progress = None
+        task = worker.task = self.waiting.popleft() if self.waiting else self.control.take()
+        if task is None:
+            return None
+        worker.progress, worker.cancelling = None, False
         worker.log_start = task.paths.log.stat().st_size if task.paths.log.exists() else 0
         _set_deadline(worker)
         with suppress(OSError):  # that a worker is gone is noticed when its answer is read
@@ -138,12 +151,15 @@ class _Schedule:
                     self.finish(worker, failure, spent=True)
                 case Ready():
                     worker.ready = True
-                    _set_deadline(worker)
+                    if not worker.cancelling:
+                        _set_deadline(worker)
 
     def finish(self, worker: Worker, outcome: TrainedJob | Failure, *, spent: bool) -> None:
         """Record how a job ended, while its worker begins the next task."""
         task, worker.task, worker.spent = worker.task, None, spent
         assert task is not None
+        if self.control.intent(task) == "drop":  # whatever it came to
+            return self.drop(worker, task)
         following = self.assign_next(worker)
         result = self.results[task.job.name] = self.watcher.finished(task, outcome)
         self.failed = self.failed or result.status == "failed"
@@ -151,14 +167,38 @@ class _Schedule:
             self.watcher.started(following)
 
     def retry(self, worker: Worker, failure: Failure) -> None:
-        """Retry the task of a lost worker, or fail it if it has no retries left."""
+        """Retry the task of a lost worker, or fail it if it has no retries left; unless it was to stop."""
         task = worker.task
         assert task is not None
+        if self.control.intent(task) == "drop":
+            return self.drop(worker, task)
+        if worker.cancelling:
+            worker.task, worker.spent = None, True
+            self.results[task.job.name] = self.control.cancelled(task)
+            return None
         if task.attempt > task.job.retries:
             return self.finish(worker, failure, spent=True)
         worker.task, worker.spent = None, True
         self.watcher.lost(task, failure)
         self.waiting.appendleft(replace(task, attempt=task.attempt + 1))
+
+    def drop(self, worker: Worker, task: Task) -> None:
+        """Forget a task that another machine has taken over, and end its worker."""
+        worker.process.kill()
+        worker.task, worker.spent = None, True
+        self.control.dropped(task)
+
+    def stop_unwanted(self) -> None:
+        """Stop the workers of tasks that are cancelled, or that another machine has taken over."""
+        for worker in self.busy().values():
+            assert worker.task is not None
+            match self.control.intent(worker.task):
+                case "drop":
+                    self.drop(worker, worker.task)
+                case "cancel" if not worker.cancelling:
+                    worker.cancelling = True
+                    worker.deadline = time.monotonic() + STOP_SECONDS
+                    worker.process.send_signal(signal.SIGTERM)
 
     def kill_overdue(self) -> None:
         """Kill workers that have exceeded their deadline."""
@@ -167,7 +207,9 @@ class _Schedule:
                 continue
             worker.process.kill()
             worker.process.wait()
-            if worker.ready:
+            if worker.cancelling:
+                self.retry(worker, lost_worker(worker, "did not stop and was killed"))
+            elif worker.ready:
                 self.finish(worker, timed_out(worker), spent=True)
             else:
                 how = f"did not load TensorFlow in {START_SECONDS:g} s and was killed"
@@ -187,6 +229,7 @@ class _Schedule:
                         worker.task, worker.spent = None, True
                     case Finished(outcome) | Failed(outcome):
                         self.finish(worker, outcome, spent=True)
+            self.watcher.tick()
 
 
 def _set_deadline(worker: Worker) -> None:

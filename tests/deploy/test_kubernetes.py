@@ -14,7 +14,7 @@ from job.problems.checking import check_jobs
 from job.spec.loading import load_located
 
 MANIFESTS = Path(__file__).parents[2] / "deploy" / "kubernetes"
-FOLDERS = ["base", "gpu", "merge"]
+FOLDERS = ["base", "gpu", "merge", "queue"]
 SAVE_SECONDS = 10
 OUT_OF_MEMORY = 137
 

@@ -18,6 +18,8 @@ OPTIONS = {
         "--only",
         "--workers",
         "--shard",
+        "--queue",
+        "--lease-seconds",
         "--fresh/--no-fresh",
         "--fail-fast/--no-fail-fast",
         "--time-limit",
@@ -31,6 +33,7 @@ OPTIONS = {
     "validate": {"--spec"},
     "plan": {"--spec", "--output-dir", "--shards", "--save-shards"},
     "schema": {"--of"},
+    "cancel": {"DIRECTORY", "NAME"},
     "status": {"DIRECTORIES", "--watch", "--format"},
     "compare": {"BASELINE", "CANDIDATE", "--jobs", "--format"},
     "report": {"DIRECTORIES", "--output-dir", "--baseline", "--update-baseline", "--on-end", "--hide-test"},
@@ -42,6 +45,7 @@ OPTIONS = {
 """Other people's scripts depend on these names: one that goes is a new major version."""
 
 ARGUMENTS = {
+    "cancel": ["x", "y"],
     "status": ["x"],
     "report": ["x"],
     "compare": ["x", "y"],
