@@ -2,7 +2,8 @@
 
 Code that generates or reads examples belongs here; models, training and scores do not, and nothing here
 imports TensorFlow. Start with `base.py`, the interface of a problem, then `text_pairs.py` (files) or
-`integers.py` (generated); `plugin.py` loads the problems of other packages.
+`integers.py` (generated); `plugin.py` loads the problems of other packages. `parallel_text.py` reads files of
+text, `pair_formats.py` their lines and `text_tokens.py` the tokens; `pair_splits.py` divides the pairs.
 """
 
 from __future__ import annotations
