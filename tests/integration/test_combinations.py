@@ -27,30 +27,40 @@ pytestmark = pytest.mark.exhaustive
 
 STEPS, BATCH_SIZE, EXAMPLES = 50, 128, 50
 WORKERS = 2
-COMBINATIONS = {
-    f"{cell}-{layers}-{directions}-{attention}-{decoder}": (cell, layers, directions, attention, decoder)
-    for cell, layers, directions, attention, decoder in product(
+MODELS = {
+    f"{cell}-{layers}-{directions}-{attention}": {
+        "cell": cell,
+        "layers": layers,
+        "bidirectional": directions == "two_directions",
+        "attention": attention,
+    }
+    for cell, layers, directions, attention in product(
         ("lstm", "gru"),
         (1, 2),
         ("one_direction", "two_directions"),
         ("none", "luong_dot", "luong_general", "bahdanau"),
-        ("greedy", "beam"),
     )
+} | {
+    f"transformer-{layers}-{positions}": {
+        "architecture": "transformer",
+        "heads": 2,
+        "layers": layers,
+        "positions": positions,
+    }
+    for layers, positions in product((1, 2), ("rotary", "sinusoidal", "learned"))
+}
+COMBINATIONS = {
+    f"{model}-{decoder}": (keys, decoder)
+    for (model, keys), decoder in product(MODELS.items(), ("greedy", "beam", "sample"))
 }
 
 
 def job_spec(name):
-    cell, layers, directions, attention, decoder = COMBINATIONS[name]
+    model, decoder = COMBINATIONS[name]
     return JobSpec(
         name=name,
         problem=AdditionSpec(kind="addition", digits=1),
-        model=ModelSpec(
-            units=8,
-            cell=cell,
-            layers=layers,
-            bidirectional=directions == "two_directions",
-            attention=attention,
-        ),
+        model=ModelSpec(units=8, **model),
         training=TrainingSpec(
             examples=STEPS * BATCH_SIZE,
             batch_size=BATCH_SIZE,
