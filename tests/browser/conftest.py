@@ -1,14 +1,14 @@
 """Debian's Chromium, without a window. Where it is missing the tests are skipped; with REQUIRE_CHROMIUM set
 they fail."""
 
-import os
 import shutil
 
 import pytest
+from required_tools import require_tool
 
 
 def missing():
-    """Say what is not there, or nothing."""
+    """Return why the browser cannot be used; empty if it can."""
     programs = [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
     if programs:
         return f"{' and '.join(programs)} not found; Debian's packages are chromium and chromium-driver"
@@ -22,10 +22,7 @@ def missing():
 @pytest.fixture(scope="session")
 def browser():
     """A running Chromium."""
-    if reason := missing():
-        if os.environ.get("REQUIRE_CHROMIUM"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+    require_tool(missing(), "REQUIRE_CHROMIUM")
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()

@@ -1,12 +1,12 @@
 """deploy/kubernetes, rendered by kustomize, against Kubernetes' schemas and this package's contract."""
 
-import shutil
 import subprocess
 from pathlib import Path
 
 import kubernetes_validate
 import pytest
 import yaml
+from required_tools import require_kubectl
 
 from job import errors
 from job.batch.shard import Shard, parse_shard
@@ -29,8 +29,7 @@ VERSIONS = sorted(
 
 
 def rendered(folder):
-    if shutil.which("kubectl") is None:
-        pytest.skip("no kubectl, whose `kubectl kustomize` renders the manifests without a cluster")
+    require_kubectl()
     command = ["kubectl", "kustomize", str(MANIFESTS / folder)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr

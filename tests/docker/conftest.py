@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from containers import Containers, missing
+from required_tools import require_tool
 
 BASE = "localhost/seq2seq-job-base"
 IMAGE = "localhost/seq2seq-job"
@@ -18,10 +19,7 @@ IMAGE = "localhost/seq2seq-job"
 @pytest.fixture(scope="session")
 def podman():
     """podman with a store of its own and a base image in it."""
-    if reason := missing():
-        if os.environ.get("REQUIRE_CONTAINER"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+    require_tool(missing(), "REQUIRE_CONTAINER")
     kept = os.environ.get("CONTAINER_STORE")
     # Not below pytest's directories, which only root may enter: the containers' users are others.
     store = Path(kept or tempfile.mkdtemp(prefix="containers-"))

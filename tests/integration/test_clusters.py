@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from required_tools import require_kubectl
 
 import job
 
@@ -93,8 +94,7 @@ def test_shards_by_hand(shell, tmp_path):
 
 
 def test_kubectl_renders_the_manifests_and_an_overlay_as_documented(shell, tmp_path):
-    if shutil.which("kubectl") is None:
-        pytest.skip("no kubectl, whose `kubectl kustomize` renders the manifests without a cluster")
+    require_kubectl()
     assert "nvidia.com/gpu" in shell(commands("Kubernetes")[0])
     overlay = tmp_path / "kubernetes" / "overlay"
     shutil.copytree(ROOT / "deploy" / "kubernetes", overlay.parent)

@@ -17,7 +17,8 @@ import job
 ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / "deploy" / "slurm"
 DOCUMENT = (ROOT / "docs" / "clusters.md").read_text("utf-8")
-BLOCKS = re.findall(r"^```sh\n(.*?)^```$", DOCUMENT[DOCUMENT.index("## Slurm") :], re.MULTILINE | re.DOTALL)
+SECTION = DOCUMENT.partition("\n## Slurm\n")[2].partition("\n## ")[0]
+BLOCKS = re.findall(r"^```sh\n(.*?)^```$", SECTION, re.MULTILINE | re.DOTALL)
 SUBMIT, REQUEUE, AGAIN, REPORT = "".join(BLOCKS).splitlines()
 """Its commands, run here as they stand."""
 

@@ -25,7 +25,7 @@ SETTINGS = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDE
 
 
 def missing():
-    """Say why no image can be built here, or nothing."""
+    """Return why no image can be built here; empty if one can."""
     if os.geteuid() != 0:
         return "images are built as root, which this user is not"
     gone = [package for program, package in PROGRAMS.items() if shutil.which(program) is None]

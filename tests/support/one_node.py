@@ -45,7 +45,7 @@ PartitionName=test Nodes={host} Default=YES MaxTime=INFINITE State=UP
 
 
 def missing():
-    """Say why there can be no cluster here, or nothing."""
+    """Return why there can be no cluster here; empty if there can."""
     if os.geteuid() != 0:
         return "Slurm's daemons are started as root, which this user is not"
     gone = [program for program in PROGRAMS if shutil.which(program, path=search_path()) is None]
