@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from job.batch.actions import Action, Decision, decide
 from job.batch.earlier_results import EarlierResults
-from job.batch.resume import State
+from job.batch.resume import State, find_previous
 from job.gating.plan_file import PlanEntry, write_entries
 from job.results.job_result import JobResult
 from job.spec.file_locations import Checksums, PlannedData
@@ -95,6 +95,16 @@ def make_plan(
             )
         )
     return tuple(planned)
+
+
+def decide_again(planned: PlannedJob, output: OutputPaths) -> PlannedJob:
+    """Return a planned job with a new decision if its directory has changed since the plan was made."""
+    before = planned.decision.previous
+    now = find_previous(planned.paths, planned.fingerprints, verify=False)
+    if (now.recorded, now.resumable) == (before.recorded, before.resumable):
+        return planned
+    decision = decide(planned.job, planned.fingerprints, output, EarlierResults(output))
+    return replace(planned, decision=decision)
 
 
 def plan_entry(planned: PlannedJob) -> PlanEntry:

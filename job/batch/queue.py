@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from job.batch.actions import decide
 from job.batch.balanced_shards import longest_first
 from job.batch.cancelling import CancelControl
-from job.batch.earlier_results import EarlierResults
-from job.batch.job_recorder import JobRecorder
-from job.batch.planning import PlannedJob
-from job.batch.progress import Log
+from job.batch.planning import PlannedJob, decide_again
 from job.batch.queue_batch import Ended, QueueBatch
-from job.batch.resume import find_previous, read_recorded_result
+from job.batch.queue_recorder import QueueRecorder
+from job.batch.resume import read_recorded_result
 from job.batch.reuse import PreparedJob, prepare_jobs, reuse_results
 from job.gating import gates
 from job.results.batch_report import SetAside
-from job.results.job_result import Failure, JobResult
-from job.results.trained_job import TrainedJob
+from job.results.job_result import JobResult
 from job.running.task import Task
-from job.storage.artifacts import OutputPaths
 from job.storage.lease import Lease
 from job.workers.job_control import Intent
 from job.workers.run_task import LEASE_CHECK_SECONDS
-
-
-def queue_fingerprint(plan: Sequence[PlannedJob]) -> str:
-    """Return the SHA-256 of what all nodes of a batch must agree on: the jobs, their data and their gates."""
-    content = [[planned.fingerprint, planned.job.model_dump(mode="json")] for planned in plan]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 class JobQueue(CancelControl):
@@ -122,7 +109,7 @@ class JobQueue(CancelControl):
     def _begin(self, planned: PlannedJob, lease: Lease) -> Task | None:
         """Return the task of a job that this node has a lease of; None if its result is reused."""
         recorder, name = self._queue_recorder, planned.job.name
-        planned = _decided_anew(planned, recorder.output)
+        planned = decide_again(planned, recorder.output)
         asides: list[SetAside] = []
         reused = reuse_results([planned], recorder.output, recorder.log, asides)
         recorder.set_aside_by_job[name] = asides
@@ -147,50 +134,3 @@ class JobQueue(CancelControl):
             self._queue_recorder.log.finished(self.results[name])
         elif time.monotonic() - since > self._batch.lease_seconds:
             self.unusable[name] = unreadable or "another node has left no result of this spec"
-
-
-class QueueRecorder(JobRecorder):
-    """A recorder of the jobs of one node, which tells the others when a job has ended.
-
-    Args:
-        log: receives the progress.
-        output: the output directory.
-        batch: what the nodes share.
-    """
-
-    def __init__(self, log: Log, output: OutputPaths, batch: QueueBatch) -> None:
-        self.log, self.output, self.batch = log, output, batch
-        self.reasons: dict[str, str] = {}
-        self.set_aside_by_job: dict[str, list[SetAside]] = {}
-        super().__init__(log, output, [], self.reasons)
-
-    def finished(self, task: Task, outcome: TrainedJob | Failure) -> JobResult:
-        """Record a trained or failed job, and that it has ended."""
-        result = super().finished(task, outcome)
-        self._end(task, failed=not result.finished)
-        return result
-
-    def cancelled(self, task: Task) -> JobResult:
-        """Record a cancelled job, and that it has ended in this batch."""
-        result = super().cancelled(task)
-        self._end(task, failed=True)
-        return result
-
-    def tick(self) -> None:
-        """Write the heartbeats of this node and of its jobs."""
-        self.batch.beat()
-        super().tick()
-
-    def _end(self, task: Task, *, failed: bool) -> None:
-        asides = tuple(self.set_aside_by_job.get(task.job.name, ()))
-        self.batch.end(task.job.name, Ended(failed=failed, set_aside=asides))
-
-
-def _decided_anew(planned: PlannedJob, output: OutputPaths) -> PlannedJob:
-    """Return a planned job with a new decision if its directory has changed since the plan was made."""
-    before = planned.decision.previous
-    now = find_previous(planned.paths, planned.fingerprints, verify=False)
-    if (now.recorded, now.resumable) == (before.recorded, before.resumable):
-        return planned
-    decision = decide(planned.job, planned.fingerprints, output, EarlierResults(output))
-    return replace(planned, decision=decision)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,8 +12,9 @@ from job.batch.computed_jobs import ComputedJobs
 from job.batch.measured_costs import measured_costs
 from job.batch.planning import PlannedJob
 from job.batch.progress import Log
-from job.batch.queue import JobQueue, QueueRecorder, queue_fingerprint
+from job.batch.queue import JobQueue
 from job.batch.queue_batch import join_batch
+from job.batch.queue_recorder import QueueRecorder
 from job.batch.train_jobs import task_maker, work_through
 from job.results.job_result import JobResult
 from job.storage.artifacts import OutputPaths
@@ -39,7 +42,7 @@ def run_queue(
     """
     assert options.lease_seconds is not None
     names = [planned.job.name for planned in plan]
-    batch = join_batch(output, queue_fingerprint(plan), names, options.lease_seconds)
+    batch = join_batch(output, _fingerprint(plan), names, options.lease_seconds)
     results: dict[str, JobResult] = {}
     recorder = QueueRecorder(log, output, batch)
     jobs = [planned.job for planned in plan]
@@ -62,3 +65,9 @@ def run_queue(
         unusable=queue.unusable,
         began_at=batch.began_at,
     )
+
+
+def _fingerprint(plan: Sequence[PlannedJob]) -> str:
+    """Return the SHA-256 of what all nodes of a batch must agree on: the jobs, their data and their gates."""
+    content = [[planned.fingerprint, planned.job.model_dump(mode="json")] for planned in plan]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()

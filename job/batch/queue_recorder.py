@@ -1,0 +1,49 @@
+"""Recording how the jobs of one node of `--queue` ended, so that the other nodes know."""
+
+from __future__ import annotations
+
+from job.batch.job_recorder import JobRecorder
+from job.batch.progress import Log
+from job.batch.queue_batch import Ended, QueueBatch
+from job.results.batch_report import SetAside
+from job.results.job_result import Failure, JobResult
+from job.results.trained_job import TrainedJob
+from job.running.task import Task
+from job.storage.artifacts import OutputPaths
+
+
+class QueueRecorder(JobRecorder):
+    """A recorder of the jobs of one node, which tells the others when a job has ended.
+
+    Args:
+        log: receives the progress.
+        output: the output directory.
+        batch: what the nodes share.
+    """
+
+    def __init__(self, log: Log, output: OutputPaths, batch: QueueBatch) -> None:
+        self.log, self.output, self.batch = log, output, batch
+        self.reasons: dict[str, str] = {}
+        self.set_aside_by_job: dict[str, list[SetAside]] = {}
+        super().__init__(log, output, [], self.reasons)
+
+    def finished(self, task: Task, outcome: TrainedJob | Failure) -> JobResult:
+        """Record a trained or failed job, and that it has ended."""
+        result = super().finished(task, outcome)
+        self._end(task, failed=not result.finished)
+        return result
+
+    def cancelled(self, task: Task) -> JobResult:
+        """Record a cancelled job, and that it has ended in this batch."""
+        result = super().cancelled(task)
+        self._end(task, failed=True)
+        return result
+
+    def tick(self) -> None:
+        """Write the heartbeats of this node and of its jobs."""
+        self.batch.beat()
+        super().tick()
+
+    def _end(self, task: Task, *, failed: bool) -> None:
+        asides = tuple(self.set_aside_by_job.get(task.job.name, ()))
+        self.batch.end(task.job.name, Ended(failed=failed, set_aside=asides))
