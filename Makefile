@@ -21,7 +21,7 @@ BUILD = $(CONTAINER) build -f docker/Dockerfile \
 	--build-arg VERSION="$$(sed -n 's/^__version__ = "\(.*\)"$$/\1/p' job/__init__.py)" \
 	--build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null)" --build-arg SOURCE="$(SOURCE)"
 
-.PHONY: help install install-dev run-jobs test lint bench image image-gpu run-image lock clean
+.PHONY: help install install-dev run-jobs test lint bench image image-gpu run-image docs lock clean
 
 help:  ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -50,6 +50,9 @@ image-gpu:  ## The same with CUDA, for NVIDIA's GPUs: seq2seq-job:latest-gpu.
 
 run-image:  ## Run jobs.yaml in the container image: reads and writes this directory, as you.
 	$(CONTAINER) run --rm --user "$$(id -u):$$(id -g)" --volume "$(CURDIR):/workspace" seq2seq-job $(ARGS)
+
+docs: install-dev  ## Write the reference pages of docs/ anew from the code.
+	.venv/bin/python docs/generate.py
 
 lock: install-dev  ## Write requirements/ anew from pyproject.toml; ARGS="--upgrade" takes the newest of everything.
 	$(COMPILE) -o requirements/runtime.txt --extra data --extra subwords pyproject.toml

@@ -46,8 +46,8 @@ ShardOption = Annotated[
     typer.Option(
         "--shard",
         envvar="SEQ2SEQ_JOB_SHARD",
-        help="Run only every N-th job, starting with the I-th: I/N; or auto: as the variables of Kubernetes, "
-        "Slurm, GitLab, CircleCI or Buildkite say.",
+        help="Run only the I-th of N shards, which take about equally long: I/N; or auto: as the variables "
+        "of Kubernetes, Slurm, GitLab, CircleCI or Buildkite say.",
     ),
 ]
 QueueOption = Annotated[

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from job.errors import DataError
-from job.process.environment import installed
+from job.process.installed_versions import installed
 from job.spec.text_pairs_section import SubwordSpec
 
 SPACE = "\u2581"
