@@ -20,11 +20,11 @@ from job.errors import (
     SIGINT_EXIT,
     SIGTERM_EXIT,
 )
+from job.gating.batch_verdict import comparison_findings
 from job.metrics import DATA_UNIT, METRICS, VALIDATION, gate_key
+from job.reports.comparison_content import regression_in_words
 from job.reports.formatting import duration, exact_quantity, plain, quantity, unit_of
-from job.reports.what_changed import comparison_changes
 from job.results.batch_report import MetricOverSeeds, Report, SeedsSummary
-from job.results.comparison_records import Comparison, JobComparison, MetricComparison
 from job.results.job_result import FINISHED, GateOutcome, JobResult
 
 _EXIT_CODES = {
@@ -44,6 +44,19 @@ _EXIT_CODES = {
 def headline(report: Report) -> str:
     """Return the verdict in one line."""
     return f"Exit code {report.exit_code}: {_meaning(report)}"
+
+
+def reasons(report: Report) -> Iterator[str]:
+    """Yield a line for each reason of the verdict; for a regression, one of words for each metric."""
+    compared = report.comparison.jobs if report.comparison else ()
+    worse = {
+        finding.reason: job
+        for job in compared
+        if job.verdict == "regression"
+        for finding in comparison_findings([job])
+    }
+    for reason in report.verdict.reasons:
+        yield from regression_in_words(worse[reason]) if reason in worse else [reason]
 
 
 def _meaning(report: Report) -> str:
@@ -108,6 +121,27 @@ def counts(report: Report) -> str:
 
 
 # --- the table of jobs --------------------------------------------------------------------------------------
+
+
+def regressed_jobs(report: Report) -> set[str]:
+    """Return the names of the jobs that are worse than their baseline."""
+    compared = report.comparison.jobs if report.comparison else ()
+    return {job.name for job in compared if job.verdict == "regression"}
+
+
+def sorted_jobs(report: Report) -> list[JobResult]:
+    """Return the results by what matters: not finished ones, then failed gates and regressions, then others.
+
+    Within these they are in the plan's order.
+    """
+    regressed = regressed_jobs(report)
+
+    def rank(result: JobResult) -> int:
+        if result.status not in FINISHED:
+            return 0
+        return 2 if result.status == "passed" and result.name not in regressed else 1
+
+    return sorted(report.jobs, key=rank)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -314,62 +348,9 @@ def _near(name: str, outcome: GateOutcome, value: float) -> str:
     return f"{name}: {plain(outcome.metric)} {text} is near its threshold of {threshold}: {outcome.advice}"
 
 
-# --- the comparison with a baseline -------------------------------------------------------------------------
-
-COMPARISON_COLUMNS = ("job", "verdict", "metric", "baseline", "candidate", "p")
-"""Titles; the last three columns are numbers."""
+# --- the glossary -------------------------------------------------------------------------------------------
 
 
-def comparison_source(comparison: Comparison) -> str:
-    """Return which baseline a batch was compared with."""
-    commit = f", commit {comparison.baseline_commit[:12]}" if comparison.baseline_commit else ""
-    return f"{comparison.baseline} of {comparison.baseline_finished_at}{commit}"
-
-
-def comparison_cells(metric: MetricComparison | None) -> list[str]:
-    """Return the cells of a compared metric, from the column `metric` on; blanks without a metric."""
-    if metric is None:
-        return [""] * 4
-    sides = (quantity(metric.metric, value) for value in (metric.before, metric.now))
-    return [plain(metric.metric), *sides, f"{metric.adjusted_p_value:.2g}"]
-
-
-def comparison_remarks(comparison: Comparison) -> Iterator[str]:
-    """Yield the sentences below the table of a comparison: what changed besides metrics, and each job's."""
-    yield from comparison_changes(comparison)
-    for job in comparison.jobs:
-        yield from (f"{job.name}: {text}" for text in _job_remarks(job))
-
-
-def regressions_in_words(comparison: Comparison) -> Iterator[str]:
-    """Yield a line for each metric that is worse than the baseline, or why else a job is a regression."""
-    for job in comparison.jobs:
-        if job.verdict == "regression":
-            worse = [metric for metric in job.metrics if metric.change == "regression"]
-            yield from (f"{job.name}: {_change_in_words(metric)}" for metric in worse)
-            if not worse:
-                yield f"{job.name}: {job.reason}"
-
-
-def _change_in_words(metric: MetricComparison) -> str:
-    """Return a metric before and after, for instance `sequence accuracy 61.80 % -> 45.80 % (-16.00 %)`."""
-    before, now = (quantity(metric.metric, value) for value in (metric.before, metric.now))
-    sign = "+" if metric.difference > 0 else "-"
-    return (
-        f"{plain(metric.metric)} {before} -> {now} ({sign}{quantity(metric.metric, abs(metric.difference))})"
-    )
-
-
-def _job_remarks(job: JobComparison) -> Iterator[str]:
-    if not job.metrics or job.verdict == "not_comparable":
-        yield job.reason
-    for metric in job.metrics:
-        if metric.change != "unchanged" or metric.advice:
-            yield f"{metric.test} on {plain(metric.metric)}: {metric.detail}"
-        if metric.advice:
-            yield metric.advice
-    if job.metrics and not job.metrics[0].paired:
-        yield "the test examples differ, so only the numbers of correct predictions are compared"
-    yield from job.warnings
-    if job.speed_note:
-        yield job.speed_note
+def glossary(results: Iterable[JobResult]) -> list[tuple[str, str]]:
+    """Return the name and the description of each metric that any of the results has."""
+    return [(name, METRICS[name].description) for name in metric_names(results) if name in METRICS]

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from job.errors import BAD_BASELINE, BAD_USAGE, FAILED, GATE_FAILED, OK
-from job.reports.content import counts, headline, missing_reason, regressions_in_words
+from job.reports.comparison_content import regressions_in_words
+from job.reports.content import counts, headline, missing_reason
 from job.reports.what_changed import comparison_changes
 from job.results.batch_report import Report
 from job.results.job_result import JobResult

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from job.metrics import DATA_UNIT, METRICS
 
@@ -42,6 +43,56 @@ def quantity(name: str, value: float, *, failed_threshold: float | None = None) 
     # 100 % and 0 % are written only if that is the exact value
     exact = value in (0, 1) or unit_of(name) != "fraction"
     return _with_unit(name, next((t for t in texts if exact or _read(t) not in (0, 100)), texts[-1]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeTexts:
+    """Two values of a metric and their difference as numbers in one unit, with the same number of decimals.
+
+    Args:
+        before, now: the values.
+        difference: with its sign.
+        unit: symbol of the unit, empty if there is none.
+    """
+
+    before: str
+    now: str
+    difference: str
+    unit: str
+
+
+def change_texts(name: str, before: float, now: float, difference: float, *, decimals: int) -> ChangeTexts:
+    """Return a change of a metric as texts.
+
+    Args:
+        name: of the metric.
+        before, now: its values.
+        difference: between the two.
+        decimals: the fewest, for fractions in percent and points. More are written where the difference would
+            have fewer than two digits, and where a value that is not 0 or 100 % would read as that.
+    """
+    scale = 100 if unit_of(name) == "fraction" else 1
+    values = [scale * before, scale * now]
+    if unit_of(name) not in ("fraction", "point"):
+        largest = max(map(abs, values))
+        decimals = max(0, 3 - math.floor(math.log10(largest))) if largest else 0
+    most = decimals + _MAX_EXTRA_DECIMALS
+    while decimals < most and not _shows(scale * difference, values, decimals, percent=scale == 100):
+        decimals += 1
+    return ChangeTexts(
+        before=f"{values[0]:,.{decimals}f}",
+        now=f"{values[1]:,.{decimals}f}",
+        difference=f"{scale * difference:+,.{decimals}f}" if difference else f"{0:.{decimals}f}",
+        unit=_symbol(unit_of(name)),
+    )
+
+
+def _shows(difference: float, values: Iterable[float], decimals: int, *, percent: bool) -> bool:
+    """Return whether this number of decimals is enough, see `change_texts`."""
+    ends = [value for value in values if percent and round(value, decimals) in (0, 100)]
+    return all(math.isclose(value, round(value), abs_tol=1e-12) for value in ends) and (
+        math.isclose(difference, 0, abs_tol=1e-12) or abs(difference) >= 9.95 * 10**-decimals
+    )
 
 
 def exact_quantity(name: str, value: float) -> str:
@@ -114,6 +165,8 @@ def _read(number: str) -> float:
 
 
 def _with_unit(name: str, number: str) -> str:
-    unit = unit_of(name)
-    symbol = {"fraction": "%", "seconds": "s", "point": "", DATA_UNIT: ""}.get(unit, unit)
-    return f"{number} {symbol}".rstrip()
+    return f"{number} {_symbol(unit_of(name))}".rstrip()
+
+
+def _symbol(unit: str) -> str:
+    return {"fraction": "%", "seconds": "s", "point": "", DATA_UNIT: ""}.get(unit, unit)

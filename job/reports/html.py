@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from job.reports import content
-from job.reports.html_pictures import Picture, pictures
+from job.reports.html_pictures import pictures
 from job.reports.html_sections import job_section
 from job.reports.html_template import template
 from job.results.batch_report import Report
@@ -17,8 +17,11 @@ from job.storage.artifacts import OutputPaths
 
 _REPORT = template("report.html")
 
-MAX_PICTURE_BYTES = 16 * 2**20
+MAX_PICTURE_BYTES = 2**20
 """Total size of the drawings embedded in the page; it links to the others."""
+
+_MAX_OPEN = 5
+"""Number of jobs whose sections are not folded: the first ones that did not pass, or are regressions."""
 
 
 def html_page(report: Report, output: OutputPaths, *, max_picture_bytes: int = MAX_PICTURE_BYTES) -> str:
@@ -30,14 +33,19 @@ def html_page(report: Report, output: OutputPaths, *, max_picture_bytes: int = M
         max_picture_bytes: see `MAX_PICTURE_BYTES`. Jobs that did not pass come first.
     """
     room = max_picture_bytes
-    embedded: dict[str, list[Picture]] = {}
-    for result in sorted(report.jobs, key=lambda job: job.status == "passed"):
-        embedded[result.name], room = pictures(result, output.job(result.name).directory, room)
     leading = content.leading_metrics(report.jobs)
+    regressed = content.regressed_jobs(report)
+    sections = []
+    for number, result in enumerate(content.sorted_jobs(report)):
+        embedded, room = pictures(result, output.job(result.name).directory, room)
+        worse = result.name in regressed
+        unfolded = number < _MAX_OPEN and (worse or result.status != "passed")
+        sections.append(job_section(result, leading, embedded, regressed=worse, unfolded=unfolded))
     started, finished = map(datetime.fromisoformat, (report.started_at, report.finished_at))
     return _REPORT.render(
         report=report,
-        sections=[job_section(result, leading, embedded[result.name]) for result in report.jobs],
+        sections=sections,
         leading=leading,
+        glossary=content.glossary(report.jobs),
         duration=str(finished - started),
     )

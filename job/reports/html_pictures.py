@@ -25,6 +25,11 @@ _TITLES = {
     "attention.svg": "Attention as the samples were written",
 }
 _WIDE = {"curves.svg", "attention.svg"}
+_METADATA = re.compile(r"<metadata>.*?</metadata>", re.DOTALL)
+_TAG = re.compile(r"<\w[^<>]*>")
+_COORDINATES = re.compile(r'(?<=\s)(?:d|x|y|transform)="[^"]*"')
+_LONG = re.compile(r"(\.\d\d)\d+")
+_FONTS = re.compile(r"font-family: 'DejaVu Sans',[^;\"]*sans-serif")
 _DESCRIPTION = re.compile(r"<desc>(.*?)</desc>", re.DOTALL)
 
 
@@ -61,7 +66,7 @@ def pictures(result: JobResult, directory: Path, room: int) -> tuple[list[Pictur
     written = {artifact.path for artifact in result.artifacts}
     found = []
     for file, title in _TITLES.items():
-        drawing = _read(directory / file) if file in written else ""
+        drawing = _packed(_read(directory / file)) if file in written else ""
         if drawing:
             embedded = len(drawing) <= room
             room -= len(drawing) if embedded else 0
@@ -87,6 +92,21 @@ def _read(path: Path) -> str:
         return ""
 
 
+def _packed(drawing: str) -> str:
+    """Return a drawing with two decimals of each coordinate, without metadata, indents and lists of fonts.
+
+    Text of the drawing is outside of tags and stays as it is.
+    """
+    drawing = _METADATA.sub("", drawing)
+    drawing = re.sub(r"\n\s+(?=[<\n])", "\n", drawing)
+    return _TAG.sub(_packed_tag, drawing)
+
+
+def _packed_tag(tag: re.Match[str]) -> str:
+    text = _COORDINATES.sub(lambda found: _LONG.sub(r"\1", found[0]), tag[0])
+    return _FONTS.sub("font-family: sans-serif", text)
+
+
 def _description(drawing: str) -> str:
     found = _DESCRIPTION.search(drawing)
     return unescape(found[1]) if found else ""
@@ -108,11 +128,13 @@ class Sparkline:
         path: the `d` attribute of an SVG path.
         end: x and y of the last point.
         text: description for screen readers.
+        range: the smallest and the greatest value, as text.
     """
 
     path: str
     end: tuple[float, float]
     text: str
+    range: str
 
 
 def sparkline(
@@ -135,10 +157,11 @@ def sparkline(
         for number, value in enumerate(known)
     ]
     path = "M" + "L".join(f"{x:g} {y:g}" for x, y in points)
+    ends = dict.fromkeys(f"{value:.3g}" for value in (min(known), max(known)))
     if len(known) == 1:
-        return Sparkline(path, points[-1], f"{name}: {known[0]:.4g}")
+        return Sparkline(path, points[-1], f"{name}: {known[0]:.4g}", *ends)
     text = f"{name}, {len(known)} values: from {known[0]:.4g} to {known[-1]:.4g}"
-    return Sparkline(path, points[-1], text)
+    return Sparkline(path, points[-1], text, " to ".join(ends))
 
 
 def _x(number: int, count: int) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from job.reports import content, escaping
+from job.reports import content, escaping, formatting
 from job.reports.html_pictures import Picture, Sparkline, sparkline
 from job.reports.html_samples import Sample, mistake, sample
 from job.reports.job_content import (
@@ -25,10 +25,17 @@ from job.results.job_result import JobResult
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """The content of one job's section, in the page's order."""
+    """The content of one job's section, in the page's order.
+
+    Args:
+        regressed: whether the job is worse than its baseline.
+        unfolded: whether the section is shown without a click.
+    """
 
     result: JobResult
     row: content.OverviewRow
+    regressed: bool
+    unfolded: bool
     loss: Sparkline | None
     positions: Sparkline | None
     sentences: list[str]
@@ -38,22 +45,28 @@ class Section:
     profiles: list[AccuracyProfile]
     samples: list[Sample]
     mistakes: list[Sample]
+    timings: list[tuple[str, str]]
     settings: dict[str, list[tuple[str, str]]]
 
 
-def job_section(result: JobResult, leading: Sequence[str], embedded: list[Picture]) -> Section:
+def job_section(
+    result: JobResult, leading: Sequence[str], embedded: list[Picture], *, regressed: bool, unfolded: bool
+) -> Section:
     """Return the section of a job.
 
     Args:
         result: of the job.
         leading: names of the metric columns in the table of jobs.
         embedded: the job's drawings.
+        regressed, unfolded: see `Section`.
     """
     analysis, history = result.analysis, result.history
     accuracies = [row["accuracy"] for row in analysis.get("by_position", ())]
     return Section(
         result=result,
         row=content.overview_row(result, leading),
+        regressed=regressed,
+        unfolded=unfolded,
         loss=sparkline(history.get("loss", ()), "training loss"),
         positions=sparkline(accuracies, "accuracy by position", low=0, high=1) if accuracies[1:] else None,
         sentences=[*data_sentences(result), *not_measured_sentences(result)],
@@ -63,8 +76,16 @@ def job_section(result: JobResult, leading: Sequence[str], embedded: list[Pictur
         profiles=[*accuracy_profiles(analysis)],
         samples=[*map(sample, result.samples)],
         mistakes=[*map(mistake, analysis.get("worst_mistakes", ()))],
+        timings=_timings(result),
         settings=_settings(result),
     )
+
+
+def _timings(result: JobResult) -> list[tuple[str, str]]:
+    """Return a job's timings and its peak memory: names and values."""
+    timings = [(name, formatting.quantity(name, value)) for name, value in result.timings.items()]
+    memory = f"{result.peak_rss_bytes / 2**20:,.0f} MiB" if result.peak_rss_bytes else ""
+    return [*timings, ("peak memory", memory)] if memory else timings
 
 
 def _settings(result: JobResult) -> dict[str, list[tuple[str, str]]]:

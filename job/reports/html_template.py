@@ -7,6 +7,7 @@ from markupsafe import Markup, escape
 
 from job.metrics import METRICS
 from job.reports import content, escaping, formatting
+from job.reports.comparison_content import comparison_cells, sorted_comparisons
 from job.reports.html_pictures import SPARKLINE_HEIGHT, SPARKLINE_WIDTH
 from job.reports.html_samples import changed_prediction
 from job.reports.what_changed import comparison_changes
@@ -30,11 +31,13 @@ def _environment() -> Environment:
         "SPARKLINE_HEIGHT": SPARKLINE_HEIGHT,
         "SPARKLINE_WIDTH": SPARKLINE_WIDTH,
         "changed_prediction": changed_prediction,
+        "comparison_cells": comparison_cells,
         "content": content,
         "comparison_changes": comparison_changes,
         "percent": formatting.percent,
         "plain": formatting.plain,
         "quantity": formatting.quantity,
+        "sorted_comparisons": sorted_comparisons,
     }
     environment.filters |= {"lines": _lines, "shortened": escaping.shortened, "path": escaping.url_path}
     return environment

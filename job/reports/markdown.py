@@ -8,17 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from job.reports.content import (
+from job.reports.comparison_content import (
     COMPARISON_COLUMNS,
-    column_title,
     comparison_cells,
     comparison_remarks,
+    sorted_comparisons,
+)
+from job.reports.content import (
+    column_title,
     counts,
+    glossary,
     headline,
     metric_names,
     missing_status,
     overview_row,
+    reasons,
+    regressed_jobs,
     remarks,
+    sorted_jobs,
     validation_columns,
 )
 from job.reports.escaping import code, prose
@@ -48,30 +55,31 @@ def markdown(report: Report, max_bytes: int = MAX_BYTES) -> str:
         report: of a batch.
         max_bytes: at least 10,000.
     """
-    reasons, reasons_cut = first_lines(
-        [f"- {prose(reason)}" for reason in report.verdict.reasons], max_bytes // 8
+    reason_lines, reasons_cut = first_lines(
+        [f"- {prose(reason)}" for reason in reasons(report)], max_bytes // 8
     )
     lines, rows_cut = first_lines(_jobs(report), max_bytes // 2)
     remark_lines, remarks_cut = first_lines([f"- {prose(text)}" for text in remarks(report)], max_bytes // 16)
     comparison = comparison_markdown(report.comparison).splitlines() if report.comparison else []
     comparison, comparison_cut = first_lines(comparison, max_bytes // 8)
-    versions = [[section(result), brief_section(result), ""] for result in report.jobs]
-    fixed = byte_count("\n".join([*reasons, *lines, *remark_lines, *comparison]))
+    jobs = sorted_jobs(report)
+    versions = [[section(result), brief_section(result), ""] for result in jobs]
+    meanings = _glossary(jobs)
+    fixed = byte_count("\n".join([*reason_lines, *lines, *remark_lines, *comparison, meanings]))
     room = max_bytes - fixed - 1000  # for the head and the note
-    chosen = choose_versions(
-        versions, _shortening_order(report.jobs), room - len(versions) * len(_BLANK_LINE)
-    )
+    chosen = choose_versions(versions, _shortening_order(jobs), room - len(versions) * len(_BLANK_LINE))
     cut = (reasons_cut, rows_cut, remarks_cut, comparison_cut, chosen.count(1), chosen.count(2))
     parts = [
         f"# {headline(report)}",
-        "\n".join(reasons),
+        "\n".join(reason_lines),
         f"{counts(report)}. Started {prose(report.started_at)}, finished {prose(report.finished_at)}.",
         _cut_note(cut),
+        "\n".join(comparison),
         "\n".join(lines),
         "\n".join(remark_lines),
-        "\n".join(comparison),
     ]
     parts += [version[number] for version, number in zip(versions, chosen, strict=True)]
+    parts.append(meanings)
     return _BLANK_LINE.join(filter(None, parts)) + "\n"
 
 
@@ -96,6 +104,12 @@ def _cut_note(numbers: Sequence[int]) -> str:
     return f"**Cut to fit.** Left out here, but in `report.json`: {listed}." if listed else ""
 
 
+def _glossary(results: Sequence[JobResult]) -> str:
+    """Return what the metrics of the results mean."""
+    lines = [f"- {prose(plain(name))}: {text}" for name, text in glossary(results)]
+    return "\n".join(["## What the metrics mean", "", *lines]) if lines else ""
+
+
 def _jobs(report: Report) -> list[str]:
     """Return the lines of the table of jobs; none if there is no job."""
     if not report.jobs and not report.missing:
@@ -104,15 +118,17 @@ def _jobs(report: Report) -> list[str]:
     metrics = (*test, *validation_columns(report.jobs, most=1 if test else None))
     named = [prose(column_title(name)) for name in metrics]
     columns = ["job", "status", *named, "gates", "parameters", "training", "done"]
-    rows = [_job_row(result, metrics) for result in report.jobs]
+    regressed = regressed_jobs(report)
+    rows = [_job_row(result, metrics, result.name in regressed) for result in sorted_jobs(report)]
     blank = [""] * (len(columns) - 2)
     rows += [[code(name), f"**{missing_status(report)}**", *blank] for name in report.missing]
     return markdown_table(columns, rows, "ll" + "r" * len(metrics) + "lrrl").splitlines()
 
 
-def _job_row(result: JobResult, metrics: Sequence[str]) -> list[str]:
+def _job_row(result: JobResult, metrics: Sequence[str], regressed: bool) -> list[str]:
     row = overview_row(result, metrics)
     status = row.status if result.status == "passed" else f"**{row.status}**"
+    status += ", **regression**" if regressed else ""
     values = map(prose, row.metrics)
     return [code(row.job), status, *values, row.gates, row.parameters, row.training, row.done]
 
@@ -120,7 +136,7 @@ def _job_row(result: JobResult, metrics: Sequence[str]) -> list[str]:
 def comparison_markdown(comparison: Comparison) -> str:
     """Return a comparison with a baseline as a table, followed by a list of remarks."""
     rows = []
-    for job in comparison.jobs:
+    for job in sorted_comparisons(comparison):
         verdict = plain(job.verdict)
         for metric in job.metrics or (None,):
             cells = map(prose, comparison_cells(metric))
@@ -129,7 +145,7 @@ def comparison_markdown(comparison: Comparison) -> str:
         f"## Against the baseline {code(comparison.baseline)}",
         f"Its batch ended {prose(comparison.baseline_finished_at)}. "
         "p-values are adjusted for all the tests (Holm).",
-        markdown_table(COMPARISON_COLUMNS, rows, "lllrrr"),
+        markdown_table(COMPARISON_COLUMNS, rows, "lllrrrr"),
         "\n".join(f"- {prose(text)}" for text in comparison_remarks(comparison)),
     ]
     return "\n\n".join(filter(None, parts)) + "\n"

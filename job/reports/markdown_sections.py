@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import compress
 from typing import Any
 
-from job.metrics import METRICS, VALIDATION
+from job.metrics import VALIDATION
 from job.reports.content import gate_condition, gate_outcome, metric_value, origin, outcome_words
 from job.reports.escaping import code, fenced, prose, url_path
 from job.reports.formatting import percent, plain, quantity
@@ -96,11 +96,13 @@ def _data(result: JobResult) -> Iterator[str]:
 
 def _metrics(result: JobResult) -> Iterator[str]:
     table = metrics_table(result)
-    shown = [True, table.tested, table.validated, table.tested, table.tested, True]
+    shown = [True, table.tested, table.validated, table.tested, table.tested]
     rows = [[*compress(_metric_cells(result, row), shown)] for row in table.rows]
     if rows:
-        titles = ["metric", "test", "validation", "gate", "", "meaning"]
-        yield markdown_table([*compress(titles, shown)], rows, "".join(compress("lrrlll", shown)))
+        titles = ["metric", "test", "validation", "gate", ""]
+        yield markdown_table([*compress(titles, shown)], rows, "".join(compress("lrrll", shown)))
+    for name, signature in result.data.signatures.items():
+        yield f"Signature of {prose(plain(name))}: {code(signature)}"
 
 
 def _metric_cells(result: JobResult, row: MetricRow) -> list[str]:
@@ -112,13 +114,7 @@ def _metric_cells(result: JobResult, row: MetricRow) -> list[str]:
         "" if validation is None else prose(metric_value(result, f"{VALIDATION}{name}", validation)),
         gate_condition(gate) if gate else "",
         f"**{outcome}**" if gate and not gate.passed else outcome,
-        _meaning(name, result.data.signatures),
     ]
-
-
-def _meaning(name: str, signatures: Mapping[str, str]) -> str:
-    description = METRICS[name].description if name in METRICS else ""
-    return f"{description} Signature: {code(signatures[name])}" if name in signatures else description
 
 
 def _timings(result: JobResult) -> Iterator[str]:

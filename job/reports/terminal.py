@@ -6,19 +6,25 @@ from rich.console import Console
 from rich.text import Text
 
 from job.metrics import VALIDATION
-from job.reports.content import (
+from job.reports.comparison_content import (
     COMPARISON_COLUMNS,
-    column_title,
     comparison_cells,
     comparison_remarks,
     comparison_source,
+    sorted_comparisons,
+)
+from job.reports.content import (
+    column_title,
     counts,
     headline,
     leading_metrics,
     missing_status,
     outlook,
     overview_row,
+    reasons,
+    regressed_jobs,
     remarks,
+    sorted_jobs,
 )
 from job.reports.escaping import terminal
 from job.reports.formatting import plain
@@ -42,20 +48,21 @@ _VERDICT_STYLES = {"regression": "bold red", "improvement": "green", "not_compar
 
 
 def print_summary(report: Report, console: Console) -> None:
-    """Print a row per job, the comparison with a baseline if there is one, then the verdict and its reasons.
+    """Print the comparison with a baseline if there is one, a row per job, then the verdict and its reasons.
 
     Args:
         report: of the batch.
         console: where to print; see `job.reports.tables` for how the table adapts to a narrow one.
     """
+    if report.comparison:
+        print_comparison(report.comparison, console)
+        console.print()
     _print_table(report, console)
     for remark in remarks(report):
         _print_item(remark, console)
-    if report.comparison:
-        print_comparison(report.comparison, console)
     console.print(Text(f"\n{counts(report)}"))
     console.print(Text(headline(report), style=_OUTLOOK_STYLES[outlook(report)]), soft_wrap=True)
-    for reason in report.verdict.reasons:
+    for reason in reasons(report):
         _print_item(reason, console)
 
 
@@ -77,14 +84,17 @@ def _print_table(report: Report, console: Console) -> None:
         Column(""),
     ]
     missing = Text(missing_status(report), style="" if report.running else "red")
-    rows = [_row(result, metrics) for result in report.jobs]
+    regressed = regressed_jobs(report)
+    rows = [_row(result, metrics, result.name in regressed) for result in sorted_jobs(report)]
     rows += [[name, missing] for name in report.missing]
     print_table(columns, rows, console)
 
 
-def _row(result: JobResult, metrics: tuple[str, ...]) -> list[Cell]:
+def _row(result: JobResult, metrics: tuple[str, ...], regressed: bool) -> list[Cell]:
     row = overview_row(result, metrics, brief=True)
     status = Text(row.status, style=_STATUS_STYLES.get(row.status, ""))
+    if regressed:
+        status = Text(f"{row.status}, regression", style=_VERDICT_STYLES["regression"])
     return [row.job, status, *row.metrics, row.gates, row.training, row.done]
 
 
@@ -96,10 +106,10 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
         console: where to print; see `job.reports.tables` for how the table adapts to a narrow one.
     """
     source = terminal(comparison_source(comparison))
-    console.print(Text(f"\nAgainst the baseline {source}"), soft_wrap=True)
+    console.print(Text(f"Against the baseline {source}"), soft_wrap=True)
     columns = [Column(title, right=number > 2) for number, title in enumerate(COMPARISON_COLUMNS)]
     rows: list[list[Cell]] = []
-    for job in comparison.jobs:
+    for job in sorted_comparisons(comparison):
         for number, metric in enumerate(job.metrics or (None,)):
             verdict = Text(plain(job.verdict), style=_VERDICT_STYLES.get(job.verdict, ""))
             names: list[Cell] = ["", ""] if number else [job.name, verdict]

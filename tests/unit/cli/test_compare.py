@@ -35,7 +35,7 @@ def test_a_regression_is_exit_code_3_and_a_sentence(compare):
         "job a is worse than its baseline: sequence_accuracy was 0.99 and is 0.969 (exact McNem"
     )
     row = next(line for line in out.splitlines() if line.startswith("a "))
-    assert row.split()[:7] == ["a", "regression", "sequence", "accuracy", "99.00", "%", "96.90"]
+    assert row.split()[:7] == ["a", "regression", "sequence", "accuracy", "(%)", "99.00", "96.90"]
     assert "  - a: exact McNemar on sequence accuracy: 30 right before and wrong now, 9 the other way" in out
     assert "  - b: the baseline does not have this job" in out
     assert "  - gone: only the baseline has this job" in out
@@ -82,7 +82,7 @@ def test_as_markdown_it_is_a_table(compare):
     _, out, _ = compare("--format", "md", wrong=range(9, 40), gone="gone")
     rows = [line for line in out.splitlines() if line.startswith("|")]
     assert len({row.count("|") for row in rows}) == 1
-    assert rows[2].startswith("| `a` | **regression** | sequence accuracy | 99.00 % | 96.90 % |")
+    assert rows[2].startswith("| `a` | **regression** | sequence accuracy (%) | 99.00 | 96.90 | -2.10 | ")
     assert "- a: exact McNemar on sequence accuracy: 30 right before" in out
 
 

@@ -48,7 +48,7 @@ def test_jobs_have_short_reasons_and_regressions_are_in_words(make_report, tmp_p
         ("same", "passed", ""),
     ]
     assert message["regressions"] == [
-        "g2p: sequence accuracy 61.80 % -> 45.80 % (-16.00 %)",
+        "g2p: sequence accuracy 61.8 -> 45.8 % (-16.0), significant",
         "slow: train_examples_per_second is 10, 3.00 times slower than 30",
     ]
     assert message["changes"] == [

@@ -9,6 +9,7 @@ from pages import NASTY, _Text
 from sample_results import BROKEN, SHORT, STOPPED, TUTORIAL
 from test_markdown import hostile
 
+from job.reports.content import sorted_jobs
 from job.reports.html import html_page
 from job.results.batch_report import MetricOverSeeds, Report, SeedsSummary
 from job.results.comparison_records import (
@@ -55,8 +56,11 @@ def test_the_verdict_comes_first_with_all_reasons(mixed, output):
 
 def test_every_job_has_a_row_and_every_result_a_section(mixed, output):
     text = html_page(mixed, output)
-    assert re.findall(r'<section class="job" id="job-(.*?)">', text) == [job.name for job in mixed.jobs]
-    assert re.findall(r'<th scope="row"><a href="#job-(.*?)">', text) == [job.name for job in mixed.jobs]
+    assert re.findall(r'<section class="job" id="job-(.*?)">', text) == [
+        job.name for job in sorted_jobs(mixed)
+    ]
+    rows = re.findall(r'<th scope="row"><a href="#job-(.*?)">', text)
+    assert rows == [job.name for job in sorted_jobs(mixed)]
     assert '<th scope="row">never-run</th>' in text
 
 
@@ -120,6 +124,7 @@ def test_differences_are_marked_in_wrong_samples_only(make_report, output):
         Prediction("3", "s", "12.5", "12.4", None),
     )
     text = section(html_page(make_report(replace(SHORT, samples=samples)), output), SHORT.name)
+    text = re.sub(' data-label="[^"]*"', "", text)
     rows = re.findall(r'<td class="text">s</td>(.*?)</tr>', text, re.DOTALL)
     cell = '<td class="text">'
     assert rows[0] == (
@@ -182,12 +187,13 @@ def test_the_comparison_shows_changed_metrics_and_predictions(make_report, outpu
     text = html_page(replace(make_report(TUTORIAL), comparison=comparison), output)
     page = _Text(text)
     assert "base<line>, finished 2026-03-01T12:00:00+00:00, commit abc." in " ".join(page.text.split())
-    row = ["tutorial", "regression", "sequence accuracy", "99.00 %", "50.00 %", "0.0004"]
+    row = ["tutorial", "regression", "sequence accuracy (%)", "99.00", "50.00", "-49.00", "0.0004"]
     at = page.cells.index("regression")
-    assert page.cells[at - 1 : at + 5] == row
-    assert page.cells[at + 5] == "McNemar's exact test: 50 lost, 1 won; settled"
+    assert page.cells[at - 1 : at + 6] == row
+    assert page.cells[at + 6] == "McNemar's exact test: 50 lost, 1 won; settled"
     assert "only the baseline has it" in page.cells
     assert "<li>training.loss&lt;b&gt; old -&gt; new</li>" in text
+    text = re.sub(' data-label="[^"]*"', "", text)
     assert '<td class="text">3 2 1</td><td class="text">3 <mark>&lt;i&gt;</mark> 1</td></tr>' in text
     assert "Right in the baseline and wrong in the candidate: 50, the first 1 of them" in page.text
     assert "Slower: train examples per second is 100 examples/second, was 300 examples/second." in page.text
