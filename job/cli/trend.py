@@ -54,7 +54,7 @@ def trend(
     for report in skipped:
         print_line(f"warning: {report}", err=True)
     series = all_series(runs)
-    write_text(output, trend_page(runs, series, skipped))
+    write_text(output, trend_page(runs, series, skipped, directory=output.parent))
     verdict = print_trend(runs, series, open_console(), skipped)
     print_line(f"trend: {output}")
     if fail_on_change:

@@ -352,5 +352,8 @@ def _near(name: str, outcome: GateOutcome, value: float) -> str:
 
 
 def glossary(results: Iterable[JobResult]) -> list[tuple[str, str]]:
-    """Return the name and the description of each metric that any of the results has."""
-    return [(name, METRICS[name].description) for name in metric_names(results) if name in METRICS]
+    """Return the name and the description of each metric that any of the results has, or a gate on it."""
+    results = list(results)
+    gated = {gate.metric for result in results for gate in result.gates}
+    names = {*metric_names(results), *gated}
+    return [(name, metric.description) for name, metric in METRICS.items() if name in names]

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
+from pathlib import Path
 
-from job.reports.html_pictures import data_uri
 from job.reports.html_template import template
 from job.trend.metric_changes import changes
 from job.trend.metric_series import Series, uncounted_runs
 from job.trend.runs import Run, SkippedReport
+from job.trend.trend_chart import HEIGHT, WIDTH, Chart, report_link, trend_chart
 from job.trend.trend_content import change_sentences, title
-from job.trend.trend_plot import trend_svg
 from job.trend.trend_verdict import judge_trend
+
+_MAX_OPEN = 4
+"""Number of jobs from which on charts are folded, unless the job got worse or was bad in some run."""
 
 _SYMBOLS: dict[str, str] = {"good": "✓", "unproven": "?", "bad": "✗"}
 
@@ -25,53 +28,71 @@ class JobSection:
     Args:
         name: of the job.
         series: its metrics.
+        worse: whether a metric got worse at some time.
+        failed: whether the job was bad in some run.
         sentences: on its changes, and on runs that do not count.
-        description: of the drawing, for screen readers.
-        source: the drawing as a data URI.
+        charts: one for each metric; those of timings follow the others.
+        unfolded: whether the charts are shown without a click.
     """
 
     name: str
     series: Sequence[Series]
     sentences: Sequence[str]
-    description: str
-    source: str
+    worse: bool
+    failed: bool
+    charts: Sequence[Chart]
+    unfolded: bool
 
 
-def trend_page(runs: Sequence[Run], series: Sequence[Series], skipped: Sequence[SkippedReport] = ()) -> str:
+def trend_page(
+    runs: Sequence[Run],
+    series: Sequence[Series],
+    skipped: Sequence[SkippedReport] = (),
+    *,
+    directory: Path = Path(),
+) -> str:
     """Return the page, one file that needs no network and no script.
 
     Args:
         runs: in the order of time.
         series: of these runs; the series of a job are adjacent.
         skipped: reports that do not count as runs.
+        directory: of the page, to which its links to reports are relative.
     """
-    jobs = []
+    jobs: list[JobSection] = []
+    sections: list[JobSection] = []
     uncounted = uncounted_runs(runs)
     for name, group in groupby(series, key=lambda each: each.job):
-        jobs.append(_section(name, [*group], runs, uncounted.pop(name, "")))
+        jobs.append(_section(name, [*group], runs, uncounted.pop(name, ""), directory))
+    for number, job in enumerate(sorted(jobs, key=lambda job: (not job.worse, not job.failed))):
+        sections.append(replace(job, unfolded=job.worse or job.failed or number < _MAX_OPEN))
     verdict = judge_trend(runs, series, skipped)
     return template("trend.html").render(
         title=title(runs),
+        width=WIDTH,
+        height=HEIGHT,
         verdict=verdict,
         symbol=_SYMBOLS[verdict.outlook],
         uncounted=uncounted.values(),
         skipped=skipped,
-        jobs=jobs,
+        jobs=sections,
         runs=runs,
+        links=[report_link(run, directory) for run in runs],
         worse_from={change.run for each in series for change in changes(each) if change.worse},
     )
 
 
-def _section(name: str, series: Sequence[Series], runs: Sequence[Run], uncounted: str) -> JobSection:
+def _section(
+    name: str, series: Sequence[Series], runs: Sequence[Run], uncounted: str, directory: Path
+) -> JobSection:
     sentences = [sentence for each in series for sentence in change_sentences(each, runs)]
-    sentences += [uncounted] if uncounted else []
-    description = (
-        f"{name}: {len(series)} metrics over {len(runs)} runs. {' '.join(sentences) or 'No change.'}"
-    )
+    charts = [trend_chart(each, runs, directory) for each in series]
     return JobSection(
         name=name,
         series=series,
-        sentences=sentences,
-        description=description,
-        source=data_uri(trend_svg(series, title=name, description=description)),
+        failed=any(point.bad for chart in charts for point in chart.points),
+        worse=any(change.worse for each in series for change in changes(each)),
+        sentences=sentences + ([uncounted] if uncounted else []),
+        charts=charts,
+        unfolded=False,
     )

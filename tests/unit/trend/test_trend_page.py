@@ -1,7 +1,12 @@
+import re
 from dataclasses import replace
 
+import pytest
 from nightly_runs import a_job, noisy, read
 
+from job.results.job_result import JobResult
+from job.trend.change_points import Level
+from job.trend.trend_chart import clipped_band, trend_chart
 from job.trend.trend_page import trend_page
 
 
@@ -9,9 +14,53 @@ def test_the_page_draws_every_metric_and_loads_nothing(nights):
     jobs = [[a_job("b", sequence_accuracy=v, edit_rate=1 - v)] for v in noisy(12, 0.95) + noisy(8, 0.9)]
     runs, series = read(nights(*jobs))
     text = trend_page(runs, [replace(each, job="<b>") for each in series])
-    assert text.count("<img ") == 1
-    assert 'alt="&lt;b&gt;: 2 metrics over 20 runs. ' in text
+    assert re.findall("<figcaption>(.*?)</figcaption>", text) == ["sequence accuracy", "edit rate"]
+    assert 'aria-label="sequence accuracy of &lt;b&gt; over 20 runs: ' in text
+    assert "<img" not in text
     assert "<script" not in text
-    assert "<h2>&lt;b&gt;</h2>" in text
+    assert "<summary><h2>&lt;b&gt;</h2>" in text
     assert text.count(", first bad one</th>") == 1
     assert text.index("first bad run: 13 of 20") < text.index("<main>")
+
+
+def test_a_chart_has_dates_and_a_mark_a_run_that_links_to_its_report(nights):
+    runs, (series,) = read(nights(*([a_job(sequence_accuracy=v)] for v in (0.5, 0.6, 0.7, 0.9))))
+    runs[3].path.with_name("report.html").write_text("")
+    chart = trend_chart(series, runs, runs[0].path.parent)
+    assert [text for _, text in chart.dates] == ["2026-03-01", "2026-03-03", "2026-03-04"]
+    assert [point.link for point in chart.points] == [
+        *("report.json", "../night-02/report.json", "../night-03/report.json", "../night-04/report.html")
+    ]
+    xs = [point.x for point in chart.points]
+    assert xs[1] - xs[0] == pytest.approx(xs[3] - xs[2], abs=0.2)  # a night apart
+    assert [point.y for point in chart.points] == sorted((point.y for point in chart.points), reverse=True)
+    assert chart.points[0].text == "2026-03-01, 50.00 %"
+    assert (chart.low, chart.high) == ("50.00 %", "90.00 %")
+    assert not any(point.bad for point in chart.points)
+
+
+def test_runs_in_which_the_job_failed_are_red_with_or_without_a_value(nights):
+    failed = JobResult("tutorial", "failed", "f" * 64, 7, {})
+    gate = replace(a_job(sequence_accuracy=0.2), status="gate_failed")
+    runs, (series,) = read(nights([a_job(sequence_accuracy=0.9)], [failed], [gate]))
+    points = trend_chart(series, runs, runs[0].path.parent).points
+    assert [(point.bad, point.measured) for point in points] == [(False, True), (True, False), (True, True)]
+    assert [point.text for point in points[1:]] == ["2026-03-02, failed", "2026-03-03, 20.00 %, gate failed"]
+    text = trend_page(runs, [series])
+    assert text.count('class="bad"') == 2
+    assert "<title>2026-03-02, failed</title>" in text
+
+
+@pytest.mark.parametrize(
+    ("metric", "band"),
+    [
+        ("sequence_accuracy", (0.0, 1.0)),
+        ("edit_rate", (0.0, 1.5)),
+        ("bleu", (0.0, 1.5)),
+        ("train_seconds", (0.0, 1.5)),
+    ],
+)
+def test_a_band_is_within_the_possible_range_of_its_metric(metric, band):
+    assert clipped_band(metric, Level(0, 9, 0.5, -0.5, 1.5, None)) == band
+    assert clipped_band("bleu", Level(0, 9, 99.0, 97.0, 101.0, None)) == (97.0, 100.0)
+    assert clipped_band(metric, Level(0, 1, 0.5, None, None, None)) is None
