@@ -352,8 +352,9 @@ def _near(name: str, outcome: GateOutcome, value: float) -> str:
 
 
 def glossary(results: Iterable[JobResult]) -> list[tuple[str, str]]:
-    """Return the name and the description of each metric that any of the results has, or a gate on it."""
+    """Return the name and the description of each metric of the results, their validation and their gates."""
     results = list(results)
     gated = {gate.metric for result in results for gate in result.gates}
-    names = {*metric_names(results), *gated}
+    validated = {name.removeprefix(VALIDATION) for name in validation_columns(results)}
+    names = {*metric_names(results), *gated, *validated}
     return [(name, metric.description) for name, metric in METRICS.items() if name in names]

@@ -30,12 +30,14 @@ class Section:
     Args:
         regressed: whether the job is worse than its baseline.
         unfolded: whether the section is shown without a click.
+        summary: the job's leading metric, shown even if the section is folded; empty if it has none.
     """
 
     result: JobResult
     row: content.OverviewRow
     regressed: bool
     unfolded: bool
+    summary: str
     loss: Sparkline | None
     positions: Sparkline | None
     sentences: list[str]
@@ -62,9 +64,12 @@ def job_section(
     """
     analysis, history = result.analysis, result.history
     accuracies = [row["accuracy"] for row in analysis.get("by_position", ())]
+    row = content.overview_row(result, leading)
+    values = zip(map(content.column_title, leading), row.metrics, strict=True)
     return Section(
         result=result,
-        row=content.overview_row(result, leading),
+        row=row,
+        summary=next((f"{title} {value}" for title, value in values if value), ""),
         regressed=regressed,
         unfolded=unfolded,
         loss=sparkline(history.get("loss", ()), "training loss"),

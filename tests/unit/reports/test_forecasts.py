@@ -58,7 +58,7 @@ def test_persistence_is_beside_the_leading_metric():
 def test_the_section_of_a_job(make_report):
     text = markdown(make_report(SALES))
     page = rendered(text)
-    start = page.cells.index("value")  # of the section's table
+    start = page.cells.index("test")  # of the section's table
     at = page.cells.index("68.23 1,000 _l_", start)
     assert page.cells[at - 1 : at + 3] == ["rmse", "68.23 1,000 _l_", "at most 60", "failed"]
     order = [page.cells.index(name, start) for name in ("rmse", "persistence rmse", "mae")]
