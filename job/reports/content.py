@@ -299,8 +299,13 @@ def gate_outcome(outcome: GateOutcome) -> str:
 
 
 def gates_in_words(result: JobResult) -> str:
-    """Return a job's gates in a few words: `none`, `on mean`, `2 passed` or `1/2 failed`."""
+    """Return a job's gates in a few words: `none`, `on mean`, `2 passed` or `1/2 failed`.
+
+    Empty if the test, and so the gates, are hidden.
+    """
     failed = sum(not outcome.passed for outcome in result.gates)
+    if result.finished and not result.metrics:
+        return ""
     if not result.gates:
         gate = result.spec.get("gate", {}) if result.spec.get("seeds") else {}
         thresholds = [name for name in METRICS if gate.get(gate_key(name)) is not None]

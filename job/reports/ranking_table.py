@@ -18,7 +18,7 @@ _RIGHT = (False, True, True, True, True, False)
 
 def print_ranking(ranking: Ranking, console: Console) -> None:
     """Print a row for each job, the best first, then remarks and the jobs without the metric."""
-    titles = _titles(ranking)
+    titles = [title if "%" in title else title.replace(" ", "\n") for title in _titles(ranking)]
     columns = [Column(title, right=right) for title, right in zip(titles, _RIGHT, strict=True)]
     print_table(columns, [[job.name, *_cells(ranking, job)] for job in ranking.jobs], console)
     for text in remarks(ranking):
