@@ -1,7 +1,8 @@
 """This project's own training and decoding, in one process: what a worker computes with, without the rest.
 
-Start it with the variables of a worker (`job.workers.pool.VARIABLES`). The lesson gives the sizes; the job of
-`jobs.yaml` beside it gives the problem, which draws the very examples that the others read.
+Start it with the environment variables of a worker (`job.workers.worker_handle.VARIABLES`). The lesson
+determines the sizes; the job of `jobs.yaml` next to it determines the problem, which draws the same examples
+that the other programs read.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from job.process.stopping import Stop
-from job.workers.pool import Worker
+from job.workers.worker_handle import Worker
 
 if TYPE_CHECKING:
     from job.batch.baseline import RunBaseline

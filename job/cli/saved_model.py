@@ -28,7 +28,7 @@ def load_model(directory: Path) -> LoadedModel:
     """
     from job.process.installed_versions import check_versions
     from job.process.tensorflow_loading import check_tensorflow
-    from job.workers.pool import VARIABLES
+    from job.workers.worker_handle import VARIABLES
 
     check_versions()
     os.environ.update({**VARIABLES, "TF_CPP_MIN_LOG_LEVEL": "3"})

@@ -1,5 +1,5 @@
-"""Worker processes: how many there are, how they are started, given jobs and replaced, and what they send.
+"""Worker processes: their number, start, tasks, messages and replacement.
 
-What a worker does with a job belongs to `running`, and what becomes of its result to `batch`. Start with
-`schedule` for the parent process, and with `worker` for the process that loads TensorFlow.
+Training and evaluating a job belongs to `running`, and handling its result to `batch`. Start with
+`schedule.py` for the parent process, and with `worker.py` for the process that loads TensorFlow.
 """

@@ -1,4 +1,4 @@
-"""What the schedule asks about tasks while it runs: is there another one, must a running one stop?"""
+"""The interface by which the schedule gets further tasks and requests to stop running ones."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from job.results.job_result import JobResult
 from job.running.task import Task
 
 Intent = Literal["run", "cancel", "drop"]
-"""What is to become of a running task: `cancel` saves its state; `drop` ends it without any trace, because
-another machine has taken the job over."""
+"""What the schedule must do with a running task.
+
+`run` continues it, `cancel` stops it with its state saved, and `drop` ends it and discards its outcome,
+because another machine has taken the job over.
+"""
 
 
 class JobControl:
-    """The source of further tasks, and of requests to stop a running one: here there are none."""
+    """The source of further tasks and of requests to stop. This base class has neither."""
 
     @property
     def open(self) -> bool:
@@ -26,11 +29,11 @@ class JobControl:
         return False
 
     def take(self) -> Task | None:
-        """Return another task; None if there is none now."""
+        """Return the next task; None if there is none now."""
         return None
 
     def intent(self, task: Task) -> Intent:
-        """Return what is to become of a running task."""
+        """Return what the schedule must do with a running task."""
         return "run"
 
     def cancelled(self, task: Task) -> JobResult:
@@ -38,4 +41,4 @@ class JobControl:
         raise NotImplementedError
 
     def dropped(self, task: Task) -> None:
-        """Note that a task was dropped."""
+        """Record that a task was dropped."""

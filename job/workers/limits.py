@@ -13,14 +13,14 @@ WORKER_BYTES = 1 << 30
 """Memory assumed for a worker with a small model; TensorFlow alone takes half of it."""
 
 MAX_RESIDENT_BYTES = 3 << 29
-"""A worker with more resident memory than this, 1.5 GiB, after a job is replaced: TensorFlow's memory grows
-over many models in one process (tensorflow#61791)."""
+"""A worker with more resident memory than this (1.5 GiB) after a job is replaced, because TensorFlow's memory
+grows over many models in one process (tensorflow#61791)."""
 
 MAX_THREADS = 2
-"""Largest number of threads of a worker: a training step is computed in two halves."""
+"""Maximum number of threads of a worker: a training step is computed in two halves."""
 
 UNLIMITED_BYTES = 1 << 60
-"""From this size on a limit of cgroup v1 is none: it writes 'no limit' as a number near 2**63."""
+"""Limits of this size or more mean no limit: cgroup v1 writes 'no limit' as a number near 2**63."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class Limits:
     """The resources that this process may use.
 
     Args:
-        cores: number of cores that it may run on.
+        cores: Number of cores that it may run on.
         cpu_quota: CPU time per second that its control groups allow, in cores; None for no limit.
-        memory_bytes: memory that it can still allocate, by what is available and by its control groups; None
-            if unknown.
-        gpus: names of its GPUs, as in CUDA_VISIBLE_DEVICES.
+        memory_bytes: Memory that it can still allocate, limited by the available memory and by its control
+            groups; None if unknown.
+        gpus: Names of its GPUs, as in CUDA_VISIBLE_DEVICES.
     """
 
     cores: int
@@ -50,7 +50,8 @@ class Limits:
 def worker_count(limits: Limits) -> int:
     """Return the number of workers for `--workers auto`; at least 1.
 
-    It is one per GPU; without GPUs one per core that may be used fully, as far as memory allows.
+    There is one worker for each GPU; without GPUs one for each core that may be used fully, as far as memory
+    allows.
     """
     if limits.gpus:
         return len(limits.gpus)
@@ -71,8 +72,8 @@ def device_variables(gpus: Sequence[str], worker: int) -> dict[str, str]:
     If there are more workers than GPUs, several share one, so none may allocate all of its memory in advance.
 
     Args:
-        gpus: names of the GPUs.
-        worker: number of the worker, from 0.
+        gpus: Names of the GPUs.
+        worker: Number of the worker, from 0.
     """
     if not gpus:
         return {}
@@ -83,8 +84,8 @@ def read_limits(root: Path = Path("/"), environment: Mapping[str, str] = os.envi
     """Read the limits of this process from the system; an unknown limit counts as none.
 
     Args:
-        root: directory with `proc`, `sys` and `dev`.
-        environment: variables that may include CUDA_VISIBLE_DEVICES.
+        root: Directory with `proc`, `sys` and `dev`.
+        environment: Variables that may include CUDA_VISIBLE_DEVICES.
     """
     affinity = getattr(os, "sched_getaffinity", None)
     groups = _text(root / "proc/self/cgroup")
@@ -182,8 +183,8 @@ def visible_gpus(variable: str | None, devices: Sequence[str]) -> tuple[str, ...
     """Return CUDA's name of each GPU that this process may use.
 
     Args:
-        variable: CUDA_VISIBLE_DEVICES: indices or UUIDs; CUDA ignores those after an invalid one.
-        devices: file names in `/dev`; CUDA numbers the existing `nvidia<N>` from 0.
+        variable: Value of CUDA_VISIBLE_DEVICES: indices or UUIDs; CUDA ignores those after an invalid one.
+        devices: File names in `/dev`; CUDA numbers the existing `nvidia<N>` from 0.
     """
     if variable is None:
         return tuple(map(str, range(sum(bool(re.fullmatch(r"nvidia\d+", name)) for name in devices))))

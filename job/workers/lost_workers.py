@@ -8,21 +8,21 @@ import subprocess
 from pathlib import Path
 
 from job.results.job_result import QUOTED, Failure
-from job.workers.pool import Worker
+from job.workers.worker_handle import Worker
 
 LOG_LINES = 20
 """Number of lines of a log that are quoted when a worker is lost."""
 
 _LOG_BYTES = 1 << 16
-"""Number of bytes at the end of a log in which these lines are looked for."""
+"""Number of bytes at the end of a log in which these lines are searched."""
 
 
 def lost_worker(worker: Worker, how: str) -> Failure:
     """Return the failure of a job whose worker was lost.
 
     Args:
-        worker: the worker, with its task.
-        how: what happened to the process, as a clause.
+        worker: The worker, with its task.
+        how: Clause that says what happened to the process.
     """
     return Failure("WorkerLost", f"the worker process {how}; {_quote_log(worker)}")
 
@@ -50,7 +50,7 @@ def describe_exit(process: subprocess.Popen[bytes]) -> str:
 
 
 def _quote_log(worker: Worker) -> str:
-    """Return the last lines that a worker has logged; if there are none, how far its task was."""
+    """Return the last lines of a worker's log; without lines, the stage that its task had reached."""
     assert worker.task is not None
     worker.output.seek(0)
     text = worker.output.read() + _last_bytes(worker.task.paths.log, worker.log_start)

@@ -1,6 +1,7 @@
 """The messages that a worker sends to its parent.
 
-They are not in `worker`, which may run as `__main__`, a name by which nothing can be unpickled.
+They are not defined in `worker`: it may run as `__main__`, and objects of `__main__` cannot be unpickled by
+another process.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 
 from job.results.job_result import Failure, Progress
 from job.results.trained_job import TrainedJob
+from job.workers.limits import MAX_RESIDENT_BYTES
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class Broken:
     """TensorFlow does not work.
 
     Args:
-        message: a sentence for the user.
+        message: Sentence for the user.
     """
 
     message: str
@@ -39,12 +41,17 @@ class Finished:
     """A job is trained and evaluated.
 
     Args:
-        trained: the job.
-        resident_bytes: resident memory of the worker process.
+        trained: The job.
+        resident_bytes: Resident memory of the worker process.
     """
 
     trained: TrainedJob
     resident_bytes: int
+
+    @property
+    def exceeds_memory(self) -> bool:
+        """Whether the process uses so much memory that it must be replaced."""
+        return self.resident_bytes > MAX_RESIDENT_BYTES
 
 
 @dataclass(frozen=True)
@@ -59,14 +66,14 @@ class Interrupted:
     """A signal stopped the job, which has saved its state; the worker exits.
 
     Args:
-        cause: name of the signal.
+        cause: Name of the signal.
     """
 
     cause: str
 
 
 class ParentGone(BaseException):
-    """No message can be sent: the parent process has ended.
+    """Raised if no message can be sent, because the parent process has ended.
 
-    Not a `ConnectionError`, because a problem that reads over a network may raise and handle those.
+    Not a `ConnectionError`, because the code of a problem may raise and handle those.
     """

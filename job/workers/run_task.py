@@ -27,14 +27,14 @@ def run_task(
     """Run a task with its output redirected to the job's log.
 
     Args:
-        task: the task.
-        run_job: called with the task, `report` and a `Stop`.
-        report: receives the progress of training.
+        task: The task.
+        run_job: Function that trains and evaluates; called with the task, `report` and a `Stop`.
+        report: Receiver of the progress of training.
 
     Raises:
-        ParentGone: raised by `report`; any other exception is a failure of the job.
+        ParentGone: `report` raised it. Any other exception is a failure of the job.
     """
-    stop = Stop(second_signal_raises=False)  # a cluster signals every process, and so does the parent
+    stop = Stop(second_signal_raises=False)  # both the cluster and the parent send signals
     try:
         _redirect_output(task.paths.log)
         with stop.handling_signals():
@@ -49,9 +49,10 @@ def run_task(
 
 
 def _checking(task: Task, report: Callable[[Progress], None]) -> Callable[[Progress], None]:
-    """Return `report`, which first checks the task's lease, at most once in `LEASE_CHECK_SECONDS`.
+    """Return a function that checks the task's lease and then calls `report`.
 
-    It is called before a checkpoint is written.
+    The lease is checked at most once in `LEASE_CHECK_SECONDS`. Progress is reported before a checkpoint is
+    written, so a task without a lease writes none.
     """
     if task.lease is None:
         return report
@@ -76,7 +77,7 @@ def _redirect_output(log: Path) -> None:
 
 
 def _resident_bytes() -> int:
-    """Return the resident memory of this process; 0 if the system does not tell."""
+    """Return the resident memory of this process; 0 if unknown."""
     try:
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
@@ -87,14 +88,14 @@ def _describe(error: BaseException, task: Task) -> Failure:
     """Return the failure that an exception describes; its traceback goes to the job's log."""
     traceback.print_exc()
     sys.stderr.flush()
-    if isinstance(error, JobError | DataError | DataErrors):  # their message is all that a user needs
+    if isinstance(error, JobError | DataError | DataErrors):  # errors of the user: no traceback
         errors = error.errors if isinstance(error, DataErrors) else [error]
         return Failure(type(error).__name__, "\n".join(map(_with_place, errors)))
     return Failure(type(error).__name__, str(error), traceback_file=task.paths.log.name)
 
 
 def _with_place(error: BaseException) -> str:
-    """Return an error's message, after the file and line that it names."""
+    """Return an error's message, preceded by its file and line."""
     if not isinstance(error, DataError) or error.file is None:
         return str(error)
     return f"{error.file}:{error.line}: {error}" if error.line else f"{error.file}: {error}"

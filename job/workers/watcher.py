@@ -25,4 +25,4 @@ class Watcher(Protocol):
         """Record a trained or failed job; return its result."""
 
     def tick(self) -> None:
-        """Called at least every `schedule.POLL_SECONDS`."""
+        """Called at least every `replies.POLL_SECONDS`."""

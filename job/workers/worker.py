@@ -1,14 +1,12 @@
 """The worker process (see `import_path.worker_command`): the only one of a batch that imports TensorFlow.
 
-It talks to its parent over a socket with pickled messages: it receives a `Task`, or None to exit, and sends
-those of `messages`. On SIGTERM and SIGHUP it saves the state of its job and exits.
+It exchanges pickled messages with its parent over a socket: it receives a `Task`, or None to exit, and sends
+the messages of `messages.py`. On SIGTERM and SIGHUP it saves the state of its job and exits.
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
-import signal
 import sys
 from contextlib import suppress
 from functools import partial
@@ -17,12 +15,11 @@ from typing import NoReturn
 
 from job.errors import DependencyError
 from job.process import tensorflow_loading
+from job.process.parent_death import die_with_parent
 from job.process.standard_streams import secure_streams
 from job.running.task import Task
 from job.workers.messages import Advanced, Broken, Interrupted, ParentGone, Ready
 from job.workers.run_task import run_task
-
-_PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 def serve(descriptor: int) -> NoReturn:
@@ -31,12 +28,12 @@ def serve(descriptor: int) -> NoReturn:
     main(Connection(descriptor))
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)  # nothing is left to do, and TensorFlow takes a while to shut down
+    os._exit(0)  # TensorFlow would take a while to shut down
 
 
 def main(connection: Connection) -> None:
-    """Run the tasks that arrive, until None arrives or the parent is gone."""
-    _die_with_parent()
+    """Run the tasks that arrive, until None arrives or the parent has ended."""
+    die_with_parent()
     with suppress(Exception):  # use the time until the first task; errors are reported below
         tensorflow_loading.load_tensorflow()
         import job.running.run_job  # noqa: F401
@@ -74,12 +71,3 @@ def _send(connection: Connection, message: object) -> None:
         connection.send(message)
     except ConnectionError as error:
         raise ParentGone from error
-
-
-def _die_with_parent() -> None:
-    """Have the kernel kill this process when its parent ends, so that no job is trained twice at a time.
-
-    Only Linux can. Elsewhere, or if the parent has ended already, the next message to the parent fails.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -21,7 +21,7 @@ from job.spec.problem_sections import AdditionSpec
 from job.spec.schema import JobSpec
 from job.spec.training_section import OptimizerSpec, TrainingSpec
 from job.storage.artifacts import JobPaths
-from job.workers.pool import VARIABLES
+from job.workers.worker_handle import VARIABLES
 
 pytestmark = pytest.mark.exhaustive
 

@@ -10,7 +10,7 @@ from sample_jobs import job_spec
 import job
 from job.running.task import Task
 from job.storage.artifacts import prepare_output
-from job.workers import pool, schedule
+from job.workers import pool, schedule, worker_handle
 
 STAND_IN = Path(__file__).with_name("stand_in_worker.py")
 
@@ -39,8 +39,8 @@ def stand_in(tmp_path, monkeypatch):
     package = Path(job.__file__).parents[1]
     program.write_text(f'#!/bin/sh\nPYTHONPATH="{package}" exec "{sys.executable}" "{STAND_IN}" "$@"\n')
     program.chmod(0o755)
-    monkeypatch.setattr(pool, "sys", SimpleNamespace(executable=str(program)))
-    started, real = [], pool.start_worker
+    monkeypatch.setattr(worker_handle, "sys", SimpleNamespace(executable=str(program)))
+    started, real = [], worker_handle.start_worker
 
     def start(variables):
         started.append(real(variables))

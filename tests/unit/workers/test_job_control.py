@@ -80,7 +80,7 @@ def test_tasks_are_taken_from_the_control_until_it_is_closed(run, make_task):
 
 @pytest.mark.parametrize("name", ["waits", "deaf"])
 def test_a_cancelled_task_stops_alone(run, monkeypatch, name):
-    monkeypatch.setattr("job.workers.schedule.STOP_SECONDS", 1.0)
+    monkeypatch.setattr("job.workers.deadlines.STOP_SECONDS", 1.0)
     control = Control(intents={name: "cancel"})
     watcher, results = run([name, "fine"], control)
     assert control.cancelled_names == [name]

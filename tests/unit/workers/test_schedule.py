@@ -11,10 +11,11 @@ from job.errors import DependencyError, NonFiniteError
 from job.gating.gates import judge_trained
 from job.process.stopping import Stop
 from job.results.job_result import Failure
-from job.workers import schedule
+from job.workers import deadlines, messages
 from job.workers.messages import Advanced
-from job.workers.pool import VARIABLES, worker_pool
+from job.workers.pool import worker_pool
 from job.workers.schedule import run_tasks
+from job.workers.worker_handle import VARIABLES
 
 
 class Watched:
@@ -58,7 +59,7 @@ def run(make_task, stand_in):
 
 
 def test_a_worker_that_never_gets_ready_is_taken_to_hang(run, stand_in, monkeypatch):
-    monkeypatch.setattr(schedule, "START_SECONDS", 0.0)
+    monkeypatch.setattr(deadlines, "START_SECONDS", 0.0)
     monkeypatch.setenv("STAND_IN", "hangs")
     watched, _ = run("fine", retries=1)
     message = watched.outcomes["fine"].message
@@ -90,7 +91,7 @@ def test_two_workers_work_at_once(run):
 
 
 def test_a_worker_with_too_much_memory_is_restarted_for_the_next_job(run, stand_in, monkeypatch):
-    monkeypatch.setattr(schedule, "MAX_RESIDENT_BYTES", 100_000_000)
+    monkeypatch.setattr(messages, "MAX_RESIDENT_BYTES", 100_000_000)
     _, results = run("fine-1", "grows-1", "fine-2", "fine-3", "grows-2")
     pids = [result.environment["pid"] for result in results.values()]
     assert pids == [stand_in[i].process.pid for i in (0, 0, 1, 1, 1)]
@@ -149,7 +150,7 @@ def test_a_lost_worker_without_a_word_says_how_far_it_was(run, name, stage):
 
 
 def test_a_worker_lost_as_it_loads_says_so(run, monkeypatch):
-    monkeypatch.setattr(schedule, "START_SECONDS", 0.0)
+    monkeypatch.setattr(deadlines, "START_SECONDS", 0.0)
     monkeypatch.setenv("STAND_IN", "hangs")
     watched, _ = run("fine")
     assert watched.outcomes["fine"].summary.endswith("; its log is empty, and it was loading TensorFlow")
@@ -291,7 +292,7 @@ class Stopping(Watched):
 def test_workers_asked_to_stop_save_their_state_and_exit_or_are_killed(
     run, stand_in, monkeypatch, name, seconds, code
 ):
-    monkeypatch.setattr(schedule, "STOP_SECONDS", seconds)
+    monkeypatch.setattr(deadlines, "STOP_SECONDS", seconds)
     stop = Stop()
     with stop.handling_signals(), stop.deferring_signals():
         watched, results = run("fine-1", name, "fine-2", watched=Stopping(name), stop=stop)
