@@ -270,7 +270,7 @@ def test_the_first_good_night_is_the_baseline_until_it_is_moved_on_purpose(night
     for move, branch in (("false", True), ("true", False)):
         code, said = verdict(night, system, move=move, branch=branch)
         assert (code, night.baseline_accuracy()) == (3, 0.99), said
-        assert "job a is worse than its baseline" in said
+        assert "a: sequence accuracy 99.0 -> 70.0 % (-29.0), significant" in said
     code, said = verdict(night, system, move="true")
     assert (code, night.baseline_accuracy()) == (0, 0.7), said
     code, said = verdict(night, system)

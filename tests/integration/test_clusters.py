@@ -79,7 +79,7 @@ def shell(tmp_path):
 def test_every_section_with_commands_is_known_here():
     sections = re.findall(r"^## (.*)$", DOCUMENT, re.MULTILINE)
     with_commands = {section for section in sections if commands(section)}
-    assert with_commands == {"Shards", "The merge", "Kubernetes", "Slurm"}
+    assert with_commands == {"Shards", "A queue", "The merge", "Kubernetes", "Slurm", "Watching a batch"}
 
 
 def test_shards_by_hand(shell, tmp_path):
@@ -91,6 +91,15 @@ def test_shards_by_hand(shell, tmp_path):
     (line,) = commands("The merge")
     shell(line)
     assert json.loads((tmp_path / "output" / "report.json").read_text()) == report
+    watch, cancel = commands("Watching a batch")
+    assert "batch: 2 of 2 jobs ended" in shell(watch)
+    assert cancel == "seq2seq-job cancel output g2p"  # there is no such job here; test_cancel stops one
+
+
+def test_a_queue_of_one_node(shell, tmp_path):
+    (line,) = commands("A queue")
+    shell(line.replace("/shared/output", "queued"))
+    assert json.loads((tmp_path / "queued" / "report.json").read_text())["totals"]["passed"] == 2
 
 
 def test_kubectl_renders_the_manifests_and_an_overlay_as_documented(shell, tmp_path):
