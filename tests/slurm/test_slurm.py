@@ -22,7 +22,7 @@ BLOCKS = re.findall(r"^```sh\n(.*?)^```$", SECTION, re.MULTILINE | re.DOTALL)
 SUBMIT, REQUEUE, AGAIN, REPORT = "".join(BLOCKS).splitlines()
 """Its commands, run here as they stand."""
 
-# `long` is long enough to be met at work: the first jobs of shards 1 and 2 of 4.
+# `long` is long enough to be met at work: the jobs of shards 1 and 2 of 4.
 SPEC = """\
 version: 1
 seed: 3
@@ -44,6 +44,9 @@ NAMES = ["long-source_length-3", "long-source_length-4"] + [
     for length in (2, 3)
     for cardinality in (5, 6, 7)
 ]
+
+SHARDS = [[NAMES[1]], [NAMES[0]], [NAMES[4], NAMES[5], NAMES[7]], [NAMES[2], NAMES[3], NAMES[6]]]
+"""The longest job first, each to the shard with the least work; within a shard in the order of the plan."""
 
 
 def read(path):
@@ -96,9 +99,9 @@ def batch(cluster, environment, tmp_path_factory):
     said = cluster.call("bash", "-c", SUBMIT, cwd=directory, env=environment)
     shards, merge = re.fullmatch(r"shards: job (\d+)\nmerge: job (\d+)", said).groups()
     output = directory / "output"
-    wait_until(training(output, NAMES[0]), "training in shard 1", 120)
+    wait_until(training(output, SHARDS[0][0]), "training in shard 1", 120)
     cluster.signal(f"{shards}_1", "TERM")
-    wait_until(training(output, NAMES[1]), "training in shard 2", 120)
+    wait_until(training(output, SHARDS[1][0]), "training in shard 2", 120)
     cluster.signal(f"{shards}_2", "USR1")
     wait_until(lambda: cluster.state(f"{shards}_1") == "FAILED", "the end of shard 1", 60)
     stopped = {"fields": cluster.fields(f"{shards}_1"), "report": read(output / "report-1-of-4.json")}
@@ -130,8 +133,7 @@ def test_a_stopped_shard_says_so_and_has_saved_its_state(batch):
     report = batch.stopped["report"]
     assert report["exit_code"] == 143
     assert [(entry["name"], entry["status"]) for entry in report["jobs"]] == [
-        (NAMES[0], "interrupted"),
-        (NAMES[4], "interrupted"),
+        (name, "interrupted") for name in SHARDS[0]
     ]
 
 
@@ -155,7 +157,7 @@ def test_a_shard_that_nears_its_time_limit_requeues_itself_and_goes_on(batch):
 def test_each_shard_did_its_part_and_no_other(batch):
     for index in range(1, 5):
         report = read(batch.output / f"report-{index}-of-4.json")
-        assert [entry["name"] for entry in report["jobs"]] == NAMES[index - 1 :: 4]
+        assert [entry["name"] for entry in report["jobs"]] == SHARDS[index - 1]
         assert report["exit_code"] == 0
     assert [entry["name"] for entry in read(batch.output / "plan.json")["jobs"]] == NAMES
 
@@ -193,16 +195,14 @@ def test_every_job_learned_and_predicts_the_same(batch, unsharded, name):
 
 def test_one_shard_is_done_again_alone(cluster, environment, batch, tmp_path):
     directory = Path(shutil.copytree(batch.directory, tmp_path / "again", symlinks=True))
-    shutil.rmtree(directory / "output" / "jobs" / NAMES[5])
-    before = read(directory / "output" / "jobs" / NAMES[1] / "result.json")
+    (name,), other = SHARDS[1], directory / "output" / "jobs" / NAMES[1] / "result.json"
+    shutil.rmtree(directory / "output" / "jobs" / name)
+    before = read(other)
     command = AGAIN.replace("sbatch ", "sbatch --wait --cpus-per-task=1 ", 1)
     cluster.call("bash", "-c", command, cwd=directory, env=environment, timeout=200)
     part = read(directory / "output" / "report-2-of-4.json")
-    assert [(entry["name"], entry["reused"]) for entry in part["jobs"]] == [
-        (NAMES[1], True),
-        (NAMES[5], False),
-    ]
-    assert read(directory / "output" / "jobs" / NAMES[1] / "result.json") == before
+    assert [(entry["name"], entry["reused"]) for entry in part["jobs"]] == [(name, False)]
+    assert read(other) == before
     cluster.call("bash", "-c", REPORT, cwd=directory, env=environment)
     assert read(directory / "output" / "report.json")["totals"]["passed"] == 8
 
