@@ -98,8 +98,8 @@ def _confusions(rows: Sequence[_Row]) -> list[dict[str, Any]]:
                     pairs[row.target[edit.src_pos], row.predicted[edit.dest_pos]] += 1
     ordered = sorted(pairs.items(), key=lambda item: (-item[1], item[0]))[:MAX_CONFUSIONS]
     return [
-        {"target": t, "predicted": label, "count": count, "unknown": True}
-        if p == UNKNOWN_CHARACTER
+        {"target": t, "predicted": p.replace(UNKNOWN_CHARACTER, label), "count": count, "unknown": True}
+        if UNKNOWN_CHARACTER in p  # it is a part of a word where tokens are subwords
         else {"target": t, "predicted": p, "count": count}
         for (t, p), count in ordered
     ]

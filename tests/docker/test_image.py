@@ -240,7 +240,8 @@ def test_two_containers_share_a_volume_and_a_third_merges(podman, image, workspa
     assert done.returncode == 0, done.stdout + done.stderr
     assert "4 jobs: 4 trained" in done.stdout
     left = in_image(podman, image, "cd output; ls *.json", *mounts).split()
-    assert left == ["plan.json", "report-1-of-2.json", "report-2-of-2.json", "report.json"]
+    shards = ["report-1-of-2.json", "report-2-of-2.json"]
+    assert left == ["plan.json", *shards, "report.json", "shards.json"]
 
 
 def test_a_job_that_asks_for_a_gpu_says_which_image_has_what_it_needs(podman, image, workspace):

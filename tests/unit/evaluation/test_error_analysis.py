@@ -1,5 +1,8 @@
 """Hand-made predictions, whose places and confusions can be counted by eye."""
 
+import json
+from dataclasses import replace
+
 from job.evaluation.error_analysis import analyse
 from job.results.predictions import Prediction
 
@@ -76,3 +79,11 @@ def test_nothing_wrong_leaves_nothing_to_list():
     perfect = analyse(PREDICTIONS[:1], list, str.split)
     assert perfect["confusions"] == []
     assert perfect["worst_mistakes"] == []
+
+
+def test_an_unknown_part_of_a_word_is_shown_by_its_label():
+    """With subwords an unknown token is a part of a word."""
+    row = replace(prediction(0, "a", "x hello y", "x he<unk>o y"), unknown=((4, 9),))
+    found = analyse((row,), list, str.split)
+    assert found["confusions"] == [{"target": "hello", "predicted": "he<unk>o", "count": 1, "unknown": True}]
+    assert json.dumps(found, ensure_ascii=False).encode()
