@@ -223,6 +223,8 @@ class TextPairsSpec(ProblemSection):
             self.columns is None or self.columns.features is None
         ):
             raise ValueError("features_separator needs columns.features")
+        if self.features is not None and self.source_tokens == "subwords":
+            raise ValueError("columns.features need source_tokens: characters or words, not subwords")
         if self.features_separator.strip() != self.features_separator or "\t" in self.features_separator:
             raise ValueError("features_separator must not begin or end with whitespace")
         if self.columns is not None and self.columns.features is not None and self.shared_vocabulary:

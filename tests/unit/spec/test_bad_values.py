@@ -225,6 +225,10 @@ TABLE: dict[str, tuple[str, Expected]] = {
         with_problem("{kind: text_pairs, data: {file: a}, format: cmudict, columns: {source: 2, target: 1}}"),
         [(4, "jobs[0].problem.columns", "columns are for format tsv, not cmudict")],
     ),
+    "features beside subwords": (
+        with_problem("{kind: text_pairs, data: {file: a}, source_tokens: subwords, columns: {features: 3}}"),
+        [(4, "jobs[0].problem.columns.features", "characters or words, not subwords")],
+    ),
     "a separator of no features": (
         with_problem("{kind: text_pairs, data: {file: a}, features_separator: ','}"),
         [(4, "jobs[0].problem.features_separator", "features_separator needs columns.features")],
