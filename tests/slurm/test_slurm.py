@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +35,7 @@ jobs:
   - name: long
     matrix: {problem.source_length: [3, 4]}
     problem: {kind: reverse, cardinality: 8}
-    training: {examples: 160000}
+    training: {examples: 480000}
   - name: short
     matrix: {problem.source_length: [2, 3], problem.cardinality: [5, 6, 7]}
     problem: {kind: copy}
@@ -99,10 +100,14 @@ def batch(cluster, environment, tmp_path_factory):
     said = cluster.call("bash", "-c", SUBMIT, cwd=directory, env=environment)
     shards, merge = re.fullmatch(r"shards: job (\d+)\nmerge: job (\d+)", said).groups()
     output = directory / "output"
-    wait_until(training(output, SHARDS[0][0]), "training in shard 1", 120)
-    cluster.signal(f"{shards}_1", "TERM")
-    wait_until(training(output, SHARDS[1][0]), "training in shard 2", 120)
-    cluster.signal(f"{shards}_2", "USR1")
+
+    def stop(index, signal):
+        wait_until(training(output, SHARDS[index - 1][0]), f"training in shard {index}", 120)
+        cluster.signal(f"{shards}_{index}", signal)
+
+    # Each at once when its shard trains: a signal may take three seconds, in which the other shard could end.
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(stop, (1, 2), ("TERM", "USR1")))
     wait_until(lambda: cluster.state(f"{shards}_1") == "FAILED", "the end of shard 1", 60)
     stopped = {"fields": cluster.fields(f"{shards}_1"), "report": read(output / "report-1-of-4.json")}
     cluster.call("bash", "-c", REQUEUE.replace("JOB_2", f"{shards}_1"))
