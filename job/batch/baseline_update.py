@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from job.batch.lock import lock_output
+from job.batch.opened_output import opened_output
 from job.batch.planning import write_fingerprints
 from job.errors import DamagedResultError, OutputError
 from job.gating import batch_verdict
@@ -18,7 +18,7 @@ from job.reports.report_files import build_report, write_reports
 from job.results.batch_report import Report
 from job.results.job_result import JobResult
 from job.storage import artifacts
-from job.storage.artifacts import OutputPaths, prepare_output, refuse_links
+from job.storage.artifacts import OutputPaths, refuse_links
 from job.storage.documents import read_regular, why
 from job.storage.staged_update import STAGED, complete_update, updating
 
@@ -45,9 +45,7 @@ def update_baseline(path: Path, output: OutputPaths, report: Report, planned: Se
     if root is None:
         artifacts.write_text(path, _updated(path, report, planned).to_json())
         return
-    baseline = prepare_output(root)
-    with lock_output(baseline.root):
-        complete_update(baseline)
+    with opened_output(root) as baseline:
         updated = _updated(path, report, planned)
         refuse_links(baseline, [result.name for result in report.jobs])
         with updating(baseline) as new:
@@ -100,5 +98,5 @@ def finish_update(path: Path) -> None:
     """
     root = output_directory_of(path)
     if root is not None and (root / STAGED).is_dir():
-        with suppress(OSError, OutputError), lock_output(root):
-            complete_update(OutputPaths(root))
+        with suppress(OSError, OutputError), opened_output(root):
+            pass  # opening it has finished the update

@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from job.problems.base import Problem
+    from job.spec.file_locations import Checksums
     from job.spec.loading import LocatedSpec
+    from job.spec.schema import Spec
+
+
+@dataclass(frozen=True)
+class EstimatedSpec:
+    """A checked spec, and what a run has to know of its data.
+
+    Args:
+        spec: the spec.
+        checksums: checksums of the data files that were read, by job name.
+        costs: estimated seconds, by job name.
+    """
+
+    spec: Spec
+    checksums: Mapping[str, Checksums]
+    costs: Mapping[str, float]
 
 
 def load_checked_spec(spec: Path) -> tuple[LocatedSpec, dict[str, Problem]]:
@@ -28,3 +47,22 @@ def load_checked_spec(spec: Path) -> tuple[LocatedSpec, dict[str, Problem]]:
     if complaints or located.complaints:
         raise SpecError([*located.complaints, *complaints])
     return located, problems
+
+
+def estimate_spec(spec: Spec, problems: Mapping[str, Problem]) -> EstimatedSpec:
+    """Return a checked spec with the checksums and the estimated costs of its jobs.
+
+    Args:
+        spec: the spec.
+        problems: by job name.
+    """
+    from job.batch.cost_estimate import estimate_costs
+    from job.problems.data_files import all_checksums
+
+    return EstimatedSpec(spec, all_checksums(problems), estimate_costs(spec.jobs, problems))
+
+
+def load_estimated_spec(spec: Path) -> EstimatedSpec:
+    """Load a spec, check it and its data, and release the data; raises as `load_checked_spec` does."""
+    located, problems = load_checked_spec(spec)
+    return estimate_spec(located.spec, problems)

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from job.batch.shard import MAX_SHARDS
-from job.cli.checked_spec import load_checked_spec
+from job.cli.checked_spec import estimate_spec, load_checked_spec
 from job.cli.options import DEFAULT_OUTPUT, DEFAULT_SPEC, OutputOption, SpecOption
 from job.cli.terminal_output import check_output_complete, open_console, print_line
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from job.batch.balanced_shards import Deal
-    from job.problems.base import Problem
-    from job.spec.file_locations import Checksums
-    from job.spec.schema import Spec
-    from job.storage.artifacts import OutputPaths
 
 ShardsOption = Annotated[
     int | None,
@@ -51,41 +42,18 @@ def plan(
     """Show the expanded jobs: their sizes, and what a run would compute again for each of them, and why."""
     from job.batch.plan_table import print_plan, print_shards
     from job.batch.planning import make_plan
-    from job.problems.data_files import all_checksums
+    from job.batch.shard_jobs import expected_deal, save_measured_deal
     from job.storage.artifacts import OutputPaths
 
     if save_shards and shards is None:
         raise typer.BadParameter("needs --shards, their number", param_hint="--save-shards")
     located, problems = load_checked_spec(spec)
-    checksums, output = all_checksums(problems), OutputPaths(output_dir)
-    print_plan(make_plan(located.spec, output, checksums), problems, open_console())
+    estimated, output = estimate_spec(located.spec, problems), OutputPaths(output_dir)
+    jobs, costs, checksums = estimated.spec.jobs, estimated.costs, estimated.checksums
+    print_plan(make_plan(estimated.spec, output, checksums), problems, open_console())
     if shards is not None:
-        deal = _deal(located.spec, problems, checksums, output, shards, save=save_shards)
+        deal_jobs = save_measured_deal if save_shards else expected_deal
+        deal = deal_jobs(jobs, shards, costs, checksums, output)
         print_line("")
         print_shards(deal, open_console())
     check_output_complete()
-
-
-def _deal(
-    spec: Spec,
-    problems: Mapping[str, Problem],
-    checksums: Mapping[str, Checksums],
-    output: OutputPaths,
-    count: int,
-    *,
-    save: bool,
-) -> Deal:
-    """Return the division that shards would go by; save it if asked to."""
-    from job.batch.balanced_shards import deal_jobs
-    from job.batch.cost_estimate import estimate_costs
-    from job.batch.measured_costs import measured_costs
-    from job.batch.shard_file import plan_fingerprint, read_deal, save_deal
-
-    costs = estimate_costs(spec.jobs, problems)
-    fingerprint = plan_fingerprint(spec.jobs, checksums)
-    if not save:
-        deal = deal_jobs(costs, count)
-        return read_deal(output, deal, fingerprint) or deal
-    deal = deal_jobs(measured_costs(spec.jobs, costs, output), count)
-    save_deal(output, deal, fingerprint)
-    return deal

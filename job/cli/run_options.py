@@ -68,6 +68,13 @@ class RunOptions:
             return f"queue-{secrets.token_hex(8)}"
         return f"shard-{self.shard.label}" if self.is_shard else EXCLUSIVE
 
+    @property
+    def refused_locks(self) -> str:
+        """Start of the names of locks that no other process may hold; '' for none."""
+        if self.queue:
+            return "shard-"
+        return "queue-" if self.is_shard else ""
+
     def select(self, names: list[str]) -> set[str]:
         """Return the job names that `--only` selects.
 

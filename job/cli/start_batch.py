@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from job.cli.checked_spec import load_checked_spec
+from job.cli.checked_spec import load_estimated_spec
 
 if TYPE_CHECKING:
     from job.batch.batch_options import BatchOptions
     from job.batch.report_guard import ReportGuard
-    from job.batch.shard import Shard
     from job.cli.run_options import RunOptions
-    from job.spec.file_locations import Checksums
-    from job.spec.loading import LocatedSpec
-    from job.spec.schema import JobSpec
-    from job.storage.artifacts import OutputPaths
 
 
 def start_batch(options: RunOptions, guard: ReportGuard) -> int:
@@ -56,52 +49,20 @@ def start_batch(options: RunOptions, guard: ReportGuard) -> int:
 
 def _plan_and_run(options: RunOptions, batch_options: BatchOptions, guard: ReportGuard) -> int:
     """Load the spec, lock the output directory, plan the jobs and run those selected."""
-    from job.batch.lock import lock_output, refuse_beside
+    from job.batch.opened_output import opened_output
     from job.batch.planning import make_plan
+    from job.batch.shard_jobs import jobs_of_shard
     from job.cli.run_planned import run_planned
-    from job.storage.artifacts import prepare_output
-    from job.storage.staged_update import complete_update
 
-    located, checksums, costs = _load_spec(options.spec)
-    selected = options.select([job.name for job in located.spec.jobs])
-    batch_options = replace(batch_options, costs=costs)
-    output = prepare_output(options.output_dir)
-    part = options.shard
-    with lock_output(output.root, options.lock_name):
-        if options.queue or options.is_shard:
-            refuse_beside(output.root, "shard-" if options.queue else "queue-")
-        complete_update(output)
+    estimated = load_estimated_spec(options.spec)
+    spec, checksums = estimated.spec, estimated.checksums
+    selected = options.select([job.name for job in spec.jobs])
+    batch_options = replace(batch_options, costs=estimated.costs)
+    with opened_output(options.output_dir, options.lock_name, options.refused_locks) as output:
         own = selected
         if options.is_shard:
-            jobs = [job for job in located.spec.jobs if job.name in selected]
-            own = _jobs_of_shard(part, jobs, costs, checksums, output)
-        plan = make_plan(located.spec, output, checksums, () if options.fresh else own)
+            jobs = [job for job in spec.jobs if job.name in selected]
+            own = jobs_of_shard(options.shard, jobs, estimated.costs, checksums, output)
+        plan = make_plan(spec, output, checksums, () if options.fresh else own)
         chosen = [planned for planned in plan if planned.job.name in own]
         return run_planned(plan, chosen, output, options, batch_options, guard)
-
-
-def _jobs_of_shard(
-    shard: Shard,
-    jobs: Sequence[JobSpec],
-    costs: Mapping[str, float],
-    checksums: Mapping[str, Checksums],
-    output: OutputPaths,
-) -> set[str]:
-    """Return the names of a shard's jobs, by the division that all shards in the directory go by."""
-    from job.batch.balanced_shards import deal_jobs
-    from job.batch.shard_file import agreed_deal, plan_fingerprint
-
-    deal = deal_jobs({job.name: costs[job.name] for job in jobs}, shard.count)
-    return {*agreed_deal(output, deal, plan_fingerprint(jobs, checksums)).names(shard.index)}
-
-
-def _load_spec(spec: Path) -> tuple[LocatedSpec, dict[str, dict[str, str]], dict[str, float]]:
-    """Return a spec, and by job name the checksums of the data that was read and the estimated seconds.
-
-    The data itself is released.
-    """
-    from job.batch.cost_estimate import estimate_costs
-    from job.problems.data_files import all_checksums
-
-    located, problems = load_checked_spec(spec)
-    return located, all_checksums(problems), estimate_costs(located.spec.jobs, problems)
