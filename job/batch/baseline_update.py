@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+from job.batch.baseline_copy import copy_to_baseline
 from job.batch.opened_output import opened_output
 from job.batch.planning import write_fingerprints
-from job.errors import DamagedResultError, OutputError
+from job.errors import OutputError
 from job.gating import batch_verdict
 from job.gating.recorded_batch import output_directory_of, read_recorded
 from job.reports.report_files import build_report, write_reports
 from job.results.batch_report import Report
-from job.results.job_result import JobResult
-from job.storage import artifacts
-from job.storage.artifacts import OutputPaths, refuse_links
-from job.storage.documents import read_regular, why
+from job.storage.artifacts import OutputPaths, refuse_links, write_text
 from job.storage.staged_update import STAGED, complete_update, updating
 
 
@@ -43,14 +40,14 @@ def update_baseline(path: Path, output: OutputPaths, report: Report, planned: Se
     """
     root = output_directory_of(path)
     if root is None:
-        artifacts.write_text(path, _updated(path, report, planned).to_json())
+        write_text(path, _updated(path, report, planned).to_json())
         return
     with opened_output(root) as baseline:
         updated = _updated(path, report, planned)
         refuse_links(baseline, [result.name for result in report.jobs])
         with updating(baseline) as new:
             for result in report.jobs:
-                _copy(output, new, result)
+                copy_to_baseline(output.job(result.name), new.job(result.name), result)
             write_fingerprints(new, {job.name: job.fingerprint for job in updated.jobs})
             write_reports(new, updated)
         with suppress(OSError):  # the new files are current already; the next process with the lock finishes
@@ -67,25 +64,6 @@ def _updated(path: Path, report: Report, planned: Sequence[str]) -> Report:
         finished_at=datetime.fromisoformat(report.finished_at),
         verdict=batch_verdict.decide([job.name for job in jobs], jobs),
     )
-
-
-def _copy(output: OutputPaths, new: OutputPaths, result: JobResult) -> None:
-    """Copy what a comparison needs of a job: its result, and its predictions as they were recorded."""
-    source, target = output.job(result.name), new.job(result.name)
-    target.directory.mkdir()
-    artifacts.write_text(target.result, result.to_json())
-    recorded = {artifact.path: artifact.sha256 for artifact in result.artifacts}.get(source.predictions.name)
-    if recorded is None:
-        return
-    try:
-        content = read_regular(source.predictions)
-    except OSError as error:
-        raise DamagedResultError(f"{source.predictions} cannot be read ({why(error)})") from error
-    if hashlib.sha256(content).hexdigest() != recorded:
-        raise DamagedResultError(
-            f"{source.predictions} has changed since it was recorded; run the batch again"
-        )
-    artifacts.write_bytes(target.predictions, content)
 
 
 def finish_update(path: Path) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 import yaml
 
+from job.batch.baseline_copy import is_baseline_copy
 from job.results.checksums import MISSING, damages
 from job.results.job_result import Artifact, JobResult
 from job.storage.artifacts import JobPaths, write_text
@@ -64,16 +65,6 @@ def essential(result: JobResult, artifact: Artifact) -> bool:
         return not result.history.get("step")
     optional = artifact.path == _OPTIONAL or artifact.path.startswith("tensorboard/")
     return not (optional or artifact.path == "spec.yaml" or artifact.path in _PICTURES)
-
-
-def is_baseline_copy(paths: JobPaths) -> bool:
-    """Return whether a job directory has only the files that a baseline keeps: result and predictions."""
-    with suppress(OSError):
-        return {path.name for path in paths.directory.iterdir()} == {
-            paths.result.name,
-            paths.predictions.name,
-        }
-    return False
 
 
 def result_damage(paths: JobPaths, result: JobResult, *, may_be_copy: bool = False) -> str:

@@ -7,8 +7,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from job.batch.baseline import compare_merged
+from job.batch.baseline_copy import is_baseline_copy
 from job.batch.baseline_update import finish_update
-from job.batch.derived_files import is_baseline_copy, restore_and_record
+from job.batch.derived_files import restore_and_record
 from job.batch.gather import common_plan, distinct, gather, read_result
 from job.batch.judging import complete_plan, judge_by_plan
 from job.batch.lock import lock_output, running_batch
