@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import shutil
-import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 
+from job.batch.final_result import CANCELLED, final_result, unfinished_result
 from job.batch.heartbeat import Heartbeats
 from job.batch.progress import Log
-from job.gating import gates
-from job.process import environment
 from job.process.stopping import Request
 from job.results.batch_report import SetAside
-from job.results.job_files import list_files
-from job.results.job_result import FINISHED, Failure, JobResult, Progress, Status
+from job.results.job_result import FINISHED, Failure, JobResult, Progress
 from job.results.trained_job import TrainedJob
 from job.running.task import Task
-from job.storage import artifacts
-from job.storage.artifacts import OutputPaths
+from job.storage.artifacts import OutputPaths, write_text
 from job.storage.job_replacement import put_in_place
 from job.storage.links import open_to_append
-
-CANCELLED = "Cancelled"
-"""`type` of the error of a job that was cancelled alone; its status is `interrupted`."""
 
 
 class JobRecorder:
@@ -70,8 +62,8 @@ class JobRecorder:
 
         The directory of a job that was evaluated again is put in its place, also if the evaluation failed.
         """
-        result = self._judge(task, outcome)
-        artifacts.write_text(task.paths.result, result.to_json())
+        result = final_result(task, outcome)
+        write_text(task.paths.result, result.to_json())
         self._heartbeats.stop(task.job.name)
         if task.trained is not None:
             self._replace(task)
@@ -95,9 +87,9 @@ class JobRecorder:
     def _stopped(self, task: Task, failure: Failure) -> JobResult:
         """Return the result of a job that was stopped, and write it if the job was started."""
         started = self._running.pop(task.job.name, None) is not None
-        result = _unfinished(task, failure, "interrupted")
+        result = unfinished_result(task, failure, "interrupted")
         if started and task.trained is None:  # a job that was being evaluated again has its earlier result
-            artifacts.write_text(task.paths.result, result.to_json())
+            write_text(task.paths.result, result.to_json())
         if started:
             self._heartbeats.stop(task.job.name)
             self._log.finished(result)
@@ -129,39 +121,3 @@ class JobRecorder:
         """Report progress and write heartbeats if it is time to."""
         self._heartbeats.beat()
         self._log.tick()
-
-    def _judge(self, task: Task, outcome: TrainedJob | Failure) -> JobResult:
-        """Return the result to record; an error with an outcome fails its job, not the batch."""
-        if isinstance(outcome, Failure):
-            return _unfinished(task, outcome, "failed")
-        try:
-            from job.reports.plots import write_plots  # already loaded, while the workers loaded TensorFlow
-
-            result = gates.judge_trained(outcome, task.job.gate, task.job.seeds)
-            write_plots(task.paths, result)
-            result = replace(result, artifacts=list_files(task.paths.directory))
-            result.to_json()
-        except OSError:  # the output directory's fault, so the batch ends
-            raise
-        except Exception as error:
-            with suppress(OSError), open_to_append(task.paths.log) as log:
-                traceback.print_exc(file=log)
-            failure = Failure(type(error).__name__, str(error), traceback_file=task.paths.log.name)
-            return _unfinished(task, failure, "failed")
-        return result
-
-
-def _unfinished(task: Task, failure: Failure, status: Status) -> JobResult:
-    return JobResult(
-        name=task.job.name,
-        status=status,
-        fingerprint=task.fingerprint,
-        training_fingerprint=task.training_fingerprint,
-        evaluation_fingerprint=task.fingerprint,
-        seed=task.job.seed,
-        spec=task.job.model_dump(mode="json"),
-        environment=environment.describe([], task.commit, task.dirty),
-        error=failure,
-        attempts=task.attempt,
-        problem_fingerprint=task.problem_fingerprint,
-    )

@@ -13,9 +13,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Literal
 
+from job.batch.final_result import CANCELLED
 from job.batch.gather import common_plan, distinct
 from job.batch.heartbeat import HEARTBEAT_SECONDS, Heartbeat, read_heartbeat, this_machine
-from job.batch.job_recorder import CANCELLED
 from job.batch.judging import judge_by_plan
 from job.batch.resume import read_recorded_result
 from job.errors import JobError

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
+from job.batch.balanced_shards import longest_first
+from job.batch.planning import PlannedJob
 from job.batch.resume import read_recorded_result
 from job.results.job_result import JobResult
 from job.spec.schema import JobSpec
@@ -36,6 +38,21 @@ def measured_costs(
             measured[job.name] = seconds
     scale = median([measured[name] / estimates[name] for name in measured] or [1.0])
     return {name: measured.get(name, round(scale * seconds, 3)) for name, seconds in estimates.items()}
+
+
+def costliest_first(
+    plan: Sequence[PlannedJob], estimates: Mapping[str, float], output: OutputPaths
+) -> list[PlannedJob]:
+    """Return planned jobs, those that take longest first, equal ones in the plan's order.
+
+    Args:
+        plan: the jobs.
+        estimates: estimated seconds by job name; may be empty.
+        output: the output directory, with measurements in its results.
+    """
+    costs = measured_costs([planned.job for planned in plan], estimates, output) if estimates else {}
+    by_name = {planned.job.name: planned for planned in plan}
+    return [by_name[name] for name in longest_first({name: costs.get(name, 1.0) for name in by_name})]
 
 
 def _seconds(job: JobSpec, result: JobResult) -> float | None:

@@ -41,7 +41,7 @@ class QueueRecorder(JobRecorder):
 
     def tick(self) -> None:
         """Write the heartbeats of this node and of its jobs."""
-        self.batch.beat()
+        self.batch.nodes.beat()
         super().tick()
 
     def _end(self, task: Task, *, failed: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,11 +11,11 @@ from job.batch.batch_options import BatchOptions
 from job.batch.cancelling import CancelControl
 from job.batch.job_recorder import JobRecorder
 from job.batch.reuse import PreparedJob
-from job.process.git import git_commit, git_dirty
+from job.batch.task_maker import task_maker
 from job.process.stopping import Request
+from job.reports.renderers import load_renderers
 from job.results.job_result import JobResult
 from job.running.task import Task
-from job.workers.limits import thread_count
 from job.workers.pool import worker_pool
 from job.workers.schedule import run_tasks
 
@@ -70,10 +70,7 @@ def work_through(
     stop, count = options.stop, min(options.workers, jobs)
     pool = worker_pool(count, options.gpus, options.first_worker)
     with _removing_copies(recorder, tasks), stop.deferring_signals(), pool as workers:
-        # matplotlib takes a second and Jinja2 a tenth, while the workers load TensorFlow
-        import job.reports.html
-        import job.reports.plots  # noqa: F401
-
+        load_renderers()  # while the workers load TensorFlow
         run_tasks(tasks, workers, recorder, results, fail_fast=options.fail_fast, stop=stop, control=control)
     request = stop.request
     unfinished = [task for task in recorder.unfinished(tasks) if task.job.name not in results]
@@ -93,34 +90,3 @@ def _removing_copies(recorder: JobRecorder, tasks: Sequence[Task]) -> Iterator[N
         for task in recorder.unfinished(tasks):
             if task.trained is not None:
                 shutil.rmtree(task.paths.directory, ignore_errors=True)
-
-
-def task_maker(directory: Path, options: BatchOptions, jobs: int) -> Callable[[PreparedJob], Task]:
-    """Return a function that makes the task of a prepared job.
-
-    Args:
-        directory: the spec directory.
-        options: of the batch.
-        jobs: number of jobs to compute: no more run at once.
-    """
-    commit, dirty = git_commit(directory), git_dirty(directory)
-    threads = thread_count(options.cores, min(options.workers, jobs))
-
-    def make(prepared: PreparedJob) -> Task:
-        planned = prepared.planned
-        return Task(
-            job=planned.job,
-            fingerprint=planned.fingerprints.evaluation,
-            directory=directory,
-            paths=prepared.paths,
-            commit=commit,
-            dirty=dirty,
-            tensorboard=options.tensorboard,
-            threads=threads,
-            problem_fingerprint=planned.problem_fingerprint,
-            data=planned.data,
-            training_fingerprint=planned.fingerprints.training,
-            trained=prepared.model,
-        )
-
-    return make

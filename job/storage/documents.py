@@ -98,6 +98,15 @@ def read_json(path: Path, limit: int = MAX_BYTES) -> Any:
     return parse_json(read_regular(path, limit))
 
 
+def read_object(path: Path, limit: int = MAX_BYTES) -> dict[str, Any]:
+    """Return the JSON object in a file; {} if there is no such file, or if it contains anything else."""
+    try:
+        value = read_json(path, limit)
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
 def parse_json(text: str | bytes, *, finite: bool = True) -> Any:
     """Return the value of a JSON text (RFC 8259, UTF-8).
 

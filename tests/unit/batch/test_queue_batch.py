@@ -2,8 +2,10 @@
 
 import pytest
 
-from job.batch import queue_batch
-from job.batch.queue_batch import Ended, QueueBatch, join_batch
+from job.batch import queue_nodes
+from job.batch.queue_batch import Ended, QueueBatch
+from job.batch.queue_joining import join_batch
+from job.batch.queue_nodes import QueueNodes
 from job.errors import LeaseLostError, OutputError
 from job.results.batch_report import SetAside
 from job.storage.lease import Lease
@@ -30,7 +32,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch):
     found = Clock()
-    monkeypatch.setattr(queue_batch, "time", found)
+    monkeypatch.setattr(queue_nodes, "time", found)
     return found
 
 
@@ -46,11 +48,11 @@ def join(output, clock):
 
 def look(batch, clock, seconds):
     """Let a node look for a job for some time; return what it gets."""
-    for _ in range(int(seconds / batch.beat_seconds) + 1):
-        batch.beat()
+    for _ in range(int(seconds / batch.nodes.beat_seconds) + 1):
+        batch.nodes.beat()
         if lease := batch.take("a"):
             return lease
-        clock.now += batch.beat_seconds
+        clock.now += batch.nodes.beat_seconds
     return None
 
 
@@ -68,9 +70,9 @@ def test_a_node_that_lives_keeps_its_lease(join, clock):
     first, second = join(), join()
     lease = first.take("a")
     for _ in range(100):
-        clock.now += first.beat_seconds
-        first.beat()
-        second.beat()
+        clock.now += first.nodes.beat_seconds
+        first.nodes.beat()
+        second.nodes.beat()
         assert second.take("a") is None
     assert lease.held
 
@@ -99,8 +101,8 @@ def test_a_node_is_watched_while_there_is_no_job_to_take(join, clock):
     lost, busy = join(), join()
     lost.take("a")
     for _ in range(15):
-        busy.beat()
-        clock.now += busy.beat_seconds
+        busy.nodes.beat()
+        clock.now += busy.nodes.beat_seconds
     assert busy.take("a").number == 2
 
 
@@ -116,7 +118,7 @@ def test_a_node_that_was_suspended_does_not_take_the_others_for_lost(join, clock
 def test_a_node_that_leaves_frees_its_jobs_at_once(join):
     first, second = join(), join()
     lease = first.take("a")
-    first.beat(left=True)
+    first.nodes.beat(left=True)
     assert second.take("a").number == 2
     assert not lease.held
 
@@ -126,8 +128,8 @@ def test_clocks_are_not_compared(join, clock):
     first = join()
     first.take("a")
     clock.now = 5.0
-    second = QueueBatch(first.folder, first.began_at, LEASE)
-    second.beat()
+    second = QueueBatch(first.folder, first.began_at, QueueNodes(first.folder / "nodes", LEASE))
+    second.nodes.beat()
     assert second.take("a") is None
 
 
@@ -164,7 +166,7 @@ def names_in(folder):
 def test_a_batch_that_all_have_left_is_over(join, output):
     first, second = join(), join()
     for node in (first, second):
-        node.beat(left=True)
+        node.nodes.beat(left=True)
     third = join()
     assert third.folder != first.folder
     assert join().folder == third.folder
@@ -185,7 +187,7 @@ def test_when_all_have_ended_what_failed_is_run_again_unless_a_node_lives(join, 
     node = join()
     for name in NAMES:
         node.end(name, Ended(failed=name == "b"))
-    clock.meanwhile = node.beat
+    clock.meanwhile = node.nodes.beat
     assert join().folder == node.folder
     clock.meanwhile = lambda: None
     before = clock.now
@@ -195,7 +197,7 @@ def test_when_all_have_ended_what_failed_is_run_again_unless_a_node_lives(join, 
 
 def test_another_plan_is_refused_while_a_node_lives(join, clock):
     living = join("p")
-    clock.meanwhile = living.beat
+    clock.meanwhile = living.nodes.beat
     with pytest.raises(OutputError, match="is in use by nodes that run another spec") as caught:
         join("q")
     assert caught.value.exit_code == 2

@@ -1,0 +1,132 @@
+"""The nodes that work on a batch of `--queue`: each shows the others that it lives.
+
+No clock is compared with another: a node has a file with a count that grows, and is lost for those who have
+not seen it grow for a while, by their own clock.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import secrets
+import socket
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from job.storage.artifacts import write_unsynced
+from job.storage.documents import read_object
+
+MAX_BYTES = 1 << 16
+"""Maximum size of a file of the queue that is read."""
+
+
+@dataclass
+class _Seen:
+    """What a node has seen of another one.
+
+    Args:
+        count: the last count.
+        at: when it was looked at last, in monotonic seconds.
+        unchanged: seconds for which it was seen not to grow.
+    """
+
+    count: object
+    at: float
+    unchanged: float = 0.0
+
+
+@dataclass
+class QueueNodes:
+    """The nodes of a batch, as one of them sees them.
+
+    Args:
+        folder: with a file `ID.json` for each node: its count, and whether it has left.
+        lease_seconds: time after which a node whose count has not grown is lost.
+        own: id of this node.
+    """
+
+    folder: Path
+    lease_seconds: float
+    own: str = field(default_factory=lambda: secrets.token_hex(8))
+    _count: int = 0
+    _beaten_at: float = -math.inf
+    _seen: dict[str, _Seen] = field(default_factory=dict)
+
+    @cached_property
+    def beat_seconds(self) -> float:
+        """Seconds between two heartbeats of a node: a lost one misses at least ten."""
+        return min(5.0, self.lease_seconds / 10)
+
+    def beat(self, *, left: bool = False) -> bool:
+        """Let this node's count grow, if it is time to; return whether it was.
+
+        Args:
+            left: tell the others that this node has left, and that its leases are free.
+        """
+        now = time.monotonic()
+        if not left and now - self._beaten_at < self.beat_seconds:
+            return False
+        self._beaten_at, self._count = now, self._count + 1
+        record = {"count": self._count, "left": left, "host": socket.gethostname(), "pid": os.getpid()}
+        with suppress(OSError):  # a node that cannot write is lost for the others, and notices that
+            write_unsynced(self._file(self.own), json.dumps(record) + "\n")
+            for node, count in self._counts().items():  # also while there is no job to take
+                self._is_lost(node, count)
+        return True
+
+    def is_free(self, lease: Path) -> bool:
+        """Return whether the node that has a lease has left, or is lost.
+
+        Args:
+            lease: the file of the lease, which names the node.
+        """
+        node = read_object(lease, MAX_BYTES).get("node", "")
+        node = node if isinstance(node, str) and re.fullmatch("[0-9a-f]{16}", node) else ""
+        if node == self.own:
+            return False
+        record = read_object(self._file(node), MAX_BYTES) if node else {}
+        return record.get("left") is True or self._is_lost(node or str(lease), record.get("count"))
+
+    def others_live(self) -> bool:
+        """Watch the other nodes for as long as it takes to know; return whether any lives."""
+        deadline = time.monotonic() + 1.5 * self.lease_seconds + 2 * self.beat_seconds
+        first = self._counts()
+        while time.monotonic() < deadline:
+            counts = self._counts()
+            if any(count != first.get(node) for node, count in counts.items()):
+                return True
+            if not counts:
+                return False
+            time.sleep(self.beat_seconds)
+        return False
+
+    @property
+    def all_left(self) -> bool:
+        """Whether there were nodes, and every one of them has left."""
+        return any(self.folder.glob("[0-9a-f]*.json")) and not self._counts()
+
+    def _is_lost(self, node: str, count: object) -> bool:
+        """Return whether a node's count was seen not to grow for `lease_seconds`.
+
+        If this process was suspended, only a part of that time counts: the other may have been, too.
+        """
+        now, seen = time.monotonic(), self._seen.get(node)
+        if seen is None or seen.count != count:
+            self._seen[node] = _Seen(count, now)
+            return False
+        seen.unchanged += min(now - seen.at, self.lease_seconds / 3)
+        seen.at = now
+        return seen.unchanged >= self.lease_seconds
+
+    def _counts(self) -> dict[str, object]:
+        """Return the counts of the nodes that have not left, by id."""
+        records = {path.stem: read_object(path, MAX_BYTES) for path in self.folder.glob("[0-9a-f]*.json")}
+        return {node: r.get("count") for node, r in records.items() if r.get("left") is not True}
+
+    def _file(self, node: str) -> Path:
+        return self.folder / f"{node}.json"

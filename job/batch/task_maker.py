@@ -1,0 +1,43 @@
+"""From a prepared job to the task of a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from job.batch.batch_options import BatchOptions
+from job.batch.reuse import PreparedJob
+from job.process.git import git_commit, git_dirty
+from job.running.task import Task
+from job.workers.limits import thread_count
+
+
+def task_maker(directory: Path, options: BatchOptions, jobs: int) -> Callable[[PreparedJob], Task]:
+    """Return a function that makes the task of a prepared job.
+
+    Args:
+        directory: the spec directory.
+        options: of the batch.
+        jobs: number of jobs to compute: no more run at once.
+    """
+    commit, dirty = git_commit(directory), git_dirty(directory)
+    threads = thread_count(options.cores, min(options.workers, jobs))
+
+    def make(prepared: PreparedJob) -> Task:
+        planned = prepared.planned
+        return Task(
+            job=planned.job,
+            fingerprint=planned.fingerprints.evaluation,
+            directory=directory,
+            paths=prepared.paths,
+            commit=commit,
+            dirty=dirty,
+            tensorboard=options.tensorboard,
+            threads=threads,
+            problem_fingerprint=planned.problem_fingerprint,
+            data=planned.data,
+            training_fingerprint=planned.fingerprints.training,
+            trained=prepared.model,
+        )
+
+    return make
