@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from job.models.parameter_count import count_parameters
 from job.problems.base import Problem, widths
+from job.problems.training_batches import training_batches
 from job.spec.schema import JobSpec
 
 JOB_SECONDS = 2.0
@@ -64,7 +65,11 @@ def estimate_seconds(job: JobSpec, problem: Problem, lengths: tuple[float, float
     validated = training.epochs * evaluation.validation_examples
     decoded = width * evaluation.examples * (1 + len(evaluation.also))
     operations = forward * (3 * training.epochs * examples + validated + decoded)
-    steps = training.epochs * -(-examples // training.batch_size)
+    if training.tokens_per_batch is None:
+        batches = -(-examples // training.batch_size)
+    else:
+        batches = training_batches(problem, training).steps * training.accumulate
+    steps = training.epochs * batches
     seconds = operations / FLOPS + steps * job.model.layers * (source + target) * POSITION_SECONDS
     slow = SLOW_FACTOR if job.model.recurrent_dropout else 1.0
     return round(JOB_SECONDS + slow * seconds, 3)

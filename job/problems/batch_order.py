@@ -14,6 +14,22 @@ POOL_BATCHES = 64
 that each epoch has different examples in a batch."""
 
 
+def chosen_subset(count: int, seed: int, examples: int) -> NDArray[np.intp]:
+    """Return the examples that every epoch has, shape (examples,), in an order of the seed.
+
+    Args:
+        count: number of all examples.
+        seed: the job's seed.
+        examples: number of examples per epoch.
+
+    Raises:
+        IndexError: there are fewer than `examples`.
+    """
+    if examples > count:
+        raise IndexError(f"{examples} examples were asked for, but there are {count} training pairs")
+    return generator(seed, Stream.SUBSET).permutation(count)[:examples]
+
+
 def order_by_length(
     lengths: Sequence[NDArray[np.int64]], *, seed: int, epoch: int, batch_size: int, examples: int
 ) -> NDArray[np.intp]:
@@ -32,10 +48,7 @@ def order_by_length(
     Raises:
         IndexError: there are fewer than `examples`.
     """
-    count = len(lengths[0])
-    if examples > count:
-        raise IndexError(f"{examples} examples were asked for, but there are {count} training pairs")
-    subset = generator(seed, Stream.SUBSET).permutation(count)[:examples]
+    subset = chosen_subset(len(lengths[0]), seed, examples)
     rng = generator(seed, Stream.EPOCH_ORDER, epoch)
     shuffled = rng.permutation(subset)
     # The smaller last batch is not sorted: it would always have the longest pairs.

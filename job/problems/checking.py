@@ -8,6 +8,7 @@ from typing import Any
 from job.errors import Complaint, DataError, DataErrors
 from job.problems import build_problem
 from job.problems.base import Problem
+from job.problems.training_batches import training_batches
 from job.spec.loading import LocatedSpec
 from job.spec.other_sizes import resized
 from job.spec.schema import JobSpec
@@ -86,6 +87,14 @@ def _check_sizes(located: LocatedSpec, job: JobSpec, problem: Problem) -> list[C
         examples = problem.examples_per_epoch(job.training.examples)
     except DataError as error:
         return [located.complaint(job.name, "training.examples", error.message)]
+    if job.training.tokens_per_batch is not None:
+        try:
+            training_batches(problem, job.training)
+        except DataError as error:
+            at_key = located.complaint(job.name, "training.tokens_per_batch", error.message)
+            file = _shown(error.file) if error.file else at_key.file
+            return [Complaint(str(file), error.line or at_key.line, at_key.key, error.message)]
+        return []
     if job.training.batch_size <= examples:
         return []
     message = f"batch_size {job.training.batch_size} is more than the {examples} training examples; lower it"

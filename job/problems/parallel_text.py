@@ -104,6 +104,30 @@ def read_pairs(
     return Pairs(paths[0], distinct, len(pairs) - len(distinct), checksums)
 
 
+def placed_pairs(spec: TextPairsSpec, directory: Path) -> Iterator[tuple[Path, int, Pair]]:
+    """Yield the pairs of the files with training pairs, each with its file and line.
+
+    Args:
+        spec: the section; its files have no errors.
+        directory: the spec directory.
+    """
+    files = next(iter(spec.files.values()))
+    paths = [locate(name, directory) for name in files.names]
+    contents = [TextLines.of(read_data(path).content) for path in paths]
+    if files.file is not None:
+        parse = pair_parser(spec)
+        for path, content in zip(paths, contents, strict=True):
+            for number, line in enumerate(content.lines, 1):
+                if pair := parse(decode_line(line)):
+                    yield path, number, pair
+        return
+    source, target = text_normalizer(spec, spec.source_tokens), text_normalizer(spec, spec.target_tokens)
+    half = len(paths) // 2
+    for path, *both in zip(paths, contents[:half], contents[half:], strict=False):
+        for number, lines in enumerate(zip(*(content.lines for content in both), strict=True), 1):
+            yield path, number, (source(decode_line(lines[0])), target(decode_line(lines[1])))
+
+
 def _open_all(
     names: Sequence[str], keys: Sequence[str], directory: Path, planned: Mapping[str, str]
 ) -> tuple[list[Path], list[DataFile]]:

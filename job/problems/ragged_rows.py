@@ -45,14 +45,23 @@ class RaggedRows:
         """The number of ids of each row, shape (rows,)."""
         return np.diff(self.starts)
 
-    def padded(self, chosen: NDArray[np.intp], multiple: int = 1) -> Ids:
+    def row(self, index: int | np.integer) -> list[int]:
+        """Return the ids of a row."""
+        ids: list[int] = self.ids[self.starts[index] : self.starts[index + 1]].tolist()
+        return ids
+
+    def padded(self, chosen: NDArray[np.integer], multiple: int = 1, *, width: int | None = None) -> Ids:
         """Return the rows with indices `chosen`, shape (len(chosen), width), padded on the right with `PAD`.
 
-        The width is the length of the longest of them, rounded up to a multiple of `multiple`.
+        Args:
+            chosen: indices of rows, (n,).
+            multiple: what the width is rounded up to a multiple of.
+            width: None for the length of the longest of the rows; none may be longer.
         """
         starts = self.starts[chosen]
         lengths = self.starts[chosen + 1] - starts
-        width = -(-int(lengths.max(initial=0)) // multiple) * multiple
+        if width is None:
+            width = -(-int(lengths.max(initial=0)) // multiple) * multiple
         column = np.arange(width)
         taken = column < lengths[:, None]
         out = np.full(taken.shape, PAD, np.int32)

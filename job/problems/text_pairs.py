@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
+from job.errors import DataError
 from job.problems.base import Examples, Ids, Split, batch_rows
-from job.problems.batch_order import order_by_length
+from job.problems.batch_order import chosen_subset, order_by_length
+from job.problems.length_buckets import TokenBatches, length_buckets
 from job.problems.pair_splits import ReferencePairs, SplitPairs, group_by_source, read_splits
+from job.problems.parallel_text import placed_pairs
 from job.problems.ragged_rows import RaggedRows
 from job.problems.text_tokens import learn_vocabularies
 from job.problems.vocabulary import END, UNKNOWN
@@ -47,7 +51,7 @@ class TextPairs:
     def __init__(
         self, spec: TextPairsSpec, seed: int, directory: Path, planned: PlannedData | None = None
     ) -> None:
-        self._seed = seed
+        self._seed, self._spec, self._directory = seed, spec, directory
         splits = read_splits(spec, directory, planned.files if planned else {})
         sources = [source for source, _ in splits.pairs["train"]]
         targets = [target for _, target in splits.pairs["train"]]
@@ -58,6 +62,7 @@ class TextPairs:
         self._facts = splits.facts
         self._order_arguments: tuple[int, int, int] | None = None
         self._order = np.empty(0, np.intp)
+        self._token_batches: dict[tuple[int, int, int], TokenBatches] = {}
 
     def _longest_target(self, splits: SplitPairs) -> int:
         """Return the number of tokens of the longest target."""
@@ -107,6 +112,50 @@ class TextPairs:
             self._order_arguments = arguments
         rows = self._order[start:stop]
         return source.padded(rows, WIDTH_MULTIPLE), target.padded(rows, WIDTH_MULTIPLE)
+
+    def token_batches(self, tokens: int, accumulate: int, examples: int) -> TokenBatches:
+        """Return the batches of `training.tokens_per_batch`; `examples` are the same subset as in `batch`.
+
+        Args:
+            tokens: number of tokens of a batch at most.
+            accumulate: number of batches of a step.
+            examples: number of examples of an epoch.
+
+        Raises:
+            DataError: a pair is longer than a batch; names its file and line.
+        """
+        key = (tokens, accumulate, examples)
+        if key not in self._token_batches:
+            source, target = self._train_rows
+            rows = chosen_subset(len(source.lengths), self._seed, examples)
+            self._check_longest(source, target, rows, tokens)
+            buckets = length_buckets(source.lengths, target.lengths, rows, tokens, accumulate)
+            self._token_batches[key] = TokenBatches(source, target, buckets, self._seed)
+        return self._token_batches[key]
+
+    def _check_longest(
+        self, source: RaggedRows, target: RaggedRows, rows: NDArray[np.integer], tokens: int
+    ) -> None:
+        """Raise `DataError` if the longest of some training pairs has more than `tokens`."""
+        longest = rows[np.argmax((source.lengths + target.lengths)[rows])]
+        lengths = int(source.lengths[longest]), int(target.lengths[longest])
+        if sum(lengths) <= tokens:
+            return
+        file, line = self._place([source.row(longest), target.row(longest)[:-1]])
+        raise DataError(
+            f"tokens_per_batch {tokens} is less than the {sum(lengths)} tokens of this pair (source "
+            f"{lengths[0]}, target {lengths[1]} with its end); raise it, or lower problem.max_length",
+            file=file,
+            line=line,
+        )
+
+    def _place(self, ids: list[list[int]]) -> tuple[Path | None, int]:
+        """Return file and line of the first training pair with these ids of source and target."""
+        vocabularies = self.source_vocabulary, self.target_vocabulary
+        for file, line, pair in placed_pairs(self._spec, self._directory):
+            if ids == [v.encode(v.model_tokens(text)) for v, text in zip(vocabularies, pair, strict=True)]:
+                return file, line
+        return None, 0
 
     def examples(self, split: Split, count: int) -> Examples:
         """Return the first `count` sources of a split, ordered by their hashes.

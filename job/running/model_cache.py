@@ -15,6 +15,7 @@ import tensorflow as tf
 from job.models.recurrent import Kernel
 from job.models.seq2seq import Models, build_models, build_training_model
 from job.problems.base import Problem, widths
+from job.problems.training_batches import training_batches
 from job.running.inference_model import InferenceModel, inference_model, model_record
 from job.spec.model_section import ModelSpec
 from job.spec.schema import JobSpec
@@ -122,5 +123,5 @@ def _cache_key(problem: Problem, job: JobSpec, kernel: Kernel) -> str:
     """Return everything on which compiled functions depend, as JSON."""
     lengths = [side.shape[1:] for side in problem.batch(0, 0, 1, 1)] if problem.fixed_length else None
     specs = [part.model_dump(mode="json") for part in (job.model, job.training, job.evaluation)]
-    examples = problem.examples_per_epoch(job.training.examples)
-    return json.dumps([kernel, widths(problem), lengths, examples, specs, model_record(problem, job)])
+    steps = training_batches(problem, job.training).steps
+    return json.dumps([kernel, widths(problem), lengths, steps, specs, model_record(problem, job)])

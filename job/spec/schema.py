@@ -116,6 +116,16 @@ class JobSpec(Section):
             raise ValueError("label_smoothing is for tokens, but this problem forecasts numbers; drop it")
         return training
 
+    @field_validator("training")
+    @classmethod
+    def _tokens_per_batch_are_for_text(cls, training: TrainingSpec, info: ValidationInfo) -> TrainingSpec:
+        problem = info.data.get("problem")
+        if training.tokens_per_batch is not None and problem is not None and problem.kind != "text_pairs":
+            raise ValueError(
+                f"tokens_per_batch is for problem text_pairs, not {problem.kind}; give batch_size instead"
+            )
+        return training
+
     @field_validator("evaluation")
     @classmethod
     def _coverage_needs_attention(cls, evaluation: EvaluationSpec, info: ValidationInfo) -> EvaluationSpec:

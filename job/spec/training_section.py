@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from job.errors import no_implementation
 from job.spec.base_section import Section
@@ -102,6 +102,14 @@ class TrainingSpec(Section):
     )
     epochs: int = Field(default=1, ge=1, le=100_000, description="Number of passes over the examples.")
     batch_size: int = Field(default=128, ge=1, le=65_536, description="Number of examples per step.")
+    tokens_per_batch: int | None = Field(
+        default=None,
+        ge=2,
+        le=100_000_000,
+        description="Number of tokens of a batch at most, padding included, in place of `batch_size`, for "
+        "`text_pairs`: examples times the sum of the longest source and the longest target, of which the end "
+        "is a token. Batches are of examples of similar length.",
+    )
     optimizer: OptimizerSpec = Field(default=OptimizerSpec(), description="The optimizer and its schedule.")
     early_stopping: EarlyStoppingSpec | None = Field(
         default=None, description="Early stopping; off when absent."
@@ -111,7 +119,8 @@ class TrainingSpec(Section):
         ge=1,
         le=4096,
         description="Number of batches per step: their gradients are computed one after the other and added, "
-        "so that a step has `batch_size` times `accumulate` examples with the memory of one batch.",
+        "so that a step has `batch_size` (or `tokens_per_batch`) times `accumulate` with the memory of one "
+        "batch.",
     )
     label_smoothing: float = Field(
         default=0.0,
@@ -156,9 +165,24 @@ class TrainingSpec(Section):
         "one at the end of each epoch.",
     )
 
+    @model_validator(mode="after")
+    def _one_size_of_batches(self) -> TrainingSpec:
+        if self.tokens_per_batch is not None and "batch_size" in self.model_fields_set:
+            raise ValueError("tokens_per_batch takes the place of batch_size; give one of the two")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_the_other_size(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out the size that does not apply: without `tokens_per_batch` nothing is new."""
+        values: dict[str, Any] = handler(self)
+        values.pop("tokens_per_batch" if self.tokens_per_batch is None else "batch_size", None)
+        return values
+
     @property
     def step_examples(self) -> int:
-        """Number of examples per step."""
+        """Number of examples per step at most."""
+        if self.tokens_per_batch is not None:
+            return self.tokens_per_batch // 2 * self.accumulate  # each has a token of its source and an end
         return self.batch_size * self.accumulate
 
     @property

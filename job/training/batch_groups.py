@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from numpy.typing import NDArray
-
-from job.problems.base import Problem
-from job.spec.training_section import TrainingSpec
+from job.problems.training_batches import Batch, TrainingBatches
 from job.training.state import TrainingState
-
-Batch = tuple[NDArray[Any], NDArray[Any]]
-"""A source and a target: ids (B, length) int32, or numbers (B, length, columns) float32."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,21 +31,18 @@ class CallLimits:
 
 
 def batch_groups(
-    problem: Problem, spec: TrainingSpec, state: TrainingState, max_batches: Callable[[], int]
+    batches: TrainingBatches, state: TrainingState, max_batches: Callable[[], int]
 ) -> Iterator[list[Batch]]:
     """Yield the remaining batches of an epoch in groups of consecutive batches with equal shapes.
 
     Args:
-        problem: the source of the batches.
-        spec: number of examples, batch size and batches per step.
+        batches: the batches of every epoch.
         state: the step and epoch to start from.
         max_batches: returns the largest number of batches of the next group.
     """
-    examples = problem.examples_per_epoch(spec.examples)
-    batches = math.ceil(examples / spec.step_examples)
     group: list[Batch] = []
-    for index in range(state.step - state.epochs * batches, batches):
-        batch = problem.batch(state.epochs, index, spec.step_examples, examples)
+    for index in range(state.step - state.epochs * batches.steps, batches.steps):
+        batch = batches.batch(state.epochs, index)
         if group and (len(group) >= max_batches() or [a.shape for a in batch] != [a.shape for a in group[0]]):
             yield group
             group = []

@@ -6,7 +6,6 @@ training was resumed in another process.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -17,10 +16,10 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from job.problems.base import Examples, Problem, Windows
+from job.problems.training_batches import Batch, training_batches
 from job.spec.training_section import TrainingSpec
 from job.training import replicas
 from job.training.averaging import weight_average
-from job.training.batch_groups import Batch
 from job.training.loss_scaling import loss_scale
 from job.training.objectives import objective, sampled_input
 from job.training.optimizers import OPTIMIZERS, dense_gradient
@@ -31,11 +30,6 @@ MIN_HALVED_ROWS = 64
 Smaller matrix products are slow, and loops over varying lengths would cost more twice (a tenth) than a second
 thread gains.
 """
-
-
-def steps_per_epoch(problem: Problem, spec: TrainingSpec) -> int:
-    """Return the number of steps of an epoch."""
-    return math.ceil(problem.examples_per_epoch(spec.examples) / spec.step_examples)
 
 
 def compile_loop(model: keras.Model, problem: Problem, spec: TrainingSpec, seed: int = 0) -> CompiledLoop:
@@ -72,7 +66,7 @@ class CompiledLoop:
 
     def __init__(self, model: keras.Model, problem: Problem, spec: TrainingSpec) -> None:
         self.model, self._spec = model, spec
-        self._total = steps_per_epoch(problem, spec) * spec.epochs
+        self._total = training_batches(problem, spec).steps * spec.epochs
         trained = model.trainable_variables
         self._optimizer = OPTIMIZERS[spec.optimizer.name](trained, spec.optimizer, self._total)
         self._average = weight_average(trained, spec)
@@ -218,6 +212,8 @@ class CompiledLoop:
             the objective's sums over all rows, and the gradients of the summed loss, dense.
         """
         rows, size = tf.shape(source)[0], self._spec.batch_size
+        if self._spec.tokens_per_batch is not None:
+            size = -(-rows // self._spec.accumulate)
         trained = self.model.trainable_variables
 
         def batch(first: Any, sums: dict[str, Any], gradients: list[Any]) -> tuple[Any, Any, Any]:

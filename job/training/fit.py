@@ -9,12 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 from job.errors import NonFiniteError, TrainingError
 from job.problems.base import Examples, Problem, Windows
+from job.problems.training_batches import Batch, training_batches
 from job.process.stopping import Stop
 from job.results.job_result import Progress
 from job.spec.training_section import TrainingSpec
-from job.training.batch_groups import Batch, CallLimits, batch_groups
+from job.training.batch_groups import CallLimits, batch_groups
 from job.training.checkpoints import Checkpoints
-from job.training.compiled_loop import CompiledLoop, steps_per_epoch
+from job.training.compiled_loop import CompiledLoop
 from job.training.early_stopping import reaches_plateau, should_stop
 from job.training.fit_result import FitResult
 from job.training.saved_state import StateKeeper
@@ -57,18 +58,19 @@ def fit(
     """
     if spec.keeps_best and not len(validation):
         raise TrainingError("the best epoch cannot be found: the problem has no validation examples")
-    epoch_steps = steps_per_epoch(problem, spec)
+    batches = training_batches(problem, spec)
+    total, step_examples = batches.steps * spec.epochs, batches.examples / batches.steps
     keeper = StateKeeper(checkpoints, stop or Stop(), loop.variables)
     state = keeper.resume() or TrainingState.start(loop.statistics)
     earlier_seconds, resumed_from = (state.seconds, state.step) if state.step else (0.0, None)
     with keeper.stop.deferring_signals(), ThreadPoolExecutor(1) as thread:
         background = None
         while not state.over:
-            for group in batch_groups(problem, spec, state, lambda: limits.steps(state)):
+            for group in batch_groups(batches, state, lambda: limits.steps(state)):
                 _train_group(loop, state, group)
                 background = background or thread.submit(loop.compile_validation, validation, in_background)
-                state.record_rows(epoch_steps)
-                on_progress(state.progress(epoch_steps * spec.epochs, spec.step_examples))
+                state.record_rows(batches.steps)
+                on_progress(state.progress(total, step_examples))
                 keeper.keep(state)
             scores = validate(loop.validate, validation, lambda: keeper.keep(state))
             if measure and background:
@@ -76,8 +78,8 @@ def fit(
             decoded = _decoded(loop, spec, measure, lambda: keeper.keep(state))
             _end_epoch(loop, state, spec, scores, decoded)
             keeper.keep(state, epoch_ended=True)
-        if state.step < epoch_steps * spec.epochs:  # stopped early: these are all of the job's steps
-            on_progress(state.progress(state.step, spec.batch_size))
+        if state.step < total:  # stopped early: these are all of the job's steps
+            on_progress(state.progress(state.step, step_examples))
         if background:
             background.result()
     if state.best_weights is not None:

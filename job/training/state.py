@@ -138,13 +138,13 @@ class TrainingState:
         self.history[-1] = replace(self.history[-1], **validated)
         self.epochs += 1
 
-    def progress(self, total: int, batch_size: int) -> Progress:
+    def progress(self, total: int, step_examples: float) -> Progress:
         """Return the progress: the means of the last steps and the current speed.
 
         Args:
             total: number of steps of the whole training.
-            batch_size: number of examples of a step.
+            step_examples: mean number of examples of a step.
         """
         last = mean_statistics(self.pending) if len(self.pending["loss"]) else vars(self.history[-1])
-        speed = batch_size / self.step_seconds if self.step_seconds else 0.0
+        speed = step_examples / self.step_seconds if self.step_seconds else 0.0
         return Progress(self.step, total, last["loss"], last.get("token_accuracy"), speed)

@@ -17,12 +17,16 @@ from job.spec.evaluation_section import EvaluationSpec
 from job.spec.model_section import ModelSpec
 from job.spec.problem_sections import AdditionSpec, CopySpec
 from job.spec.schema import JobSpec
+from job.spec.text_pairs_section import PairFiles, TextPairsSpec
 from job.spec.training_section import OptimizerSpec, TrainingSpec
 from job.storage.artifacts import JobPaths
 
 # The last batch has one row: less than there are devices.
 TRAINING = TrainingSpec(
     examples=20 * 32 + 1, batch_size=32, epochs=2, optimizer=OptimizerSpec(learning_rate=0.02)
+)
+TOKENS = TrainingSpec(
+    examples=20 * 32 + 1, tokens_per_batch=160, epochs=1, optimizer=OptimizerSpec(learning_rate=0.02)
 )
 EVALUATION = EvaluationSpec(examples=50, validation_examples=20)
 JOBS = {
@@ -36,6 +40,10 @@ JOBS = {
             inputs="embedding",
             embedding_size=8,
         ),
+    ),
+    "tokens": (
+        TextPairsSpec(kind="text_pairs", data=PairFiles(file="pairs.tsv")),
+        ModelSpec(units=12, inputs="embedding", embedding_size=8),
     ),
     "dropped": (
         CopySpec(kind="copy", source_length=2, cardinality=8),
@@ -57,7 +65,7 @@ class AfterAWhile(Stop):
 
 def task(root, name, distribution, folder):
     problem, model = JOBS[name]
-    training = TRAINING.model_copy(update={"distribution": distribution})
+    training = (TOKENS if name == "tokens" else TRAINING).model_copy(update={"distribution": distribution})
     job = JobSpec(name=name, problem=problem, model=model, training=training, evaluation=EVALUATION)
     paths = JobPaths(root / folder)
     paths.directory.mkdir(exist_ok=True)
@@ -73,7 +81,9 @@ def leave(task, **options):
 def main(root):
     cpu = tf.config.list_physical_devices("CPU")
     tf.config.set_logical_device_configuration(cpu[0], [tf.config.LogicalDeviceConfiguration()] * 2)
-    for name in ("fixed", "masked"):
+    lines = [f"{i}\t{chr(97 + i % 26) * (1 + i % 7)}\n" for i in range(1000)]
+    (root / "pairs.tsv").write_text("".join(lines))
+    for name in ("fixed", "masked", "tokens"):
         for distribution in ("none", "mirrored"):
             leave(task(root, name, distribution, f"{name}-{distribution}"))
     leave(task(root, "dropped", "mirrored", "dropped-mirrored"))

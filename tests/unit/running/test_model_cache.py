@@ -121,6 +121,21 @@ def test_a_model_is_compiled_again_only_for_a_change_that_affects_it(tmp_path, c
     assert (second is first) is same
 
 
+def test_a_schedule_goes_by_the_steps_of_the_data(tmp_path):
+    """With `tokens_per_batch` the same number of pairs may be another number of steps."""
+    cache, compiled = ModelCache(), []
+    for name, target in (("short", "x"), ("also", "y"), ("long", "xxxxxx")):
+        lines = "".join(f"{i:03}\t{'xyxyxy' if i % 2 else target}\n" for i in range(40))
+        (tmp_path / name).write_text(lines)
+        files = {"file": name}
+        problem = {"kind": "text_pairs", "train": files, "validation": files, "test": files}
+        training = {"examples": "all", "tokens_per_batch": 40}
+        job = {"name": "job", "problem": problem, "model": {"units": 4}, "training": training}
+        spec = JobSpec.model_validate(job)
+        compiled.append(cache.prepare(build_problem(spec.problem, 7, tmp_path), spec, "fused"))
+    assert compiled[0] is compiled[1] is not compiled[2]
+
+
 def test_each_kernel_has_its_own_compiled_model(tmp_path):
     cache, job = ModelCache(), JobSpec.model_validate({"name": "job", **COPY})
     problem = build_problem(job.problem, job.seed, tmp_path)

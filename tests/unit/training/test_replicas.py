@@ -65,6 +65,15 @@ def test_two_devices_give_the_result_of_one(trained, name):
     assert np.mean([first == second for first, second in zip(*lines, strict=True)]) > 0.9
 
 
+def test_batches_of_tokens_are_divided(trained):
+    one, two = history(trained / "tokens-none"), history(trained / "tokens-mirrored")
+    assert [row["examples"] for row in one] == [row["examples"] for row in two]
+    for first, second in zip(one, two, strict=True):
+        assert second == pytest.approx(first, abs=TOLERANCE)
+    assert one != two
+    assert two[-1]["loss"] < two[0]["loss"]
+
+
 def test_both_devices_are_used(trained):
     assert len(result(trained / "fixed-mirrored")["environment"]["devices"]) == 2
     # a sum in another order: at least one last bit differs
