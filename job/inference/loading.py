@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from job.errors import ModelDirectoryError
+from job.inference.ensembles import ENSEMBLE_FILE, load_ensemble
 from job.inference.number_lines import load_forecaster
 from job.inference.pair_files import read_record
 from job.inference.token_lines import load_model
@@ -36,11 +37,18 @@ _LOADERS: dict[str, Callable[[Path], LoadedModel]] = {"tokens": load_model, "num
 
 
 def load(directory: Path) -> LoadedModel:
-    """Load a trained model from a model directory, or from a job directory that contains one.
+    """Load a trained model from a model directory, from a job directory that contains one, or an ensemble.
 
     Raises:
         ModelDirectoryError: The directory has no trained model that this version can use.
     """
+    if (directory / ENSEMBLE_FILE).is_file():
+        return load_ensemble(directory, load_single)
+    return load_single(directory)
+
+
+def load_single(directory: Path) -> LoadedModel:
+    """Load the model of one job; see `load`."""
     kind = str(read_record(directory).get("target_kind", "tokens"))
     if kind not in _LOADERS:
         raise ModelDirectoryError(

@@ -11,7 +11,7 @@ import numpy as np
 
 from job.errors import InputError
 from job.inference.contexts import Contexts, joined, write_contexts
-from job.inference.numbers import ROWS, Forecaster
+from job.inference.numbers import ROWS, Forecaster, SeriesForecaster
 from job.inference.pair_files import load_pair
 from job.inference.source_chunks import in_chunks
 from job.problems import csv_columns as columns
@@ -21,8 +21,8 @@ MAX_SOURCES = ROWS
 """Maximum number of lines that are read before their forecasts are computed: one batch."""
 
 
-class SavedForecaster(Forecaster):
-    """A saved model of numbers, for lines of text."""
+class NumberLines(SeriesForecaster):
+    """Forecasts for lines of text, by one model of numbers or several together."""
 
     def predict_lines(
         self, lines: Iterable[str], name: str, n_best: int | None = None, first: int = 1
@@ -47,6 +47,15 @@ class SavedForecaster(Forecaster):
             )
         return self.series.write(forecast)
 
+    def _stacked(self, histories: Iterable[Values | None]) -> Values:
+        """Return the histories that are not None as one array, (n, S, F)."""
+        shape = (-1, self.series.source_length, len(self.series.columns))
+        return np.array([history for history in histories if history is not None]).reshape(shape)
+
+
+class SavedForecaster(NumberLines, Forecaster):
+    """A saved model of numbers, for lines of text."""
+
     def encode_lines(self, lines: Iterable[str], name: str, output: Path) -> int:
         """Write the contexts of lines of numbers; see `job.inference.loading.LoadedModel`."""
         ids, first = list[int](), 0
@@ -57,11 +66,6 @@ class SavedForecaster(Forecaster):
             ids, first = ids + nonempty, first + len(chunk)
         write_contexts(output, ids, joined(parts))
         return len(ids)
-
-    def _stacked(self, histories: Iterable[Values | None]) -> Values:
-        """Return the histories that are not None as one array, (n, S, F)."""
-        shape = (-1, self.series.source_length, len(self.series.columns))
-        return np.array([history for history in histories if history is not None]).reshape(shape)
 
 
 def load_forecaster(directory: Path) -> SavedForecaster:

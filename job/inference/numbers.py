@@ -1,4 +1,4 @@
-"""Run a trained model of numbers: histories to forecasts."""
+"""Run a trained model of numbers, or several together: histories to forecasts."""
 
 from __future__ import annotations
 
@@ -27,10 +27,24 @@ Forecast = Callable[[Values], Values]
 
 
 @dataclass(frozen=True)
-class Forecaster(ModelPair):
-    """A trained model of numbers: the two inference models and the scaling of the series."""
+class SeriesForecaster:
+    """What forecasts a series: one model, or several.
+
+    Args:
+        series: Columns, lengths and scaling of the series.
+    """
 
     series: Series
+
+    @property
+    def forecast(self) -> Forecast:
+        """A function from histories to forecasts."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Forecaster(SeriesForecaster, ModelPair):
+    """A trained model of numbers: the two inference models and the scaling of the series."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of `vocabulary.json`."""

@@ -13,6 +13,7 @@ from job.inference.model_facts import ModelFacts
 from job.inference.pair_files import load_pair
 from job.inference.source_chunks import in_chunks
 from job.inference.source_lines import MAX_SOURCE_LENGTH, read_sources
+from job.inference.token_decoder import TokenDecoder
 from job.inference.tokens import TrainedModel
 
 MAX_SOURCES = 16_384
@@ -25,11 +26,11 @@ MIN_SCORE = -1e7
 """Lower limit of the scores of real targets; above `IMPOSSIBLE` with the largest length penalty."""
 
 
-class SavedTokenModel(TrainedModel):
-    """A saved token model, for lines of text."""
+class TokenLines(TokenDecoder):
+    """Prediction for lines of text, by one token model or several together."""
 
     @cached_property
-    def _wider(self) -> dict[int, SavedTokenModel]:
+    def _wider(self) -> dict[int, TokenLines]:
         """Models with a beam wide enough for n targets, by n: each is compiled only once."""
         return {}
 
@@ -46,6 +47,10 @@ class SavedTokenModel(TrainedModel):
             for score, target in found:
                 yield target if n_best is None else f"{number}\t{score:.6f}\t{target}"
 
+
+class SavedTokenModel(TokenLines, TrainedModel):
+    """A saved token model, for lines of text."""
+
     def encode_lines(self, lines: Iterable[str], name: str, output: Path) -> int:
         """Write the contexts of lines of text; see `job.inference.loading.LoadedModel`."""
         return encode(self, read_sources(lines, self.facts, name), output)
@@ -60,14 +65,14 @@ def load_model(directory: Path) -> SavedTokenModel:
     return load_pair(directory, ModelFacts.from_json, SavedTokenModel)
 
 
-def predict(model: TrainedModel, sources: Iterable[list[int]]) -> Iterator[str]:
+def predict(model: TokenDecoder, sources: Iterable[list[int]]) -> Iterator[str]:
     """Yield the best target of each source, in order; the target of an empty source is ''."""
     for hypotheses in predict_best(model, sources, 1):
         yield hypotheses[0][1]
 
 
 def predict_best(
-    model: TrainedModel, sources: Iterable[list[int]], count: int
+    model: TokenDecoder, sources: Iterable[list[int]], count: int
 ) -> Iterator[list[tuple[float, str]]]:
     """Yield the scores and texts of the best targets of each source, best first.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from job.decoding.beam import IMPOSSIBLE, beam_search
 from job.decoding.coverage import Coverage
+from job.decoding.ensemble import ensemble_step
 from job.decoding.greedy import greedy
 from job.decoding.sampling import random_keys, sample
 from job.decoding.step import Step
@@ -21,19 +22,20 @@ SearchFunction = Callable[[Any], tuple[Any, Any]]
 """Sources (n, S) int32 -> hypotheses (n, K, T) int32, 0 after the end of each, and their scores (n, K)."""
 
 
-def compile_search(model: ModelPair, facts: ModelFacts) -> SearchFunction:
+def compile_search(models: Sequence[ModelPair], facts: ModelFacts) -> SearchFunction:
     """Return the compiled search of a model, with the decoder and the options of `facts.search`.
 
-    Greedy search returns one hypothesis with score NaN, sampling one with its log-probability.
+    Greedy search returns one hypothesis with score NaN, sampling one with its log-probability. Several models
+    decode together: the probability of a symbol is the mean of theirs.
     """
     search = {"greedy": _greedy, "beam": _beam, "sample": _sample}[facts.search.decoder]
-    halved = _in_parallel_halves(partial(search, model, facts))
+    halved = _in_parallel_halves(partial(search, models, facts))
     compiled: SearchFunction = tf.function(halved, [tf.TensorSpec([None, None], tf.int32)], autograph=False)
     return compiled
 
 
-def _greedy(model: ModelPair, facts: ModelFacts, source: Any) -> tuple[Any, Any]:
-    step, states = _step_function(model, facts, source, 1)
+def _greedy(models: Sequence[ModelPair], facts: ModelFacts, source: Any) -> tuple[Any, Any]:
+    step, states = _step_function(models, facts, source, 1)
     found = greedy(
         step,
         states,
@@ -46,13 +48,14 @@ def _greedy(model: ModelPair, facts: ModelFacts, source: Any) -> tuple[Any, Any]
     return found[:, None], tf.fill([tf.shape(source)[0], 1], float("nan"))
 
 
-def _beam(model: ModelPair, facts: ModelFacts, source: Any) -> tuple[Any, Any]:
+def _beam(models: Sequence[ModelPair], facts: ModelFacts, source: Any) -> tuple[Any, Any]:
     search, coverage = facts.search, None
-    step, states = _step_function(model, facts, source, search.beam_width)
-    if search.coverage_penalty:
+    covers = search.coverage_penalty > 0
+    step, states = _step_function(models, facts, source, search.beam_width, attention=covers)
+    if covers:
         mask = tf.ones_like(source, tf.bool) if facts.fixed_length else tf.not_equal(source, PAD)
-        coverage = Coverage(beta=search.coverage_penalty, attended=lambda states: states[-1], mask=mask)
-        states = (*states, tf.zeros_like(source, tf.float32))
+        attended = _mean_attention if len(models) > 1 else (lambda states: states[-1])
+        coverage = Coverage(beta=search.coverage_penalty, attended=attended, mask=mask)
     return beam_search(
         step,
         states,
@@ -66,9 +69,9 @@ def _beam(model: ModelPair, facts: ModelFacts, source: Any) -> tuple[Any, Any]:
     )
 
 
-def _sample(model: ModelPair, facts: ModelFacts, source: Any) -> tuple[Any, Any]:
+def _sample(models: Sequence[ModelPair], facts: ModelFacts, source: Any) -> tuple[Any, Any]:
     search = facts.search
-    step, states = _step_function(model, facts, source, 1)
+    step, states = _step_function(models, facts, source, 1)
     ids, scores = sample(
         step,
         states,
@@ -94,11 +97,32 @@ def _limits(facts: ModelFacts, source: Any) -> Any:
     return tf.minimum(maximum, tf.cast(tf.math.ceil(lengths * factor), tf.int32))
 
 
-def _step_function(model: ModelPair, facts: ModelFacts, source: Any, width: int) -> tuple[Step, Any]:
+def _step_function(
+    models: Sequence[ModelPair], facts: ModelFacts, source: Any, width: int, *, attention: bool = False
+) -> tuple[Step, Any]:
     """Encode sources; return a step function for `width` rows of each source, and its states.
 
-    Called with one state more, the step function returns the attention weights, (N, S), in its place.
+    Args:
+        models: One model, or the models of an ensemble.
+        facts: Facts of the models.
+        source: Sources, (n, S) int32.
+        width: Number of hypotheses for each source.
+        attention: Whether the last state of a model is its attention weights in the last step, (N, S).
     """
+    began = [_step_of_model(model, facts, source, width, attention=attention) for model in models]
+    if len(began) == 1:
+        return began[0]
+    return ensemble_step([step for step, _ in began]), tuple(states for _, states in began)
+
+
+def _mean_attention(states: Any) -> Any:
+    """Return the mean of the attention weights of the models of an ensemble."""
+    return tf.reduce_mean(tf.stack([own[-1] for own in states]), axis=0)
+
+
+def _step_of_model(
+    model: ModelPair, facts: ModelFacts, source: Any, width: int, *, attention: bool
+) -> tuple[Step, Any]:
     states, memory = model.begin(source, width)
     count, target = len(states), facts.target
     # Targets do not contain these symbols. As text shows neither, an n-best list could repeat a text.
@@ -110,7 +134,7 @@ def _step_function(model: ModelPair, facts: ModelFacts, source: Any, width: int)
         after = (*rest[:count], *(weights[:, 0] for weights in rest[count : len(states)]))
         return tf.where(excluded, IMPOSSIBLE, logits[:, 0]), after
 
-    return step, states
+    return step, (*states, tf.zeros_like(source, tf.float32)) if attention else states
 
 
 def _in_parallel_halves(search: SearchFunction) -> SearchFunction:

@@ -1,0 +1,118 @@
+"""Decode sources with a token model, or with several together: source ids to target ids.
+
+Sources are computed in the batches of `length_batches.py`, so a prediction does not depend on the other
+sources: `predict` returns exactly the predictions of the evaluation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TypeVar
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from job.inference.length_batches import LengthBatch, flat_rows, plan_batches
+from job.inference.model_facts import ModelFacts
+from job.inference.model_pair import ModelPair, is_cache
+from job.inference.token_search import compile_search
+from job.problems.base import Ids
+
+Decoder = TypeVar("Decoder", bound="TokenDecoder")
+
+Sources = Ids | Sequence[Sequence[int]]
+"""Sources as an array (n, S) int32, padded on the right, or as one sequence of ids for each."""
+
+Found = tuple[Ids, NDArray[np.float32]]
+"""Hypotheses (n, K, T) int32, 0 after the end of each, and their scores (n, K)."""
+
+
+@dataclass(frozen=True)
+class TokenDecoder:
+    """One or more trained token models with the same facts, that decode together.
+
+    Args:
+        facts: What prediction needs besides the models.
+    """
+
+    facts: ModelFacts
+
+    @property
+    def pairs(self) -> tuple[ModelPair, ...]:
+        """The inference models of each trained model."""
+        raise NotImplementedError
+
+    def with_beam(self: Decoder, width: int) -> Decoder:
+        """Return the decoder with beam search of at least the given width."""
+        search = self.facts.search
+        wide = replace(search, decoder="beam", beam_width=max(width, search.beam_width))
+        return replace(self, facts=replace(self.facts, search=wide))
+
+    @cached_property
+    def decode(self) -> Callable[[Ids], Ids]:
+        """A function from sources (n, S) to the best targets, (n, `facts.columns`) int32."""
+        search = self.compile_search()
+        return lambda sources: search(sources)[0][:, 0]
+
+    def compile_search(self) -> Callable[[Sources], Found]:
+        """Return a function from sources to hypotheses (n, K, `facts.columns`) int32 and scores (n, K).
+
+        The best hypothesis comes first. K is the beam width; greedy search returns one hypothesis with score
+        NaN, sampling one with its log-probability.
+        """
+        width = self.beam_width
+
+        def search(sources: Sources) -> Found:
+            ids = np.zeros((len(sources), width, self.facts.columns), np.int32)
+            scores = np.zeros((len(sources), width), np.float32)
+            for chosen, found in self.search_batches(sources):
+                ids[chosen], scores[chosen] = found
+            return ids, scores
+
+        return search
+
+    @cached_property
+    def search_batches(self) -> Callable[[Sources], Iterator[tuple[NDArray[np.intp], Found]]]:
+        """A function that decodes sources and yields the indices and the hypotheses of each batch."""
+        compiled = compile_search(self.pairs, self.facts)
+
+        def batches(sources: Sources) -> Iterator[tuple[NDArray[np.intp], Found]]:
+            for batch, source in self.batches(sources, self.beam_width):
+                ids, scores = (found.numpy()[: len(batch.chosen)] for found in compiled(source))
+                yield batch.chosen, (ids, scores)
+
+        return batches
+
+    @property
+    def beam_width(self) -> int:
+        """Number of hypotheses for each source."""
+        return self.facts.search.width
+
+    def batches(self, sources: Sources, beam: int = 1) -> Iterator[tuple[LengthBatch, Ids]]:
+        """Yield the batches of sources, with their ids."""
+        exact = self.facts.fixed_length
+        rows = flat_rows(sources, exact=exact)
+        per_token, per_source = self._value_counts
+        for batch in plan_batches(
+            rows.lengths, beam=beam, values_per_token=per_token, values_per_source=per_source, exact=exact
+        ):
+            yield batch, batch.ids_of(rows)
+
+    @cached_property
+    def _value_counts(self) -> tuple[int, int]:
+        """Numbers of float32 numbers for each source token and for each source; see `plan_batches`."""
+        caches = [i for pair in self.pairs for i in pair.decoder.inputs if is_cache(i)]
+        sizes = {
+            kind: sum(i.shape[1] * i.shape[3] for i in caches if i.name.startswith(kind))
+            for kind in ("memory_", "state_")
+        }
+        one_hot = len(self.facts.source) * sum(not _embeds(pair) for pair in self.pairs)
+        beam = self.beam_width  # each hypothesis has its own keys and values
+        return max(1, one_hot, beam * sizes["memory_"]), beam * sizes["state_"] * self.facts.columns
+
+
+def _embeds(pair: ModelPair) -> bool:
+    return any(isinstance(layer, keras.layers.Embedding) for layer in pair.encoder.layers)
