@@ -60,7 +60,8 @@ METRICS: dict[str, Metric] = {
         "higher",
         "point",
         "words",
-        "BLEU of the whole test by sacrebleu, 0 to 100; tokens count as they are (tok:none).",
+        "BLEU of the whole test by sacrebleu, 0 to 100; its signature says how texts are split (tok:none, or"
+        " tok:13a for subwords).",
     ),
     "chrf": Metric("higher", "point", "text", "chrF of the whole test by sacrebleu, 0 to 100."),
     "rmse": Metric(

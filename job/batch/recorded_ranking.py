@@ -10,6 +10,7 @@ from pathlib import Path
 from job.batch.baseline_update import finish_update
 from job.batch.gather import common_plan, read_result
 from job.errors import BaselineError, DamagedResultError, OutputError, UsageError
+from job.evaluation.text_scores import recorded_tokenization
 from job.gating.metric_tests import target_splitter
 from job.gating.plan_file import PlanEntry
 from job.gating.ranking import ALPHA, Candidate, rank_jobs
@@ -117,6 +118,8 @@ def _candidate(output: OutputPaths, result: JobResult, metric: RankedMetric) -> 
         predictions = read_predictions(output, result, validation=metric.validation)
     except BaselineError as error:
         return str(error)
+    validation = result.validation if metric.validation else None
+    signatures = validation.signatures if validation else result.data.signatures
     return Candidate(
         name=result.name,
         value=value,
@@ -124,6 +127,7 @@ def _candidate(output: OutputPaths, result: JobResult, metric: RankedMetric) -> 
         predictions=predictions or (),
         split=target_splitter(result),
         problem=result.problem_fingerprint,
+        tokenize=recorded_tokenization(signatures),
     )
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+
+Tokenization = Literal["none", "13a"]
+"""How BLEU splits a text into tokens: `none` at whitespace, where the data is tokenized already; `13a`, which
+is sacrebleu's default, splits off punctuation, where it is raw text."""
 
 BLEU_LENGTHS = 4
 """BLEU counts n-grams of 1 to this many tokens."""
@@ -29,29 +33,35 @@ class TextScores:
 
 
 def text_scores(
-    predicted: Sequence[str], references: Sequence[Sequence[str]], *, words: bool, lowercase: bool = False
+    predicted: Sequence[str],
+    references: Sequence[Sequence[str]],
+    *,
+    words: bool,
+    tokenize: Tokenization = "none",
+    lowercase: bool = False,
 ) -> TextScores:
     """Return chrF (Popovic 2015) and, for words, BLEU (Papineni et al. 2002), by sacrebleu (Post 2018).
 
-    BLEU's words are the tokens as the data has them (`tok:none`); sacrebleu does not split them further.
-    So BLEU is comparable over the same data only, as its signature says. There is no BLEU over characters.
+    The signature of BLEU says how texts were split. With `tok:none` it is comparable over the same data only.
+    There is no BLEU over characters.
 
     Args:
         predicted: n texts, at least one.
         references: the reference targets of each, at least one.
-        words: whether tokens are words.
+        words: whether texts consist of words.
+        tokenize: how BLEU splits texts.
         lowercase: whether all texts are in lower case, for the signature.
     """
-    metrics, streams = _text_metrics(words, lowercase), _streams(references)
+    metrics, streams = _text_metrics(words, tokenize, lowercase), _streams(references)
     # at most 100: rounding can make the mean of four logarithms of 1 slightly larger
     scores = {name: min(m.corpus_score(predicted, streams).score, 100.0) for name, m in metrics.items()}
     return TextScores(scores, {name: str(metric.get_signature()) for name, metric in metrics.items()})
 
 
-def _text_metrics(words: bool, lowercase: bool = False) -> dict[str, Any]:
+def _text_metrics(words: bool, tokenize: Tokenization, lowercase: bool = False) -> dict[str, Any]:
     from sacrebleu.metrics import BLEU, CHRF  # takes half a second to import
 
-    bleu = {"bleu": BLEU(tokenize="none", lowercase=lowercase)} if words else {}
+    bleu = {"bleu": BLEU(tokenize=tokenize, lowercase=lowercase)} if words else {}
     return {**bleu, "chrf": CHRF(lowercase=lowercase)}
 
 
@@ -62,7 +72,11 @@ def _streams(references: Sequence[Sequence[str]]) -> list[list[str | None]]:
 
 
 def text_counts(
-    predicted: Sequence[str], references: Sequence[Sequence[str]], *, words: bool
+    predicted: Sequence[str],
+    references: Sequence[Sequence[str]],
+    *,
+    words: bool,
+    tokenize: Tokenization = "none",
 ) -> dict[str, Floats]:
     """Return n-gram counts of each text; `SCORE_FROM_COUNTS` returns scores from their sums.
 
@@ -70,7 +84,7 @@ def text_counts(
     a time in Python, which takes minutes where NumPy takes seconds.
 
     Args:
-        predicted, references, words: see `text_scores`.
+        predicted, references, words, tokenize: see `text_scores`.
 
     Returns:
         metric -> counts, (n, number of counts) float64.
@@ -78,7 +92,7 @@ def text_counts(
     streams = _streams(references)
     return {
         name: np.array(metric._extract_corpus_statistics(predicted, streams), np.float64)
-        for name, metric in _text_metrics(words).items()
+        for name, metric in _text_metrics(words, tokenize).items()
     }
 
 
@@ -126,7 +140,16 @@ SCORE_FROM_COUNTS: dict[str, Callable[[Floats], Floats]] = {"bleu": _bleu, "chrf
 """Text metric -> function of summed `text_counts`, (..., number of counts), that returns scores, (...)."""
 
 
-def bleu_is_defined(references: Sequence[Sequence[str]]) -> bool:
+def recorded_tokenization(signatures: Mapping[str, str]) -> Tokenization:
+    """Return how a recorded BLEU split texts.
+
+    Args:
+        signatures: metric -> signature, as a result records them.
+    """
+    return "13a" if "tok:13a" in signatures.get("bleu", "").split("|") else "none"
+
+
+def bleu_is_defined(references: Sequence[Sequence[str]], tokenize: Tokenization = "none") -> bool:
     """Return whether BLEU is defined for predictions of these references.
 
     BLEU is 0 if no prediction has four tokens, even a perfect one. So there must be an example with only
@@ -134,5 +157,16 @@ def bleu_is_defined(references: Sequence[Sequence[str]]) -> bool:
 
     Args:
         references: the reference targets of each example.
+        tokenize: how BLEU splits texts.
     """
-    return any(all(len(text.split()) >= BLEU_LENGTHS for text in texts) for texts in references)
+    split = _tokenizer(tokenize)
+    return any(all(len(split(text)) >= BLEU_LENGTHS for text in texts) for texts in references)
+
+
+def _tokenizer(tokenize: Tokenization) -> Callable[[str], list[str]]:
+    if tokenize == "none":
+        return str.split
+    from sacrebleu.metrics import BLEU
+
+    tokenizer = BLEU(tokenize=tokenize).tokenizer
+    return lambda text: tokenizer(text).split()

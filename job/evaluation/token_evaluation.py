@@ -13,7 +13,7 @@ from job.evaluation.attention_samples import Attention, attention_samples
 from job.evaluation.error_analysis import analyse
 from job.evaluation.outcome import DecodedValidation, Evaluation
 from job.evaluation.scores import edit_rate, sequence_accuracy, token_accuracy
-from job.evaluation.text_scores import TextScores, bleu_is_defined, text_scores
+from job.evaluation.text_scores import TextScores, Tokenization, bleu_is_defined, text_scores
 from job.evaluation.timed_decoding import Decode, decode_timed
 from job.evaluation.token_counts import token_facts
 from job.evaluation.token_predictions import token_predictions
@@ -188,9 +188,12 @@ def _token_metrics(
 
 def _text_scores(predictions: tuple[Prediction, ...], problem: TokenProblem, *, words: bool) -> TextScores:
     references = [p.targets for p in predictions]
+    # the text of subwords is raw; words at whitespace are the tokens of the data
+    tokenize: Tokenization = "none" if problem.target_vocabulary.subwords is None else "13a"
     return text_scores(
         [p.scored for p in predictions],
         references,
-        words=words and bleu_is_defined(references),
+        words=words and bleu_is_defined(references, tokenize),
+        tokenize=tokenize,
         lowercase=problem.target_vocabulary.reading.lowercase,
     )

@@ -133,6 +133,19 @@ def resampled_scores(
     return np.concatenate(parts, axis=1)
 
 
+def two_sided_p_value(difference: float, centred: Floats) -> float:
+    """Return the share of resampled differences, centred on 0, that are as large as the observed one.
+
+    The observed one counts as a resample. Without a difference the p-value is 1.
+
+    Args:
+        difference: the observed difference.
+        centred: (resamples,) float64.
+    """
+    extreme = np.abs(centred) >= abs(difference) * (1 - 1e-12)  # tolerates the rounding of sums
+    return float((1 + extreme.sum()) / (1 + len(centred))) if difference else 1.0
+
+
 def bootstrap_minimum(count: int) -> float:
     """Return the smallest p-value that a paired bootstrap of `count` examples gives.
 

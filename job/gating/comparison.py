@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from job.errors import BaselineError
+from job.evaluation.text_scores import recorded_tokenization
 from job.gating.comparability import NO_EXAMPLES, PlannedComparison, mismatch, recorded_examples
 from job.gating.comparison_verdicts import judge_together
 from job.gating.differences import changed_settings
@@ -116,8 +117,21 @@ def _compare_results(
         was, found = read_predictions(baseline.output, before), read_predictions(candidate.output, now)
     except BaselineError as error:
         return JobComparison(now.name, "not_comparable", str(error))
+    if reason := _other_bleu(before, now):
+        return JobComparison(now.name, "not_comparable", reason)
     pairs = pair_examples(was, found) if was and found else []
     return _test_job(before, now, pairs, candidate.gates[now.name])
+
+
+def _other_bleu(before: JobResult, now: JobResult) -> str:
+    """Return why the BLEU of two results is not the same measure, as a clause; empty if it is."""
+    was, found = (recorded_tokenization(result.data.signatures) for result in (before, now))
+    if was == found or "bleu" not in before.metrics or "bleu" not in now.metrics:
+        return ""
+    return (
+        f"its BLEU counts other tokens than the baseline's (tok:{found}, tok:{was} then); run the batch of "
+        "the baseline again"
+    )
 
 
 def _to_compare(now: JobResult, candidate: Candidate) -> PlannedComparison:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from job.evaluation.scores import Floats, edit_distances, power_of_two
-from job.evaluation.text_scores import SCORE_FROM_COUNTS, bleu_is_defined, text_counts
+from job.evaluation.text_scores import SCORE_FROM_COUNTS, Tokenization, bleu_is_defined, text_counts
 from job.results.predictions import Prediction
 
 _TOLERANCE = 1e-9
@@ -38,7 +38,11 @@ class ExampleCounts:
 
 
 def example_counts(
-    metric: str, predictions: Sequence[Prediction], split: Split | None, recorded: float
+    metric: str,
+    predictions: Sequence[Prediction],
+    split: Split | None,
+    recorded: float,
+    tokenize: Tokenization = "none",
 ) -> ExampleCounts | None:
     """Return the counts of predictions for a metric.
 
@@ -47,6 +51,7 @@ def example_counts(
         predictions: of n > 0 examples.
         split: splits targets into tokens; None if only the problem can, whose predictions record their edits.
         recorded: the metric as the evaluation recorded it.
+        tokenize: how BLEU splits texts.
 
     Returns:
         None if the predictions do not determine the metric, or are not those that gave the recorded one.
@@ -55,8 +60,8 @@ def example_counts(
         "sequence_accuracy": lambda: _sequence_accuracy(predictions),
         "token_accuracy": lambda: _token_accuracy(predictions, split, recorded),
         "edit_rate": lambda: _edit_rate(predictions, split),
-        "bleu": lambda: _text(metric, predictions),
-        "chrf": lambda: _text(metric, predictions),
+        "bleu": lambda: _text(metric, predictions, tokenize),
+        "chrf": lambda: _text(metric, predictions, tokenize),
         "rmse": lambda: _numbers(predictions, squared=True),
         "mae": lambda: _numbers(predictions, squared=False),
     }
@@ -115,12 +120,13 @@ def _edit_rate(predictions: Sequence[Prediction], split: Split | None) -> Exampl
     return _ratio(edits, tokens)
 
 
-def _text(metric: str, predictions: Sequence[Prediction]) -> ExampleCounts | None:
+def _text(metric: str, predictions: Sequence[Prediction], tokenize: Tokenization) -> ExampleCounts | None:
     references = [prediction.targets for prediction in predictions]
     words = metric == "bleu"
-    if words and not bleu_is_defined(references):
+    if words and not bleu_is_defined(references, tokenize):
         return None
-    counts = text_counts([prediction.scored for prediction in predictions], references, words=words)
+    scored = [prediction.scored for prediction in predictions]
+    counts = text_counts(scored, references, words=words, tokenize=tokenize)
     return ExampleCounts(counts=counts[metric], score=SCORE_FROM_COUNTS[metric])
 
 

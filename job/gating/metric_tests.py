@@ -9,7 +9,13 @@ from dataclasses import replace
 import numpy as np
 
 from job.evaluation.scores import Floats, edit_distances, per_token, power_of_two
-from job.evaluation.text_scores import SCORE_FROM_COUNTS, bleu_is_defined, text_counts
+from job.evaluation.text_scores import (
+    SCORE_FROM_COUNTS,
+    Tokenization,
+    bleu_is_defined,
+    recorded_tokenization,
+    text_counts,
+)
 from job.gating.bootstrap import root_mean_square, score_of_counts, total_per_unit
 from job.gating.paired_examples import Pair
 from job.gating.significance_tests import SignificanceResult, mcnemar, two_proportions
@@ -42,7 +48,8 @@ def compare_pairs(pairs: Sequence[Pair], result: JobResult) -> dict[str, Signifi
     if edits is not None:
         found["edit_rate"] = edits
     if "chrf" in result.metrics:
-        found |= _compare_texts(pairs, words="bleu" in result.metrics)
+        tokenize = recorded_tokenization(result.data.signatures)
+        found |= _compare_texts(pairs, words="bleu" in result.metrics, tokenize=tokenize)
     return found
 
 
@@ -107,12 +114,15 @@ def _edits_per_token(counts: Floats) -> Floats:
     return rates
 
 
-def _compare_texts(pairs: Sequence[Pair], *, words: bool) -> dict[str, SignificanceResult]:
+def _compare_texts(
+    pairs: Sequence[Pair], *, words: bool, tokenize: Tokenization
+) -> dict[str, SignificanceResult]:
     """Compare chrF and, if `words` is set and it is defined for these references, BLEU."""
     references = [before.targets for before, _ in pairs]
-    words = words and bleu_is_defined(references)
+    words = words and bleu_is_defined(references, tokenize)
     before, now = (
-        text_counts([pair[side].scored for pair in pairs], references, words=words) for side in (0, 1)
+        text_counts([pair[side].scored for pair in pairs], references, words=words, tokenize=tokenize)
+        for side in (0, 1)
     )
     return {
         metric: score_of_counts(before[metric], now[metric], SCORE_FROM_COUNTS[metric]) for metric in before

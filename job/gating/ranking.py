@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from job.gating.bootstrap import Floats, resampled_scores
+from job.evaluation.text_scores import Tokenization
+from job.gating.bootstrap import Floats, resampled_scores, two_sided_p_value
 from job.gating.confidence_intervals import share_interval
 from job.gating.example_counts import ExampleCounts, Split, example_counts
 from job.gating.significance_tests import holm, sign_test_minimum, two_proportions
@@ -46,6 +47,7 @@ class Candidate:
         predictions: for these examples; empty if they are not recorded.
         split: splits targets into tokens; None if only the problem can.
         problem: fingerprint of its problem and evaluation; jobs with the same one measure the same thing.
+        tokenize: how its BLEU splits texts; jobs that differ in it do not measure the same BLEU.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Candidate:
     predictions: Sequence[Prediction] = ()
     split: Split | None = None
     problem: str = ""
+    tokenize: Tokenization = "none"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,8 +146,11 @@ def _measure(metric: str, jobs: Sequence[Candidate]) -> list[_Measured]:
     """Score every job on resamples of its examples, jobs with the same examples on the same resamples."""
     groups: dict[Hashable, dict[int, ExampleCounts]] = {}
     for place, job in enumerate(jobs):
-        if job.predictions and (counts := example_counts(metric, job.predictions, job.split, job.value)):
-            groups.setdefault(_examples_of(job), {})[place] = counts
+        if not job.predictions:
+            continue
+        if counts := example_counts(metric, job.predictions, job.split, job.value, job.tokenize):
+            examples = (_examples_of(job), job.tokenize if metric == "bleu" else "")
+            groups.setdefault(examples, {})[place] = counts
     found: dict[int, _Resampled] = {}
     for seed, (key, group) in enumerate(groups.items()):
         stacked = np.stack([counts.counts for counts in group.values()])
@@ -178,7 +184,7 @@ def _compare(metric: str, best: _Measured, other: _Measured) -> _Compared:
     if metric in SHARES:
         p_value = _fisher(best.job, other.job)
     elif mine and its:
-        p_value = _two_sided(its.value - mine.value, its.deviations - mine.deviations)
+        p_value = two_sided_p_value(its.value - mine.value, its.deviations - mine.deviations)
     else:
         return _Compared(comparison="not_comparable", detail="its examples do not determine the metric")
     return _Compared(comparison="unpaired", p_value=p_value, detail=f"its examples are not those of {name}")
@@ -186,17 +192,8 @@ def _compare(metric: str, best: _Measured, other: _Measured) -> _Compared:
 
 def _paired(best: _Resampled, other: _Resampled) -> float:
     """Return the two-sided p-value of a difference on the same examples, at least that of a sign test."""
-    p_value = _two_sided(other.value - best.value, other.deviations - best.deviations)
+    p_value = two_sided_p_value(other.value - best.value, other.deviations - best.deviations)
     return min(1.0, max(p_value, 2 * sign_test_minimum(best.count)))
-
-
-def _two_sided(difference: float, centred: Floats) -> float:
-    """Return the share of resampled differences, centred on 0, that are as large as the observed one.
-
-    The observed one counts as a resample. Without a difference the p-value is 1.
-    """
-    extreme = np.abs(centred) >= abs(difference) * (1 - 1e-12)  # tolerates the rounding of sums
-    return float((1 + extreme.sum()) / (1 + len(centred))) if difference else 1.0
 
 
 def _fisher(best: Candidate, other: Candidate) -> float:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from job.evaluation.text_scores import recorded_tokenization
 from job.metrics import METRICS
 from job.results.batch_report import Report
 from job.results.job_result import JobResult
@@ -92,12 +93,20 @@ def _same_problem(job: JobResult, last: JobResult | None) -> bool:
     return job.test_fingerprint == last.test_fingerprint != ""
 
 
+def _same_measure(metric: str, job: JobResult, last: JobResult) -> bool:
+    """Return whether a metric of two results counts the same: BLEU may split texts in two ways."""
+    if metric != "bleu":
+        return True
+    was, now = (recorded_tokenization(result.data.signatures) for result in (job, last))
+    return was == now
+
+
 def _job_series(name: str, results: Sequence[tuple[int, JobResult]], alpha: float) -> Iterator[Series]:
     for metric in METRICS:
         points = [
             (number, {**job.timings, **job.metrics}[metric])
             for number, job in results
-            if metric in job.metrics or metric in job.timings
+            if (metric in job.metrics or metric in job.timings) and _same_measure(metric, job, results[-1][1])
         ]
         if points:
             numbers, values = zip(*points, strict=True)

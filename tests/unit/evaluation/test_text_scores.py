@@ -7,7 +7,13 @@ import pytest
 import sacrebleu
 from pydantic import ValidationError
 
-from job.evaluation.text_scores import SCORE_FROM_COUNTS, text_counts, text_scores
+from job.evaluation.text_scores import (
+    SCORE_FROM_COUNTS,
+    bleu_is_defined,
+    recorded_tokenization,
+    text_counts,
+    text_scores,
+)
 from job.reports.formatting import quantity
 from job.spec.gate_section import GateSpec
 from job.spec.schema import JobSpec
@@ -104,6 +110,26 @@ def test_the_signature_says_how_a_score_was_made():
     }
     one = text_scores(["a b"], [["a c"]], words=True, lowercase=True)
     assert all(re.match(r"nrefs:1\|case:lc\|", signature) for signature in one.signatures.values())
+
+
+def test_raw_text_is_split_by_the_default_of_sacrebleu():
+    predicted = ["A dog, which is (very) brown, runs.", "Two men sit."]
+    references = [["A dog, which is very brown, runs!"], ["Two men are sitting.", "Two men sit down."]]
+    found = text_scores(predicted, references, words=True, tokenize="13a")
+    streams = [[texts[min(i, len(texts) - 1)] for texts in references] for i in range(2)]
+    assert found.scores["bleu"] == pytest.approx(sacrebleu.corpus_bleu(predicted, streams).score)
+    assert "|tok:13a|" in found.signatures["bleu"]
+    as_words = text_scores(predicted, references, words=True)
+    assert found.scores["bleu"] != pytest.approx(as_words.scores["bleu"])
+    assert found.scores["chrf"] == as_words.scores["chrf"]
+    counts = text_counts(predicted, references, words=True, tokenize="13a")["bleu"]
+    assert SCORE_FROM_COUNTS["bleu"](counts.sum(axis=0)) == pytest.approx(found.scores["bleu"])
+    assert [recorded_tokenization(each.signatures) for each in (found, as_words)] == ["13a", "none"]
+
+
+def test_punctuation_counts_among_the_four_tokens_that_bleu_needs_only_where_it_is_split_off():
+    assert not bleu_is_defined([["Two men sit."]])
+    assert bleu_is_defined([["Two men sit."]], "13a")
 
 
 def test_characters_have_no_bleu():

@@ -3,6 +3,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import sacrebleu
 
 from job.evaluation import timed_decoding
 from job.evaluation.outcome import TokenFacts
@@ -12,9 +13,11 @@ from job.gating.example_counts import example_counts
 from job.gating.metric_tests import target_splitter
 from job.inference import length_batches
 from job.problems.base import Examples
+from job.problems.subwords import Subwords
 from job.problems.vocabulary import END, Vocabulary, pad
 from job.results.data_facts import Separators, TokenCounts
 from job.results.predictions import Prediction
+from job.spec.text_pairs_section import SubwordSpec
 
 LETTERS = Vocabulary.learn("abc", "")
 WORDS = Vocabulary.learn(["one", "two", "three"], " ")
@@ -170,6 +173,21 @@ def test_a_token_spelled_like_the_unknown_one_is_right_and_the_unknown_one_is_no
     assert wrong.metrics["edit_rate"] == wrong.analysis["worst_mistakes"][0]["edit_distance"] / 4 == 1 / 4
     assert wrong.metrics["bleu"] < 80 > wrong.metrics["chrf"]
     assert wrong.analysis["worst_mistakes"][0]["unknown"] == [[0, 5]]
+
+
+def test_the_bleu_of_subwords_is_that_of_raw_text():
+    texts = ["a dog runs, fast.", "a brown dog sits, now."] * 20
+    vocabulary = Vocabulary.of_subwords(Subwords.learn(texts, SubwordSpec(size=30)))
+    problem = SimpleNamespace(source_vocabulary=vocabulary, target_vocabulary=vocabulary, source_space=None)
+    ids = pad([[*vocabulary.encode(vocabulary.model_tokens(text)), END] for text in texts[:2]])
+    test = Examples(ids, ids)
+    swapped = ids[::-1]
+    found = evaluate_tokens(
+        lambda source: swapped[: len(source)], problem, test, np.zeros(2, bool), words=True
+    )
+    assert "|tok:13a|" in found.signatures["bleu"]
+    expected = sacrebleu.corpus_bleu(texts[1::-1], [texts[:2]]).score
+    assert found.metrics["bleu"] == pytest.approx(expected)
 
 
 class Hyphenated(Vocabulary):

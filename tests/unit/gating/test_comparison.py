@@ -11,6 +11,7 @@ from job.batch.recorded_comparison import compare_and_judge
 from job.errors import GATE_FAILED
 from job.gating.batch_verdict import comparison_findings, conclude
 from job.gating.significance_tests import two_proportions
+from job.results.data_facts import DataFacts
 
 
 def test_a_significant_and_large_drop_is_a_regression_and_lists_flipped_examples(compare_batches):
@@ -119,6 +120,18 @@ def test_a_report_alone_is_enough_for_sequence_accuracy(tmp_path):
 
 
 FEW = right_and_wrong(50, [3])
+
+
+@pytest.mark.parametrize(("before", "verdict"), [("none", "not_comparable"), ("13a", "unchanged")])
+def test_a_bleu_of_other_tokens_is_not_compared(compare_batches, before, verdict):
+    def run(tokens):
+        data = DataFacts(test_examples=20, signatures={"bleu": f"nrefs:1|tok:{tokens}|version:2"})
+        metrics = {"sequence_accuracy": 1.0, "bleu": 50.0, "chrf": 50.0}
+        return a_run("a", right_and_wrong(20, []), metrics=metrics, data=data)
+
+    (job,) = compare_batches([run(before)], [run("13a")]).jobs
+    assert job.verdict == verdict
+    assert ("tok:13a, tok:none then" in job.reason) is (verdict == "not_comparable")
 
 
 def test_new_and_removed_jobs_are_listed_and_do_not_fail(compare_batches):

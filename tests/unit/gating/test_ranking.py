@@ -50,6 +50,15 @@ def test_one_job_is_the_best_and_no_job_is_none():
     assert rank_jobs("sequence_accuracy", []) == ()
 
 
+def test_a_bleu_of_other_tokens_is_not_compared():
+    rows = [Prediction(str(i), "s", "a b c d.", "a b c d.", True) for i in range(9)]
+    jobs = [
+        Candidate(name=name, value=100.0, examples=9, predictions=rows, problem=name, tokenize=name)
+        for name in ("none", "13a")
+    ]
+    assert [job.comparison for job in rank_jobs("bleu", jobs)] == ["best", "not_comparable"]
+
+
 # --- paired -------------------------------------------------------------------------------------------------
 
 
