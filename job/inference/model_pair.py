@@ -17,6 +17,10 @@ Batches = Iterable[tuple[NDArray[Any], int]]
 """Batches of sources, each with its number of real rows; further rows only fill up the batch."""
 
 
+_ATTENTION_STATES = ("state_fed", "state_alignment", "state_output")
+"""States of the decoder that belong to its attention: they are not part of the context of a source."""
+
+
 @dataclass(frozen=True)
 class ModelPair:
     """The inference encoder and the inference decoder; see `job.models.seq2seq.Models`."""
@@ -96,7 +100,7 @@ class ModelPair:
         if "context" in self.encoder.output_names:
             return ["context"]
         states = [i.name for i in self.decoder.inputs if i.name.startswith("state_")]
-        return [name.removeprefix("state_") for name in states if name != "state_fed"]
+        return [name.removeprefix("state_") for name in states if name not in _ATTENTION_STATES]
 
 
 def is_cache(state: Any) -> bool:

@@ -111,7 +111,18 @@ class TokenDecoder:
         }
         one_hot = len(self.facts.source) * sum(not _embeds(pair) for pair in self.pairs)
         beam = self.beam_width  # each hypothesis has its own keys and values
-        return max(1, one_hot, beam * sizes["memory_"]), beam * sizes["state_"] * self.facts.columns
+        emissions = sum(_emission_values(pair, len(self.facts.target)) for pair in self.pairs)
+        per_token = max(1, one_hot, beam * sizes["memory_"], beam * emissions)
+        return per_token, beam * sizes["state_"] * self.facts.columns
+
+
+def _emission_values(pair: ModelPair, classes: int) -> int:
+    """Return the number of float32 numbers for each source token in a step with monotonic attention, else 0.
+
+    Each position has features and emissions, and both take about four times their size.
+    """
+    units = [i.shape[-1] for i in pair.decoder.inputs if i.name == "state_output"]
+    return 4 * (units[0] + classes) if units else 0
 
 
 def _embeds(pair: ModelPair) -> bool:

@@ -63,6 +63,9 @@ def _attention(spec: ModelSpec) -> int:
     if spec.attention == "none":
         return 0
     square = spec.units * spec.units
+    if spec.attention == "monotonic":
+        encoded = 2 if spec.bidirectional else 1
+        return encoded * square + square + square + spec.units  # memory, query, features with their bias
     score = {"luong_dot": 0, "luong_general": square, "bahdanau": 2 * square + spec.units}[spec.attention]
     memory = 2 * square if spec.bidirectional else 0
     return score + memory + 2 * square

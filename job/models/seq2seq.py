@@ -17,6 +17,7 @@ from keras import ops
 from job.errors import no_implementation
 from job.models.attention import AttentionDecoder
 from job.models.inputs import sequence_input, source_mask
+from job.models.monotonic import MonotonicOutput, first_alignment
 from job.models.recurrent import CellOptions, FusedGRU, FusedLSTM, Kernel
 from job.models.reversal import backward_order, run_backward
 from job.models.transformer import TransformerBuilder
@@ -35,12 +36,14 @@ class Models:
         train: source (B, S) int32, decoder input (B, T) int32 -> logits (B, T, V) float32. The decoder input
             is the target shifted right by one position, with the start id first.
         inference_encoder: source (B, S) -> the initial states of the decoder, each (B, H): h (and c) of layer
-            1, then of layer 2, and so on. With attention the last output is the encoder outputs (B, S, H).
+            1, then of layer 2, and so on. With attention the last output is the encoder outputs (B, S, H);
+            before it, with monotonic attention, the first alignment (B, S).
         inference_decoder: previous symbol (B, 1) int32 and the states (with attention also the encoder
             outputs and, where lengths vary, the source) -> logits (B, 1, V), the next states, and with
             attention the attention weights (B, 1, S), output `attention_weights`. With input feeding the
             last state is the previous attentional vector, `fed`; it is not an output of the encoder and is
-            initially zero.
+            initially zero. With monotonic attention so is the last state, the previous `output`, and the
+            state before it is the `alignment`; see `MonotonicOutput`.
 
     The inference models of a Transformer have other inputs and outputs, see `TransformerBuilder`.
     """
@@ -105,7 +108,7 @@ class _Builder:
         self.source_size, self.target_size = sizes
         self.reads_ids = {"one_hot": True, "embedding": False}[spec.inputs] and not numbers
         self.state_names = {"lstm": ("h", "c"), "gru": ("h",)}[spec.cell]
-        self.attends = spec.attention != "none"
+        self.attends, self.monotonic = spec.attention != "none", spec.attention == "monotonic"
         dense, heights = keras.layers.Dense, range(spec.layers)
         self.source_embedding, self.target_embedding = self._embeddings()
         self.encoder = [self._recurrent("encoder", i, self.source_size) for i in heights]
@@ -120,11 +123,16 @@ class _Builder:
                 for i in heights
             ]
         self.memory = (
-            dense(spec.units, use_bias=False, name="memory") if self.attends and spec.bidirectional else None
+            dense(spec.units, use_bias=False, name="memory")
+            if self.monotonic or (self.attends and spec.bidirectional)
+            else None
         )
         self.decoder = self._decoder()
         self.query, self.attend, self.combine = self._attention()
-        self.output = dense(self.target_size, name="values" if numbers else "logits")
+        if self.monotonic:
+            self.output = MonotonicOutput(units=spec.units, size=self.target_size, name="monotonic_output")
+        else:
+            self.output = dense(self.target_size, name="values" if numbers else "logits")
 
     def _embeddings(self) -> tuple[Any, Any]:
         """Return the embedding layers of both sides; None where inputs are one-hot vectors or numbers."""
@@ -142,7 +150,7 @@ class _Builder:
     def _attention(self) -> tuple[Any, Any, Any]:
         """Return the layers of attention outside the recurrence: query, attention, output; None if unused."""
         attention, dense = self.spec.attention, keras.layers.Dense
-        if not self.attends or self.spec.attends_in_recurrence:
+        if not self.attends or self.monotonic or self.spec.attends_in_recurrence:
             return None, None, None
         projects = {"luong_dot": False, "luong_general": True}[attention]
         return (
@@ -204,15 +212,21 @@ class _Builder:
             x = self.decoder(x, [*states, *self._zeros_fed(states)], memory, mask=self._mask(source))[0]
         else:
             x = self._decode_all(x, states)
-            if self.attends:
+            if self.attends and not self.monotonic:
                 x, _ = self._attend(x, memory, source)
-        return keras.Model([source, decoder_input], self.output(self._dropped(x, "output")), name="train")
+        x = self._dropped(x, "output")
+        if self.monotonic:
+            logits = self.output(x, decoder_input, memory, mask=self._mask(source))
+        else:
+            logits = self.output(x)
+        return keras.Model([source, decoder_input], logits, name="train")
 
     def inference_encoder(self) -> keras.Model:
         """Build `Models.inference_encoder`."""
         source = self._input((None,), self.source_size, "source")
         states, memory = self._encode(source)
-        outputs = [*states, memory] if self.attends else states
+        aligned = [first_alignment(source)] if self.monotonic else []
+        outputs = [*states, *aligned, memory] if self.attends else states
         return keras.Model(source, outputs, name="inference_encoder")
 
     def inference_decoder(self) -> keras.Model:
@@ -228,6 +242,8 @@ class _Builder:
             return keras.Model([previous, *states], [self.output(x), *next_states], name="inference_decoder")
         memory = keras.Input((None, units), name="encoder_outputs")
         source = self._input((None,), self.source_size, "source")
+        if self.monotonic:
+            return self._monotonic_decoder(previous, x, states, memory, source)
         if self.spec.attends_in_recurrence:
             found = self.decoder.step(ops.squeeze(x, axis=1), states, memory, mask=self._mask(source))
             x, weights, next_states = ops.expand_dims(found[0], 1), ops.expand_dims(found[1], 1), found[2]
@@ -238,6 +254,21 @@ class _Builder:
         attended = [memory, source] if self.masked else [memory]  # Keras 3.12 raises for an unused input
         outputs = [self.output(x), *next_states, weights]
         return keras.Model([previous, *states, *attended], outputs, name="inference_decoder")
+
+    def _monotonic_decoder(
+        self, previous: Any, x: Any, states: list[Any], memory: Any, source: Any
+    ) -> keras.Model:
+        """Build `Models.inference_decoder` with monotonic attention."""
+        alignment = keras.Input((None,), name="state_alignment")
+        before = keras.Input((self.spec.units,), name="state_output")
+        x, next_states = self._decode_step(x, states)
+        output, symbol = ops.squeeze(x, axis=1), ops.squeeze(previous, axis=1)
+        logits, after = self.output.step(output, before, symbol, alignment, memory, mask=self._mask(source))
+        weights = keras.layers.Identity(name="attention_weights")(ops.expand_dims(ops.exp(after), 1))
+        attended = [memory, source] if self.masked else [memory]
+        inputs = [previous, *states, alignment, before, *attended]
+        outputs = [ops.expand_dims(logits, 1), *next_states, after, output, weights]
+        return keras.Model(inputs, outputs, name="inference_decoder")
 
     # --- connections between layers -----------------------------------------------------------------------
 

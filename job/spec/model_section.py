@@ -12,7 +12,7 @@ from job.spec.base_section import Section
 Architecture = Literal["recurrent", "transformer"]
 Positions = Literal["rotary", "sinusoidal", "learned"]
 Cell = Literal["lstm", "gru"]
-Attention = Literal["none", "luong_dot", "luong_general", "bahdanau"]
+Attention = Literal["none", "luong_dot", "luong_general", "bahdanau", "monotonic"]
 Inputs = Literal["one_hot", "embedding"]
 
 RECURRENT_KEYS = (
@@ -50,7 +50,8 @@ class ModelSpec(Section):
     attention: Attention = Field(
         default="none",
         description="Attention of the decoder over the encoder's outputs: dot or general score (Luong et al. "
-        "2015), or Bahdanau et al. 2015, whose context enters the recurrence (slower).",
+        "2015); Bahdanau et al. 2015, whose context enters the recurrence (slower); or hard `monotonic` "
+        "attention with exact likelihood (Wu and Cotterell 2019), for transduction with small data.",
     )
     input_feeding: bool = Field(
         default=False,

@@ -83,6 +83,17 @@ class JobSpec(Section):
         """The name of the job in the spec, which several runs share if it has `seeds`."""
         return base_name(self.name, self.seed) if self.seeds else self.name
 
+    @field_validator("model")
+    @classmethod
+    def _monotonic_attention_is_for_tokens(cls, model: ModelSpec, info: ValidationInfo) -> ModelSpec:
+        problem = info.data.get("problem")
+        if model.attention == "monotonic" and problem is not None and problem.kind == "time_series":
+            raise ValueError(
+                "attention monotonic is for tokens, but this problem forecasts numbers; "
+                "choose luong_general or another attention"
+            )
+        return model
+
     @field_validator("training")
     @classmethod
     def _best_epoch_can_be_found(cls, training: TrainingSpec, info: ValidationInfo) -> TrainingSpec:

@@ -21,7 +21,15 @@ CHOICES = {
     "cell": ("lstm", "gru"),
     "layers": (1, 2),
     "bidirectional": (False, True),
-    "attention": ("none", "luong_dot", "luong_general", "luong_dot fed", "luong_general fed", "bahdanau"),
+    "attention": (
+        "none",
+        "luong_dot",
+        "luong_general",
+        "luong_dot fed",
+        "luong_general fed",
+        "bahdanau",
+        "monotonic",
+    ),
     "inputs": ("one_hot", "embedding", "tied"),
     "residual": (False, True),
 }
@@ -38,6 +46,8 @@ SOME = [
     architecture("gru", 2, False, "none", "one_hot", False),
     architecture("gru", 1, True, "luong_general fed", "one_hot", False),
     architecture("lstm", 2, False, "bahdanau", "tied", True),
+    architecture("gru", 2, True, "monotonic", "embedding", True),
+    architecture("lstm", 1, False, "monotonic", "one_hot", False),
 ]
 
 
@@ -66,6 +76,7 @@ WITHOUT_MASK = [
     architecture("gru", 1, True, "none", "embedding", False),
     architecture("gru", 1, False, "luong_general", "one_hot", False),
     architecture("lstm", 1, False, "bahdanau", "tied", False),
+    architecture("lstm", 1, True, "monotonic", "one_hot", False),
 ]
 
 
@@ -117,7 +128,8 @@ class Built:
         """The names of the decoder's states."""
         kinds = ("h", "c") if self.spec.cell == "lstm" else ("h",)
         fed = ["fed"] if self.spec.input_feeding else []
-        return [f"{kind}{i + 1}" for i in range(self.spec.layers) for kind in kinds] + fed
+        aligned = ["alignment", "output"] if self.spec.attention == "monotonic" else []
+        return [f"{kind}{i + 1}" for i in range(self.spec.layers) for kind in kinds] + fed + aligned
 
     @cached_property
     def fused(self):
@@ -136,12 +148,16 @@ class Built:
         found = [paper.logits(*rows) for rows in zip(sources, self.decoder_input.numpy(), strict=True)]
         return [logits for logits, _ in found], [weights for _, weights in found]
 
-    def step_by_step(self):
-        """Return the logits (B, T, V) and the attention weights (B, T, S) of the two inference models."""
+    def begin(self, fed=tf.zeros_like):
+        """Return the decoder's first states and its further inputs; `fed` makes those of no encoder."""
         states = listed(self.models.inference_encoder(self.source))
         memory = [states.pop()] if self.attends else []
         memory += [self.source] if self.attends and self.masked else []
-        states += [tf.zeros_like(states[0])] if self.spec.input_feeding else []
+        return states + [fed(states[0])] * (len(self.states) - len(states)), memory
+
+    def step_by_step(self):
+        """Return the logits (B, T, V) and the attention weights (B, T, S) of the two inference models."""
+        states, memory = self.begin()
         logits, attention = [], []
         for t in range(self.decoder_input.shape[1]):
             given = [self.decoder_input[:, t : t + 1], *states, *memory]

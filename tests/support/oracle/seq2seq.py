@@ -1,8 +1,10 @@
-"""The encoder-decoder (Sutskever et al. 2014), attention (Bahdanau et al., Luong et al. 2015), row by row."""
+"""The encoder-decoder (Sutskever et al. 2014) with attention (Bahdanau et al., Luong et al. 2015; Wu and
+Cotterell 2019), row by row."""
 
 import numpy as np
 
 from oracle.attention import Attention, AttentiveDecoder, softmax, weights_by_part
+from oracle.monotonic import MonotonicDecoder
 from oracle.recurrent import run, zero_state
 
 __all__ = ["EncoderDecoder", "greedy", "softmax"]
@@ -26,6 +28,8 @@ class EncoderDecoder:
             self._weights.update(weights_by_part(model.get_layer("decoder")))
             self._decoder = AttentiveDecoder(spec.cell, spec.attention, spec.residual, self._weights)
         self._attention = Attention(spec.attention, self._weights)
+        if spec.attention == "monotonic":
+            self._monotonic = MonotonicDecoder(weights_by_part(model.get_layer("monotonic_output")))
 
     def _enter(self, side, given):
         if self._numbers:
@@ -63,8 +67,9 @@ class EncoderDecoder:
 
     def memory(self, outputs):
         """Return the encoder outputs as attention reads them, (S, H)."""
-        attends = self._spec.attention != "none"
-        return outputs @ self._weights["memory"][0] if attends and self._spec.bidirectional else outputs
+        attends, aligns = self._spec.attention != "none", self._spec.attention == "monotonic"
+        projects = aligns or (attends and self._spec.bidirectional)
+        return outputs @ self._weights["memory"][0] if projects else outputs
 
     def _step(self, x, states, fed, memory):
         """Return what the output layer reads (H,), the next states, and the attention weights or None."""
@@ -76,7 +81,7 @@ class EncoderDecoder:
             outputs, state = run(spec.cell, xs, before, self._weights[f"decoder_{layer}"])
             after.append(state)
             xs = outputs + xs if spec.residual and layer > 1 else outputs
-        if spec.attention == "none":
+        if spec.attention in ("none", "monotonic"):
             return xs[0], after, None
         context, weights = self._attention.look(xs[0], memory)
         return self._attention.attentional(context, xs[0]), after, weights
@@ -85,6 +90,12 @@ class EncoderDecoder:
         """Return logits or values (T, V) under teacher forcing, and the attention weights (T, S) or None."""
         states, outputs = self.encode(source)
         memory, fed = self.memory(outputs), np.zeros(self._spec.units)
+        if self._spec.attention == "monotonic":
+            outputs = []
+            for x in self._enter("target", decoder_input):
+                output, states, _ = self._step(x, states, fed, memory)
+                outputs.append(output)
+            return self._monotonic.run(outputs, decoder_input, memory)
         kernel, bias = self._weights["values" if self._numbers else "logits"]
         logits, attention = [], []
         for x in self._enter("target", decoder_input):

@@ -84,8 +84,10 @@ def test_outputs_and_inputs_are_named_and_sized_as_documented(built):
     names = ["previous_symbol", *(f"state_{name}" for name in states)]
     names += ["encoder_outputs", "source"] if built.attends else []  # the source tells what is padding
     assert [tensor.name for tensor in decoder.inputs] == names
-    assert [tensor.shape[-1] for tensor in decoder.inputs[1 : 1 + len(states)]] == [3] * len(states)
-    assert len(encoder.outputs) == len(states) - built.spec.input_feeding + built.attends
+    sizes = [None if name == "alignment" else 3 for name in states]
+    assert [tensor.shape[-1] for tensor in decoder.inputs[1 : 1 + len(states)]] == sizes
+    begins_with_zeros = [name for name in states if name in ("fed", "output")]
+    assert len(encoder.outputs) == len(states) - len(begins_with_zeros) + built.attends
     assert len(decoder.outputs) == 1 + len(states) + built.attends
     assert (decoder.output_names[-1] == "attention_weights") == built.attends
     assert built.logits.shape == (3, 3, SIZE)
@@ -147,9 +149,7 @@ def test_a_weight_changed_in_one_model_is_changed_in_the_others(some, side):
 
 
 def test_each_model_saved_and_loaded_alone_gives_the_same_bits(some, tmp_path):
-    states = listed(some.models.inference_encoder(some.source))
-    memory = [states.pop(), some.source] if some.attends else []
-    states += [tf.ones_like(states[0])] if some.spec.input_feeding else []
+    states, memory = some.begin(tf.ones_like)
     given = {
         "train": [some.source, DECODER_INPUT],
         "inference_encoder": some.source,
