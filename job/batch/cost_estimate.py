@@ -82,7 +82,7 @@ def _forward_operations(job: JobSpec, problem: Problem, source: float, target: f
     """
     numbers = problem.target_kind == "numbers"
     inner = count_parameters(job.model, 0, 0, numbers=numbers)  # half in the encoder, half in the decoder
-    output = job.model.units * widths(problem)[1]
+    output: float = job.model.units * widths(problem)[1]
     if job.model.attention == "monotonic":
         output *= source  # symbols are emitted from each position
     return 2 * (inner / 2 * (source + target) + output * target)

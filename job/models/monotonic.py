@@ -177,7 +177,8 @@ def _all_steps(scores: Any, features: Any, emitted: Any, memory: Any, mask: Any,
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def run(scores: Any, features: Any, memory: Any, *weights: Any) -> Any:
-        score_steps, feature_steps, symbol_steps = map(filled, (scores, features, emitted))
+        inputs = scores, features, emitted
+        score_steps, feature_steps, symbol_steps = map(filled, inputs)
 
         def forward(t: Any, before: Any, kept: Any, outputs: Any) -> tuple[Any, ...]:
             given = score_steps.read(t), feature_steps.read(t), before, symbol_steps.read(t)
@@ -189,17 +190,17 @@ def _all_steps(scores: Any, features: Any, emitted: Any, memory: Any, mask: Any,
 
         def gradient(upstream: Any) -> tuple[Any, ...]:
             """Compute each step again, from the last to the first, and its gradients."""
-            upstream_steps = filled(upstream)
+            score_steps, feature_steps, symbol_steps, upstream_steps = map(filled, (*inputs, upstream))
 
             def backward(i: Any, d_filtered: Any, d_scores: Any, d_features: Any, *sums: Any) -> Any:
                 t = last - i
                 score, feature, before = score_steps.read(t), feature_steps.read(t), kept.read(t)
-                inputs = [score, feature, before, memory, *weights]
+                watched = [score, feature, before, memory, *weights]
                 with tf.GradientTape() as tape:
-                    tape.watch(inputs)
+                    tape.watch(watched)
                     results = step(score, feature, before, symbol_steps.read(t), memory, *weights)
                 given = [upstream_steps.read(t), d_filtered]
-                d_score, d_feature, d_before, *rest = tape.gradient(results, inputs, given)
+                d_score, d_feature, d_before, *rest = tape.gradient(results, watched, given)
                 added = [total + new for total, new in zip(sums, rest, strict=True)]
                 return d_before, d_scores.write(t, d_score), d_features.write(t, d_feature), *added
 

@@ -38,7 +38,7 @@ MODELS = {
         ("lstm", "gru"),
         (1, 2),
         ("one_direction", "two_directions"),
-        ("none", "luong_dot", "luong_general", "bahdanau"),
+        ("none", "luong_dot", "luong_general", "bahdanau", "monotonic"),
     )
 } | {
     f"transformer-{layers}-{positions}": {

@@ -61,7 +61,10 @@ def tiny_model(bias=0.0, **keys):
     models = build_models(spec, len(SUMS), len(SUMS), masked=True)
     random = np.random.default_rng(2)
     models.train.set_weights([random.normal(scale=0.8, size=w.shape) for w in models.train.weights])
-    biases = models.train.get_layer("logits").bias
+    if spec.attention == "monotonic":
+        biases = models.train.get_layer("monotonic_output").emission.bias
+    else:
+        biases = models.train.get_layer("logits").bias
     biases.assign(biases + bias * np.isin(np.arange(len(SUMS)), [0, SUMS.start, SUMS.end]))
     facts = replace(FREE, max_target_length=3)
     return Tiny(spec, models.train, TrainedModel(models.inference_encoder, models.inference_decoder, facts))

@@ -45,6 +45,10 @@ JOBS = {
         TextPairsSpec(kind="text_pairs", data=PairFiles(file="pairs.tsv")),
         ModelSpec(units=12, inputs="embedding", embedding_size=8),
     ),
+    "monotonic": (
+        AdditionSpec(kind="addition", digits=1),
+        ModelSpec(units=12, attention="monotonic", inputs="embedding", embedding_size=8),
+    ),
     "dropped": (
         CopySpec(kind="copy", source_length=2, cardinality=8),
         ModelSpec(cell="gru", units=8, dropout=0.2, recurrent_dropout=0.2),
@@ -83,7 +87,7 @@ def main(root):
     tf.config.set_logical_device_configuration(cpu[0], [tf.config.LogicalDeviceConfiguration()] * 2)
     lines = [f"{i}\t{chr(97 + i % 26) * (1 + i % 7)}\n" for i in range(1000)]
     (root / "pairs.tsv").write_text("".join(lines))
-    for name in ("fixed", "masked", "tokens"):
+    for name in ("fixed", "masked", "tokens", "monotonic"):
         for distribution in ("none", "mirrored"):
             leave(task(root, name, distribution, f"{name}-{distribution}"))
     leave(task(root, "dropped", "mirrored", "dropped-mirrored"))

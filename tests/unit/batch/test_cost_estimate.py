@@ -22,6 +22,10 @@ def cost(directory, **sections):
         ({"model": ModelSpec(units=512)}, {"model": ModelSpec(units=128)}),
         ({"model": ModelSpec(layers=2)}, {}),
         ({"model": ModelSpec(recurrent_dropout=0.1)}, {}),
+        (
+            {"model": ModelSpec(units=32, attention="monotonic")},
+            {"model": ModelSpec(units=32, attention="luong_general")},
+        ),
         ({"training": TrainingSpec(epochs=3)}, {}),
         ({"training": TrainingSpec(examples=200_000)}, {}),
         ({"training": TrainingSpec(batch_size=16)}, {}),

@@ -24,6 +24,7 @@ FACTS = ModelFacts(SUMS, SUMS, fixed_length=False, source_length=None, max_targe
         ({"cell": "lstm", "layers": 2, "bidirectional": True}, ["h1", "c1", "h2", "c2"]),
         ({"cell": "gru", "layers": 3}, ["h1", "h2", "h3"]),
         ({"cell": "lstm", "attention": "luong_general", "input_feeding": True}, ["h1", "c1"]),
+        ({"cell": "lstm", "attention": "monotonic"}, ["h1", "c1"]),
     ],
 )
 def test_encode_names_the_states_of_every_layer(architecture, names, tmp_path):

@@ -107,6 +107,7 @@ KINDS = {
     "luong_general fed": {"attention": "luong_general", "input_feeding": True, "bidirectional": True},
     "transformer": {"architecture": "transformer", "heads": 2, "layers": 2},
     "bahdanau": {"attention": "bahdanau", "cell": "gru", "inputs": "embedding", "embedding_size": 5},
+    "monotonic": {"attention": "monotonic", "bidirectional": True},
 }
 
 

@@ -13,6 +13,7 @@ KINDS = {
     "luong_dot": {"attention": "luong_dot", "cell": "gru"},
     "luong_general fed": {"attention": "luong_general", "input_feeding": True, "bidirectional": True},
     "bahdanau": {"attention": "bahdanau", "cell": "gru", "layers": 2},
+    "monotonic": {"attention": "monotonic", "layers": 2, "residual": True},
 }
 
 

@@ -36,7 +36,7 @@ def decode(encoder, decoder, source, previous, steps):
         shapes = [tensor.shape for tensor in decoder.inputs if tensor.name in states]
         encoded = [tf.zeros([len(source), heads, 0, width]) for _, heads, _, width in shapes]
     while len(encoded) < len(states):
-        encoded.append(tf.zeros_like(encoded[0]))  # `state_fed` begins with zeros
+        encoded.append(tf.zeros_like(encoded[0]))  # `state_fed` and `state_output` begin with zeros
     logits = []
     for _ in range(steps):
         given = {"previous_symbol": previous, **dict(zip(states, encoded, strict=True)), **fixed}

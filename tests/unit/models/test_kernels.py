@@ -17,6 +17,7 @@ CASES = [
     ({"attention": "luong_dot"}, "fused", "cudnn"),
     ({"attention": "luong_general", "input_feeding": True}, "fused", "cudnn"),  # so runs the encoder
     ({"attention": "bahdanau"}, "fused", "cudnn"),
+    ({"attention": "monotonic"}, "fused", "cudnn"),
     ({"recurrent_dropout": 0.1}, "keras", "keras"),
     ({"architecture": "transformer", "dropout": 0.1}, "keras", "keras"),
     ({"cell": "gru", "recurrent_dropout": 0.1}, "keras", "keras"),

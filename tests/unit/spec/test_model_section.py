@@ -92,6 +92,16 @@ def test_a_resolved_spec_can_be_read_again():
             "units must be even with sinusoidal positions",
         ),
         (
+            "architecture: transformer, attention: monotonic",
+            "jobs[0].model.attention",
+            "attention applies to architecture recurrent only; leave it out or write none",
+        ),
+        (
+            "attention: monotonic, input_feeding: true",
+            "jobs[0].model.input_feeding",
+            "input_feeding needs attention luong_dot or luong_general",
+        ),
+        (
             "architecture: lstm",
             "jobs[0].model.architecture",
             "must be 'recurrent' or 'transformer', found 'lstm'",
@@ -108,8 +118,24 @@ def test_the_coverage_penalty_needs_attention():
     given = {**job, "evaluation": {"decoder": "beam", "coverage_penalty": 0.2}}
     with pytest.raises(ValidationError, match="coverage_penalty needs a model with attention"):
         JobSpec.model_validate(given)
-    for model in ({"attention": "luong_dot"}, {"architecture": "transformer"}):
+    for model in ({"attention": "luong_dot"}, {"attention": "monotonic"}, {"architecture": "transformer"}):
         JobSpec.model_validate({**given, "model": model})
+
+
+def test_monotonic_attention_is_for_tokens(tmp_path):
+    path = tmp_path / "jobs.yaml"
+    path.write_text(
+        "version: 1\njobs:\n- name: a\n  problem: {kind: time_series, file: a.csv, column: y, "
+        "source_length: 2, target_length: 1, test: 2}\n  model: {attention: monotonic}\n"
+    )
+    with pytest.raises(SpecError) as caught:
+        load_spec(path)
+    (found,) = caught.value.complaints
+    assert (found.line, found.key) == (5, "jobs[0].model.attention")
+    assert found.message == (
+        "attention monotonic is for tokens, but this problem forecasts numbers; "
+        "choose luong_general or another attention"
+    )
 
 
 def test_sizes_that_fit_are_accepted():

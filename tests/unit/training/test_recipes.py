@@ -51,11 +51,12 @@ def same(ours, theirs, tolerance=0.0):
 # --- accumulation -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("examples", [128, 135])
-def test_batches_of_one_step_are_one_large_batch(examples):
+@pytest.mark.parametrize(("examples", "attention"), [(128, "none"), (135, "none"), (135, "monotonic")])
+def test_batches_of_one_step_are_one_large_batch(examples, attention):
     """Of 135 examples the last step has 7: fewer than one batch."""
-    model, _, fitted = trained(recipe(examples=examples, batch_size=16, accumulate=4))
-    large, _, expected = trained(recipe(examples=examples, batch_size=64))
+    models = [new_model(attention=attention) for _ in range(2)]
+    model, _, fitted = trained(recipe(examples=examples, batch_size=16, accumulate=4), models[0])
+    large, _, expected = trained(recipe(examples=examples, batch_size=64), models[1])
     assert same(model.get_weights(), large.get_weights(), 1e-5)
     assert fitted.steps == expected.steps == -(-examples // 64)
     assert fitted.examples == examples
@@ -110,8 +111,9 @@ def test_sampled_inputs_are_targets_or_predictions_and_padding_stays():
     assert [np.array_equal(some, other) for other in again] == [True, False]
 
 
-def test_at_probability_one_the_decoder_reads_its_own_predictions():
-    model, start = new_model(), PROBLEM.target_vocabulary.start
+@pytest.mark.parametrize("attention", ["none", "monotonic"])
+def test_at_probability_one_the_decoder_reads_its_own_predictions(attention):
+    model, start = new_model(attention=attention), PROBLEM.target_vocabulary.start
     source, target = map(tf.constant, PROBLEM.batch(0, 0, 16, 16))
     predicted = tf.argmax(model([source, shifted(target, start)]), -1, output_type=tf.int32)
     predicted = tf.where(predicted == 0, target, predicted)  # padding is never an input
@@ -194,8 +196,13 @@ def model_in(precision, **keys):
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 @pytest.mark.parametrize(
     "keys",
-    [{}, {"cell": "gru", "attention": "luong_general", "inputs": "embedding"}, {"attention": "bahdanau"}],
-    ids=["lstm", "luong", "bahdanau"],
+    [
+        {},
+        {"cell": "gru", "attention": "luong_general", "inputs": "embedding"},
+        {"attention": "bahdanau"},
+        {"attention": "monotonic"},
+    ],
+    ids=["lstm", "luong", "bahdanau", "monotonic"],
 )
 def test_a_lower_precision_learns_what_float32_learns(precision, keys):
     expected = trained(recipe(examples=640), new_model(**keys))[2].history[-1]

@@ -49,7 +49,7 @@ def result(directory):
     return json.loads((directory / "result.json").read_text())
 
 
-@pytest.mark.parametrize("name", ["fixed", "masked"])
+@pytest.mark.parametrize("name", ["fixed", "masked", "monotonic"])
 def test_two_devices_give_the_result_of_one(trained, name):
     one, two = trained / f"{name}-none", trained / f"{name}-mirrored"
     assert result(one)["spec"]["training"]["distribution"] == "none"

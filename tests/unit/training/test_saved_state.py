@@ -82,8 +82,9 @@ def rows(history):
         ModelSpec(units=8, dropout=0.3, inputs="embedding", embedding_size=4),
         ModelSpec(units=4, cell="gru", recurrent_dropout=0.3, attention="bahdanau"),
         ModelSpec(architecture="transformer", units=8, heads=2, dropout=0.3),
+        ModelSpec(units=4, attention="monotonic", dropout=0.3),
     ],
-    ids=["lstm", "gru", "transformer"],
+    ids=["lstm", "gru", "transformer", "monotonic"],
 )
 def test_a_run_cut_off_after_every_step_is_an_unbroken_run(tmp_path, spec):
     whole = model(3, spec)
