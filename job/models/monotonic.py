@@ -6,6 +6,7 @@ sum over all such alignments with the forward algorithm, in log space and in flo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -166,52 +167,85 @@ def _all_steps(scores: Any, features: Any, emitted: Any, memory: Any, mask: Any,
         weights: Kernel (H, V) and bias (V,) of the emission.
     """
 
-    def step(score: Any, feature: Any, before: Any, symbol: Any, memory: Any, *weights: Any) -> Any:
-        alignment = transition(score, before, mask)
-        emissions = _emissions(feature, memory, *weights)
-        joint = alignment[:, :, None] + emissions
-        logs = tf.reduce_logsumexp(joint, axis=1)
-        size = emissions.shape[-1]
-        filtered = chosen(joint, symbol, size) - chosen(logs[:, None], symbol, size)
-        return logs, filtered
-
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def run(scores: Any, features: Any, memory: Any, *weights: Any) -> Any:
-        inputs = scores, features, emitted
-        score_steps, feature_steps, symbol_steps = map(filled, inputs)
+        steps = [filled(x) for x in (scores, features, emitted)]
 
         def forward(t: Any, before: Any, kept: Any, outputs: Any) -> tuple[Any, ...]:
-            given = score_steps.read(t), feature_steps.read(t), before, symbol_steps.read(t)
-            logs, filtered = step(*given, memory, *weights)
+            score, feature, symbol = (x.read(t) for x in steps)
+            logs, filtered = _step(score, feature, symbol, before, mask, memory, *weights)
             return filtered, kept.write(t, before), outputs.write(t, logs)
 
         _, kept, outputs = loop(scores, forward, (first_alignment(scores[0]), *empty(scores, 2)))
-        last = (scores.shape[0] if is_unrolled(scores) else tf.shape(scores)[0]) - 1
 
         def gradient(upstream: Any) -> tuple[Any, ...]:
-            """Compute each step again, from the last to the first, and its gradients."""
-            score_steps, feature_steps, symbol_steps, upstream_steps = map(filled, (*inputs, upstream))
-
-            def backward(i: Any, d_filtered: Any, d_scores: Any, d_features: Any, *sums: Any) -> Any:
-                t = last - i
-                score, feature, before = score_steps.read(t), feature_steps.read(t), kept.read(t)
-                watched = [score, feature, before, memory, *weights]
-                with tf.GradientTape() as tape:
-                    tape.watch(watched)
-                    results = step(score, feature, before, symbol_steps.read(t), memory, *weights)
-                given = [upstream_steps.read(t), d_filtered]
-                d_score, d_feature, d_before, *rest = tape.gradient(results, watched, given)
-                added = [total + new for total, new in zip(sums, rest, strict=True)]
-                return d_before, d_scores.write(t, d_score), d_features.write(t, d_feature), *added
-
-            nothing = [tf.zeros_like(x) for x in (scores[0], memory, *weights)]
-            arrays = (*empty(scores, 1), *empty(features, 1))
-            _, d_scores, d_features, *sums = loop(scores, backward, (nothing[0], *arrays, *nothing[1:]))
-            return d_scores.stack(), d_features.stack(), *sums
+            return _gradients(scores, features, emitted, memory, mask, weights, kept, upstream)
 
         return outputs.stack(), gradient
 
     return run(scores, features, memory, *weights)
+
+
+def _gradients(
+    scores: Any,
+    features: Any,
+    emitted: Any,
+    memory: Any,
+    mask: Any,
+    weights: Sequence[Any],
+    kept: Any,
+    upstream: Any,
+) -> tuple[Any, ...]:
+    """Compute each step again, from the last to the first, and its gradients.
+
+    Args:
+        scores, features, emitted, memory, mask, weights: See `_all_steps`.
+        kept: Array of the alignment before each step, (B, S) each.
+        upstream: Gradient of the result, (T, B, V).
+
+    Returns:
+        The gradients of scores, features, memory and weights.
+    """
+    steps = [filled(x) for x in (scores, features, emitted, upstream)]
+    last = (scores.shape[0] if is_unrolled(scores) else tf.shape(scores)[0]) - 1
+
+    def backward(i: Any, d_filtered: Any, d_scores: Any, d_features: Any, *sums: Any) -> tuple[Any, ...]:
+        t = last - i
+        score, feature, symbol, d_logs = (x.read(t) for x in steps)
+        watched = [score, feature, kept.read(t), memory, *weights]
+        with tf.GradientTape() as tape:
+            tape.watch(watched)
+            results = _step(score, feature, symbol, watched[2], mask, memory, *weights)
+        d_score, d_feature, d_before, *rest = tape.gradient(results, watched, [d_logs, d_filtered])
+        added = [total + new for total, new in zip(sums, rest, strict=True)]
+        return d_before, d_scores.write(t, d_score), d_features.write(t, d_feature), *added
+
+    zeros = [tf.zeros_like(x) for x in (scores[0], memory, *weights)]
+    arrays = (*empty(scores, 1), *empty(features, 1))
+    _, d_scores, d_features, *sums = loop(scores, backward, (zeros[0], *arrays, *zeros[1:]))
+    return d_scores.stack(), d_features.stack(), *sums
+
+
+def _step(
+    score: Any, feature: Any, symbol: Any, before: Any, mask: Any, memory: Any, kernel: Any, bias: Any
+) -> tuple[Any, Any]:
+    """Take one step of the forward algorithm.
+
+    Args:
+        score: (B, S) float32.
+        feature: The decoder's part of the features, (B, H).
+        symbol: The symbol that is emitted, (B,) int32.
+        before: Log-probability of the position before, given all symbols before, (B, S) float32.
+        mask, memory: See `MonotonicOutput.call`.
+        kernel, bias: Of the emission, (H, V) and (V,).
+
+    Returns:
+        The log-probabilities of all symbols, (B, V), and those of the position, given the symbol too, (B, S).
+    """
+    joint = transition(score, before, mask)[:, :, None] + _emissions(feature, memory, kernel, bias)
+    logs = tf.reduce_logsumexp(joint, axis=1)
+    size = kernel.shape[1]
+    return logs, chosen(joint, symbol, size) - chosen(logs[:, None], symbol, size)
 
 
 def _emissions(feature: Any, memory: Any, kernel: Any, bias: Any) -> Any:

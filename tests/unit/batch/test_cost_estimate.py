@@ -8,11 +8,15 @@ from job.batch.measured_costs import measured_costs
 from job.problems import build_problem
 from job.spec.evaluation_section import EvaluationSpec
 from job.spec.model_section import ModelSpec
+from job.spec.problem_sections import CopySpec
 from job.spec.training_section import TrainingSpec
 
+MANY_CLASSES = CopySpec(kind="copy", source_length=6, cardinality=500)
 
-def cost(directory, **sections):
+
+def cost(directory, *, problem=None, **sections):
     job = job_spec("a", **sections)
+    job = job.model_copy(update={"problem": problem or job.problem})
     return estimate_costs([job], {"a": build_problem(job.problem, job.seed, directory)})["a"]
 
 
@@ -23,8 +27,8 @@ def cost(directory, **sections):
         ({"model": ModelSpec(layers=2)}, {}),
         ({"model": ModelSpec(recurrent_dropout=0.1)}, {}),
         (
-            {"model": ModelSpec(units=32, attention="monotonic")},
-            {"model": ModelSpec(units=32, attention="luong_general")},
+            {"problem": MANY_CLASSES, "model": ModelSpec(units=32, attention="monotonic")},
+            {"problem": MANY_CLASSES, "model": ModelSpec(units=32, attention="luong_general")},
         ),
         ({"training": TrainingSpec(epochs=3)}, {}),
         ({"training": TrainingSpec(examples=200_000)}, {}),
