@@ -138,6 +138,8 @@ def _why_changed(previous: PreviousJob, recorded: Mapping[str, Any], spec: Mappi
     changes = [_changes(recorded, spec, "training") if recorded else "", _listed(updated)]
     if any(changes):
         return ", ".join(filter(None, changes))
+    if (spec.get("training") or {}).get("start_from") is not None:
+        return "the model that it starts from, a data file or the problem's package has changed"
     return "a data file or the problem's package has changed" if recorded else previous.reason
 
 

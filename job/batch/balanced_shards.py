@@ -41,7 +41,7 @@ class Deal:
         return max([sum(self.seconds.values()) / self.count, *self.seconds.values()])
 
 
-def deal_jobs(seconds: Mapping[str, float], count: int) -> Deal:
+def deal_jobs(seconds: Mapping[str, float], count: int, roots: Mapping[str, str] | None = None) -> Deal:
     """Deal jobs to shards: the longest first, each to the shard with the smallest load so far.
 
     That takes at most 4/3 as long as the best division (Graham 1969). Of jobs that take equally long, and of
@@ -50,13 +50,20 @@ def deal_jobs(seconds: Mapping[str, float], count: int) -> Deal:
     Args:
         seconds: estimated seconds by job name, in the plan's order.
         count: number of shards.
+        roots: by job name, see `start_models.root_names`: jobs with the same one go to the same shard,
+            because one starts from the model of another.
     """
+    roots = roots or {}
+    together: dict[str, list[str]] = {}
+    for name in seconds:
+        together.setdefault(roots.get(name, name), []).append(name)
+    sums = {root: sum(seconds[name] for name in names) for root, names in together.items()}
     loads = [(0.0, index) for index in range(1, count + 1)]
     shards = {}
-    for name in longest_first(seconds):
+    for root in longest_first(sums):
         load, index = heapq.heappop(loads)
-        shards[name] = index
-        heapq.heappush(loads, (load + seconds[name], index))
+        shards.update(dict.fromkeys(together[root], index))
+        heapq.heappush(loads, (load + sums[root], index))
     return Deal(count, dict(seconds), shards)
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from job.batch.actions import Action, Decision, decide
 from job.batch.earlier_results import EarlierResults
 from job.batch.resume import State, find_previous
 from job.gating.plan_file import PlanEntry, write_entries
 from job.results.job_result import JobResult
+from job.running.task import StartModel
 from job.spec.file_locations import Checksums, PlannedData
 from job.spec.fingerprints import Fingerprints, fingerprints_of, planned_data, problem_fingerprint
 from job.spec.schema import JobSpec, Spec
+from job.spec.start_models import model_directory, parent_name
 from job.storage.artifacts import JobPaths, OutputPaths
 
 
@@ -26,6 +29,7 @@ class PlannedJob:
         paths: files of the job directory.
         decision: what the next run does.
         data: checksums of its data, which the fingerprints include.
+        start: the model that its training starts from, if there is one.
     """
 
     job: JobSpec
@@ -34,6 +38,7 @@ class PlannedJob:
     paths: JobPaths
     decision: Decision
     data: PlannedData = field(default_factory=PlannedData)
+    start: StartModel | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -78,23 +83,48 @@ def make_plan(
         verified: names of the jobs whose files are compared with their recorded checksums; None for all.
     """
     directory, checksums = spec.path.parent, checksums or {}
-    earlier = EarlierResults(output)
-    planned = []
-    for job in spec.jobs:
-        data = planned_data(job, directory, checksums.get(job.name))
+    earlier, jobs = EarlierResults(output), {job.name: job for job in spec.jobs}
+    planned: dict[str, PlannedJob] = {}
+
+    def plan(job: JobSpec) -> PlannedJob:
+        if job.name in planned:
+            return planned[job.name]
+        name = parent_name(job, jobs)
+        parent = plan(jobs[name]).fingerprints.training if name is not None else ""
+        data = planned_data(job, directory, checksums.get(job.name), parent=parent)
         verify = verified is None or job.name in verified
         fingerprints = fingerprints_of(job, directory, data)
-        planned.append(
-            PlannedJob(
-                job=job,
-                fingerprints=fingerprints,
-                problem_fingerprint=problem_fingerprint(job, directory, data),
-                paths=output.job(job.name),
-                decision=decide(job, fingerprints, output, earlier, verify=verify),
-                data=data,
-            )
+        planned[job.name] = PlannedJob(
+            job=job,
+            fingerprints=fingerprints,
+            problem_fingerprint=problem_fingerprint(job, directory, data),
+            paths=output.job(job.name),
+            decision=decide(job, fingerprints, output, earlier, verify=verify),
+            data=data,
+            start=start_model(job, name, data, directory, output),
         )
-    return tuple(planned)
+        return planned[job.name]
+
+    return tuple(map(plan, spec.jobs))
+
+
+def start_model(
+    job: JobSpec, parent: str | None, data: PlannedData, directory: Path, output: OutputPaths
+) -> StartModel | None:
+    """Return the model that a job's training starts from, if there is one.
+
+    Args:
+        job: the resolved job.
+        parent: the job of the spec that it starts from, if it is one.
+        data: the checksums of its data, with that of the model.
+        directory: the spec directory.
+        output: the output directory.
+    """
+    start = job.training.start_from
+    if start is None:
+        return None
+    model = output.job(parent).model if parent is not None else model_directory(start, directory)
+    return StartModel(model=model, job=parent, identity=data.start)
 
 
 def decide_again(planned: PlannedJob, output: OutputPaths) -> PlannedJob:

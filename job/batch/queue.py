@@ -75,6 +75,8 @@ class JobQueue(CancelControl):
             if name in ended:
                 self._results.collect(planned)
                 continue
+            if self._waits(planned):
+                continue
             lease = self._batch.take(name)
             if lease is not None and name in self._batch.ended():  # meanwhile
                 self._results.collect(planned)
@@ -82,6 +84,11 @@ class JobQueue(CancelControl):
                 return task
         self._looked_at = now
         return None
+
+    def _waits(self, planned: PlannedJob) -> bool:
+        """Return whether a job starts from one of the batch that has no result yet."""
+        parent = planned.start.job if planned.start is not None else None
+        return parent in self._plan and parent not in self.results and parent not in self.unusable
 
     def intent(self, task: Task) -> Intent:
         """Return `drop` if another node has taken the job over, else as for any batch."""

@@ -10,6 +10,7 @@ from job.batch.shard import Shard
 from job.batch.shard_file import agreed_deal, plan_fingerprint, read_deal, save_deal
 from job.spec.file_locations import Checksums
 from job.spec.schema import JobSpec
+from job.spec.start_models import root_names
 from job.storage.artifacts import OutputPaths
 
 
@@ -32,7 +33,7 @@ def jobs_of_shard(
     Raises:
         OSError: the division cannot be written.
     """
-    deal = deal_jobs({job.name: costs[job.name] for job in jobs}, shard.count)
+    deal = deal_jobs({job.name: costs[job.name] for job in jobs}, shard.count, root_names(jobs))
     return {*agreed_deal(output, deal, plan_fingerprint(jobs, checksums)).names(shard.index)}
 
 
@@ -52,7 +53,7 @@ def expected_deal(
         checksums: checksums of the data by job name.
         output: the output directory, which may hold a saved division.
     """
-    deal = deal_jobs(costs, count)
+    deal = deal_jobs(costs, count, root_names(jobs))
     return read_deal(output, deal, plan_fingerprint(jobs, checksums)) or deal
 
 
@@ -76,6 +77,6 @@ def save_measured_deal(
         OutputError: a batch is running, or the output directory cannot be used.
         OSError: the division cannot be written.
     """
-    deal = deal_jobs(measured_costs(jobs, costs, output), count)
+    deal = deal_jobs(measured_costs(jobs, costs, output), count, root_names(jobs))
     save_deal(output, deal, plan_fingerprint(jobs, checksums))
     return deal

@@ -38,6 +38,7 @@ def task_maker(directory: Path, options: BatchOptions, jobs: int) -> Callable[[P
             data=planned.data,
             training_fingerprint=planned.fingerprints.training,
             trained=prepared.model,
+            start=planned.start,
         )
 
     return make

@@ -52,6 +52,7 @@ def _plan_and_run(options: RunOptions, batch_options: BatchOptions, guard: Repor
     from job.batch.opened_output import opened_output
     from job.batch.planning import make_plan
     from job.batch.shard_jobs import jobs_of_shard
+    from job.batch.start_jobs import require_parents
     from job.cli.run_planned import run_planned
 
     estimated = load_estimated_spec(options.spec)
@@ -65,4 +66,5 @@ def _plan_and_run(options: RunOptions, batch_options: BatchOptions, guard: Repor
             own = jobs_of_shard(options.shard, jobs, estimated.costs, checksums, output)
         plan = make_plan(spec, output, checksums, () if options.fresh else own)
         chosen = [planned for planned in plan if planned.job.name in own]
+        require_parents(chosen, output)
         return run_planned(plan, chosen, output, options, batch_options, guard)

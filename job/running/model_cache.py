@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import keras
 import tensorflow as tf
 
+from job.models.frozen_parts import freeze
 from job.models.recurrent import Kernel
 from job.models.seq2seq import Models, build_models, build_training_model
 from job.problems.base import Problem, widths
@@ -69,6 +70,7 @@ class ModelCache:
         with strategy.scope():
             with computing_in(job.training.precision):
                 model = sizes.training_model(kernel)
+            freeze(model, job.training.freeze)
             if self._last:
                 self._last[1].loop.reset(model, job.seed)
                 return self._last[1]

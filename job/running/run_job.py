@@ -17,6 +17,7 @@ from job.running.model_cache import ModelCache
 from job.running.outputs import save_trained_model, write_evaluation, write_spec
 from job.running.record import record_training, trained_job
 from job.running.result_checks import check_trained
+from job.running.start_weights import take_start_weights
 from job.running.task import Task
 from job.running.timings import StageClock
 from job.running.training_stage import train
@@ -63,6 +64,7 @@ def run_job(
     with clock.stage("build"):
         kernel = choose_kernel(job.model, gpu=gpu)
         compiled = (cache or ModelCache()).prepare(problem, job, kernel)
+        take_start_weights(task, problem, compiled)
         evaluator = evaluator_for(task, problem, compiled.inference)
     write_spec(task)
     with clock.stage("fit"):

@@ -12,6 +12,22 @@ from job.storage.artifacts import JobPaths
 from job.storage.lease import Lease
 
 
+@dataclass(frozen=True, kw_only=True)
+class StartModel:
+    """The trained model that a training starts from.
+
+    Args:
+        model: its model directory.
+        job: the name of the job of the same spec that has it; None for any other directory.
+        identity: the job's training fingerprint, or the checksum of the model's files, see
+            `PlannedData.start`.
+    """
+
+    model: Path
+    job: str | None
+    identity: str
+
+
 @dataclass(frozen=True)
 class Task:
     """A job to run.
@@ -32,6 +48,7 @@ class Task:
         training_fingerprint: see `job.spec.fingerprints.Fingerprints`; empty to use `fingerprint` for both.
         trained: a finished result of the same training, whose model in the job directory is evaluated again;
             None to train.
+        start: the model that training starts from, if there is one.
         lease: the right to work on the job, if several machines share the batch.
     """
 
@@ -48,7 +65,13 @@ class Task:
     data: PlannedData | None = None
     training_fingerprint: str = ""
     trained: JobResult | None = None
+    start: StartModel | None = None
     lease: Lease | None = None
+
+    @property
+    def waits_for(self) -> str | None:
+        """The name of the job of the batch that must be finished before this one is started, if any."""
+        return self.start.job if self.start is not None and self.trained is None else None
 
     def check_lease(self) -> None:
         """Check that no other machine has taken the job over; raises `LeaseLostError`."""

@@ -53,7 +53,8 @@ class ProblemSection(Section):
         return None
 
 
-def _on_this_machine(name: str) -> str:
+def on_this_machine(name: str) -> str:
+    """Return a name that is not an address; raise `ValueError` for one with a scheme, such as `s3://`."""
     if is_address(name):
         raise ValueError(refusal(name))
     return name
@@ -61,7 +62,7 @@ def _on_this_machine(name: str) -> str:
 
 FileName = Annotated[
     str,
-    AfterValidator(_on_this_machine),
+    AfterValidator(on_this_machine),
     Field(
         min_length=1,
         max_length=4096,

@@ -17,18 +17,23 @@ from job.spec.change_effects import select
 from job.spec.file_locations import Checksums, PlannedData
 from job.spec.problem_sections import PluginSpec
 from job.spec.schema import JobSpec
+from job.spec.start_models import model_directory, start_checksum
 
 EXTENT_KEYS = {"examples": True, "validation_examples": True, "also": True}
 """Keys of `evaluation` that decide how much is evaluated, but not how an example is decoded and scored."""
 
 
-def planned_data(job: JobSpec, directory: Path, read: Checksums | None = None) -> PlannedData:
-    """Return the checksums of a job's data at present.
+def planned_data(
+    job: JobSpec, directory: Path, read: Checksums | None = None, *, parent: str = ""
+) -> PlannedData:
+    """Return the checksums of a job's data, and of the model that it starts from, at present.
 
     Args:
         job: the resolved job.
         directory: the spec directory.
         read: checksums that are already known; all other data files are read.
+        parent: the training fingerprint of the job of the spec that this one starts from; empty if there is
+            none.
 
     Raises:
         DataError: a data file, or the problem, is in a package that is not installed.
@@ -39,7 +44,10 @@ def planned_data(job: JobSpec, directory: Path, read: Checksums | None = None) -
         if name not in found:
             found[name] = files.checksum(files.locate(name, directory))
     plugin = plugins.identity(job.problem.name) if isinstance(job.problem, PluginSpec) else {}
-    return PlannedData(found, plugin)
+    start = job.training.start_from
+    if start is not None and not parent:
+        parent = start_checksum(model_directory(start, directory))
+    return PlannedData(found, plugin, parent)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +56,9 @@ class Fingerprints:
 
     Args:
         training: SHA-256, in hex, of everything that decides the trained model: the problem, the content of
-            its data files, the model, the training, the number of validation examples, the seed, the device,
-            the versions of this package, TensorFlow, Keras and NumPy and, for a problem of the user's own,
-            its package.
+            its data files, the model, the training, the model that it starts from, the number of validation
+            examples, the seed, the device, the versions of this package, TensorFlow, Keras and NumPy and, for
+            a problem of the user's own, its package.
         evaluation: SHA-256, in hex, of the training fingerprint and the evaluation: it decides the result.
     """
 
@@ -74,13 +82,16 @@ def fingerprints_of(job: JobSpec, directory: Path, data: PlannedData | None = No
     """
     data = data or planned_data(job, directory)
     spec = job.model_dump(mode="json")
-    facts = {
+    facts: dict[str, Any] = {
         "spec": select(spec, "training"),
         "files": dict(data.files),
         "versions": installed_versions(),
     }
     if isinstance(job.problem, PluginSpec):
         facts["plugin"] = dict(data.plugin)
+    if data.start:  # what the model is decides, not how it is named
+        facts["start"] = data.start
+        facts["spec"]["training"].pop("start_from")
     training = _digest(facts)
     return Fingerprints(
         training=training,

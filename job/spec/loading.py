@@ -16,6 +16,7 @@ from job.spec.other_sizes import check_also
 from job.spec.schema import JobSpec, Spec
 from job.spec.seed_expansion import count_runs, expand_seeds, with_short_name
 from job.spec.spec_file import EXTENSION_PREFIX, SHARED_KEYS, SpecFile
+from job.spec.start_models import check_starts
 from job.spec.yaml_tree import Node, read_tree
 
 
@@ -93,6 +94,8 @@ def load_located(path: Path) -> LocatedSpec:
     named: dict[str, Node] = {}
     for tree in trees:
         named.setdefault(str(tree.entries["name"].value) if "name" in tree.entries else "", tree)
+    if not complaints:  # else a job that another starts from may be missing
+        complaints += check_starts(jobs, named, path.parent)
     return LocatedSpec(Spec(path=path, jobs=tuple(jobs.values())), named, tuple(complaints))
 
 

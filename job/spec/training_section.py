@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from job.errors import no_implementation
-from job.spec.base_section import Section
+from job.spec.base_section import Section, on_this_machine
 
 OptimizerName = Literal["adam", "adamw", "adadelta", "sgd"]
 Schedule = Literal["cosine", "constant", "linear", "inverse_sqrt", "plateau"]
 Average = Literal["none", "ema", "best"]
 Precision = Literal["float32", "bfloat16", "float16"]
 Distribution = Literal["none", "mirrored"]
+ModelPart = Literal["encoder", "decoder", "embeddings", "output"]
 StoppingMetric = Literal[
     "loss", "sequence_accuracy", "token_accuracy", "edit_rate", "bleu", "chrf", "rmse", "mae"
 ]
@@ -152,6 +161,20 @@ class TrainingSpec(Section):
         "weights, the optimizer, the loss and the saved model stay float32, and so does evaluation; "
         "`float16` scales the loss (Micikevicius et al. 2018).",
     )
+    start_from: Annotated[str, AfterValidator(on_this_machine)] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=4096,
+        description="Start from the weights of a trained model of the same architecture: the name of a job "
+        "of this spec, which is trained first, or the directory of a finished job, relative to the spec. "
+        "Tokens that the earlier model does not know get new weights. With `seeds` on both sides, a run "
+        "starts from that with the same seed.",
+    )
+    freeze: list[ModelPart] = Field(
+        default=[],
+        max_length=3,
+        description="With `start_from`: parts of the model whose weights stay as they are.",
+    )
     distribution: Distribution = Field(
         default="none",
         description="`mirrored` trains on all GPUs of the machine, each computing its share of every batch. "
@@ -172,11 +195,22 @@ class TrainingSpec(Section):
         return self
 
     @model_serializer(mode="wrap")
-    def _without_the_other_size(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out the size that does not apply: without `tokens_per_batch` nothing is new."""
+    def _without_what_does_not_apply(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what does not apply: without the keys of later versions fingerprints are as before."""
         values: dict[str, Any] = handler(self)
         values.pop("tokens_per_batch" if self.tokens_per_batch is None else "batch_size", None)
+        if self.start_from is None:
+            del values["start_from"], values["freeze"]
         return values
+
+    @field_validator("freeze")
+    @classmethod
+    def _freezes_trained_parts(cls, parts: list[ModelPart], info: ValidationInfo) -> list[ModelPart]:
+        if len(set(parts)) < len(parts):
+            raise ValueError("name each part once")
+        if parts and info.data.get("start_from", "") is None:
+            raise ValueError("freeze needs start_from: weights that stay as they are must be trained ones")
+        return parts
 
     @property
     def step_examples(self) -> int:

@@ -1,13 +1,15 @@
-"""Why a job failed with its worker: a lost worker, a timeout, and the last lines of the log."""
+"""Why a job failed without an error of its own: a lost worker, a timeout, a job that it starts from."""
 
 from __future__ import annotations
 
 import os
 import signal
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
-from job.results.job_result import QUOTED, Failure
+from job.results.job_result import QUOTED, Failure, JobResult
+from job.running.task import Task
 from job.workers.worker_handle import Worker
 
 LOG_LINES = 20
@@ -34,6 +36,23 @@ def timed_out(worker: Worker) -> Failure:
     return Failure(
         "TimedOut",
         f"it took longer than its timeout_minutes of {minutes:g} and was killed; {_quote_log(worker)}",
+    )
+
+
+def parent_failure(task: Task, results: Mapping[str, JobResult]) -> Failure | None:
+    """Return the failure of a task that starts from a job which did not end well in this run, if it did not.
+
+    Args:
+        task: the task.
+        results: of the jobs that have ended in this run, by name.
+    """
+    parent = results.get(task.waits_for) if task.waits_for is not None else None
+    if parent is None or parent.finished:
+        return None
+    how = "failed" if parent.status == "failed" else "was stopped"
+    return Failure(
+        "NothingToStartFrom",
+        f"job {parent.name}, from whose model this one starts, {how}; it was not trained",
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from job.process.stopping import Stop
 from job.results.job_result import Failure, JobResult
@@ -15,7 +15,7 @@ from job.results.trained_job import TrainedJob
 from job.running.task import Task
 from job.workers import deadlines
 from job.workers.job_control import JobControl
-from job.workers.lost_workers import lost_worker, timed_out
+from job.workers.lost_workers import lost_worker, parent_failure, timed_out
 from job.workers.messages import Failed, Finished, Ready
 from job.workers.replies import Lost, receive_replies
 from job.workers.watcher import Watcher
@@ -73,6 +73,7 @@ class _Schedule:
         results: Results of the jobs that have ended, by job name.
         control: Source of further tasks.
         failed: Whether a job has failed.
+        recording: Names of the jobs whose results are being written.
     """
 
     waiting: deque[Task]
@@ -81,6 +82,7 @@ class _Schedule:
     results: dict[str, JobResult]
     control: JobControl
     failed: bool = False
+    recording: set[str] = field(default_factory=set)
 
     @property
     def open(self) -> bool:
@@ -105,11 +107,32 @@ class _Schedule:
         """Send a free worker the next task; return it, or None if there is none or the worker is spent."""
         if worker.spent:
             return None
-        task = self.waiting.popleft() if self.waiting else self.control.take()
+        task = self.next_task()
         if task is not None:
             worker.begin(task)
             deadlines.set_task_deadline(worker)
         return task
+
+    def next_task(self) -> Task | None:
+        """Take the next task that waits for no other; fail those whose earlier model was not trained."""
+        while (task := self.take_ready()) is not None:
+            failure = parent_failure(task, self.results)
+            if failure is None:
+                return task
+            self.watcher.started(task)
+            self.results[task.job.name] = self.watcher.finished(task, failure)
+            self.failed = True
+        return None
+
+    def take_ready(self) -> Task | None:
+        """Remove and return the first task that waits for no unfinished job; None if there is none."""
+        pending = {task.job.name for task in self.waiting} | self.recording
+        pending |= {worker.task.job.name for worker in self.workers if worker.task is not None}
+        for task in self.waiting:
+            if task.waits_for not in pending:
+                self.waiting.remove(task)
+                return task
+        return self.control.take()
 
     def handle_messages(self) -> None:
         """Handle messages of busy workers, waiting at most `replies.POLL_SECONDS`."""
@@ -132,8 +155,10 @@ class _Schedule:
         assert task is not None
         if self.control.intent(task) == "drop":  # whatever its outcome
             return self.drop(worker, task)
+        self.recording.add(task.job.name)
         following = self.assign_next(worker)
         result = self.results[task.job.name] = self.watcher.finished(task, outcome)
+        self.recording.discard(task.job.name)
         self.failed = self.failed or result.status == "failed"
         if following:
             self.watcher.started(following)

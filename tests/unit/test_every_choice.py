@@ -244,6 +244,17 @@ def of_distribution(value: Any, directory: Path) -> Any:
     return strategy if isinstance(strategy, str) else type(strategy).__name__
 
 
+def of_freeze(value: Any, directory: Path) -> Any:
+    """Return the layers of a model that are trained beside the part."""
+    from job.models.frozen_parts import freeze
+    from job.models.seq2seq import build_training_model
+
+    spec = ModelSpec(units=2, inputs="embedding", embedding_size=2)
+    model = build_training_model(spec, 9, 9, masked=False, kernel="keras")
+    freeze(model, [value])
+    return {layer.name for layer in model.layers if layer.trainable_weights}
+
+
 def of_examples(value: Any, directory: Path) -> Any:
     """Return the number of examples of an epoch of a file; the choice stands beside numbers."""
     problem: Any = build_problem(KINDS["time_series"], 7, directory)
@@ -281,6 +292,7 @@ IMPLEMENTATIONS: dict[str, Callable[[Any, Path], Any]] = {
     "training.average": of_average,
     "training.precision": of_precision,
     "training.distribution": of_distribution,
+    "training.freeze": of_freeze,
     "gate.speed": lambda value, _: chosen(GateSpec(), speed=value).slower_fails,
     "gate.baseline": lambda value, _: chosen(GateSpec(), baseline=value).allows_other_data,
     "gate.seeds": lambda value, _: chosen(GateSpec(), seeds=value).on_mean,

@@ -62,3 +62,10 @@ def test_no_division_ends_before_the_longest_job():
     deal = deal_jobs({"a": 100.0, "b": 1.0}, 4)
     assert deal.ideal == deal.makespan == 100.0
     assert deal_jobs({}, 4).ideal == deal_jobs({}, 4).makespan == 0
+
+
+def test_jobs_that_start_from_one_another_go_to_the_same_shard():
+    seconds = {"child": 1.0, "parent": 3.0, "other": 3.0, "last": 2.0}
+    deal = deal_jobs(seconds, 2, {"child": "parent", "parent": "parent"})
+    assert [deal.names(i) for i in (1, 2)] == [("child", "parent"), ("other", "last")]
+    assert deal.loads == (4.0, 5.0)

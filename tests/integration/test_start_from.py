@@ -1,0 +1,173 @@
+"""`training.start_from`: jobs that start from the models of other jobs, by the whole command."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import job
+from job.models.earlier_weights import weights_of
+
+SPEC = """\
+version: 1
+defaults:
+  model: {units: 16}
+  training: {examples: 640, batch_size: 32, optimizer: {learning_rate: 0.02}}
+  evaluation: {examples: 40, validation_examples: 20}
+jobs:
+  - name: child
+    seeds: [1, 2]
+    problem: {kind: text_pairs, data: {file: new.tsv}, target_tokens: characters}
+    training: {start_from: parent, freeze: [encoder], examples: all}
+  - name: parent
+    seeds: [1, 2]
+    problem: {kind: text_pairs, data: {file: old.tsv}, target_tokens: characters}
+    training: {examples: all}
+  - name: broken
+    device: gpu
+    problem: {kind: copy, source_length: 2, cardinality: 6}
+  - name: orphan
+    problem: {kind: copy, source_length: 2, cardinality: 6}
+    training: {start_from: broken}
+"""
+
+
+def write_pairs(path, letters):
+    words = [a + b + c for a in letters for b in letters for c in letters]
+    path.write_text("".join(f"{word}\t{word[::-1]}\n" for word in words))
+
+
+def run(directory, *arguments):
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("SEQ2SEQ_JOB_")}
+    variables["PYTHONPATH"] = str(Path(job.__file__).parents[1])
+    return subprocess.run(
+        [sys.executable, "-m", "job", *arguments],
+        cwd=directory, env=variables, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+
+
+def result(directory, name, output="output"):
+    return json.loads((directory / output / "jobs" / name / "result.json").read_text("utf-8"))
+
+
+def weights(directory, name):
+    return weights_of(keras.models.load_model(directory / "output" / "jobs" / name / "model" / "train.keras"))
+
+
+def tokens(directory, name, side):
+    file = directory / "output" / "jobs" / name / "model" / "vocabulary.json"
+    return json.loads(file.read_text("utf-8"))[side]["tokens"]
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("start")
+    write_pairs(directory / "old.tsv", "bcdefg")
+    write_pairs(directory / "new.tsv", "abcdez")
+    (directory / "jobs.yaml").write_text(SPEC)
+    return directory, run(directory, "--workers", "2")
+
+
+def test_a_job_is_trained_after_the_one_it_starts_from(ran):
+    directory, done = ran
+    assert done.returncode == 1  # `broken` failed
+    for seed in (1, 2):
+        ended = [line for line in done.stderr.splitlines() if f"-seed-{seed}: " in line]
+        order = [re.search(r"(parent|child)-seed-\d: (started|trained)", line) for line in ended]
+        assert [found.groups() for found in order if found] == [
+            ("parent", "started"), ("parent", "trained"), ("child", "started"), ("child", "trained"),
+        ]  # fmt: skip
+        assert result(directory, f"child-seed-{seed}")["status"] == "passed"
+
+
+def test_a_failed_parent_fails_its_child_by_name(ran):
+    directory, _ = ran
+    assert result(directory, "broken")["status"] == "failed"
+    error = result(directory, "orphan")["error"]
+    assert error["message"] == "job broken, from whose model this one starts, failed; it was not trained"
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_frozen_weights_are_those_of_the_run_with_the_same_seed_row_by_token(ran, seed):
+    directory, _ = ran
+    parent, child = f"parent-seed-{seed}", f"child-seed-{seed}"
+    old, new = weights(directory, parent), weights(directory, child)
+    np.testing.assert_array_equal(
+        old["encoder_1/cell/recurrent_kernel"], new["encoder_1/cell/recurrent_kernel"]
+    )
+    known, now = tokens(directory, parent, "source"), tokens(directory, child, "source")
+    assert {"b", "c"} <= {*known} & {*now}
+    assert "a" not in known
+    kernels = old["encoder_1/cell/kernel"], new["encoder_1/cell/kernel"]
+    for token in {*known} & {*now}:
+        np.testing.assert_array_equal(kernels[0][known.index(token)], kernels[1][now.index(token)])
+    assert not np.array_equal(old["decoder_1/cell/recurrent_kernel"], new["decoder_1/cell/recurrent_kernel"])
+
+
+def test_a_second_run_skips_and_a_changed_parent_trains_both_again(ran, tmp_path):
+    directory, _ = ran
+    planned = run(directory, "plan").stdout
+    assert re.search(r"skip .*child-seed-1", planned)
+    before, parent, rest = SPEC.partition("data: {file: old.tsv}")
+    changed = before + parent + rest.replace("examples: all", "examples: all, epochs: 2", 1)
+    assert changed != SPEC
+    (directory / "changed.yaml").write_text(changed)
+    planned = run(directory, "plan", "--spec", "changed.yaml").stdout
+    assert re.search(r"train parent-seed-1.*: training.epochs 1 -> 2", planned)
+    assert "train child-seed-1, child-seed-2: the model that it starts from, a data file" in planned
+
+
+def test_a_child_alone_needs_a_finished_parent(ran):
+    directory, _ = ran
+    done = run(directory, "--only", "orphan", "--output-dir", "elsewhere")
+    assert done.returncode == 2
+    assert "job orphan starts from the model of broken" in done.stderr
+    assert "add --only broken" in done.stderr
+    assert not any((directory / "elsewhere" / "jobs").iterdir())
+
+
+@pytest.mark.exhaustive
+def test_nodes_of_a_queue_wait_for_the_parent_too(ran):
+    directory, _ = ran
+    only = ("--only", "parent-seed-1", "--only", "child-seed-1")
+    done = run(directory, "--queue", "--workers", "2", "--output-dir", "queue", *only)
+    assert done.returncode == 0, done.stderr
+    for name in ("parent-seed-1", "child-seed-1"):
+        files = [directory / out / "jobs" / name / "predictions.jsonl" for out in ("output", "queue")]
+        assert files[0].read_bytes() == files[1].read_bytes()
+
+
+@pytest.mark.exhaustive
+def test_a_directory_is_a_start_too_and_a_kill_changes_nothing(ran, tmp_path):
+    """From the directory of a finished job: a job that is killed and resumed ends as one that is not."""
+    directory, _ = ran
+    write_pairs(tmp_path / "new.tsv", "abcdez")
+    parent = directory / "output" / "jobs" / "parent-seed-1"
+    name, training = "again", "training: {examples: all, epochs: 150, checkpoint_minutes: 0.001, "
+    for output in ("whole", "killed"):
+        (tmp_path / f"{output}.yaml").write_text(
+            SPEC.partition("jobs:")[0]
+            + f"jobs:\n  - name: {name}\n    problem: {{kind: text_pairs, data: {{file: new.tsv}}, "
+            f"target_tokens: characters}}\n    {training}start_from: {parent}}}\n"
+        )
+    assert run(tmp_path, "--spec", "whole.yaml", "--output-dir", "whole").returncode == 0
+    command = [sys.executable, "-m", "job", "--spec", "killed.yaml", "--output-dir", "killed"]
+    variables = {**os.environ, "PYTHONPATH": str(Path(job.__file__).parents[1])}
+    checkpoint = tmp_path / "killed" / "jobs" / name / "checkpoint"
+    with subprocess.Popen(command, cwd=tmp_path, env=variables, stderr=subprocess.DEVNULL) as process:
+        while process.poll() is None and not (checkpoint.is_dir() and any(checkpoint.iterdir())):
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+    assert run(tmp_path, "--spec", "killed.yaml", "--output-dir", "killed").returncode == 0
+    resumed = result(tmp_path, name, "killed")["data"]["resumed_from_step"]
+    assert resumed
+    files = [tmp_path / output / "jobs" / name / "predictions.jsonl" for output in ("whole", "killed")]
+    assert files[0].read_bytes() == files[1].read_bytes()
