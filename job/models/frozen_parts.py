@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from typing import get_args
 
 import keras
 
+from job.errors import no_implementation
 from job.spec.training_section import ModelPart
 
 _PARTS: tuple[tuple[str, ModelPart], ...] = (
@@ -24,6 +26,9 @@ def part_of(layer: str) -> ModelPart:
 
 def freeze(model: keras.Model, parts: Collection[ModelPart]) -> None:
     """Exclude parts of a model from training; call it before the training loop is compiled."""
+    for part in parts:
+        if part not in get_args(ModelPart):
+            no_implementation("training.freeze", part)
     for layer in model.layers:
         if part_of(layer.name) in parts:
             layer.trainable = False

@@ -20,8 +20,9 @@ SPECS = [
 @pytest.mark.parametrize(
     ("number", "names"),
     [
-        (0, ["sizes-small-seed-1", "sizes-small-seed-2", "sizes-large-seed-1"]),
-        (1, ["characters", "words", "sums"]),
+        (0, ["old-words", "new-words"]),
+        (1, ["sizes-small-seed-1", "sizes-small-seed-2", "sizes-large-seed-1"]),
+        (2, ["characters", "words", "sums"]),
     ],
 )
 def test_a_documented_spec_makes_the_documented_jobs(tmp_path: Path, number: int, names: list[str]) -> None:

@@ -98,7 +98,8 @@ def with_other_value(section: BaseModel, key: str) -> Any:
     """Return a job in which the value of a key is another one, which need not be valid."""
     name, _, inside = key.partition(".")
     value = getattr(section, name)
-    other = with_other_value(value, inside) if inside else ["another value"]
+    another = EARLIER if name == "start_from" else ["another value"]
+    other = with_other_value(value, inside) if inside else another
     return section.model_copy(update={name: other})
 
 
@@ -107,8 +108,15 @@ JOB = JobSpec.model_validate(
 )
 
 
+EARLIER = "earlier"
+"""A model directory, whose files are read."""
+
+
 def observed_effect(key: str, directory: Path) -> str:
     """Return what a change of a key does to the fingerprints."""
+    (directory / EARLIER).mkdir(exist_ok=True)
+    for name in ("train.keras", "vocabulary.json"):
+        (directory / EARLIER / name).touch()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # pydantic's, about the value's type
         before = fingerprints_of(JOB, directory)
