@@ -88,7 +88,9 @@ class JobQueue(CancelControl):
     def _waits(self, planned: PlannedJob) -> bool:
         """Return whether a job starts from one of the batch that has no result yet."""
         parent = planned.start.job if planned.start is not None else None
-        return parent in self._plan and parent not in self.results and parent not in self.unusable
+        if parent is None or self._results.known(parent):
+            return False
+        return any(other.job.name == parent for other in self._plan)
 
     def intent(self, task: Task) -> Intent:
         """Return `drop` if another node has taken the job over, else as for any batch."""

@@ -4,31 +4,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from typing import get_args
 
 import keras
 
-from job.errors import no_implementation
 from job.spec.training_section import ModelPart
 
-_PARTS: tuple[tuple[str, ModelPart], ...] = (
-    (r".*embedding|(source|target)_(positions|values)", "embeddings"),
-    (r"logits|values", "output"),
-    (r"(encoder|bridge)(_.*)?|memory", "encoder"),
-)
-"""Pattern of the name of a layer -> its part; every other layer is of the decoder."""
+_PATTERNS: dict[ModelPart, str] = {
+    "embeddings": r".*embedding|(source|target)_(positions|values)",
+    "output": r"logits|values",
+    "encoder": r"(encoder|bridge)(_.*)?|memory",
+    "decoder": r".*",
+}
+"""Part -> pattern of the names of its layers; the first that matches decides."""
 
 
 def part_of(layer: str) -> ModelPart:
     """Return the part of a model that a layer belongs to, by the layer's name."""
-    return next((part for pattern, part in _PARTS if re.fullmatch(pattern, layer)), "decoder")
+    return next(part for part, pattern in _PATTERNS.items() if re.fullmatch(pattern, layer))
 
 
 def freeze(model: keras.Model, parts: Collection[ModelPart]) -> None:
     """Exclude parts of a model from training; call it before the training loop is compiled."""
-    for part in parts:
-        if part not in get_args(ModelPart):
-            no_implementation("training.freeze", part)
+    frozen = {_PATTERNS[part] for part in parts}
     for layer in model.layers:
-        if part_of(layer.name) in parts:
+        if _PATTERNS[part_of(layer.name)] in frozen:
             layer.trainable = False

@@ -199,8 +199,9 @@ class TrainingSpec(Section):
         """Leave out what does not apply: without the keys of later versions fingerprints are as before."""
         values: dict[str, Any] = handler(self)
         values.pop("tokens_per_batch" if self.tokens_per_batch is None else "batch_size", None)
-        if self.start_from is None:
-            del values["start_from"], values["freeze"]
+        for key in ("start_from", "freeze"):
+            if not values[key]:
+                del values[key]
         return values
 
     @field_validator("freeze")
