@@ -39,8 +39,8 @@ _AXES: tuple[tuple[str, int, Side], ...] = (
     (r"source_embedding/.*", 0, "source"),
     (r"embedding/.*", 0, "source"),
     (r"target_embedding/.*", 0, "target"),
-    (r"logits/kernel", 1, "target"),
-    (r"logits/bias", 0, "target"),
+    (r"(monotonic_output/)?logits/kernel", 1, "target"),
+    (r"(monotonic_output/)?logits/bias", 0, "target"),
 )
 _ONE_HOT_AXES: tuple[tuple[str, int, Side], ...] = (
     (r"encoder(_backward)?_1/cell/kernel", 0, "source"),

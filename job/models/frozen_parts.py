@@ -11,7 +11,7 @@ from job.spec.training_section import ModelPart
 
 _PATTERNS: dict[ModelPart, str] = {
     "embeddings": r".*embedding|(source|target)_(positions|values)",
-    "output": r"logits|values",
+    "output": r"logits|values|monotonic_output",
     "encoder": r"(encoder|bridge)(_.*)?|memory",
     "decoder": r".*",
 }

@@ -70,6 +70,7 @@ MODELS = {
     "bahdanau": {"attention": "bahdanau"},
     "embedded": {"inputs": "embedding", "embedding_size": 3, "bidirectional": True, "layers": 2},
     "fed": {"attention": "luong_general", "input_feeding": True, "cell": "gru"},
+    "monotonic": {"attention": "monotonic"},
     "transformer": {"architecture": "transformer", "heads": 2, "units": 8, "positions": "learned"},
 }
 
@@ -107,7 +108,8 @@ def test_every_layer_with_weights_belongs_to_the_part_of_its_name(options):
     parts = {layer.name: part_of(layer.name) for layer in model.layers if layer.weights}
     assert {part for name, part in parts.items() if name.startswith("encoder")} == {"encoder"}
     assert {part for name, part in parts.items() if name.startswith("decoder")} == {"decoder"}
-    assert parts["logits"] == "output"
+    outputs = {name for name, part in parts.items() if part == "output"}
+    assert outputs == {"monotonic_output" if options.get("attention") == "monotonic" else "logits"}
     assert {part for name, part in parts.items() if "embedding" in name or "positions" in name} <= {
         "embeddings"
     }
