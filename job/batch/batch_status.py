@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import heapq
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
 
+from job.batch.eta import makespan
 from job.batch.job_status import ENDED, JobStatus
 from job.batch.shard_file import read_shards
 from job.gating.plan_file import PlanEntry
@@ -100,17 +100,8 @@ def _seconds_left(
         slots = [left for name, left in lefts.items() if left is not None and shard_of(name) == shard]
         queue = [scale * costs[name] for name in waiting if shard_of(name) == shard]
         if slots or queue:  # a shard between two jobs, or one that starts later, has one slot
-            ends.append(_end(slots or [0.0], queue))
+            ends.append(makespan(slots or [0.0], queue))
     return max(ends)
-
-
-def _end(slots: Sequence[float], queue: Sequence[float]) -> float:
-    """Return when the last job ends, if each slot that becomes free takes the next one."""
-    free = [*slots]
-    heapq.heapify(free)
-    for seconds in queue:
-        heapq.heapreplace(free, free[0] + seconds)
-    return max(free)
 
 
 def _scale(jobs: Sequence[JobStatus], costs: Mapping[str, float]) -> float | None:
@@ -119,7 +110,7 @@ def _scale(jobs: Sequence[JobStatus], costs: Mapping[str, float]) -> float | Non
     paces += [
         job.eta_seconds / (costs[job.name] * (1 - job.trained))
         for job in jobs
-        if job.state == "training" and job.eta_seconds and job.trained < 1
+        if job.state == "training" and job.eta_seconds and job.trained < 0.9
     ]
     return median(paces) if paces else None
 

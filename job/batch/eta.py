@@ -5,61 +5,17 @@ Times are in seconds of `time.monotonic`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import heapq
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from statistics import median
 
+from job.batch.job_pace import JobPace, OtherWork, next_pace
 from job.results.job_result import JobResult, Progress
 
-MIN_REPORTS = 3
-"""Number of reports of a job's progress from which its pace is known."""
-
-MIN_SECONDS = 2.0
-"""Seconds between the first and the last of them: the first steps run while other parts are compiled."""
-
-
-@dataclass(frozen=True)
-class JobPace:
-    """The pace of a running job, between its first step reported (it may have been resumed) and its last.
-
-    Args:
-        first, first_at: the first report, and when it came.
-        last, last_at: the last one.
-        reports: number of reports.
-    """
-
-    first: Progress
-    first_at: float
-    last: Progress
-    last_at: float
-    reports: int = 1
-
-    def advanced(self, progress: Progress, now: float) -> JobPace:
-        """Return the pace after another report."""
-        return replace(self, last=progress, last_at=now, reports=self.reports + 1)
-
-    @property
-    def trained(self) -> float:
-        """The share of the job's steps that were trained since the first report, 0 to 1."""
-        return (self.last.step - self.first.step) / self.last.steps
-
-    @property
-    def remaining(self) -> float:
-        """The share of the job's steps that are still to be trained, 0 to 1."""
-        return 1 - self.last.step / self.last.steps
-
-    @property
-    def known(self) -> bool:
-        """Whether enough was measured."""
-        long_enough = self.last_at - self.first_at >= MIN_SECONDS
-        return self.reports >= MIN_REPORTS and long_enough and self.trained > 0
-
-    def steps_per_second(self) -> float | None:
-        """Return the training steps per second; None before that is known."""
-        return (self.last.step - self.first.step) / (self.last_at - self.first_at) if self.known else None
-
-    def seconds_left(self) -> float | None:
-        """Return how long the remaining steps take at this pace; None before that is known."""
-        return self.remaining * (self.last_at - self.first_at) / self.trained if self.known else None
+MAX_RATIO = 8.0
+"""How many times as much work as any job that was measured a job may be whose time is estimated from it."""
 
 
 @dataclass
@@ -69,7 +25,8 @@ class BatchEta:
     Args:
         jobs: number of jobs in the batch.
         began_at: when the batch began.
-        costs: estimated seconds of every job of the batch, by name; empty if all count the same.
+        costs: estimated seconds of every job of the batch, by name, in the order in which they are started;
+            empty if all count the same.
         done: number of jobs with a result, failed and reused ones included.
         failed: number of jobs that failed.
     """
@@ -80,8 +37,11 @@ class BatchEta:
     done: int = 0
     failed: int = 0
     _running: dict[str, JobPace | None] = field(default_factory=dict)
-    _done_cost: float = 0.0
-    _trained_cost: float = 0.0
+    _started: dict[str, tuple[float, OtherWork]] = field(default_factory=dict)
+    _measured: list[tuple[float, float]] = field(default_factory=list)
+    _begun: set[str] = field(default_factory=set)
+    _evaluated: list[float] = field(default_factory=list)
+    _elsewhere: float = 0.0
 
     @property
     def running(self) -> tuple[str, ...]:
@@ -96,63 +56,130 @@ class BatchEta:
     def reuse(self, name: str) -> None:
         """Count a job that was done before."""
         self.done += 1
-        self._done_cost += self._cost(name)
+        self._begun.add(name)
 
-    def start(self, name: str) -> None:
-        """Count a job as running."""
+    def start(self, name: str, now: float, other: OtherWork = OtherWork()) -> None:
+        """Count a job as running.
+
+        Args:
+            name: of the job.
+            now: the present time.
+            other: its work besides training steps.
+        """
         self._running[name] = None
+        self._started[name] = (now, other)
+        self._begun.add(name)
 
     def advance(self, name: str, progress: Progress, now: float) -> None:
         """Record the progress of a running job."""
-        pace = self._running.get(name)
-        self._running[name] = pace.advanced(progress, now) if pace else JobPace(progress, now, progress, now)
+        _, other = self._started[name]
+        other = replace(other, evaluation=other.evaluation * median(self._evaluated or [1.0]))
+        self._running[name] = next_pace(self._running[name], progress, now, other)
 
     def requeue(self, name: str) -> None:
         """Count a running job as waiting again."""
         self._running.pop(name, None)
+        self._begun.discard(name)
 
-    def finish(self, result: JobResult) -> None:
+    def finish(self, result: JobResult, now: float) -> None:
         """Count a job with a result; an interrupted one is not done."""
-        pace, cost = self._running.get(result.name), self._cost(result.name)
-        self.requeue(result.name)
-        self._trained_cost += cost if result.finished else cost * pace.trained if pace else 0.0
+        name, here = result.name, result.name in self._running
+        pace = self._running.pop(name, None)
+        if result.finished and pace is not None:  # trained here
+            seconds = result.timings.get("total_seconds") or now - self._started[name][0]
+            self._measured.append((self._cost(name), seconds))
+            expected = self._started[name][1].evaluation
+            if expected and (evaluated := pace.evaluation_steps(now)) is not None:
+                self._evaluated.append(evaluated / expected)
+        if result.finished and not here:
+            self._elsewhere += self._cost(name)
+        self.failed += result.status == "failed"
         if result.status != "interrupted":
             self.done += 1
-            self._done_cost += cost
-        self.failed += result.status == "failed"
+            self._begun.add(name)
 
     def last_progress(self, name: str) -> Progress | None:
         """Return the last progress of a running job, None before its first step."""
         pace = self._running[name]
         return pace.last if pace else None
 
-    def job_seconds_left(self, name: str) -> float | None:
-        """Return how long the training of a running job still takes; None if that is not known yet."""
+    def job_seconds_left(self, name: str, now: float) -> float | None:
+        """Return how long a running job still takes, with its evaluation.
+
+        None if that is not known yet, and while it is evaluated: little is known of that short rest.
+        """
         pace = self._running[name]
-        return pace.seconds_left() if pace else None
+        return pace.seconds_left(now) if pace and not pace.evaluating else None
 
     def seconds_left(self, now: float) -> float | None:
         """Return how long the batch still takes; None before that is known.
 
-        The work that is left, in estimated seconds of the jobs, is done at the rate of the batch so far, or
-        before a job has finished at that of the running jobs. No running job ends later than the batch.
+        Each running job takes as long as its pace says. The others take their estimated seconds, scaled by
+        what jobs of similar size took or will take here, and each starts where a job ends.
         """
-        running = {name: pace for name, pace in self._running.items() if pace}
-        left = self._total - self._done_cost - sum(map(self._cost, self._running))
-        left += sum(self._cost(n) * (p.remaining if p else 1.0) for n, p in self._running.items())
-        if self._trained_cost:
-            trained = self._trained_cost + sum(self._cost(n) * p.trained for n, p in running.items())
-            rate = trained / (now - self.began_at)
-        else:
-            known = {name: pace for name, pace in running.items() if pace.known}
-            rate = sum(self._cost(n) * p.trained / (p.last_at - p.first_at) for n, p in known.items())
-        if not rate:
+        lefts = {name: pace.seconds_left(now) if pace else None for name, pace in self._running.items()}
+        totals = {name: pace.total_seconds() for name, pace in self._running.items() if pace}
+        measured = [*self._measured, *((self._cost(name), s) for name, s in totals.items() if s)]
+        waiting = self._waiting_costs()
+        unknown = [self._cost(name) for name, left in lefts.items() if left is None]
+        if not self._running and not waiting:
+            return 0.0
+        if not measured and (waiting or unknown):
             return None
-        return max([left / rate, *filter(None, (pace.seconds_left() for pace in running.values()))])
+        largest = max((cost for cost, _ in measured), default=math.inf)
+        if max([*waiting, *unknown], default=0.0) > MAX_RATIO * largest:
+            return None
+        slots = [self._left(name, left, measured, now) for name, left in lefts.items()]
+        return makespan(slots or [0.0], [_scaled(cost, measured) / self._nodes for cost in waiting])
+
+    def _left(
+        self, name: str, left: float | None, measured: Sequence[tuple[float, float]], now: float
+    ) -> float:
+        """Return how long a running job takes: by its pace, else by what the others took."""
+        if left is not None:
+            return left
+        pace = self._running[name]
+        share = pace.trained if pace else 0.0
+        since = pace.last_at if pace else self._started[name][0]
+        return max(0.0, _scaled(self._cost(name), measured) * (1 - share) - (now - since))
+
+    def _waiting_costs(self) -> list[float]:
+        """Return the cost of each job that waits, in the order in which they are started."""
+        if self.costs:
+            return [cost for name, cost in self.costs.items() if name not in self._begun]
+        return [1.0] * self.waiting
 
     @property
-    def _total(self) -> float:
-        return sum(self.costs.values()) if self.costs else float(self.jobs)
+    def _nodes(self) -> float:
+        """How many times the work of this node all nodes do that share the batch."""
+        own = sum(cost for cost, _ in self._measured)
+        return 1 + self._elsewhere / own if own else 1.0
 
     def _cost(self, name: str) -> float:
         return self.costs.get(name, 1.0)
+
+
+def _scaled(cost: float, measured: Sequence[tuple[float, float]]) -> float:
+    """Return how long work takes that was estimated at `cost`; other work of a similar size counts most.
+
+    Args:
+        cost: estimated seconds.
+        measured: estimated and measured seconds of other work.
+    """
+    weights = [1 / (0.1 + abs(math.log(cost / other))) for other, _ in measured]
+    ratios = [math.log(max(seconds, 1e-3) / other) for other, seconds in measured]
+    return cost * math.exp(sum(w * r for w, r in zip(weights, ratios, strict=True)) / sum(weights))
+
+
+def makespan(slots: Sequence[float], waiting: Sequence[float]) -> float:
+    """Return when the last job ends, if each slot that becomes free takes the next one.
+
+    Args:
+        slots: when each becomes free, in seconds from now.
+        waiting: how long each waiting job takes, in the order in which they are started.
+    """
+    free = [*slots]
+    heapq.heapify(free)
+    for seconds in waiting:
+        heapq.heapreplace(free, free[0] + seconds)
+    return max(free)

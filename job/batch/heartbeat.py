@@ -18,7 +18,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from job.batch.eta import JobPace
+from job.batch.job_pace import JobPace, next_pace, other_work
 from job.results.job_result import JobResult, Progress
 from job.results.reading import SCHEMA_VERSION, validated
 from job.running.task import Task
@@ -47,8 +47,9 @@ class Heartbeat:
         step, steps: training steps taken, and all; 0 before the first is reported. Where they are equal, the
             model is being evaluated.
         steps_per_second: None until it is known.
-        eta_seconds: how long the training still takes; None until it is known.
+        eta_seconds: how long the job still takes, with its evaluation; None until it is known.
         loss, token_accuracy: of the last steps.
+        validation: see `Progress`.
     """
 
     host: str
@@ -65,6 +66,7 @@ class Heartbeat:
     eta_seconds: float | None = None
     loss: float | None = None
     token_accuracy: float | None = None
+    validation: dict[str, float] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
 
     @property
@@ -138,8 +140,8 @@ class Heartbeats:
     def advance(self, name: str, progress: Progress) -> None:
         """Record the progress of a job; `beat` writes it."""
         if running := self._running.get(name):
-            now, pace = time.monotonic(), running.pace
-            running.pace = pace.advanced(progress, now) if pace else JobPace(progress, now, progress, now)
+            other = other_work(running.task.job)
+            running.pace = next_pace(running.pace, progress, time.monotonic(), other)
 
     def stop(self, name: str) -> None:
         """End the heartbeats of a job and remove the file."""
@@ -192,7 +194,7 @@ def _steps(trained: JobResult | None) -> int:
 
 
 def _with_progress(heartbeat: Heartbeat, pace: JobPace) -> Heartbeat:
-    speed, left = pace.steps_per_second(), pace.seconds_left()
+    speed, left = pace.steps_per_second(), pace.seconds_left(time.monotonic())
     return replace(
         heartbeat,
         step=pace.last.step,
@@ -201,4 +203,5 @@ def _with_progress(heartbeat: Heartbeat, pace: JobPace) -> Heartbeat:
         eta_seconds=None if left is None else round(left, 1),
         loss=pace.last.loss,
         token_accuracy=pace.last.token_accuracy,
+        validation=dict(pace.last.validation),
     )

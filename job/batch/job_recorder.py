@@ -43,7 +43,7 @@ class JobRecorder:
         with suppress(OSError):  # a request that came too late for an earlier run
             self.output.job(task.job.name).cancel.unlink(missing_ok=True)
         self._heartbeats.start(task)
-        self._log.started(task.job.name)
+        self._log.started(task.job.name, task.job)
 
     def advanced(self, name: str, progress: Progress) -> None:
         """Report the progress of a job's training."""

@@ -14,17 +14,28 @@ from rich.table import Column
 from rich.text import Text
 
 from job.batch.eta import BatchEta
+from job.batch.job_pace import other_work
 from job.batch.progress import NEW, Log
+from job.batch.progress_text import batch_parts, fitting, progress_parts
+from job.batch.short_names import short_name
 from job.reports.escaping import terminal
-from job.reports.formatting import clock_time
 from job.results.batch_report import Report
 from job.results.job_result import Failure, JobResult, Progress
+from job.spec.schema import JobSpec
 
-WIDE = 110
-"""From this number of columns on a terminal has room for bars beside the numbers."""
+BAR, WIDE_BAR = 10, 20
+"""Columns of a bar: on a terminal of 80 columns, and on one of `WIDE`."""
 
-TEXT_WIDTH = 64
-"""Columns that a job's numbers need: with six digits of steps, and hours left."""
+WIDE = 120
+"""From this number of columns on there is room for everything."""
+
+MIN_NAME = 12
+"""Columns that a name has on the narrowest terminal."""
+
+
+def _text_width(width: int) -> int:
+    """Return the columns of a job's numbers on a terminal of some width: those of steps with six digits."""
+    return 76 if width >= WIDE else 64 if width >= 100 else 50
 
 
 class LiveLog(Log):
@@ -36,13 +47,15 @@ class LiveLog(Log):
 
     def __init__(self, console: Console) -> None:
         super().__init__(lambda line: self._bars.console.print(Text(line), soft_wrap=True))
+        bar = WIDE_BAR if console.width >= WIDE else BAR
+        room = console.width - bar - 2  # a column between two
+        self._name_width = max(MIN_NAME, room - _text_width(console.width))
+        self._text_width = max(1, room - self._name_width)
         columns: list[ProgressColumn] = [
             TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
-            TextColumn("{task.fields[text]}", markup=False),
+            BarColumn(bar_width=bar),
+            TextColumn("{task.fields[text]}", markup=False, table_column=Column(no_wrap=True)),
         ]
-        if console.width >= WIDE:
-            columns.insert(1, BarColumn(bar_width=20))
-        self._name_width = max(12, console.width - (TEXT_WIDTH + 22 if console.width >= WIDE else TEXT_WIDTH))
         self._bars = Bars(*columns, console=console, transient=True)
         self._ids: dict[str, TaskID] = {}
         self._batch: TaskID | None = None
@@ -58,27 +71,23 @@ class LiveLog(Log):
         if reason != NEW:
             super().planned(name, action, reason)
 
-    def started(self, name: str) -> None:
+    def started(self, name: str, job: JobSpec | None = None) -> None:
         """Show a bar for the job, without progress."""
-        self._eta.start(name)
-        self._ids[name] = self._bars.add_task(self._label(name), total=None, text="starting")
-
-    def _label(self, name: str) -> str:
-        """Return a job's name, shortened to the width available and different from every other bar's."""
+        self._eta.start(name, time.monotonic(), other_work(job))
+        names = [terminal(other) for other in [*self._eta.costs, *self._ids]]
         shown = {task.description for task in self._bars.tasks}
-        label, number = _cut(terminal(name), self._name_width), 1
-        while label in shown:
-            number += 1
-            label = f"{_cut(terminal(name), self._name_width - len(f'~{number}'))}~{number}"
-        return label
+        label = short_name(terminal(name), names, self._name_width, shown)
+        self._ids[name] = self._bars.add_task(label, total=None, text="starting")
 
     def advanced(self, name: str, step: Progress) -> None:
         """Move the job's bar."""
         super().advanced(name, step)
-        accuracy = "" if step.token_accuracy is None else f"acc {step.token_accuracy:.1%}  "
-        left = self._eta.job_seconds_left(name)
-        text = f"{step.step}/{step.steps}  loss {step.loss:.4f}  {accuracy}"
-        text += f"{step.examples_per_second:,.0f}/s{_short_left(left)}"
+        self._show(name, step)
+
+    def _show(self, name: str, step: Progress) -> None:
+        """Show the progress of a job and the time that it still takes."""
+        left = self._eta.job_seconds_left(name, time.monotonic())
+        text = fitting(progress_parts(step, left), self._text_width)
         self._bars.update(self._ids[name], total=step.steps, completed=step.step, text=text)
 
     def retried(self, name: str, failure: Failure) -> None:
@@ -93,13 +102,14 @@ class LiveLog(Log):
         super().finished(result)
 
     def tick(self) -> None:
-        """Move the batch's bar; those of jobs move with their progress."""
+        """Move the batch's bar, and count down the time that jobs still take."""
+        for name in self._ids:
+            if step := self._eta.last_progress(name):
+                self._show(name, step)
         if self._batch is not None:
-            eta = self._eta
-            counts = f"{eta.done}/{eta.jobs} done  {len(eta.running)} running  {eta.waiting} waiting"
-            counts += f"  {eta.failed} failed" if eta.failed else ""
-            text = counts + _short_left(eta.seconds_left(time.monotonic()))
-            self._bars.update(self._batch, completed=eta.done, text=text)
+            left = self._eta.seconds_left(time.monotonic())
+            text = fitting(batch_parts(self._eta, left), self._text_width)
+            self._bars.update(self._batch, completed=self._eta.done, text=text)
 
     def ended(self, report: Report, path: Path) -> None:
         """Write nothing: the table that follows has everything."""
@@ -118,15 +128,3 @@ def open_log(log_format: str) -> Log:
     if log_format == "text" and sys.stderr.isatty():
         return LiveLog(Console(stderr=True))
     return Log(lambda line: print(line, file=sys.stderr, flush=True), machine=log_format == "json")
-
-
-def _cut(name: str, width: int) -> str:
-    """Shorten a name in its middle: names made by a matrix begin alike and differ at their ends."""
-    if len(name) <= width:
-        return name
-    head = (width - 1) // 3
-    return f"{name[:head]}…{name[head + 1 - width :]}"
-
-
-def _short_left(seconds: float | None) -> str:
-    return f"  {clock_time(seconds)} left" if seconds else ""

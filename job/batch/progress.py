@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from job.batch.eta import BatchEta
+from job.batch.job_pace import other_work
+from job.batch.progress_text import count_jobs, describe_progress, job_counts, time_left
 from job.reports.content import (
     column_title,
     headline,
@@ -19,9 +21,9 @@ from job.reports.content import (
     outcome_words,
 )
 from job.reports.escaping import json_document, terminal
-from job.reports.formatting import clock_time
 from job.results.batch_report import Report, SetAside
 from job.results.job_result import Failure, JobResult, Progress
+from job.spec.schema import JobSpec
 
 LINE_SECONDS = 30.0
 """Interval of the lines that tell the progress of the batch and of each running job."""
@@ -39,6 +41,9 @@ EVENTS: dict[str, tuple[str, ...]] = {
         "loss",
         "token_accuracy",
         "examples_per_second",
+        "epoch",
+        "epochs",
+        "validation",
         "seconds_left",
     ),
     "retried": ("job", "error"),
@@ -77,7 +82,7 @@ class Log:
             costs: estimated seconds of each, by name, on which the estimate of the time left builds.
         """
         self._eta = BatchEta(jobs, time.monotonic(), costs or {})
-        self._log_event("begun", f"batch: {_count(jobs)}", jobs=jobs)
+        self._log_event("begun", f"batch: {count_jobs(jobs)}", jobs=jobs)
 
     def reused(self, name: str, note: str = "", *, action: str = "skip", reason: str = DONE) -> None:
         """Log that a job was done before.
@@ -101,9 +106,14 @@ class Log:
         text = f"{aside.job}: what was there before is now in {aside.place}, because {aside.reason}"
         self._log_event("set_aside", text, **vars(aside))
 
-    def started(self, name: str) -> None:
-        """Log that a worker has taken a job."""
-        self._eta.start(name)
+    def started(self, name: str, job: JobSpec | None = None) -> None:
+        """Log that a worker has taken a job.
+
+        Args:
+            name: of the job.
+            job: its spec, for the estimate of the time left.
+        """
+        self._eta.start(name, time.monotonic(), other_work(job))
         self._log_event("started", f"{name}: started", job=name)
 
     def advanced(self, name: str, step: Progress) -> None:
@@ -118,7 +128,7 @@ class Log:
 
     def finished(self, result: JobResult) -> None:
         """Log a job's result."""
-        self._eta.finish(result)
+        self._eta.finish(result, time.monotonic())
         text = f"{result.name}: {outcome_words(result)}"
         for name in leading_metrics([result]):
             value = measured(result, name)
@@ -137,9 +147,10 @@ class Log:
         self._logged_at = now
         for name in self._eta.running:
             if step := self._eta.last_progress(name):
-                left = self._eta.job_seconds_left(name)
-                text = f"{name}: {describe_progress(step)}{_time_left(left)}"
-                self._log_event("progress", text, job=name, **vars(step), seconds_left=_rounded(left))
+                left = self._eta.job_seconds_left(name, now)
+                text = f"{name}: {describe_progress(step)}{time_left(left)}"
+                fields = {key: value for key, value in vars(step).items() if key != "settled"}
+                self._log_event("progress", text, job=name, **fields, seconds_left=_rounded(left))
         self._log_batch(now)
 
     def ended(self, report: Report, path: Path) -> None:
@@ -156,7 +167,7 @@ class Log:
         eta, left = self._eta, self._eta.seconds_left(now)
         self._log_event(
             "batch",
-            f"batch: {job_counts(eta)}{_time_left(left)}",
+            f"batch: {job_counts(eta)}{time_left(left)}",
             jobs=eta.jobs,
             done=eta.done,
             failed=eta.failed,
@@ -173,22 +184,6 @@ class Log:
             self._write(terminal(f"{now} {text}"))
 
 
-def describe_progress(step: Progress) -> str:
-    """Return the progress of a job as text."""
-    accuracy = "" if step.token_accuracy is None else f"token accuracy {step.token_accuracy:.2%}, "
-    speed = f"{step.examples_per_second:,.0f} examples/s"
-    return f"step {step.step}/{step.steps}, loss {step.loss:.4f}, {accuracy}{speed}"
-
-
-def job_counts(eta: BatchEta) -> str:
-    """Return the number of jobs in each state: `3 of 8 jobs done (1 failed), 2 running, 3 waiting`."""
-    failed = f" ({eta.failed} failed)" if eta.failed else ""
-    parts = [f"{eta.done} of {_count(eta.jobs)} done{failed}"]
-    counts = {"running": len(eta.running), "waiting": eta.waiting}
-    parts += [f"{count} {name}" for name, count in counts.items() if count]
-    return ", ".join(parts)
-
-
 def duration(seconds: float) -> str:
     """Return a duration in the unit that fits: `40 s`, `12 min`, `2.5 h`."""
     if seconds < 90:
@@ -196,13 +191,5 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def _time_left(seconds: float | None) -> str:
-    return f", {clock_time(seconds)} left" if seconds else ""
-
-
 def _rounded(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 1)
-
-
-def _count(jobs: int) -> str:
-    return f"{jobs} job" if jobs == 1 else f"{jobs} jobs"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
 from job.batch.batch_options import BatchOptions
 from job.batch.computed_jobs import ComputedJobs
+from job.batch.cost_estimate import JOB_SECONDS
 from job.batch.job_recorder import JobRecorder
 from job.batch.planning import PlannedJob, plan_entry
 from job.batch.progress import Log
@@ -41,7 +42,7 @@ def run_batch(
     """
     started_at = datetime.now(timezone.utc)
     refuse_links(output, [p.job.name for p in plan])
-    log.begun(len(plan), {p.job.name: options.costs[p.job.name] for p in plan} if options.costs else None)
+    log.begun(len(plan), _costs(plan, options.costs))
     run = run_queue if options.lease_seconds is not None else _run_alone
     computed = run(plan, output, directory, log, options)
     results, stopped_by = computed.results, computed.stopped_by
@@ -75,6 +76,16 @@ def run_batch(
     write_reports(output, report)
     log.ended(report, output.report)
     return report
+
+
+def _costs(plan: Sequence[PlannedJob], costs: Mapping[str, float]) -> dict[str, float]:
+    """Return the estimated seconds of what is left to do for each job, if they are known.
+
+    An evaluation takes a small part of a training.
+    """
+    evaluated = {p.job.name for p in plan if p.action == "re-evaluate"}
+    names = [p.job.name for p in plan if p.job.name in costs]
+    return {name: min(costs[name], JOB_SECONDS) if name in evaluated else costs[name] for name in names}
 
 
 def _run_alone(

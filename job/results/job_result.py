@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from typing import Any, Literal
@@ -35,9 +36,16 @@ FINISHED: tuple[Status, ...] = ("passed", "gate_failed")
 
 @dataclass(frozen=True)
 class Progress:
-    """Progress of training: `step` of `steps`, with mean loss and token accuracy of the last steps.
+    """Progress of training.
 
-    Time series have no accuracy.
+    Args:
+        step, steps: training steps taken, and all.
+        loss, token_accuracy: means of the last steps; time series have no accuracy.
+        examples_per_second: current speed.
+        epoch, epochs: finished epochs, and all.
+        validation: column of `history.csv` -> value for the validation examples after the last finished
+            epoch: `val_loss`, `val_token_accuracy`, `val_sequence_accuracy`, `val_decoded_METRIC`.
+        settled: whether nothing is being compiled any more beside the steps, which slows them down.
     """
 
     step: int
@@ -45,6 +53,10 @@ class Progress:
     loss: float
     token_accuracy: float | None
     examples_per_second: float
+    epoch: int = 0
+    epochs: int = 0
+    validation: Mapping[str, float] = field(default_factory=dict)
+    settled: bool = True
 
 
 @dataclass(frozen=True)

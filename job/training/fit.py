@@ -70,7 +70,7 @@ def fit(
                 _train_group(loop, state, group)
                 background = background or thread.submit(loop.compile_validation, validation, in_background)
                 state.record_rows(batches.steps)
-                on_progress(state.progress(total, step_examples))
+                on_progress(state.progress(total, step_examples, spec.epochs, settled=background.done()))
                 keeper.keep(state)
             scores = validate(loop.validate, validation, lambda: keeper.keep(state))
             if measure and background:
@@ -79,7 +79,7 @@ def fit(
             _end_epoch(loop, state, spec, scores, decoded)
             keeper.keep(state, epoch_ended=True)
         if state.step < total:  # stopped early: these are all of the job's steps
-            on_progress(state.progress(state.step, step_examples))
+            on_progress(state.progress(state.step, step_examples, state.epochs))
         if background:
             background.result()
     if state.best_weights is not None:

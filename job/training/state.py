@@ -138,13 +138,30 @@ class TrainingState:
         self.history[-1] = replace(self.history[-1], **validated)
         self.epochs += 1
 
-    def progress(self, total: int, step_examples: float) -> Progress:
+    def progress(self, total: int, step_examples: float, epochs: int, *, settled: bool = True) -> Progress:
         """Return the progress: the means of the last steps and the current speed.
 
         Args:
             total: number of steps of the whole training.
             step_examples: mean number of examples of a step.
+            epochs: number of epochs of the whole training.
+            settled: see `Progress`.
         """
         last = mean_statistics(self.pending) if len(self.pending["loss"]) else vars(self.history[-1])
-        speed = step_examples / self.step_seconds if self.step_seconds else 0.0
-        return Progress(self.step, total, last["loss"], last.get("token_accuracy"), speed)
+        return Progress(
+            step=self.step,
+            steps=total,
+            loss=last["loss"],
+            token_accuracy=last.get("token_accuracy"),
+            examples_per_second=step_examples / self.step_seconds if self.step_seconds else 0.0,
+            epoch=self.epochs,
+            epochs=epochs,
+            validation=self._validation(),
+            settled=settled,
+        )
+
+    def _validation(self) -> dict[str, float]:
+        """Return what the last finished epoch left of the validation examples, by column of `history.csv`."""
+        last = next((row for row in reversed(self.history) if row.epoch <= self.epochs), None)
+        columns = {} if last is None else last.columns()
+        return {k: v for k, v in columns.items() if k.startswith("val_") and v is not None}

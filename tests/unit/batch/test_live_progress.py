@@ -54,33 +54,72 @@ def test_a_terminal_shows_how_long_it_still_takes(clock):
     log.begun(2)
     log.started("j")
     log.advanced("j", STEP)
-    for clock[0], step in ((30.0, 300), (60.0, 525)):
+    for clock[0], step in ((20.0, 200), (40.0, 350), (60.0, 500)):
         log.advanced("j", replace(STEP, step=step))
+    clock[0] = 70.0
     log.tick()
     log.close()
     texts = {task.description: task.fields["text"] for task in log._bars.tasks}
-    assert texts["j"].endswith("/s  00:01:00 left")
-    assert texts["batch"] == "0/2 done  1 running  1 waiting  00:03:06 left"
+    # half of the steps at 7.5 a second, ten seconds ago; and a whole job, with what comes before its steps
+    assert texts["j"].endswith("/s  00:00:57 left")
+    assert texts["batch"] == "0/2 done  1 running  1 waiting  00:03:12 left"
 
 
-@pytest.mark.parametrize("width", [80, 100, 140])
-def test_a_line_holds_every_number_on_a_narrow_terminal(clock, width):
+def show_one_job(clock, width, validation):
+    """Return what a terminal shows of a long job among others, as its last lines."""
     screen = io.StringIO()
     log = LiveLog(Console(file=screen, force_terminal=True, width=width, no_color=True))
-    log.begun(8)
-    log.started("a-name-so-long-that-it-must-be-cut-source_length-10-units-256")
-    for clock[0], step in ((1.0, 1), (2.0, 90), (3.0, 179)):
-        log.advanced(
-            "a-name-so-long-that-it-must-be-cut-source_length-10-units-256",
-            Progress(step, 150000, 0.5, 1.0, 99999),
-        )
+    names = [f"a-name-so-long-that-it-must-be-cut-source_length-10-units-{units}" for units in (128, 256)]
+    log.begun(8, dict.fromkeys([*names, *"abcdef"], 1.0))
+    log.started(names[1])
+    for clock[0], step in ((1.0, 1), (2.0, 90), (3.0, 179), (4.0, 268)):
+        scores = {"val_loss": 0.25, "val_token_accuracy": 0.875} if validation else {}
+        log.advanced(names[1], Progress(step, 150000, 0.5, 1.0, 99999, validation=scores))
     log.tick()
     log._bars.refresh()
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue()).replace("\r", "\n")
     log.close()
-    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue())
-    assert "179/150000  loss 0.5000  acc 100.0%  99,999/s  00:28:03 left" in shown
-    assert "0/8 done  1 running  7 waiting" in shown
-    assert re.search(r"^a-nam\S*…\S*units-256 ", shown, re.MULTILINE)
+    lines = shown.splitlines()
+    return [[line for line in lines if sign in line][-1] for sign in ("batch  ", "/150000  ")]
+
+
+@pytest.mark.parametrize(
+    ("width", "name", "numbers", "numbers_validated"),
+    [
+        (
+            80,
+            "…10-units-256",
+            "268/150000  loss 0.5000  acc 100.0%  00:28:02 left",
+            "268/150000  loss 0.5000  val 87.5%  00:28:02 left",
+        ),
+        (
+            100,
+            "…length-10-units-256",
+            "268/150000  loss 0.5000  acc 100.0%  99,999/s  00:28:02 left",
+            "268/150000  loss 0.5000  acc 100.0%  val 87.5%  00:28:02 left",
+        ),
+        (
+            140,
+            "…it-must-be-cut-source_length-10-units-256",
+            "268/150000  loss 0.5000  acc 100.0%  99,999/s  00:28:02 left",
+            "268/150000  loss 0.5000  acc 100.0%  val 87.5%  99,999/s  00:28:02 left",
+        ),
+    ],
+)
+def test_a_line_has_a_bar_and_the_numbers_that_fit(clock, width, name, numbers, numbers_validated):
+    for validation, expected in ((False, numbers), (True, numbers_validated)):
+        batch, job = show_one_job(clock, width, validation)
+        assert re.fullmatch(rf"{re.escape(name)} +[━╸╺ ]{{10,20}} {re.escape(expected)} *", job)
+        assert len(job) <= width
+        assert re.fullmatch(r"batch +[━╸╺ ]{10,20} 0/8 done  1 running  7 waiting  \S+ left *", batch)
+
+
+def test_a_job_is_said_to_be_evaluated_after_its_last_step(live):
+    log, screen = live
+    log.started("j")
+    log.advanced("j", replace(STEP, step=1000))
+    log._bars.refresh()
+    assert "1000/1000  evaluating" in screen.getvalue()
 
 
 def test_a_terminal_keeps_a_line_for_a_finished_job_and_drops_its_bar(live):

@@ -8,7 +8,8 @@ import pytest
 from sample_jobs import job_result
 
 from job.batch import progress
-from job.batch.progress import EVENTS, Log, describe_progress, duration
+from job.batch.progress import EVENTS, Log, duration
+from job.batch.progress_text import describe_progress
 from job.reports.report_files import build_report
 from job.results.batch_report import SetAside, Verdict
 from job.results.job_result import Failure, Progress
@@ -107,19 +108,20 @@ def test_progress_of_the_batch_and_its_running_jobs_is_logged_at_intervals(clock
     log.tick()
     assert len(lines) == 6
     log.finished(job_result("b", "failed"))
-    log.advanced("a", replace(STEP, step=300))
-    log.advanced("a", replace(STEP, step=525))
-    clock[0] = 2 * progress.LINE_SECONDS
+    for clock[0], step in ((40.0, 350), (50.0, 425), (60.0, 500)):
+        log.advanced("a", replace(STEP, step=step, validation={"val_loss": 0.5, "val_token_accuracy": 0.75}))
+    assert clock[0] == 2 * progress.LINE_SECONDS
     log.tick()
     assert [said(line) for line in lines[7:]] == [
-        f"a: {describe_progress(replace(STEP, step=525))}, 00:00:30 left",
-        "batch: 2 of 4 jobs done (1 failed), 1 running, 1 waiting, 00:01:33 left",
+        f"a: {describe_progress(replace(STEP, step=500))}, validation loss 0.5000, "
+        "validation token accuracy 75.00%, 00:01:07 left",
+        "batch: 2 of 4 jobs done (1 failed), 1 running, 1 waiting, 00:03:22 left",
     ]
     log.finished(job_result("a"))
     clock[0] = 3 * progress.LINE_SECONDS
     log.tick()
     assert [said(line) for line in lines[10:]] == [
-        "batch: 3 of 4 jobs done (1 failed), 1 waiting, 00:01:30 left"
+        "batch: 3 of 4 jobs done (1 failed), 1 waiting, 00:01:00 left"
     ]
 
 
@@ -166,9 +168,9 @@ def test_lines_for_machines_are_json_objects_with_the_listed_keys(clock, tmp_pat
     log.retried("j", Failure("WorkerLost", "killed\nlog"))
     log.started("j")
     log.advanced("j", STEP)
-    clock[0] = progress.LINE_SECONDS
-    log.advanced("j", replace(STEP, step=75))
-    log.advanced("j", replace(STEP, step=100, token_accuracy=None))
+    for clock[0], step in ((10.0, 70), (20.0, 90), (progress.LINE_SECONDS, 110)):
+        scores = {"val_loss": 0.5}
+        log.advanced("j", replace(STEP, step=step, token_accuracy=None, epochs=1, validation=scores))
     log.tick()
     log.finished(job_result("j", "gate_failed", metrics={"sequence_accuracy": 0.5}, error=Failure("E", "no")))
     log.ended(a_report(), tmp_path / "report.json")
@@ -184,12 +186,15 @@ def test_lines_for_machines_are_json_objects_with_the_listed_keys(clock, tmp_pat
         {
             "event": "progress",
             "job": "j",
-            "step": 100,
+            "step": 110,
             "steps": 1000,
             "loss": 1.23456,
             "token_accuracy": None,
             "examples_per_second": 12345.6,
-            "seconds_left": 540.0,
+            "epoch": 0,
+            "epochs": 1,
+            "validation": {"val_loss": 0.5},
+            "seconds_left": 445.0,
         },
         {
             "event": "batch",
@@ -198,7 +203,7 @@ def test_lines_for_machines_are_json_objects_with_the_listed_keys(clock, tmp_pat
             "failed": 0,
             "running": 1,
             "waiting": 1,
-            "seconds_left": 1140.0,
+            "seconds_left": 947.0,
         },
         {
             "event": "finished",
