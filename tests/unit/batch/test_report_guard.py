@@ -24,10 +24,10 @@ GATE = "gate: {min_sequence_accuracy: 0.5}"
 SPEC = f"""\
 version: 1
 jobs:
-  - name: a
+  - name: fine-a
     problem: {{kind: copy, source_length: 2, cardinality: 6}}
     {GATE}
-  - name: b
+  - name: fine-b
     problem: {{kind: copy, source_length: 3, cardinality: 6}}
     {GATE}
 """
@@ -96,7 +96,7 @@ def assert_red(output, code, reason):
     lines = output.prometheus.read_text("utf-8").splitlines()
     shard = f'{{shard="{output.shard}"}}' if output.shard else ""
     assert f"seq2seq_job_exit_code{shard} {code}" in lines
-    assert not [line for line in lines if 'name="a"' in line]
+    assert not [line for line in lines if 'name="fine-a"' in line]
 
 
 def assert_untouched(output):
@@ -174,14 +174,16 @@ def test_a_shard_that_does_not_know_which_it_is_turns_the_merged_report_red(comm
 
 
 @pytest.mark.parametrize("shard", ["", "1-of-2"])
-def test_report_says_that_the_last_run_did_not_start_until_a_run_starts(command, here, green, shard):
+def test_report_says_that_the_last_run_did_not_start_until_a_run_starts(
+    command, here, green, stand_in, shard
+):
     whole = replace(green, shard="")
     (here / "jobs.yaml").write_text(BAD)
     command(*(["--shard", "1/2"] if shard else []))
     for _ in range(2):
         assert command("report", "output")[0] == 2
         report = read(whole)
-        assert [job.name for job in report.jobs] == ["a", "b"]
+        assert [job.name for job in report.jobs] == ["fine-a", "fine-b"]
         assert "did not start, so the results are of earlier ones: jobs.yaml:4" in report.verdict.reasons[0]
     assert command("compare", "output", "output")[0] == 4
     (here / "jobs.yaml").write_text(SPEC)
@@ -210,7 +212,7 @@ def test_a_killed_run_differs_from_one_that_did_not_start(command, here, green, 
 @pytest.mark.parametrize(
     ("error", "code", "reason"),
     [
-        (OSError(28, "No space left on device", "output/jobs/a"), 1, "No space left on device"),
+        (OSError(28, "No space left on device", "output/jobs/fine-a"), 1, "No space left on device"),
         (Stopped(Request("SIGTERM", 143)), 143, "stopped by SIGTERM"),
         (ZeroDivisionError("so"), 1, "this is a bug of seq2seq-job: ZeroDivisionError: so"),
     ],
@@ -243,7 +245,7 @@ def test_old_reports_are_removed_if_new_ones_cannot_be_written(command, here, gr
 def test_a_failed_merge_replaces_the_reports_of_its_directory(command, here, green):
     green.root.rename(here / "shards")
     assert command("report", "shards", "--output-dir", "all")[0] == 0
-    path = here / "shards" / "jobs" / "a" / "result.json"
+    path = here / "shards" / "jobs" / "fine-a" / "result.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "fingerprint": "0" * 64}))
     assert command("report", "shards", "--output-dir", "all")[0] == 2
     assert_red(OutputPaths(here / "all"), 2, "is of another spec than plan.json")
