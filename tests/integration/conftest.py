@@ -1,11 +1,10 @@
 """Signals of the processes that are started; the command in this process, for what needs none of its own."""
 
-import os
 import signal
 import sys
 
 import pytest
-from in_process import Ended, run_in_process
+from in_process import Ended, in_directory, run_in_process
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -16,18 +15,13 @@ def hangups():
 
 
 @pytest.fixture
-def run_here(tmp_path_factory, monkeypatch, capfdbinary):
+def run_here(tmp_path_factory, capfdbinary):
     """A function that runs the command in this process, in the directory `cwd`, with the input `given`."""
-    for name in [*os.environ]:
-        if name.startswith("SEQ2SEQ_JOB_"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("COLUMNS", "200")
     given_file = tmp_path_factory.mktemp("given") / "stdin"
 
     def run(*arguments, cwd, given=""):
         given_file.write_text(given, "utf-8")
-        with monkeypatch.context() as patch, given_file.open(encoding="utf-8") as stdin:
-            patch.chdir(cwd)
+        with in_directory(cwd) as patch, given_file.open(encoding="utf-8") as stdin:
             patch.setattr(sys, "stdin", stdin)
             capfdbinary.readouterr()
             code = run_in_process(*arguments)

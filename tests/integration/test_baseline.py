@@ -1,4 +1,4 @@
-"""Nights with a baseline, by the real command: the same, worse, other, gone; and the baseline made anew."""
+"""Nights with a baseline: the same, worse, other, gone; and the baseline made anew."""
 
 import html
 import json
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from in_process import Ended
+from in_process import Ended, run_in
 from processes import read
 
 import job
@@ -46,20 +46,32 @@ def spec(cwd, examples=6400, length=3):
 
 
 @pytest.fixture(scope="module")
-def nights(tmp_path_factory):
-    """A directory with a baseline, and the output of a night with the same spec."""
-    cwd = tmp_path_factory.mktemp("nights")
+def first_night(tmp_path_factory):
+    """A directory with a baseline."""
+    cwd = tmp_path_factory.mktemp("first_night")
     rows = [f"{50 + 10 * (i % 4) + i / 10}" for i in range(160)]
     (cwd / "sales.csv").write_text("\n".join(["sales", *rows]) + "\n")
     spec(cwd)
-    first = run("--output-dir", "baseline", cwd=cwd)
-    assert first.code == 0, first.err
+    assert run_in(cwd, "--workers", 1, "--output-dir", "baseline") == 0
     return cwd
 
 
+@pytest.fixture(scope="module")
+def second_night(first_night, tmp_path_factory):
+    """The next night, with the same spec: its directory, and how it ended."""
+    cwd = Path(shutil.copytree(first_night, tmp_path_factory.mktemp("second_night") / "here"))
+    return cwd, run("--workers", 1, "--baseline", "baseline", cwd=cwd)
+
+
 @pytest.fixture
-def here(nights, tmp_path):
-    return Path(shutil.copytree(nights, tmp_path / "here"))
+def here(first_night, tmp_path):
+    return Path(shutil.copytree(first_night, tmp_path / "here"))
+
+
+@pytest.fixture
+def after(second_night, tmp_path):
+    """A directory with a baseline and the output of the next night."""
+    return Path(shutil.copytree(second_night[0], tmp_path / "after"))
 
 
 def verdicts(cwd):
@@ -67,8 +79,8 @@ def verdicts(cwd):
     return {entry["name"]: entry["verdict"] for entry in report["comparison"]["jobs"]}
 
 
-def test_the_same_spec_again_is_unchanged_to_the_bit_and_green(here):
-    done = run("--baseline", "baseline", cwd=here)
+def test_the_same_spec_again_is_unchanged_to_the_bit_and_green(second_night):
+    here, done = second_night
     assert done.code == 0, done.out + done.err
     comparison = read(here / "output" / "report.json")["comparison"]
     assert verdicts(here) == {"prefix": "unchanged", "series": "unchanged"}
@@ -88,13 +100,13 @@ def test_the_same_spec_again_is_unchanged_to_the_bit_and_green(here):
     assert "## Against the baseline `baseline`" in (here / "output" / "report.md").read_text("utf-8")
 
 
-def test_a_model_that_learned_less_is_a_regression(run_here, here):
-    """Fewer examples: the problem is the same, and so is the test."""
-    spec(here, examples=640)
-    done = run("--baseline", "baseline", "--update-baseline", cwd=here)
+def test_a_model_that_learned_less_is_a_regression(run_here, after):
+    """Fewer examples: the problem is the same, and so is the test. `series` is that of the night before."""
+    spec(after, examples=640)
+    done = run_here("--workers", 1, "--baseline", "baseline", "--update-baseline", cwd=after)
     assert done.code == 3, done.out + done.err
-    assert verdicts(here) == {"prefix": "regression", "series": "unchanged"}
-    report = read(here / "output" / "report.json")
+    assert verdicts(after) == {"prefix": "regression", "series": "unchanged"}
+    report = read(after / "output" / "report.json")
     assert report["verdict"]["reasons"][0].startswith(
         "job prefix is worse than its baseline: sequence_accuracy"
     )
@@ -104,15 +116,15 @@ def test_a_model_that_learned_less_is_a_regression(run_here, here):
     assert report["comparison"]["jobs"][1]["changes"] == []
     changed = "training.examples 6400 -> 640 (prefix)"
     assert changed in done.out
-    assert all(changed in text_of(here, name) for name in ("report.md", "report.html"))
+    assert all(changed in text_of(after, name) for name in ("report.md", "report.html"))
     assert len(entry["lost"]) == min(20, entry["lost_count"])
     assert entry["metrics"][0]["test"] == "exact McNemar"
-    assert run_here("report", "output", cwd=here).code == 3
-    assert read(here / "output" / "report.json") == report
-    compared = run_here("compare", "baseline", "output", "--format", "json", cwd=here)
+    assert run_here("report", "output", cwd=after).code == 3
+    assert read(after / "output" / "report.json") == report
+    compared = run_here("compare", "baseline", "output", "--format", "json", cwd=after)
     assert compared.code == 3
     assert json.loads(compared.out) == report["comparison"]
-    better = run_here("compare", "output", "baseline", "--format", "json", cwd=here)
+    better = run_here("compare", "output", "baseline", "--format", "json", cwd=after)
     assert (better.code, json.loads(better.out)["jobs"][0]["verdict"]) == (0, "improvement")
 
 
@@ -163,7 +175,7 @@ def test_a_green_batch_becomes_the_next_baseline_when_asked(run_here, here):
     text = (here / "jobs.yaml").read_text()
     (here / "jobs.yaml").write_text(text[: text.index("  - name: series")].replace("units: 32", "units: 33"))
     before = read(here / "baseline" / "report.json")
-    done = run("--baseline", "baseline", "--update-baseline", cwd=here)
+    done = run_here("--baseline", "baseline", "--update-baseline", cwd=here)
     assert done.code == 0, done.out + done.err
     assert (
         verdicts(here) == {"prefix": "unchanged", "series": "removed"}
@@ -178,20 +190,21 @@ def test_a_green_batch_becomes_the_next_baseline_when_asked(run_here, here):
         "predictions.jsonl",
     }
     assert (here / "baseline" / "superseded" / f"prefix-{before['jobs'][0]['fingerprint'][:8]}").is_dir()
-    assert run("--baseline", "baseline", cwd=here).code == 0
+    assert run_here("--baseline", "baseline", cwd=here).code == 0
     assert read(here / "output" / "report.json")["comparison"]["jobs"][0]["metrics"][0]["difference"] == 0
     assert run_here("report", "baseline", cwd=here).code == 0
 
 
-def test_merged_shards_are_compared_with_the_baseline(run_here, here):
+def test_merged_shards_are_compared_with_the_baseline(run_here, after):
     """One shard with the baseline and one without: what was not compared does not pass silently."""
-    assert run("--baseline", "baseline", "--shard", "1/2", cwd=here).code == 0
-    assert run("--shard", "2/2", cwd=here).code == 0
-    silent = run_here("report", "output", cwd=here)
+    (after / "output" / "report.json").unlink()
+    assert run_here("--baseline", "baseline", "--shard", "1/2", cwd=after).code == 0
+    assert run_here("--shard", "2/2", cwd=after).code == 0
+    silent = run_here("report", "output", cwd=after)
     assert silent.code == 4
     assert "job series cannot be compared: the run that it was part of was given no baseline" in silent.out
-    assert run_here("report", "output", "--baseline", "baseline", cwd=here).code == 0
-    assert verdicts(here) == {"prefix": "unchanged", "series": "unchanged"}
+    assert run_here("report", "output", "--baseline", "baseline", cwd=after).code == 0
+    assert verdicts(after) == {"prefix": "unchanged", "series": "unchanged"}
 
 
 PAIRS = """\
@@ -215,20 +228,20 @@ def pairs_spec(cwd, train="train.tsv", decoder="greedy", rule="same_test", examp
     (cwd / "jobs.yaml").write_text(text)
 
 
-def test_more_training_data_is_compared_on_the_same_test(tmp_path):
+def test_more_training_data_is_compared_on_the_same_test(run_here, tmp_path):
     lines = [f"{i:04d}\t{i % 10:04d}\n" for i in range(400)]
     (tmp_path / "test.tsv").write_text("".join(lines[:100]))
     (tmp_path / "train.tsv").write_text("".join(lines[100:200]))
     (tmp_path / "more.tsv").write_text("".join(lines[100:]))
     pairs_spec(tmp_path)
-    assert run("--output-dir", "baseline", cwd=tmp_path).code == 0
+    assert run_here("--output-dir", "baseline", cwd=tmp_path).code == 0
     pairs_spec(tmp_path, "more.tsv", "beam", examples=60)
-    done = run("--baseline", "baseline", cwd=tmp_path)
+    done = run_here("--baseline", "baseline", cwd=tmp_path)
     assert done.code == 0, done.out + done.err
     (entry,) = read(tmp_path / "output" / "report.json")["comparison"]["jobs"]
     assert entry["verdict"] == "unchanged"
     assert all(metric["paired"] and metric["examples"] == 60 for metric in entry["metrics"])
     pairs_spec(tmp_path, "more.tsv", rule="same_data")
-    strict = run("--baseline", "baseline", "--output-dir", "strict", cwd=tmp_path)
+    strict = run_here("--baseline", "baseline", "--output-dir", "strict", cwd=tmp_path)
     assert strict.code == 4
     assert "the baseline is of another problem: problem.train was" in strict.err

@@ -1,6 +1,8 @@
 """The command `seq2seq-job`, run in this process."""
 
+import os
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -24,3 +26,21 @@ def run_in_process(*arguments):
         with pytest.raises(SystemExit) as exited:
             main()
     return exited.value.code or 0
+
+
+@contextmanager
+def in_directory(cwd):
+    """Work in a directory, with a wide terminal and without environment variables of the command."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [*os.environ]:
+            if name.startswith("SEQ2SEQ_JOB_"):
+                patch.delenv(name)
+        patch.setenv("COLUMNS", "200")
+        patch.chdir(cwd)
+        yield patch
+
+
+def run_in(cwd, *arguments):
+    """Run the command in a directory; return its exit code. Its workers are processes of their own."""
+    with in_directory(cwd):
+        return run_in_process(*arguments)
