@@ -52,7 +52,8 @@ def first_night(tmp_path_factory):
     rows = [f"{50 + 10 * (i % 4) + i / 10}" for i in range(160)]
     (cwd / "sales.csv").write_text("\n".join(["sales", *rows]) + "\n")
     spec(cwd)
-    assert run_in(cwd, "--workers", 1, "--output-dir", "baseline") == 0
+    done = run_in(cwd, "--workers", 1, "--output-dir", "baseline")
+    assert done.code == 0, done.err
     return cwd
 
 

@@ -1,16 +1,12 @@
 """docs/choosing-a-model.md, followed with less training: its spec and its commands, exactly as written."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
-
-import job
+from in_process import run_in
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "choosing-a-model.md").read_text("utf-8")
@@ -31,24 +27,15 @@ def followed(tmp_path_factory):
         "evaluation": {"examples": 60, "validation_examples": 60},
     }
     (directory / "variants.yaml").write_text(yaml.safe_dump(spec), "utf-8")
-    variables = {name: value for name, value in os.environ.items() if not name.startswith("SEQ2SEQ_JOB_")}
-    variables |= {"PYTHONPATH": str(Path(job.__file__).parents[1]), "COLUMNS": "120"}
     printed = {}
     for line in COMMANDS:
         program, *arguments = line.split()
         assert program == "seq2seq-job"
-        done = subprocess.run(
-            [sys.executable, "-m", "job", *arguments],
-            cwd=directory,
-            env=variables,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        # one worker, which imports TensorFlow once; other commands have no such option
+        done = run_in(directory, *arguments, *(["--workers", 1] if arguments[0] == "--spec" else []))
         # models of so little training may differ by more than chance
-        assert done.returncode in ((0, 3) if arguments[0] == "compare" else (0,)), done.stderr
-        printed[line] = done.stdout
+        assert done.code in ((0, 3) if arguments[0] == "compare" else (0,)), done.err
+        printed[line] = done.out
     return directory / "variants", printed
 
 

@@ -233,7 +233,7 @@ def test_the_terminal_shows_a_table_and_the_verdict(first):
 # --- afterwards ---------------------------------------------------------------------------------------------
 
 
-def test_a_second_run_computes_what_failed_and_what_a_change_affects_and_says_so(again):
+def test_a_second_run_computes_what_failed_and_what_a_change_affects_and_says_so(run_here, again):
     output = again / "output"
     (output / "jobs" / "blocked" / "model").unlink()
     spec = SPEC.replace("min_sequence_accuracy: 0.1", "min_sequence_accuracy: 0.05")
@@ -242,7 +242,7 @@ def test_a_second_run_computes_what_failed_and_what_a_change_affects_and_says_so
     )
     (again / "jobs.yaml").write_text(spec)
     before = {name: result(output, name) for name in FINISHED}
-    done = run("--workers", 1, cwd=again)
+    done = run_here("--workers", 1, cwd=again)
     assert done.code == 3
     report = read(output / "report.json")
     assert [(entry["name"], entry["status"], entry["reused"]) for entry in report["jobs"]] == [
@@ -270,8 +270,8 @@ def test_a_second_run_computes_what_failed_and_what_a_change_affects_and_says_so
     assert read(output / "jobs/words/model/vocabulary.json")["search"]["decoder"] == "beam"
 
 
-def test_a_run_with_nothing_to_do_takes_the_exit_code_from_what_is_there(again):
-    done = run("--only", "prefix", "--only", "words", cwd=again)
+def test_a_run_with_nothing_to_do_takes_the_exit_code_from_what_is_there(run_here, again):
+    done = run_here("--only", "prefix", "--only", "words", cwd=again)
     assert done.code == 0
     assert "started" not in done.err
     assert read(again / "output" / "report.json")["totals"]["passed"] == 2

@@ -69,12 +69,12 @@ def test_what_a_job_leaves(done, job):
     assert " mm |" in (job.parents[1] / "report.md").read_text()
 
 
-def test_a_finished_job_is_not_done_again_until_its_data_changes(folder, done):
-    assert "already done" in command(folder).stdout
+def test_a_finished_job_is_not_done_again_until_its_data_changes(run_here, folder, done):
+    assert "already done" in run_here(cwd=folder).out
     path = folder / "zigzag.csv"
     before = path.read_text()
     path.write_text(before + "40,0\n")
-    assert "changed" in command(folder, "plan").stdout
+    assert "changed" in run_here("plan", cwd=folder).out
     path.write_text(before)
 
 

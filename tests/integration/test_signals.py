@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from in_process import run_in
 from processes import checkpointed, children, ended, kill, read, running, start, wait_until
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="children are found in /proc")
@@ -77,7 +78,7 @@ def test_sigterm_saves_the_state_of_what_runs_and_ends_the_batch_soon(command, t
     assert checkpointed(output / "jobs" / "endless") > 0
     assert len(workers) == 1
     assert not running(workers[0])
-    _, plan = ended(command("plan"))
+    plan = run_in(tmp_path, "plan").out
     states = {line.split()[0]: line.split()[-1] for line in plan.splitlines() if line.strip()}
     assert (states["endless"], states["waiting"]) == ("resume", "train")
 

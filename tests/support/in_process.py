@@ -1,8 +1,9 @@
 """The command `seq2seq-job`, run in this process."""
 
+import io
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 
 import pytest
@@ -41,6 +42,12 @@ def in_directory(cwd):
 
 
 def run_in(cwd, *arguments):
-    """Run the command in a directory; return its exit code. Its workers are processes of their own."""
-    with in_directory(cwd):
-        return run_in_process(*arguments)
+    """Run the command in a directory, without `capsys`. Its workers are processes of their own.
+
+    Returns:
+        Exit code, standard output and standard error.
+    """
+    streams = [io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2)]
+    with in_directory(cwd), redirect_stdout(streams[0]), redirect_stderr(streams[1]):
+        code = run_in_process(*arguments)
+    return Ended(code, *(stream.buffer.getvalue().decode() for stream in streams))
