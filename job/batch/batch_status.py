@@ -21,7 +21,7 @@ class BatchStatus:
 
     Args:
         jobs: the state of each job, in the order of the plan.
-        eta_seconds: how long the batch still takes with the machines that are at work; None if that is not
+        eta_seconds: seconds until the batch ends with the machines that now run jobs; None if that is not
             known, and 0 once no job waits or runs.
     """
 
@@ -34,7 +34,7 @@ class BatchStatus:
 
     @property
     def running(self) -> int:
-        """Number of jobs that a machine is at work on."""
+        """Number of jobs that a machine runs."""
         return sum(job.running for job in self.jobs)
 
     @property
@@ -68,8 +68,8 @@ def batch_status(
     """Return the state of a batch with an estimate of the time left.
 
     The estimated seconds of the plan are scaled to the machines by the jobs that have finished or run long
-    enough. Each shard of `shards.json` then works through its own jobs; without shards, every machine at work
-    takes the next job.
+    enough. Each shard of `shards.json` runs its own jobs; without shards, every machine that runs a job takes
+    the next one.
 
     Args:
         jobs: the state of each job.

@@ -89,7 +89,7 @@ class JobStatus:
 
     @property
     def running(self) -> bool:
-        """Whether a machine is at work on it."""
+        """Whether a machine runs it."""
         return self.state in RUNNING
 
     @property

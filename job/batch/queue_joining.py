@@ -27,7 +27,7 @@ from job.storage.exclusive import create_exclusively
 def join_batch(output: OutputPaths, plan: str, names: Collection[str], lease_seconds: float) -> QueueBatch:
     """Join the batch that nodes work on in an output directory; begin one if there is none.
 
-    A batch that all nodes have left is over. One whose nodes were all lost goes on, so that what has failed
+    A batch that all nodes have left is over. One whose nodes were all lost continues, so that what has failed
     in it is not run again; unless every job has ended.
 
     Args:

@@ -83,7 +83,7 @@ def work_through(
 
 @contextmanager
 def _removing_copies(recorder: JobRecorder, tasks: Sequence[Task]) -> Iterator[None]:
-    """After the block, remove the directories of evaluations that did not come to an end."""
+    """After the block, remove the directories of unfinished evaluations."""
     try:
         yield
     finally:

@@ -17,7 +17,7 @@ JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="Name of the job
 
 
 def cancel(directory: BatchArgument, name: JobArgument) -> None:
-    """Stop one running job, on any machine, with its state saved; the rest of the batch goes on."""
+    """Stop one running job, on any machine, with its state saved; the rest of the batch continues."""
     from job.batch.cancelling import WAIT_SECONDS, request_cancel, wait_for_cancel
 
     host = request_cancel(directory, name)
