@@ -57,6 +57,7 @@ def shell(tmp_path):
     (tmp_path / "deploy").symlink_to(ROOT / "deploy")
     program(tmp_path / "bin" / "seq2seq-job", f'#!/bin/sh\nexec "{sys.executable}" -m job "$@"\n')
     variables = {name: value for name, value in os.environ.items() if not name.startswith("SEQ2SEQ_JOB_")}
+    variables["SEQ2SEQ_JOB_WORKERS"] = "1"  # each imports TensorFlow
     variables["PATH"] = f"{tmp_path / 'bin'}{os.pathsep}{variables['PATH']}"
     variables["PYTHONPATH"] = str(Path(job.__file__).parents[1])
 
