@@ -56,3 +56,13 @@ def trained_job(tmp_path_factory):
     paths.directory.mkdir()
     task = Task(job=job, fingerprint="f" * 64, directory=paths.directory, paths=paths, commit=None)
     return RunJob(task, run_job(task))
+
+
+@pytest.fixture
+def eagerly():
+    """Without compiling: what is computed is the same, and for a few steps compiling does not pay."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
