@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 
 from job.batch.eta import makespan
-from job.batch.job_status import ENDED, JobStatus
+from job.batch.job_state import ENDED, JobStatus
 from job.batch.shard_file import read_shards
 from job.gating.plan_file import PlanEntry
 from job.results.reading import SCHEMA_VERSION

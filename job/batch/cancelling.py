@@ -8,7 +8,8 @@ from pathlib import Path
 
 from job.batch.heartbeat import HEARTBEAT_SECONDS
 from job.batch.job_recorder import JobRecorder
-from job.batch.job_status import ENDED, JobStatus, StatusReader
+from job.batch.job_state import ENDED, JobStatus
+from job.batch.job_status import StatusReader
 from job.errors import UsageError
 from job.reports.formatting import plain
 from job.results.job_result import JobResult

@@ -183,3 +183,14 @@ def restore_and_record(paths: JobPaths, result: JobResult) -> Restored:
             write_text(paths.result, found.result.to_json())
         return found
     return Restored(result)
+
+
+def restore_unless_copy(paths: JobPaths, result: JobResult) -> JobResult:
+    """Return a result after restoring its missing files, unless the directory is a baseline's copy.
+
+    Args:
+        paths: of the job.
+        result: of the job; its files were checked.
+    """
+    whole = result.finished and not is_baseline_copy(paths)
+    return restore_and_record(paths, result).result if whole else result

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from job.batch.final_result import CANCELLED, final_result, unfinished_result
-from job.batch.heartbeat import Heartbeats
+from job.batch.heartbeat_writer import Heartbeats
 from job.batch.progress import Log
 from job.process.stopping import Request
 from job.results.batch_report import SetAside

@@ -7,11 +7,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from job.batch.baseline import compare_merged
-from job.batch.baseline_copy import is_baseline_copy
 from job.batch.baseline_update import finish_update
-from job.batch.derived_files import restore_and_record
+from job.batch.derived_files import restore_unless_copy
 from job.batch.gather import common_plan, distinct, gather, read_result
-from job.batch.judging import complete_plan, judge_by_plan
+from job.batch.judging import complete_plan, gates_of, judge_by_plan
 from job.batch.lock import lock_output, running_batch
 from job.batch.merged_report import Merged, build_merged_report
 from job.errors import DamagedResultError
@@ -19,7 +18,7 @@ from job.gating.plan_file import PlanEntry, write_entries
 from job.reports.report_files import write_reports
 from job.results.batch_report import Report
 from job.results.job_result import JobResult
-from job.storage.artifacts import JobPaths, OutputPaths, prepare_output, refuse_links
+from job.storage.artifacts import OutputPaths, prepare_output, refuse_links
 
 
 def merge_reports(
@@ -58,12 +57,15 @@ def merge_reports(
     recorded, unusable = _read_all(output, plan.values())
     entries = complete_plan(plan, recorded)
     results = [judge_by_plan(plan[result.name], result) for result in recorded]
+    comparison = None
+    if baseline is not None:
+        comparison = compare_merged(baseline, output, [*plan], gates_of(entries), results)
     merged = Merged(
         plan=entries,
         results=results,
         unusable=unusable,
         running=running,
-        comparison=compare_merged(baseline, output, entries, results) if baseline else None,
+        comparison=comparison,
     )
     report = build_merged_report(merged, sources, began)
     write_reports(output, report, hide_test=hide_test)
@@ -95,11 +97,5 @@ def _read_all(output: OutputPaths, plan: Iterable[PlanEntry]) -> tuple[list[JobR
         except DamagedResultError as error:
             unusable[entry.name] = str(error)
         else:
-            found += [_restored(output.job(entry.name), result)] if result is not None else []
+            found += [restore_unless_copy(output.job(entry.name), result)] if result is not None else []
     return found, unusable
-
-
-def _restored(paths: JobPaths, result: JobResult) -> JobResult:
-    """Return a result whose files were checked, after its missing files were restored."""
-    whole = result.finished and not is_baseline_copy(paths)
-    return restore_and_record(paths, result).result if whole else result

@@ -11,7 +11,9 @@ from rich.text import Text
 
 from job.batch.batch_status import BatchStatus, batch_status
 from job.batch.gather import distinct
-from job.batch.job_status import ENDED, LOST_SECONDS, JobStatus, StatusReader
+from job.batch.heartbeat import LOST_SECONDS
+from job.batch.job_state import ENDED, JobStatus
+from job.batch.job_status import StatusReader
 from job.reports.escaping import terminal
 from job.reports.formatting import clock_time, plain
 from job.reports.tables import Column, print_table

@@ -48,7 +48,8 @@ def compare(
     format: FormatOption = "text",
 ) -> None:
     """Compare a batch with a baseline: is anything worse by more than chance? Exits as a batch does."""
-    from job.batch.recorded_comparison import compare_and_judge, compare_jobs
+    from job.batch.recorded_comparison import compare_and_judge
+    from job.batch.variant_comparison import compare_jobs
     from job.reports.markdown import comparison_markdown
     from job.reports.terminal import print_comparison
 

@@ -5,7 +5,8 @@ import pytest
 from sample_jobs import job_result
 
 from job.batch import heartbeat
-from job.batch.heartbeat import HEARTBEAT_SECONDS, Heartbeats, read_heartbeat
+from job.batch.heartbeat import HEARTBEAT_SECONDS, read_heartbeat
+from job.batch.heartbeat_writer import Heartbeats
 from job.batch.job_pace import other_work
 from job.results.job_files import list_files
 from job.results.job_result import Progress

@@ -10,8 +10,10 @@ from sample_jobs import job_result
 from job.batch import job_status
 from job.batch.balanced_shards import deal_jobs
 from job.batch.batch_status import BatchStatus, batch_status
-from job.batch.heartbeat import Heartbeats
-from job.batch.job_status import LOST_SECONDS, JobStatus, StatusReader
+from job.batch.heartbeat import LOST_SECONDS
+from job.batch.heartbeat_writer import Heartbeats
+from job.batch.job_state import JobStatus
+from job.batch.job_status import StatusReader
 from job.batch.shard_file import agreed_deal
 from job.errors import OutputError
 from job.gating.plan_file import PlanEntry, write_entries
