@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.text import Text
 
 from job.batch.balanced_shards import Deal
+from job.batch.job_differences import job_differences, short_differences
 from job.batch.planning import PlannedJob
 from job.models.parameter_count import count_parameters
 from job.problems.base import Problem, widths
 from job.reports.escaping import terminal
 from job.reports.formatting import clock_time
 from job.reports.tables import Column, print_table
+from job.results.reading import SCHEMA_VERSION
+from job.spec.schema import JobSpec
 from job.storage.file_names import short_fingerprint
 
 
@@ -28,10 +32,43 @@ def print_plan(plan: Sequence[PlannedJob], problems: Mapping[str, Problem], cons
     columns = [Column("job"), Column("problem")]
     columns += [Column(name, right=True) for name in ("classes", "units", "examples", "parameters")]
     columns += [Column("finger\u00ad\nprint"), Column("next run")]
-    print_table(columns, [_row(planned, problems[planned.job.name]) for planned in plan], console)
+    rows = [_row(planned, problems[planned.job.name]) for planned in plan]
+    differences = job_differences([planned.job for planned in plan])
+    if any(differences.values()):
+        columns.append(Column("differs"))
+        for planned, row in zip(plan, rows, strict=True):
+            row.append(short_differences(differences[planned.job.name]))
+    print_table(columns, rows, console)
     console.print()
     for line in reasons(plan):
         console.print(Text(f"  {terminal(line)}"), soft_wrap=True)
+
+
+def plan_json(plan: Sequence[PlannedJob], problems: Mapping[str, Problem]) -> str:
+    """Return a plan as a JSON document.
+
+    Args:
+        plan: see `make_plan`.
+        problems: by job name.
+    """
+    differences = job_differences([planned.job for planned in plan])
+    jobs = [
+        {
+            "name": planned.job.name,
+            "action": planned.action,
+            "why": planned.decision.why,
+            "differs": differences[planned.job.name],
+            "parameters": _parameters(planned.job, problems[planned.job.name]),
+            "training_fingerprint": planned.fingerprints.training,
+            "evaluation_fingerprint": planned.fingerprints.evaluation,
+        }
+        for planned in plan
+    ]
+    return json.dumps({"schema_version": SCHEMA_VERSION, "jobs": jobs}, indent=2, ensure_ascii=False) + "\n"
+
+
+def _parameters(job: JobSpec, problem: Problem) -> int:
+    return count_parameters(job.model, *widths(problem), numbers=problem.target_kind == "numbers")
 
 
 def reasons(plan: Sequence[PlannedJob]) -> list[str]:
@@ -65,7 +102,7 @@ def _row(planned: PlannedJob, problem: Problem) -> list[str]:
         f"{sizes[0]}, {sizes[1]}",
         f"{model.layers} x {model.units}" if model.layers > 1 else str(model.units),
         f"{examples:,}" if job.training.epochs == 1 else f"{job.training.epochs} x {examples:,}",
-        f"{count_parameters(model, *sizes, numbers=problem.target_kind == 'numbers'):,}",
+        f"{_parameters(job, problem):,}",
         short_fingerprint(planned.fingerprint),
         planned.action,
     ]

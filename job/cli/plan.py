@@ -8,8 +8,9 @@ import typer
 
 from job.batch.shard import MAX_SHARDS
 from job.cli.checked_spec import estimate_spec, load_checked_spec
-from job.cli.options import DEFAULT_OUTPUT, DEFAULT_SPEC, OutputOption, SpecOption
+from job.cli.options import DEFAULT_OUTPUT, DEFAULT_SPEC, OutputOption, SpecOption, choice
 from job.cli.terminal_output import check_output_complete, open_console, print_line
+from job.reports.escaping import json_document
 
 ShardsOption = Annotated[
     int | None,
@@ -31,6 +32,9 @@ SaveOption = Annotated[
         "did, and save that there as shards.json, which shards go by. All of them must share the directory.",
     ),
 ]
+FormatOption = Annotated[
+    str, typer.Option("--format", envvar="SEQ2SEQ_JOB_FORMAT", help="Output format: text or json.")
+]
 
 
 def plan(
@@ -38,19 +42,27 @@ def plan(
     output_dir: OutputOption = DEFAULT_OUTPUT,
     shards: ShardsOption = None,
     save_shards: SaveOption = False,
+    format: FormatOption = "text",
 ) -> None:
     """Show the expanded jobs: their sizes, and what a run would compute again for each of them, and why."""
-    from job.batch.plan_table import print_plan, print_shards
+    from job.batch.plan_table import plan_json, print_plan, print_shards
     from job.batch.planning import make_plan
     from job.batch.shard_jobs import expected_deal, save_measured_deal
     from job.storage.artifacts import OutputPaths
 
     if save_shards and shards is None:
         raise typer.BadParameter("needs --shards, their number", param_hint="--save-shards")
+    form = choice("--format", format, ("text", "json"))
+    if form == "json" and shards is not None:
+        raise typer.BadParameter("json has no shards; leave --shards out", param_hint="--format")
     located, problems = load_checked_spec(spec)
     estimated, output = estimate_spec(located.spec, problems), OutputPaths(output_dir)
     jobs, costs, checksums = estimated.spec.jobs, estimated.costs, estimated.checksums
-    print_plan(make_plan(estimated.spec, output, checksums), problems, open_console())
+    planned = make_plan(estimated.spec, output, checksums)
+    if form == "json":
+        typer.echo(json_document(plan_json(planned, problems)), nl=False)
+    else:
+        print_plan(planned, problems, open_console())
     if shards is not None:
         deal_jobs = save_measured_deal if save_shards else expected_deal
         deal = deal_jobs(jobs, shards, costs, checksums, output)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
+from job.metrics import METRICS
 from job.results.data_facts import DataFacts, DataSection
 from job.results.predictions import Prediction
 from job.results.reading import SCHEMA_VERSION, Measured, read_document
@@ -129,18 +130,22 @@ class GateOutcome:
 
     @property
     def shortfall(self) -> str:
-        """A clause that says how the threshold was missed; only for `passed=False`."""
+        """A clause that says how the threshold was missed, in the unit of reports; for `passed=False`."""
+        percent = self.metric in METRICS and METRICS[self.metric].unit == "fraction"
+        scale, unit = (100, " %") if percent else (1, "")
+        bound = f"{scale * self.bound:.12g}"
         if self.value is None:
             why = f": {self.reason}" if self.reason else ""
-            return f"{self.metric} was not measured (its threshold is {self.bound:g}){why}"
+            return f"{self.metric} was not measured (its threshold is {bound}{unit}){why}"
         side = "below" if self.value < self.bound else "above"
-        return f"{self.metric} is {_unlike(self.value, self.bound)}, {side} its threshold of {self.bound:g}"
+        value = _unlike(scale * self.value, bound, digits=4 if percent else 6)
+        return f"{self.metric} is {value}{unit}, {side} its threshold of {bound}{unit}"
 
 
-def _unlike(value: float, bound: float) -> str:
-    """Format a value with enough digits to read differently from the threshold it missed."""
-    texts = (f"{value:.{digits}g}" for digits in range(6, 18))
-    return next((text for text in texts if text != f"{bound:g}"), repr(value))
+def _unlike(value: float, bound: str, *, digits: int) -> str:
+    """Format a value with some digits, and with as many more as it needs to differ from the threshold."""
+    texts = (f"{value:.{digits}g}" for digits in range(digits, 18))
+    return next((text for text in texts if float(text) != float(bound)), repr(value))
 
 
 @dataclass(frozen=True)

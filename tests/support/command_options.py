@@ -31,7 +31,7 @@ OPTIONS = {
         "--version",
     },
     "validate": {"--spec"},
-    "plan": {"--spec", "--output-dir", "--shards", "--save-shards"},
+    "plan": {"--spec", "--output-dir", "--shards", "--save-shards", "--format"},
     "schema": {"--of"},
     "cancel": {"DIRECTORY", "NAME"},
     "status": {"DIRECTORIES", "--watch", "--format"},

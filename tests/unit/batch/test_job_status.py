@@ -95,7 +95,7 @@ def test_results_are_judged_by_the_gates_of_the_plan(output):
     leave(output, "b", "passed", metrics={"sequence_accuracy": 0.5}, gates=gates, judged=True)
     a, b = StatusReader([output.root]).read()
     assert (a.state, a.reason) == ("passed", None)
-    assert (b.state, b.reason) == ("gate_failed", "sequence_accuracy is 0.5, below its threshold of 0.9")
+    assert (b.state, b.reason) == ("gate_failed", "sequence_accuracy is 50 %, below its threshold of 90 %")
 
 
 def test_what_a_killed_run_left_is_interrupted(planned):

@@ -1,5 +1,6 @@
-"""The command `plan --shards`."""
+"""The command `plan`: the keys in which jobs differ, and `--shards`."""
 
+import json
 import re
 
 from command_options import SPEC
@@ -56,3 +57,27 @@ def test_saving_needs_the_number_of_shards(command, here):
     assert "needs --shards" in err
     assert command("plan", "--shards", "0")[0] == 2
     assert not (here / "output").exists()
+
+
+def test_plan_shows_the_keys_in_which_jobs_of_one_kind_differ(command, here):
+    variants = "variants: {small: {model.units: 16}, beam: {model.units: 64, evaluation.decoder: beam}}"
+    other = "  - {name: alone, problem: {kind: addition, digits: 2}}\n"
+    (here / "jobs.yaml").write_text(
+        UNEQUAL.split("    matrix", maxsplit=1)[0] + f"    matrix: {{{variants}}}\n"
+        "    problem: {kind: copy, source_length: 2, cardinality: 6}\n" + other
+    )
+    out = command("plan")[1]
+    assert "units 16, decoder greedy" in out
+    assert "units 64, decoder beam" in out
+    code, text, err = command("plan", "--format", "json")
+    assert (code, err) == (0, "")
+    jobs = {job["name"]: job for job in json.loads(text)["jobs"]}
+    assert {name: job["differs"] for name, job in jobs.items()} == {
+        "copy-small": {"model.units": 16, "evaluation.decoder": "greedy"},
+        "copy-beam": {"model.units": 64, "evaluation.decoder": "beam"},
+        "alone": {},
+    }
+    assert {job["action"] for job in jobs.values()} == {"train"}
+    assert (
+        command("plan", "--format", "xml")[0] == command("plan", "--format", "json", "--shards", "2")[0] == 2
+    )

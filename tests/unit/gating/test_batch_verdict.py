@@ -80,7 +80,7 @@ def test_an_empty_set_of_results_is_no_success(planned):
         (
             MISSED,
             GATE_FAILED,
-            "job low failed its gate: sequence_accuracy is 0.85, below its threshold of 0.9",
+            "job low failed its gate: sequence_accuracy is 85 %, below its threshold of 90 %",
         ),
         (CRASHED, FAILED, "job dead failed: MemoryError: no memory"),
         (result("dead", "failed"), FAILED, "job dead failed: the cause was not recorded"),
@@ -88,7 +88,7 @@ def test_an_empty_set_of_results_is_no_success(planned):
         (
             result("odd", gates=MISSED.gates),
             GATE_FAILED,
-            "job odd failed its gate: sequence_accuracy is 0.85,",
+            "job odd failed its gate: sequence_accuracy is 85 %,",
         ),
         (result("odd", "gate_failed"), GATE_FAILED, "job odd failed its gate: which one was not recorded"),
     ],
@@ -103,8 +103,8 @@ def test_one_bad_job_decides_and_says_why_once(bad, exit_code, reason):
 def test_a_job_that_failed_two_gates_is_one_sentence():
     gates = (GateOutcome("sequence_accuracy", 0.9, 0.85, False), GateOutcome("edit_rate", 0.1, None, False))
     assert decide(["x"], [result("x", "gate_failed", gates=gates)]).reasons == (
-        "job x failed its gate: sequence_accuracy is 0.85, below its threshold of 0.9; "
-        "edit_rate was not measured (its threshold is 0.1)",
+        "job x failed its gate: sequence_accuracy is 85 %, below its threshold of 90 %; "
+        "edit_rate was not measured (its threshold is 10 %)",
     )
 
 

@@ -108,7 +108,7 @@ def test_compare_fails_a_candidate_whose_own_gate_fails_whatever_its_status_says
     assert found.jobs[0].verdict == "unchanged"
     assert verdict.exit_code == GATE_FAILED
     assert verdict.reasons == (
-        "job a failed its gate: sequence_accuracy is 0.96, below its threshold of 0.99",
+        "job a failed its gate: sequence_accuracy is 96 %, below its threshold of 99 %",
     )
 
 

@@ -62,7 +62,7 @@ def test_a_gate_on_the_mean_judges_the_mean(accuracies, code):
     assert verdict.exit_code == code
     if code:
         assert verdict.reasons[0].startswith(
-            "job a failed its gate on the mean of 3 seeds: sequence_accuracy is 0.976667, below its"
+            "job a failed its gate on the mean of 3 seeds: sequence_accuracy is 97.67 %, below its"
         )
 
 

@@ -43,7 +43,7 @@ def test_jobs_have_short_reasons_and_regressions_are_in_words(make_report, tmp_p
     report = replace(report, comparison=comparison, verdict=Verdict(1, ("one", "two")), exit_code=1)
     message = json.loads(end_message(OutputPaths(tmp_path), report, written=True, error=None).to_json())
     assert [(each["name"], each["status"], each["reason"]) for each in message["jobs"]] == [
-        ("g2p", "gate_failed", "sequence_accuracy is 0.458, below its threshold of 0.9"),
+        ("g2p", "gate_failed", "sequence_accuracy is 45.8 %, below its threshold of 90 %"),
         ("broken", "failed", "ValueError: first line"),
         ("same", "passed", ""),
     ]

@@ -117,10 +117,10 @@ def test_each_gate_is_a_case_that_states_how_it_failed(make_report):
     assert found[SHORT.name].is_passed  # it was trained and evaluated
     (accuracy,) = found[f"{SHORT.name}: min_sequence_accuracy"].result
     assert isinstance(accuracy, Failure)
-    assert accuracy.message == "sequence_accuracy is 0.98996, below its threshold of 0.99"
+    assert accuracy.message == "sequence_accuracy is 98.996 %, below its threshold of 99 %"
     assert accuracy.text.splitlines() == [accuracy.message, "7,000 examples would settle it"]
     (unseen,) = found[f"{SHORT.name}: min_unseen_sequence_accuracy"].result
-    assert unseen.message == "unseen_sequence_accuracy was not measured (its threshold is 0.5)"
+    assert unseen.message == "unseen_sequence_accuracy was not measured (its threshold is 50 %)"
     passed = found[f"{SHORT.name}: max_edit_rate"]
     assert passed.is_passed
     assert passed.system_out == "edit rate: 0.50 %, at most 10.00 %"

@@ -195,10 +195,10 @@ def test_a_line_of_predictions_names_references_only_where_there_are_several():
 @pytest.mark.parametrize(
     ("value", "bound", "text"),
     [
-        (0.85, 0.9, "edit_rate is 0.85, below its threshold of 0.9"),
-        (0.98999999, 0.99, "edit_rate is 0.98999999, below its threshold of 0.99"),
-        (61.123456789, 60.0, "edit_rate is 61.1235, above its threshold of 60"),
-        (None, 0.9, "edit_rate was not measured (its threshold is 0.9)"),
+        (0.85, 0.9, "edit_rate is 85 %, below its threshold of 90 %"),
+        (0.98999999, 0.99, "edit_rate is 98.999999 %, below its threshold of 99 %"),
+        (61.123456789, 60.0, "edit_rate is 6112 %, above its threshold of 6000 %"),
+        (None, 0.9, "edit_rate was not measured (its threshold is 90 %)"),
     ],
 )
 def test_a_missed_bar_never_reads_as_cleared(value, bound, text):
