@@ -51,6 +51,7 @@ def same(ours, theirs, tolerance=0.0):
 # --- accumulation -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("eagerly")
 @pytest.mark.parametrize(("examples", "attention"), [(128, "none"), (135, "none"), (135, "monotonic")])
 def test_batches_of_one_step_are_one_large_batch(examples, attention):
     """Of 135 examples the last step has 7: fewer than one batch."""
@@ -84,6 +85,7 @@ def test_label_smoothing_is_the_cross_entropy_with_a_smoothed_target():
     }
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_training_is_smoothed_and_validation_is_not():
     model, _, fitted = trained(recipe(label_smoothing=0.3))
 
@@ -123,6 +125,7 @@ def test_at_probability_one_the_decoder_reads_its_own_predictions(attention):
     assert fitted.history[0].loss == pytest.approx(float(expected["loss"] / expected["tokens"]), rel=1e-5)
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_which_inputs_are_sampled_follows_from_the_seed():
     spec = recipe(scheduled_sampling=0.5)
     first, again, other = (trained(spec, seed=seed)[0].get_weights() for seed in (1, 1, 2))
@@ -133,6 +136,7 @@ def test_which_inputs_are_sampled_follows_from_the_seed():
 # --- averages -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_the_model_ends_with_the_average_of_the_weights_of_its_steps():
     last, plain = [], new_model()
     trained(recipe(epochs=2), plain, lambda _: last.append(plain.get_weights()))
