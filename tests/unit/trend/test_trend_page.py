@@ -20,6 +20,7 @@ def test_the_page_draws_every_metric_and_loads_nothing(nights):
     assert "<script" not in text
     assert "<summary><h2>&lt;b&gt;</h2>" in text
     assert text.count(", first bad one</th>") == 1
+    assert '>first bad run: 13 of 20<span class="comma">, </span><span class="rest">' in text
     assert text.index("first bad run: 13 of 20") < text.index("<main>")
 
 
