@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -117,14 +116,3 @@ class LiveLog(Log):
     def close(self) -> None:
         """Restore the terminal."""
         self._bars.stop()
-
-
-def open_log(log_format: str) -> Log:
-    """Return a log on standard error: live bars on a terminal, lines elsewhere.
-
-    Args:
-        log_format: `text` or `json`.
-    """
-    if log_format == "text" and sys.stderr.isatty():
-        return LiveLog(Console(stderr=True))
-    return Log(lambda line: print(line, file=sys.stderr, flush=True), machine=log_format == "json")

@@ -7,18 +7,15 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from job.batch.batch_options import BatchOptions
-from job.batch.computed_jobs import ComputedJobs
 from job.batch.cost_estimate import JOB_SECONDS
-from job.batch.job_recorder import JobRecorder
 from job.batch.planning import PlannedJob, plan_entry
 from job.batch.progress import Log
-from job.batch.reuse import prepare_jobs, reuse_results
+from job.batch.run_alone import run_alone
 from job.batch.run_queue import run_queue
-from job.batch.train_jobs import train_jobs
 from job.gating import batch_verdict
 from job.gating.seed_summaries import seed_families, summarize_seeds
 from job.reports.report_files import build_report, write_reports
-from job.results.batch_report import Report, SetAside
+from job.results.batch_report import Report
 from job.storage.artifacts import OutputPaths, refuse_links
 
 
@@ -43,7 +40,7 @@ def run_batch(
     started_at = datetime.now(timezone.utc)
     refuse_links(output, [p.job.name for p in plan])
     log.begun(len(plan), _costs(plan, options.costs))
-    run = run_queue if options.lease_seconds is not None else _run_alone
+    run = run_queue if options.lease_seconds is not None else run_alone
     computed = run(plan, output, directory, log, options)
     results, stopped_by = computed.results, computed.stopped_by
     found = [results[p.job.name] for p in plan if p.job.name in results]
@@ -86,17 +83,3 @@ def _costs(plan: Sequence[PlannedJob], costs: Mapping[str, float]) -> dict[str, 
     evaluated = {p.job.name for p in plan if p.action == "re-evaluate"}
     names = [p.job.name for p in plan if p.job.name in costs]
     return {name: min(costs[name], JOB_SECONDS) if name in evaluated else costs[name] for name in names}
-
-
-def _run_alone(
-    plan: Sequence[PlannedJob], output: OutputPaths, directory: Path, log: Log, options: BatchOptions
-) -> ComputedJobs:
-    """Reuse finished jobs and compute the others, without other nodes."""
-    set_aside: list[SetAside] = []
-    reused = {} if options.fresh else reuse_results(plan, output, log, set_aside)
-    todo = [p for p in plan if p.job.name not in reused]
-    prepared = prepare_jobs(todo, output, log, set_aside, fresh=options.fresh)
-    results = dict(reused)
-    recorder = JobRecorder(log, output, set_aside, {p.planned.job.name: p.reason for p in prepared})
-    stopped_by = train_jobs(prepared, directory, recorder, results, options)
-    return ComputedJobs(results=results, reused=[*reused], set_aside=set_aside, stopped_by=stopped_by)

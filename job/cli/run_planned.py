@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from job.batch.baseline import check_baseline
 from job.batch.batch_options import BatchOptions
-from job.batch.live_progress import open_log
+from job.batch.open_log import open_log
 from job.batch.planning import PlannedJob, write_plan
 from job.batch.report_guard import ReportGuard
 from job.batch.run_batch import run_batch

@@ -62,8 +62,14 @@ def sample(
         ended |= t + 1 >= limits
         return t + 1, symbols, ended, totals, states, out
 
-    rows = tf.shape(keys)[0]
-    begin = (
+    begin = _loop_start(tf.shape(keys)[0], states, start, max_length)
+    *_, totals, _, out = tf.while_loop(unfinished, body, begin)
+    return tf.transpose(out), totals
+
+
+def _loop_start(rows: Any, states: Any, start: int, max_length: int) -> tuple[Any, ...]:
+    """Return the first values of the loop of `sample`, see its `body`."""
+    return (
         tf.constant(0),
         tf.fill([rows], tf.constant(start, tf.int32)),
         tf.zeros([rows], tf.bool),
@@ -71,8 +77,6 @@ def sample(
         states,
         tf.zeros([max_length, rows], tf.int32),
     )
-    *_, totals, _, out = tf.while_loop(unfinished, body, begin)
-    return tf.transpose(out), totals
 
 
 def truncated(probabilities: Any, top_k: int | None, top_p: float | None) -> Any:

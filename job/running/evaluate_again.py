@@ -6,7 +6,7 @@ from job.problems import build_problem
 from job.process.stopping import Stop
 from job.results.job_result import JobResult
 from job.results.trained_job import TrainedJob
-from job.running.evaluators import evaluator_for
+from job.running.evaluator import evaluator_for
 from job.running.inference_model import load_inference_model
 from job.running.machine import require_device, reset_peak_rss, seed_generators
 from job.running.outputs import write_evaluation, write_model_record, write_spec

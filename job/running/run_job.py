@@ -10,7 +10,7 @@ from job.process.stopping import Stop
 from job.results.job_result import Progress
 from job.results.trained_job import TrainedJob
 from job.running.evaluate_again import evaluate_again
-from job.running.evaluators import evaluator_for
+from job.running.evaluator import evaluator_for
 from job.running.history_files import write_history
 from job.running.machine import require_device, reset_peak_rss, seed_generators
 from job.running.model_cache import ModelCache

@@ -14,7 +14,7 @@ from job.problems.integers import Copy
 from job.process.stopping import Stop, Stopped
 from job.results.predictions import Prediction
 from job.results.validation_result import ValidationResult
-from job.running import evaluators, training_stage
+from job.running import token_evaluator, training_stage
 from job.running.run_job import run_job
 from job.running.task import Task
 from job.spec.evaluation_section import EvaluationSpec
@@ -73,7 +73,7 @@ def test_earlier_jobs_of_the_process_make_no_difference(make_task):
 def test_a_job_stopped_while_it_decodes_resumes_after_its_training(make_task, monkeypatch):
     whole = make_task("whole")
     expected = run_job(whole)
-    task, real = make_task("cut", attempt=2), evaluators.evaluate_tokens
+    task, real = make_task("cut", attempt=2), token_evaluator.evaluate_tokens
 
     def interrupted(*arguments, **options):
         os.kill(os.getpid(), signal.SIGTERM)
@@ -81,7 +81,7 @@ def test_a_job_stopped_while_it_decodes_resumes_after_its_training(make_task, mo
 
     stop = Stop()
     with monkeypatch.context() as patch, stop.handling_signals():
-        patch.setattr(evaluators, "evaluate_tokens", interrupted)
+        patch.setattr(token_evaluator, "evaluate_tokens", interrupted)
         with pytest.raises(Stopped):
             run_job(task, stop=stop)
     assert not task.paths.predictions.exists()
@@ -262,9 +262,9 @@ def test_a_description_that_is_no_mapping_of_json_values_fails_the_job(make_task
 
 def spoil(monkeypatch, **fields):
     """Have the evaluation come to something else than it did."""
-    real = evaluators.evaluate_tokens
+    real = token_evaluator.evaluate_tokens
     monkeypatch.setattr(
-        evaluators, "evaluate_tokens", lambda *args, **options: replace(real(*args, **options), **fields)
+        token_evaluator, "evaluate_tokens", lambda *args, **options: replace(real(*args, **options), **fields)
     )
 
 
@@ -294,7 +294,7 @@ def test_a_number_that_is_missing_or_not_finite_fails_the_job_and_is_named(
 
 def test_a_metric_at_other_sizes_that_is_not_finite_fails_the_job(make_task, monkeypatch):
     elsewhere = {"sizes": {"source_length": 3}, "examples": 1, "metrics": {"edit_rate": math.nan}}
-    monkeypatch.setattr(evaluators, "evaluate_other_sizes", lambda *arguments: elsewhere)
+    monkeypatch.setattr(token_evaluator, "evaluate_other_sizes", lambda *arguments: elsewhere)
     task = make_task("elsewhere")
     evaluation = task.job.evaluation.model_copy(update={"also": [{"source_length": 3}]})
     task = replace(task, job=task.job.model_copy(update={"evaluation": evaluation}))
@@ -304,7 +304,7 @@ def test_a_metric_at_other_sizes_that_is_not_finite_fails_the_job(make_task, mon
 
 def test_a_metric_of_validation_that_is_not_finite_fails_the_job(make_task, monkeypatch):
     spoilt = DecodedValidation(result=ValidationResult(metrics={"edit_rate": math.inf}))
-    monkeypatch.setattr(evaluators, "evaluate_validation", lambda *arguments, **options: spoilt)
+    monkeypatch.setattr(token_evaluator, "evaluate_validation", lambda *arguments, **options: spoilt)
     with pytest.raises(ResultError, match=r"^validation\.metrics\.edit_rate is not a finite number"):
         run_job(make_task("validation"))
 

@@ -1,25 +1,23 @@
-"""Evaluation of a job's model on test and validation: one evaluator for tokens, one for numbers."""
+"""Evaluation of a job's model that predicts tokens: test, validation, other sizes and context vectors."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from job.evaluation.context_projection import MAX_SOURCES, contexts
-from job.evaluation.forecast_evaluation import evaluate_forecasts, forecast_validation
 from job.evaluation.outcome import NOT_DECODED, Evaluation
 from job.evaluation.token_evaluation import (
     evaluate_other_sizes,
     evaluate_tokens,
     evaluate_validation,
 )
-from job.inference.numbers import Forecaster
 from job.inference.tokens import TrainedModel
 from job.problems import build_problem
-from job.problems.base import Examples, Problem, TokenProblem, Windows
+from job.problems.base import Examples, TokenProblem
 from job.problems.overlap import seen_in_training
 from job.running.inference_model import InferenceModel
 from job.running.result_checks import check_contexts
@@ -27,79 +25,6 @@ from job.running.task import Task
 from job.spec.other_sizes import resized
 
 Bools = NDArray[np.bool_]
-
-
-class Evaluator(Protocol):
-    """The evaluation of one job's model."""
-
-    @property
-    def validation(self) -> Examples | Windows:
-        """The validation examples; there may be none."""
-
-    @property
-    def model_record(self) -> dict[str, Any]:
-        """Content of the model directory's `vocabulary.json`."""
-
-    def compile(self) -> None:
-        """Compile what `evaluate` calls; the model need not be trained yet."""
-
-    def evaluate(self, epochs: int) -> Evaluation:
-        """Decode and score the test set and the validation examples.
-
-        Args:
-            epochs: number of epochs that the model was trained for.
-        """
-
-
-def evaluator_for(task: Task, problem: Problem, inference: InferenceModel) -> Evaluator:
-    """Return the evaluator for a problem's kind of targets; draws its test and validation examples.
-
-    Args:
-        task: the job.
-        problem: the source of its examples.
-        inference: its model.
-    """
-    test = problem.examples("test", task.job.evaluation.examples)
-    validation = problem.examples("validation", task.job.evaluation.validation_examples)
-    if isinstance(inference.trained, Forecaster):
-        windows = cast(Windows, test), cast(Windows, validation)
-        return ForecastEvaluator(model=inference.trained, test=windows[0], validation=windows[1])
-    return TokenEvaluator(
-        task=task,
-        problem=cast(TokenProblem, problem),
-        inference=inference,
-        model=inference.trained,
-        test=cast(Examples, test),
-        validation=cast(Examples, validation),
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class ForecastEvaluator:
-    """Evaluation of forecasts of numbers.
-
-    Args:
-        model: the model.
-        test: windows of the test rows.
-        validation: windows of the validation rows.
-    """
-
-    model: Forecaster
-    test: Windows
-    validation: Windows
-
-    @property
-    def model_record(self) -> dict[str, Any]:
-        """Content of `vocabulary.json`."""
-        return self.model.to_json()
-
-    def compile(self) -> None:
-        """Do nothing: the first forecast compiles all that there is."""
-
-    def evaluate(self, epochs: int) -> Evaluation:
-        """Forecast the windows of test and validation, and score them."""
-        evaluation = evaluate_forecasts(self.model, self.test)
-        return replace(evaluation, validation=forecast_validation(self.model, self.validation))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,39 @@
+"""Evaluation of a job's model that forecasts numbers: test and validation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from job.evaluation.forecast_evaluation import evaluate_forecasts, forecast_validation
+from job.evaluation.outcome import Evaluation
+from job.inference.numbers import Forecaster
+from job.problems.base import Windows
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForecastEvaluator:
+    """Evaluation of forecasts of numbers.
+
+    Args:
+        model: the model.
+        test: windows of the test rows.
+        validation: windows of the validation rows.
+    """
+
+    model: Forecaster
+    test: Windows
+    validation: Windows
+
+    @property
+    def model_record(self) -> dict[str, Any]:
+        """Content of `vocabulary.json`."""
+        return self.model.to_json()
+
+    def compile(self) -> None:
+        """Do nothing: the first forecast compiles all that there is."""
+
+    def evaluate(self, epochs: int) -> Evaluation:
+        """Forecast the windows of test and validation, and score them."""
+        evaluation = evaluate_forecasts(self.model, self.test)
+        return replace(evaluation, validation=forecast_validation(self.model, self.validation))
