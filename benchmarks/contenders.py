@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.measuring import Cost, measure
 from benchmarks.programs.lesson import Lesson
-from job.workers.worker_handle import VARIABLES
+from job.process.tensorflow_loading import VARIABLES
 
 ROOT = Path(__file__).parent.parent
 

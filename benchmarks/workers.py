@@ -23,7 +23,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from job.workers.worker_handle import VARIABLES
+from job.process.tensorflow_loading import VARIABLES
 
 TARGET = 0.9
 JOBS = 8

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from job.cli.options import InputOption, ModelArgument
-from job.cli.saved_model import load_model, open_input
+from job.cli.options import InputOption, ModelArgument, choice
+from job.cli.saved_model import json_lines, load_model, open_input
 from job.cli.terminal_output import check_output_complete
 from job.errors import UsageError
 from job.process.standard_streams import output_error, was_closed
@@ -26,15 +26,32 @@ NBestOption = Annotated[
     ),
 ]
 
+FormatOption = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        envvar="SEQ2SEQ_JOB_FORMAT",
+        help="text: the predictions as lines. json: one JSON object per source, with text, tokens, score and "
+        "alternatives, or with the values of a time series.",
+    ),
+]
 
-def predict(model_dir: ModelArgument, input: InputOption = "-", n_best: NBestOption = None) -> None:
+
+def predict(
+    model_dir: ModelArgument,
+    input: InputOption = "-",
+    n_best: NBestOption = None,
+    format: FormatOption = "text",
+) -> None:
     """Read one source per line and write one prediction per line, decoded as in the job's evaluation."""
     if was_closed(1):
         raise UsageError("standard output is closed, and predictions go there; redirect it to a file")
+    form = choice("--format", format, ("text", "json"))
     with open_input(input) as chunks, (stop := Stop()).handling_signals():
         model = load_model(model_dir)
+        lines_of = model.predict_lines if form == "text" else json_lines(model)
         for chunk in chunks:
-            _write_lines(model.predict_lines(chunk.lines, input, n_best, chunk.first), stop)
+            _write_lines(lines_of(chunk.lines, input, n_best, chunk.first), stop)
             if output_error():
                 break
     check_output_complete()

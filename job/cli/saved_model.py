@@ -5,8 +5,8 @@ The only commands that load TensorFlow in this process.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from job.inference.input_lines import Chunk
     from job.inference.loading import LoadedModel
 
+PredictLines = Callable[[Iterable[str], str, int | None, int], Iterator[str]]
+"""The signature of `LoadedModel.predict_lines`."""
+
 
 def load_model(directory: Path) -> LoadedModel:
     """Load a saved model with TensorFlow set up as in a worker, so that predictions equal the evaluation's.
@@ -26,29 +29,25 @@ def load_model(directory: Path) -> LoadedModel:
     Args:
         directory: a job directory, or its `model` directory.
     """
-    from job.process.installed_versions import check_versions
-    from job.process.tensorflow_loading import check_tensorflow
-    from job.workers.worker_handle import VARIABLES
+    from job.process.quiet_loading import load_tensorflow_quietly
 
-    check_versions()
-    os.environ.update({**VARIABLES, "TF_CPP_MIN_LOG_LEVEL": "3"})
-    with _silent_stderr():
-        check_tensorflow()
-        from job.inference import loading
+    load_tensorflow_quietly()
+    from job.inference import loading
+
     return loading.load(directory)
 
 
-@contextmanager
-def _silent_stderr() -> Iterator[None]:
-    """Discard what TensorFlow's libraries print while they are loaded; no log level stops it."""
-    kept = os.dup(2)
-    with open(os.devnull, "wb") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+def json_lines(model: LoadedModel) -> PredictLines:
+    """Return a function like `LoadedModel.predict_lines` that yields each prediction as a JSON object."""
+    from job.inference.python_loading import python_model
+
+    python = python_model(model)
+
+    def lines(lines: Iterable[str], name: str, n_best: int | None, first: int = 1) -> Iterator[str]:
+        for prediction in python.predictions(lines, name, n_best, first=first):
+            yield json.dumps(prediction.to_json(), ensure_ascii=False, allow_nan=False)
+
+    return lines
 
 
 @contextmanager

@@ -55,19 +55,20 @@ class SavedTokenEnsemble(TokenLines, TokenEnsemble):
     """A saved ensemble of token models, for lines of text."""
 
     def encode_lines(self, lines: Iterable[str], name: str, output: Path) -> int:
-        """Refuse: see `_no_context`."""
-        raise _no_context()
+        """Refuse: see `no_context`."""
+        raise no_context()
 
 
 class SavedForecastEnsemble(NumberLines, ForecastEnsemble):
     """A saved ensemble of models of numbers, for lines of text."""
 
     def encode_lines(self, lines: Iterable[str], name: str, output: Path) -> int:
-        """Refuse: see `_no_context`."""
-        raise _no_context()
+        """Refuse: see `no_context`."""
+        raise no_context()
 
 
-def _no_context() -> InputError:
+def no_context() -> InputError:
+    """Return the error of an ensemble that is asked for contexts."""
     return InputError("an ensemble has no context of its own; give the directory of one of its members")
 
 

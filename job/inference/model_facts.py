@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from typing import Any
 
+import numpy as np
 from pydantic import TypeAdapter
 
 from job.errors import no_implementation
@@ -100,3 +102,10 @@ class ModelFacts:
         return (
             self.max_target_length if self.fixed_length else self.search.max_length or self.max_target_length
         )
+
+    def longest_target(self, source_length: int) -> int:
+        """Return the number of symbols at which decoding a source of that many tokens stops."""
+        factor = self.search.max_length_factor
+        if factor is None or self.fixed_length:
+            return self.columns
+        return min(self.columns, math.ceil(np.float32(source_length) * np.float32(factor)))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
@@ -94,6 +95,26 @@ class ModelPair:
             return joined([dict(zip(names, part, strict=True)) for part in parts])
 
         return contexts
+
+    def compile_encoder(self, signature: Any) -> Callable[[Any], tuple[Contexts, NDArray[np.float32] | None]]:
+        """Return a function from a batch of sources to their contexts and the outputs that attention reads.
+
+        The outputs, (n, S, H), are None for models whose decoder does not read them. Argument: see
+        `compile_contexts`.
+        """
+        names = self._context_names()
+        reads = "encoder_outputs" in {i.name for i in self.decoder.inputs}
+        function = tf.function(
+            lambda source: listed(self.encoder(source, training=False)), [signature], autograph=False
+        )
+        compiled = function.get_concrete_function()  # traced at once, so that threads can share it
+
+        def encode(source: Any) -> tuple[Contexts, NDArray[np.float32] | None]:
+            found = compiled(tf.constant(source))
+            states = {name: state.numpy() for name, state in zip(names, found, strict=False)}
+            return states, found[-1].numpy() if reads else None
+
+        return encode
 
     def _context_names(self) -> list[str]:
         """Return the names of the encoder's first outputs, which are the context."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 
@@ -34,20 +34,30 @@ class NumberLines(SeriesForecaster):
         """
         if n_best is not None:
             raise InputError("--n-best: a model of numbers has one forecast for a source; leave it out")
+        histories = read_histories(lines, self.series, name, first)
+        for forecast in self.forecasts(histories, name, first):
+            yield "" if forecast is None else self.series.write(forecast)
+
+    def forecasts(
+        self, histories: Iterable[Values | None], name: str, first: int = 1
+    ) -> Iterator[Values | None]:
+        """Yield the forecast of each history, (T,) float64; None for None.
+
+        Args:
+            histories: Sources in the unit of the data, each (S, F).
+            name: Name of the input, for errors.
+            first: Number of the first source, for errors.
+
+        Raises:
+            InputError: A forecast is not finite.
+        """
         numbers = count(first)
-        for chunk in in_chunks(read_histories(lines, self.series, name, first), MAX_SOURCES):
-            forecasts = iter(self.forecast(self._stacked(chunk)))
+        for chunk in in_chunks(histories, MAX_SOURCES):
+            found = iter(self.forecast(self.stacked(chunk)))
             for history, number in zip(chunk, numbers, strict=False):  # chunk first: no number is skipped
-                yield "" if history is None else self._formatted(next(forecasts), f"{name}:{number}")
+                yield None if history is None else _finite(next(found), f"{name}:{number}")
 
-    def _formatted(self, forecast: Values, place: str) -> str:
-        if not np.isfinite(forecast).all():
-            raise InputError(
-                f"{place}: the forecast is not a finite number; expected numbers like the training data's"
-            )
-        return self.series.write(forecast)
-
-    def _stacked(self, histories: Iterable[Values | None]) -> Values:
+    def stacked(self, histories: Iterable[Values | None]) -> Values:
         """Return the histories that are not None as one array, (n, S, F)."""
         shape = (-1, self.series.source_length, len(self.series.columns))
         return np.array([history for history in histories if history is not None]).reshape(shape)
@@ -62,7 +72,7 @@ class SavedForecaster(NumberLines, Forecaster):
         parts = list[Contexts]()
         for chunk in in_chunks(read_histories(lines, self.series, name), MAX_SOURCES):
             nonempty = [first + i for i, history in enumerate(chunk) if history is not None]
-            parts += [self.contexts(self._stacked(chunk))] if nonempty else []
+            parts += [self.contexts(self.stacked(chunk))] if nonempty else []
             ids, first = ids + nonempty, first + len(chunk)
         write_contexts(output, ids, joined(parts))
         return len(ids)
@@ -89,36 +99,59 @@ def read_histories(
         InputError: A word is not a finite number, a number is too large for the model, or the model reads
             more or fewer numbers.
     """
-    rows, width = series.source_length, len(series.columns)
     for number, line in enumerate(lines, first):
         words = line.split()
         if not words:
             yield None
             continue
-        values = [_number(word, f"{name}:{number}") for word in words]
-        if len(values) != rows * width:
-            each = f" ({rows} rows of {', '.join(series.columns)})" if width > 1 else ""
-            raise InputError(
-                f"{name}:{number}: {len(values)} numbers, but this model reads exactly {rows * width}{each}"
-            )
-        history = np.array(values).reshape(rows, width)
-        if series.logarithm and history[:, 0].min() <= 0:
-            least = f"{series.columns[0]} is {history[:, 0].min():g}"
-            raise InputError(f"{name}:{number}: {least}, which has no logarithm; expected numbers above 0")
-        if not (np.abs(series.scaled(history)) <= MAX_MODEL_VALUE).all():
-            raise InputError(
-                f"{name}:{number}: a number is too large for this model; expected numbers like the training "
-                "data's"
-            )
-        yield history
+        place = f"{name}:{number}"
+        yield checked_history([_number(word, place) for word in words], series, place)
+
+
+def checked_history(values: Sequence[float], series: Series, place: str) -> Values:
+    """Return the numbers of a source as an array, (S, F) float64.
+
+    Args:
+        values: Finite numbers, row after row.
+        series: Series of the model.
+        place: Name of the source, for errors.
+
+    Raises:
+        InputError: See `read_histories`.
+    """
+    rows, width = series.source_length, len(series.columns)
+    if len(values) != rows * width:
+        each = f" ({rows} rows of {', '.join(series.columns)})" if width > 1 else ""
+        raise InputError(f"{place}: {len(values)} numbers, but this model reads exactly {rows * width}{each}")
+    history = np.array(values, np.float64).reshape(rows, width)
+    if series.logarithm and history[:, 0].min() <= 0:
+        least = f"{series.columns[0]} is {history[:, 0].min():g}"
+        raise InputError(f"{place}: {least}, which has no logarithm; expected numbers above 0")
+    if not (np.abs(series.scaled(history)) <= MAX_MODEL_VALUE).all():
+        raise InputError(
+            f"{place}: a number is too large for this model; expected numbers like the training data's"
+        )
+    return history
+
+
+def _finite(forecast: Values, place: str) -> Values:
+    if not np.isfinite(forecast).all():
+        raise InputError(
+            f"{place}: the forecast is not a finite number; expected numbers like the training data's"
+        )
+    return forecast
 
 
 def _number(word: str, place: str) -> float:
     value = float(word) if columns.is_written_as_number(word) else math.nan
     if not math.isfinite(value):
         raise InputError(f"{place}: {word!r} is not a number that the model can read")
+    return magnitude_checked(value, place, word)
+
+
+def magnitude_checked(value: float, place: str, written: str = "") -> float:
+    """Return a finite number unchanged; raise `InputError` if it is too large."""
     if abs(value) > columns.MAX_MAGNITUDE:
-        raise InputError(
-            f"{place}: {word} is too large; expected a magnitude of {columns.MAX_MAGNITUDE:g} at most"
-        )
+        found, most = written or value, columns.MAX_MAGNITUDE
+        raise InputError(f"{place}: {found} is too large; expected a magnitude of {most:g} at most")
     return value

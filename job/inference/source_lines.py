@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from job.errors import InputError
 from job.inference.model_facts import ModelFacts
@@ -29,23 +29,41 @@ def read_sources(
             or would need too much memory.
     """
     for number, line in enumerate(lines, first):
-        tokens = facts.source.read(line)
-        try:
-            ids = facts.source.encode(tokens)
-        except KeyError as error:
-            raise InputError(
-                f"{name}:{number}: token {error.args[0]!r} is not one the model knows; "
-                f"known are {_shown(facts.source)}"
-            ) from error
-        if ids and facts.fixed_length and len(ids) != facts.source_length:
-            raise InputError(
-                f"{name}:{number}: {len(ids)} tokens, but this model reads exactly {facts.source_length}"
-            )
-        if len(ids) > max_length:
-            raise InputError(
-                f"{name}:{number}: {len(ids):,} tokens, but a line may have {max_length:,} at most; split it"
-            )
-        yield ids
+        yield source_ids(facts.source.read(line), facts, f"{name}:{number}", max_length)
+
+
+def source_ids(
+    tokens: Sequence[str], facts: ModelFacts, place: str, max_length: int = MAX_SOURCE_LENGTH
+) -> list[int]:
+    """Return the ids of the tokens of a source.
+
+    Args:
+        tokens: Tokens of the model's source vocabulary; none for an empty source.
+        facts: Facts of the model.
+        place: Name of the source, for errors.
+        max_length: Maximum number of tokens.
+
+    Raises:
+        InputError: See `read_sources`.
+    """
+    ids = known_ids(tokens, facts.source, place)
+    if ids and facts.fixed_length and len(ids) != facts.source_length:
+        raise InputError(f"{place}: {len(ids)} tokens, but this model reads exactly {facts.source_length}")
+    if len(ids) > max_length:
+        raise InputError(
+            f"{place}: {len(ids):,} tokens, but a line may have {max_length:,} at most; split it"
+        )
+    return ids
+
+
+def known_ids(tokens: Sequence[str], vocabulary: Vocabulary, place: str) -> list[int]:
+    """Return the ids of tokens; raise `InputError` for a token that the vocabulary does not have."""
+    try:
+        return vocabulary.encode(tokens)
+    except KeyError as error:
+        raise InputError(
+            f"{place}: token {error.args[0]!r} is not one the model knows; known are {_shown(vocabulary)}"
+        ) from error
 
 
 def _shown(vocabulary: Vocabulary) -> str:

@@ -9,17 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import keras
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from job.inference.length_batches import LengthBatch, flat_rows, plan_batches
 from job.inference.model_facts import ModelFacts
 from job.inference.model_pair import ModelPair, is_cache
-from job.inference.token_search import compile_search
+from job.inference.token_search import compile_scores, compile_search
 from job.problems.base import Ids
+from job.problems.vocabulary import PAD
 
 Decoder = TypeVar("Decoder", bound="TokenDecoder")
 
@@ -28,6 +30,9 @@ Sources = Ids | Sequence[Sequence[int]]
 
 Found = tuple[Ids, NDArray[np.float32]]
 """Hypotheses (n, K, T) int32, 0 after the end of each, and their scores (n, K)."""
+
+SearchBatches = Callable[[Sources], Iterator[tuple[NDArray[np.intp], Found]]]
+"""Sources -> for each batch the indices of its sources and their hypotheses."""
 
 
 @dataclass(frozen=True)
@@ -75,14 +80,70 @@ class TokenDecoder:
         return search
 
     @cached_property
-    def search_batches(self) -> Callable[[Sources], Iterator[tuple[NDArray[np.intp], Found]]]:
+    def search_batches(self) -> SearchBatches:
         """A function that decodes sources and yields the indices and the hypotheses of each batch."""
-        compiled = compile_search(self.pairs, self.facts)
+        return self._search_batches(scored=False)
+
+    @cached_property
+    def scored_batches(self) -> SearchBatches:
+        """The same, traced at once, with the log-probabilities of the hypotheses of greedy search too."""
+        return self._search_batches(scored=True)
+
+    def _search_batches(self, *, scored: bool) -> SearchBatches:
+        compiled = compile_search(self.pairs, self.facts, scored=scored)
 
         def batches(sources: Sources) -> Iterator[tuple[NDArray[np.intp], Found]]:
             for batch, source in self.batches(sources, self.beam_width):
-                ids, scores = (found.numpy()[: len(batch.chosen)] for found in compiled(source))
+                ids, scores = (x.numpy()[: len(batch.chosen)] for x in compiled(tf.constant(source)))
                 yield batch.chosen, (ids, scores)
+
+        return batches
+
+    @property
+    def attends(self) -> bool:
+        """Whether every model has attention."""
+        return all("attention_weights" in pair.decoder.output_names for pair in self.pairs)
+
+    @cached_property
+    def forced_scores(self) -> Callable[[Sources, Ids], NDArray[np.float32]]:
+        """A function from sources (n) and targets (n, T) to the log-probability of each target, (n,)."""
+        forced = self._forced_batches(attention=False)
+
+        def scores(sources: Sources, targets: Ids) -> NDArray[np.float32]:
+            found = np.zeros(len(sources), np.float32)
+            for chosen, (totals, _) in forced(sources, targets):
+                found[chosen] = totals
+            return found
+
+        return scores
+
+    @cached_property
+    def forced_attention(self) -> Callable[[Sources, Ids], list[NDArray[np.float32]]]:
+        """A function from sources (n) and targets (n, T) to the attention weights of each, (T, S)."""
+        forced = self._forced_batches(attention=True)
+
+        def attention(sources: Sources, targets: Ids) -> list[NDArray[np.float32]]:
+            found = [np.zeros((0, 0), np.float32)] * len(sources)
+            for chosen, (_, weights) in forced(sources, targets):
+                for i, seen in zip(chosen, weights, strict=True):
+                    found[i] = seen
+            return found
+
+        return attention
+
+    def _forced_batches(self, *, attention: bool) -> Callable[[Sources, Ids], Iterator[tuple[Any, Any]]]:
+        compiled = compile_scores(self.pairs, self.facts, attention=attention)
+
+        def batches(sources: Sources, targets: Ids) -> Iterator[tuple[Any, Any]]:
+            for batch, source in self.batches(sources):
+                wanted = targets[batch.chosen]
+                steps = max(1, int((wanted != PAD).sum(axis=1).max()))
+                target = np.zeros((batch.rows, steps), np.int32)
+                target[: len(wanted)] = wanted[:, :steps]
+                totals, weights = (
+                    x.numpy()[: len(batch.chosen)] for x in compiled(tf.constant(source), tf.constant(target))
+                )
+                yield batch.chosen, (totals, weights)
 
         return batches
 

@@ -15,6 +15,7 @@ from job.inference.source_chunks import in_chunks
 from job.inference.source_lines import MAX_SOURCE_LENGTH, read_sources
 from job.inference.token_decoder import TokenDecoder
 from job.inference.tokens import TrainedModel
+from job.problems.base import Ids
 
 MAX_SOURCES = 16_384
 """Maximum number of sources decoded together; fewer if several hypotheses are requested for each."""
@@ -34,15 +35,18 @@ class TokenLines(TokenDecoder):
         """Models with a beam wide enough for n targets, by n: each is compiled only once."""
         return {}
 
+    def finding(self, n_best: int | None) -> TokenLines:
+        """Return the model with a beam wide enough for `n_best` targets; unchanged for None."""
+        if n_best is None:
+            return self
+        return self._wider.setdefault(n_best, self.with_beam(n_best))
+
     def predict_lines(
         self, lines: Iterable[str], name: str, n_best: int | None = None, first: int = 1
     ) -> Iterator[str]:
         """Yield targets for lines of text; see `job.inference.loading.LoadedModel`."""
-        model = self
-        if n_best is not None:
-            model = self._wider[n_best] = self._wider.get(n_best) or self.with_beam(n_best)
-        max_length = min(MAX_SOURCE_LENGTH, MAX_SOURCE_LENGTH * 4 // model.beam_width)
-        sources = read_sources(lines, self.facts, name, first, max_length)
+        model = self.finding(n_best)
+        sources = read_sources(lines, self.facts, name, first, max_source_length(model))
         for number, found in enumerate(predict_best(model, sources, n_best or 1), first):
             for score, target in found:
                 yield target if n_best is None else f"{number}\t{score:.6f}\t{target}"
@@ -54,6 +58,11 @@ class SavedTokenModel(TokenLines, TrainedModel):
     def encode_lines(self, lines: Iterable[str], name: str, output: Path) -> int:
         """Write the contexts of lines of text; see `job.inference.loading.LoadedModel`."""
         return encode(self, read_sources(lines, self.facts, name), output)
+
+
+def max_source_length(model: TokenDecoder) -> int:
+    """Return the maximum number of tokens of a source, which falls with the width of the beam."""
+    return min(MAX_SOURCE_LENGTH, MAX_SOURCE_LENGTH * 4 // model.beam_width)
 
 
 def load_model(directory: Path) -> SavedTokenModel:
@@ -76,28 +85,43 @@ def predict_best(
 ) -> Iterator[list[tuple[float, str]]]:
     """Yield the scores and texts of the best targets of each source, best first.
 
-    An empty source has one target: '' with score 0.
+    An empty source has one target: '' with score 0. Arguments: see `best_hypotheses`.
+
+    Returns:
+        The scores of `beam_search` or `sample`, or NaN with greedy search, and the texts.
+    """
+    decode = model.facts.target.decode
+    for _, found in best_hypotheses(model, sources, count):
+        yield from ([(score, decode(ids)) for score, ids in hypotheses] for hypotheses in found)
+
+
+Hypotheses = list[tuple[float, Ids]]
+"""Scores and ids, (T,) int32, of the best targets of a source, best first; at least one."""
+
+
+def best_hypotheses(
+    model: TokenDecoder, sources: Iterable[list[int]], count: int, *, scored: bool = False
+) -> Iterator[tuple[list[list[int]], list[Hypotheses]]]:
+    """Yield chunks of sources with the best hypotheses of each; an empty source has an empty one of score 0.
 
     Args:
         model: Model whose beam has at least `count` hypotheses.
         sources: Ids of each source. If reading one raises an `InputError`, the sources before it are
             predicted first.
         count: Maximum number of targets of a source; there are fewer if the model has fewer possible targets.
-
-    Returns:
-        The scores of `beam_search` or `sample`, or NaN with greedy search, and the texts.
+        scored: Whether greedy search returns log-probabilities; else NaN.
     """
-    decode = model.facts.target.decode
     max_sources = max(1, MAX_SOURCES * 4 // max(4, model.beam_width))
     for chunk in in_chunks(sources, max_sources, MAX_TOKENS):
-        found: list[list[tuple[float, str]]] = [[(0.0, "")] for _ in chunk]
+        found: list[Hypotheses] = [[(0.0, np.zeros(0, np.int32))] for _ in chunk]
         nonempty = np.flatnonzero([len(ids) for ids in chunk])
-        batches = model.search_batches([chunk[i] for i in nonempty]) if len(nonempty) else ()
+        search = model.scored_batches if scored else model.search_batches
+        batches = search([chunk[i] for i in nonempty]) if len(nonempty) else ()
         for chosen, (ids, scores) in batches:
             for i, *hypotheses in zip(nonempty[chosen], scores, ids, strict=True):
                 possible = [(float(s), t) for s, t in zip(*hypotheses, strict=True) if not s < MIN_SCORE]
-                found[i] = [(s, decode(t)) for s, t in possible[:count]]
-        yield from found
+                found[i] = possible[:count]
+        yield chunk, found
 
 
 def encode(model: TrainedModel, sources: Iterable[list[int]], output: Path) -> int:

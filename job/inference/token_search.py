@@ -11,32 +11,73 @@ import tensorflow as tf
 from job.decoding.beam import IMPOSSIBLE, beam_search
 from job.decoding.coverage import Coverage
 from job.decoding.ensemble import ensemble_step
+from job.decoding.forced import forced
 from job.decoding.greedy import greedy
 from job.decoding.sampling import random_keys, sample
 from job.decoding.step import Step
 from job.inference.model_facts import ModelFacts
 from job.inference.model_pair import ModelPair
 from job.problems.vocabulary import PAD
+from job.spec.evaluation_section import Decoder
 
 SearchFunction = Callable[[Any], tuple[Any, Any]]
 """Sources (n, S) int32 -> hypotheses (n, K, T) int32, 0 after the end of each, and their scores (n, K)."""
 
 
-def compile_search(models: Sequence[ModelPair], facts: ModelFacts) -> SearchFunction:
+ScoreFunction = Callable[[Any, Any], tuple[Any, Any]]
+"""Sources (n, S) and targets (n, T) int32 -> the log-probability of each target (n,), and the attention
+weights of each of its symbols (n, T, S)."""
+
+
+def compile_search(models: Sequence[ModelPair], facts: ModelFacts, *, scored: bool = False) -> SearchFunction:
     """Return the compiled search of a model, with the decoder and the options of `facts.search`.
 
-    Greedy search returns one hypothesis with score NaN, sampling one with its log-probability. Several models
-    decode together: the probability of a symbol is the mean of theirs.
+    Greedy search returns one hypothesis, sampling one with its log-probability. Several models decode
+    together: the probability of a symbol is the mean of theirs.
+
+    Args:
+        models: One model, or the models of an ensemble.
+        facts: Vocabularies, lengths and options.
+        scored: Whether greedy search computes the log-probability of its hypothesis too; else it is NaN. The
+            hypothesis is the same. Such a search is traced at once, so that threads can share it.
     """
-    search = {"greedy": _greedy, "beam": _beam, "sample": _sample}[facts.search.decoder]
-    halved = _in_parallel_halves(partial(search, models, facts))
-    compiled: SearchFunction = tf.function(halved, [tf.TensorSpec([None, None], tf.int32)], autograph=False)
-    return compiled
+    searches: dict[Decoder, Callable[..., tuple[Any, Any]]]
+    searches = {"greedy": partial(_greedy, scored), "beam": _beam, "sample": _sample}
+    halved = _in_parallel_halves(partial(searches[facts.search.decoder], models, facts))
+    compiled: Any = tf.function(halved, [tf.TensorSpec([None, None], tf.int32)], autograph=False)
+    function: SearchFunction = compiled.get_concrete_function() if scored else compiled
+    return function
 
 
-def _greedy(models: Sequence[ModelPair], facts: ModelFacts, source: Any) -> tuple[Any, Any]:
+def compile_scores(models: Sequence[ModelPair], facts: ModelFacts, *, attention: bool) -> ScoreFunction:
+    """Return the compiled and traced teacher forcing of a model; see `job.decoding.forced`.
+
+    Args:
+        models: One model, or the models of an ensemble.
+        facts: Vocabularies and lengths.
+        attention: Whether to return attention weights, which the models must have; else their S is 0.
+    """
+    attended = _mean_attention if len(models) > 1 else (lambda states: states[-1])
+
+    def scores(source: Any, target: Any) -> tuple[Any, Any]:
+        step, states = _step_function(models, facts, source, 1, attention=attention)
+        return forced(
+            step,
+            states,
+            targets=target,
+            start=facts.target.start,
+            attended=attended if attention else None,
+        )
+
+    signature = [tf.TensorSpec([None, None], tf.int32)] * 2
+    compiled: Any = tf.function(_in_parallel_halves(scores), signature, autograph=False)
+    function: ScoreFunction = compiled.get_concrete_function()
+    return function
+
+
+def _greedy(scored: bool, models: Sequence[ModelPair], facts: ModelFacts, source: Any) -> tuple[Any, Any]:
     step, states = _step_function(models, facts, source, 1)
-    found = greedy(
+    found, scores = greedy(
         step,
         states,
         rows=tf.shape(source)[0],
@@ -44,8 +85,9 @@ def _greedy(models: Sequence[ModelPair], facts: ModelFacts, source: Any) -> tupl
         end=facts.target.end,
         max_length=facts.columns,
         limits=_limits(facts, source),
+        scored=scored,
     )
-    return found[:, None], tf.fill([tf.shape(source)[0], 1], float("nan"))
+    return found[:, None], scores[:, None]
 
 
 def _beam(models: Sequence[ModelPair], facts: ModelFacts, source: Any) -> tuple[Any, Any]:
@@ -137,7 +179,7 @@ def _step_of_model(
     return step, (*states, tf.zeros_like(source, tf.float32)) if attention else states
 
 
-def _in_parallel_halves(search: SearchFunction) -> SearchFunction:
+def _in_parallel_halves(search: Callable[..., tuple[Any, Any]]) -> Callable[..., tuple[Any, Any]]:
     """Run a search on two halves of the rows in parallel on a CPU; on a GPU return it unchanged.
 
     The small operations of a decoding loop run one after another and would use only one thread. The number
@@ -147,9 +189,9 @@ def _in_parallel_halves(search: SearchFunction) -> SearchFunction:
         return search
     traced = tf.function(search, autograph=False)  # traced once, for both halves
 
-    def halves(source: Any) -> tuple[Any, Any]:
-        middle = tf.shape(source)[0] // 2
-        found = [traced(half) for half in (source[:middle], source[middle:])]
+    def halves(*inputs: Any) -> tuple[Any, Any]:
+        middle = tf.shape(inputs[0])[0] // 2
+        found = [traced(*half) for half in ([x[:middle] for x in inputs], [x[middle:] for x in inputs])]
         ids, scores = (tf.concat(side, axis=0) for side in zip(*found, strict=True))
         return ids, scores
 

@@ -35,11 +35,6 @@ class TrainedModel(TokenDecoder, ModelPair):
         """The model itself."""
         return (self,)
 
-    @property
-    def attends(self) -> bool:
-        """Whether the model has attention."""
-        return "attention_weights" in self.decoder.output_names
-
     def attention(self, sources: Ids, targets: Ids) -> NDArray[np.float32]:
         """Return the attention weights of each target symbol, (n, T, S) float32; each row has sum 1.
 
@@ -55,6 +50,22 @@ class TrainedModel(TokenDecoder, ModelPair):
             weights.append(looked[:, 0].numpy())
             symbols = tf.constant(targets[:, t : t + 1])
         return np.stack(weights, axis=1)
+
+    @cached_property
+    def encoded(self) -> Callable[[Sources], list[tuple[Contexts, NDArray[np.float32] | None]]]:
+        """A function from sources to the context of each and the outputs that attention reads, (S, H)."""
+        compiled = self.compile_encoder(tf.TensorSpec([None, None], tf.int32))
+
+        def encoded(sources: Sources) -> list[tuple[Contexts, NDArray[np.float32] | None]]:
+            found: list[tuple[Contexts, NDArray[np.float32] | None]] = [({}, None)] * len(sources)
+            for batch, source in self.batches(sources):
+                states, outputs = compiled(source)
+                for row, i in enumerate(batch.chosen):
+                    seen = None if outputs is None else outputs[row, : len(sources[i])].copy()
+                    found[i] = ({name: state[row].copy() for name, state in states.items()}, seen)
+            return found
+
+        return encoded
 
     @cached_property
     def states(self) -> Callable[[Sources], Contexts]:

@@ -29,6 +29,17 @@ IGNORED_VARIABLES = (
 )
 """Environment variables that change the results of TensorFlow and Keras; they are unset before the import."""
 
+VARIABLES = {
+    # One thread per operation: more do not speed up small operations, and sums would depend on their number.
+    # The number of operations that run at the same time is part of the task.
+    "OMP_NUM_THREADS": "1",
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+    "KERAS_BACKEND": "tensorflow",
+}
+"""Environment variables of a worker, set before it starts: some libraries read them when they are loaded."""
+
 
 def check_tensorflow(threads: int | None = None) -> None:
     """Import TensorFlow and Keras and run one small layer with states, to detect a broken installation early.

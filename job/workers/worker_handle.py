@@ -17,22 +17,11 @@ from multiprocessing.connection import Connection
 from typing import IO, TYPE_CHECKING
 
 from job.process.import_path import worker_command, worker_variables
-from job.process.tensorflow_loading import IGNORED_VARIABLES
+from job.process.tensorflow_loading import IGNORED_VARIABLES, VARIABLES
 
 if TYPE_CHECKING:
     from job.results.job_result import Progress
     from job.running.task import Task
-
-VARIABLES = {
-    # One thread per operation: more do not speed up small operations, and sums would depend on their number.
-    # The number of operations that run at the same time is part of the task.
-    "OMP_NUM_THREADS": "1",
-    "TF_NUM_INTRAOP_THREADS": "1",
-    "TF_NUM_INTEROP_THREADS": "1",
-    "TF_CPP_MIN_LOG_LEVEL": "2",
-    "KERAS_BACKEND": "tensorflow",
-}
-"""Environment variables of a worker, set before it starts: some libraries read them when they are loaded."""
 
 
 @dataclass

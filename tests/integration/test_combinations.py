@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import job
+from job.process.tensorflow_loading import VARIABLES
 from job.results.predictions import Prediction
 from job.running.task import Task
 from job.spec.evaluation_section import EvaluationSpec
@@ -21,7 +22,6 @@ from job.spec.problem_sections import AdditionSpec
 from job.spec.schema import JobSpec
 from job.spec.training_section import OptimizerSpec, TrainingSpec
 from job.storage.artifacts import JobPaths
-from job.workers.worker_handle import VARIABLES
 
 pytestmark = pytest.mark.exhaustive
 

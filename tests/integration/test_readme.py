@@ -14,7 +14,14 @@ import yaml
 import job
 
 ROOT = Path(__file__).parents[2]
-PAGES = ["README.md", "docs/running.md", "docs/using-a-model.md", "docs/nightly-ci.md", "docs/containers.md"]
+PAGES = [
+    "README.md",
+    "docs/running.md",
+    "docs/using-a-model.md",
+    "docs/python.md",
+    "docs/nightly-ci.md",
+    "docs/containers.md",
+]
 """In the order in which a user would follow them. Other pages with commands have tests of their own."""
 
 

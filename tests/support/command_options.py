@@ -39,7 +39,7 @@ OPTIONS = {
     "report": {"DIRECTORIES", "--output-dir", "--baseline", "--update-baseline", "--on-end", "--hide-test"},
     "rank": {"OUTPUT", "--by", "--format"},
     "trend": {"PLACES", "--output", "--fail-on-change"},
-    "predict": {"MODEL_DIR", "--input", "--n-best"},
+    "predict": {"MODEL_DIR", "--input", "--n-best", "--format"},
     "encode": {"MODEL_DIR", "--input", "--output"},
 }
 """Other people's scripts depend on these names: one that goes is a new major version."""

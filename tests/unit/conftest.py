@@ -7,6 +7,7 @@ import pytest
 from worker_fixtures import make_task, output, stand_in  # noqa: F401 - fixtures
 
 from job.gating.gates import judge_trained
+from job.process.tensorflow_loading import VARIABLES
 from job.results.trained_job import TrainedJob
 from job.running.task import Task
 from job.spec.evaluation_section import EvaluationSpec
@@ -15,7 +16,6 @@ from job.spec.problem_sections import AdditionSpec
 from job.spec.schema import JobSpec
 from job.spec.training_section import OptimizerSpec, TrainingSpec
 from job.storage.artifacts import JobPaths
-from job.workers.worker_handle import VARIABLES
 
 os.environ.update(VARIABLES)
 

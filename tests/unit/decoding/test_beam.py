@@ -107,11 +107,13 @@ def test_every_score_is_that_of_its_symbols_and_the_best_comes_first(width):
 @pytest.mark.parametrize("seed", range(5))
 def test_a_beam_of_one_is_greedy_search(seed, alpha):
     table = Table(seed)
-    found = greedy(
-        following(table.logits), STATES, rows=ROWS, start=START, end=END, max_length=LENGTH
-    ).numpy()
-    symbols, _ = search(table, width=1, alpha=alpha)
+    found, totals = greedy(
+        following(table.logits), STATES, rows=ROWS, start=START, end=END, max_length=LENGTH, scored=True
+    )
+    symbols, scores = search(table, width=1, alpha=alpha)
     np.testing.assert_array_equal(symbols[:, 0], found)
+    if alpha == 0:
+        np.testing.assert_allclose(scores[:, 0], totals, rtol=1e-6)
 
 
 def test_a_beam_that_holds_everything_scores_at_least_as_high_as_greedy_search():

@@ -49,7 +49,7 @@ def decode(*words, max_length=10, end=END):
 
     @tf.function
     def search():
-        return greedy(step, states, rows=len(words), start=START, end=end, max_length=max_length)
+        return greedy(step, states, rows=len(words), start=START, end=end, max_length=max_length)[0]
 
     return search().numpy(), int(step.calls)
 
@@ -99,7 +99,7 @@ def test_the_start_symbol_is_fed_first():
     step = Counted(table("chat"))
     states = {"row": tf.zeros([1], tf.int32), "seen": tf.zeros([1, 1])}
     start = CHARACTERS.index("h")
-    found = greedy(step, states, rows=1, start=start, end=END, max_length=5)
+    found, _ = greedy(step, states, rows=1, start=start, end=END, max_length=5)
     assert text(found.numpy()[0]) == "at$"
 
 
@@ -109,7 +109,7 @@ def test_the_number_of_rows_may_be_known_only_at_run_time():
     @tf.function(input_signature=[tf.TensorSpec([None], tf.int32)])
     def search(row):
         states = {"row": row, "seen": tf.zeros([tf.shape(row)[0], 1])}
-        return greedy(step, states, rows=tf.shape(row)[0], start=START, end=END, max_length=6)
+        return greedy(step, states, rows=tf.shape(row)[0], start=START, end=END, max_length=6)[0]
 
     assert [text(row) for row in search(tf.constant([1, 0, 1])).numpy()] == ["no$", "chat$", "no$"]
 
@@ -126,7 +126,9 @@ def test_finds_what_a_search_row_by_row_finds(end):
         return picked, (row, taken + 1)
 
     states = (tf.range(rows), tf.zeros([rows], tf.int32))
-    found = greedy(step, states, rows=rows, start=START, end=end, max_length=length).numpy()
+    found, scores = greedy(step, states, rows=rows, start=START, end=end, max_length=length, scored=True)
+    found = found.numpy()
+    logs = logits - np.log(np.exp(logits.astype(np.float64)).sum(axis=-1, keepdims=True))
     lengths = set()
     for row in range(rows):
         expected = oracle.greedy(
@@ -134,4 +136,14 @@ def test_finds_what_a_search_row_by_row_finds(end):
         )
         lengths.add(len(expected))
         assert found[row].tolist() == expected + [0] * (length - len(expected))
+        pairs = zip([START, *expected], expected, strict=False)
+        total = sum(logs[row, taken, before, symbol] for taken, (before, symbol) in enumerate(pairs))
+        assert scores[row].numpy() == pytest.approx(total, rel=1e-5)
     assert len(lengths) == (1 if end is None else length)
+
+
+def test_scores_cost_nothing_where_nobody_asks_for_them():
+    step = Counted(table("chat"))
+    states = {"row": tf.zeros([1], tf.int32), "seen": tf.zeros([1, 1])}
+    _, scores = greedy(step, states, rows=1, start=START, end=END, max_length=5)
+    assert np.isnan(scores.numpy()).all()

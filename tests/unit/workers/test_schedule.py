@@ -10,12 +10,12 @@ from sample_jobs import job_result
 from job.errors import DependencyError, NonFiniteError
 from job.gating.gates import judge_trained
 from job.process.stopping import Stop
+from job.process.tensorflow_loading import VARIABLES
 from job.results.job_result import Failure
 from job.workers import deadlines, messages
 from job.workers.messages import Advanced
 from job.workers.pool import worker_pool
 from job.workers.schedule import run_tasks
-from job.workers.worker_handle import VARIABLES
 
 
 class Watched:
