@@ -55,7 +55,7 @@ def states(models, rows=1):
 def test_greedy_search_follows_the_mean_of_probabilities():
     models = tables(3)
     step = ensemble_step([table_step(tf.constant(model)) for model in models])
-    found = greedy(step, states(models), rows=1, start=START, end=None, max_length=LENGTH)
+    found, _ = greedy(step, states(models), rows=1, start=START, end=None, max_length=LENGTH)
     expected, last = [], START
     for t in range(LENGTH):
         last = int(np.argmax(mean_log_probabilities(models, t, last)))
@@ -99,6 +99,6 @@ def test_an_ensemble_of_one_model_with_itself_decodes_as_the_model():
     (model,) = tables(1)
     one = table_step(tf.constant(model))
     options = {"rows": 1, "start": START, "end": END, "max_length": LENGTH}
-    alone = greedy(one, states((model,))[0], **options)
-    twice = greedy(ensemble_step([one, one]), states((model, model)), **options)
+    alone, _ = greedy(one, states((model,))[0], **options)
+    twice, _ = greedy(ensemble_step([one, one]), states((model, model)), **options)
     assert alone.numpy().tolist() == twice.numpy().tolist()

@@ -18,8 +18,10 @@ from token_samples import SUMS, searching, tiny_model
 import job
 from job.errors import InputError, ModelDirectoryError
 from job.inference import token_lines
+from job.inference.ensembles import combine
 from job.inference.model_facts import ModelFacts
 from job.inference.number_lines import SavedForecaster
+from job.inference.python_loading import python_model
 from job.inference.python_numbers import NumberModel
 from job.inference.python_tokens import TokenModel
 from job.inference.token_lines import SavedTokenModel
@@ -182,6 +184,18 @@ def test_scores_of_beam_search_are_divided_by_the_length_penalty(tiny):
         length = min(LIMIT, len(target.tokens) + 1)
         score = log_probability(tiny, "1+2", target.text) * 6 / (5 + length)
         assert target.score == pytest.approx(score, abs=2e-5)
+
+
+def test_an_ensemble_predicts_and_scores_together():
+    members = [tiny_model(), tiny_model(bias=2.0)]
+    saved = [SavedTokenModel(m.trained.encoder, m.trained.decoder, m.trained.facts) for m in members]
+    together = combine(dict(zip("ab", saved, strict=True)))
+    model = python_model(together)
+    found = [*model.predict(["1+2", "34"])]
+    assert [p.text for p in found] == [*together.predict_lines(["1+2", "34"], "in")]
+    assert model.score("34", found[1].tokens) == pytest.approx(found[1].score, abs=TOLERANCE)
+    with pytest.raises(InputError, match="an ensemble has no context of its own"):
+        list(model.encode(["34"]))
 
 
 # --- attention and encodings ------------------------------------------------------------------------------
