@@ -102,6 +102,18 @@ def randomise(model):
     model.set_weights([random.normal(scale=0.7, size=w.shape) for w in model.weights])
 
 
+def check_shared_variables(models):
+    """Check that the three models hold the same variables, each of a name of its own."""
+    shared, *inference = (
+        {id(weight) for weight in model.weights}
+        for model in (models.train, models.inference_encoder, models.inference_decoder)
+    )
+    # the encoder of a Transformer has the projections that each decoder layer reads, so both are needed
+    assert set.union(*inference) == shared
+    names = [weight.path for weight in models.train.weights]
+    assert len(set(names)) == len(names)
+
+
 def listed(outputs):
     """Return a model's outputs as a list, without the masks that Keras hangs on them."""
     return [tf.identity(x) for x in (outputs if isinstance(outputs, list | tuple) else [outputs])]

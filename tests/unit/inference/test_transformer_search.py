@@ -149,14 +149,14 @@ def test_the_coverage_penalty_is_of_the_attention_of_a_target(both):
 
 def test_a_sample_depends_on_its_source_and_the_seed_alone(both):
     model, _, following = both
-    sampling = with_search(model, decoder="sample", temperature=1.5)
-    ids, scores = sampling.compile_search()(SOURCES)
+    sampling = with_search(model, decoder="sample", temperature=1.5).compile_search()
+    ids, scores = sampling(SOURCES)
     for row, source in enumerate(SOURCES):
         symbols = ids[row, 0].tolist()
         symbols = symbols[: symbols.index(LETTERS.end) + 1] if LETTERS.end in symbols else symbols
         total = sum(following(source, symbols[:t])[symbol] for t, symbol in enumerate(symbols))
         assert scores[row, 0] == pytest.approx(total, abs=2e-5)
-        alone, _ = sampling.compile_search()([source])
+        alone, _ = sampling([source])
         assert np.array_equal(alone[0], ids[row])
     other, _ = with_search(model, decoder="sample", temperature=1.5, sample_seed=1).compile_search()(SOURCES)
     assert not np.array_equal(other, ids)

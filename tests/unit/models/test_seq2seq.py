@@ -14,6 +14,7 @@ from assembled_models import (
     WITHOUT_MASK,
     architecture,
     build,
+    check_shared_variables,
     listed,
     model_spec,
     named,
@@ -94,13 +95,7 @@ def test_outputs_and_inputs_are_named_and_sized_as_documented(built):
 
 
 def test_the_three_models_hold_the_same_variables(built):
-    shared = {id(w) for w in built.models.train.weights}
-    encoder, decoder = (
-        {id(w) for w in m.weights} for m in (built.models.inference_encoder, built.models.inference_decoder)
-    )
-    assert encoder | decoder == shared
-    names = [w.path for w in built.models.train.weights]
-    assert len(set(names)) == len(names)
+    check_shared_variables(built.models)
 
 
 # --- some architectures -------------------------------------------------------------------------------------

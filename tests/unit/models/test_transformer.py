@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from assembled_models import check_shared_variables
 from oracle.transformer import Transformer
 
 from job.models.parameter_count import count_parameters
@@ -156,14 +157,7 @@ def test_parameters_are_counted_without_building_the_model(built):
 
 
 def test_the_three_models_hold_the_same_variables(built):
-    shared = {id(w) for w in built.models.train.weights}
-    encoder, decoder = (
-        {id(w) for w in m.weights} for m in (built.models.inference_encoder, built.models.inference_decoder)
-    )
-    # the inference encoder has the projections of its output that each decoder layer reads, so both need them
-    assert encoder | decoder == shared
-    names = [w.path for w in built.models.train.weights]
-    assert len(set(names)) == len(names)
+    check_shared_variables(built.models)
 
 
 def test_inputs_and_outputs_are_named_as_documented(built):

@@ -83,7 +83,7 @@ def compilations(monkeypatch):
         (LOOPED, ["_train", "_validate", "greedy"]),
         (ADDITION, ["_train", "_validate", "greedy", "greedy"]),
         (SERIES, ["_train", "_rollout"]),
-        ({**SERIES, "model": TRANSFORMER}, ["_train", "_rollout"]),
+        pytest.param({**SERIES, "model": TRANSFORMER}, ["_train", "_rollout"], marks=pytest.mark.exhaustive),
         ({**COPY, "model": TRANSFORMER}, ["_train", "_validate", "greedy"]),
     ],
     ids=["looped", "addition", "series", "transformer_series", "transformer"],
