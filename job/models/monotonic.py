@@ -33,9 +33,9 @@ class MonotonicOutput(keras.layers.Layer):  # type: ignore[misc]
     marginalized over all monotonic alignments: Wu and Cotterell 2019, the 0th-order model of section 4. The
     position of y_t is inferred from what was emitted before by the forward algorithm.
 
-    A step of training costs O(S H V) operations for each row, with S source positions, H units and V classes,
-    and S times as much memory as the output layer of another model: B S (H + V) numbers. The backward pass
-    computes each step again, so that no tensor has both target and source positions and classes.
+    A step costs O(S H V) operations for each row, with S source positions, H units and V classes: S times
+    those of another output layer. It holds B S (H + V) numbers at once, a few times over. In training the
+    backward pass computes each step again, so that no tensor is as large as B T S V.
 
     Args:
         units: Number of units H.
@@ -173,6 +173,7 @@ def _all_steps(scores: Any, features: Any, emitted: Any, memory: Any, mask: Any,
 
         def forward(t: Any, before: Any, kept: Any, outputs: Any) -> tuple[Any, ...]:
             score, feature, symbol = (x.read(t) for x in steps)
+            feature = _delayed(feature, before)
             logs, filtered = _step(score, feature, symbol, before, mask, memory, *weights)
             return filtered, kept.write(t, before), outputs.write(t, logs)
 
@@ -212,10 +213,10 @@ def _gradients(
     def backward(i: Any, d_filtered: Any, d_scores: Any, d_features: Any, *sums: Any) -> tuple[Any, ...]:
         t = last - i
         score, feature, symbol, d_logs = (x.read(t) for x in steps)
-        watched = [score, feature, kept.read(t), memory, *weights]
+        watched = [score, _delayed(feature, d_filtered), kept.read(t), memory, *weights]
         with tf.GradientTape() as tape:
             tape.watch(watched)
-            results = _step(score, feature, symbol, watched[2], mask, memory, *weights)
+            results = _step(*watched[:2], symbol, watched[2], mask, memory, *weights)
         d_score, d_feature, d_before, *rest = tape.gradient(results, watched, [d_logs, d_filtered])
         added = [total + new for total, new in zip(sums, rest, strict=True)]
         return d_before, d_scores.write(t, d_score), d_features.write(t, d_feature), *added
@@ -246,6 +247,12 @@ def _step(
     logs = tf.reduce_logsumexp(joint, axis=1)
     size = kernel.shape[1]
     return logs, chosen(joint, symbol, size) - chosen(logs[:, None], symbol, size)
+
+
+def _delayed(x: Any, until: Any) -> Any:
+    """Return x once `until` is computed: TensorFlow would compute the emissions of several steps at once."""
+    with tf.control_dependencies([until]):
+        return tf.identity(x)
 
 
 def _emissions(feature: Any, memory: Any, kernel: Any, bias: Any) -> Any:
