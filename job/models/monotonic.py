@@ -213,10 +213,11 @@ def _gradients(
     def backward(i: Any, d_filtered: Any, d_scores: Any, d_features: Any, *sums: Any) -> tuple[Any, ...]:
         t = last - i
         score, feature, symbol, d_logs = (x.read(t) for x in steps)
-        watched = [score, _delayed(feature, d_filtered), kept.read(t), memory, *weights]
+        feature, before = _delayed(feature, d_filtered), kept.read(t)
+        watched = [score, feature, before, memory, *weights]
         with tf.GradientTape() as tape:
             tape.watch(watched)
-            results = _step(*watched[:2], symbol, watched[2], mask, memory, *weights)
+            results = _step(score, feature, symbol, before, mask, memory, *weights)
         d_score, d_feature, d_before, *rest = tape.gradient(results, watched, [d_logs, d_filtered])
         added = [total + new for total, new in zip(sums, rest, strict=True)]
         return d_before, d_scores.write(t, d_score), d_features.write(t, d_feature), *added
