@@ -13,10 +13,10 @@ from job.batch.resume import read_recorded_result
 from job.errors import DamagedResultError, OutputError
 from job.gating.plan_file import PlanEntry, read_entries
 from job.results.job_result import JobResult
-from job.storage import artifacts
 from job.storage.artifacts import OutputPaths
 from job.storage.documents import why
 from job.storage.file_names import short_fingerprint
+from job.storage.job_directories import adopt
 
 
 def common_plan(sources: Sequence[OutputPaths], given: Sequence[OutputPaths]) -> dict[str, PlanEntry]:
@@ -148,7 +148,7 @@ def gather(plan: Mapping[str, PlanEntry], given: Sequence[OutputPaths], output: 
     chosen = {name: _choose(entry, given, output) for name, entry in plan.items()}
     for name, source in chosen.items():
         if source is not None and source != output:
-            artifacts.adopt(source, output, name)
+            adopt(source, output, name)
 
 
 def _choose(entry: PlanEntry, given: Sequence[OutputPaths], output: OutputPaths) -> OutputPaths | None:

@@ -13,10 +13,10 @@ from job.results.batch_report import SetAside
 from job.results.checksums import MISSING
 from job.results.job_result import JobResult
 from job.spec.fingerprints import Fingerprints
-from job.storage import artifacts
-from job.storage.artifacts import JobPaths, OutputPaths
+from job.storage.artifacts import JobPaths, OutputPaths, clear_temporaries
 from job.storage.documents import read_regular, why
 from job.storage.file_names import short_fingerprint
+from job.storage.job_directories import clear_job_leftovers, set_aside
 from job.storage.links import clear_way
 from job.training import checkpoints
 
@@ -149,16 +149,16 @@ def make_room(output: OutputPaths, name: str, fingerprints: Fingerprints, *, fre
     Raises:
         OSError: the directory cannot be moved or made.
     """
-    artifacts.clear_job_leftovers(output, name)
+    clear_job_leftovers(output, name)
     paths = output.job(name)
     previous = find_previous(paths, fingerprints, verify=not fresh)
     reason = previous.reason or ("it is to be trained again" if fresh and previous.state != "to do" else "")
     aside = None
     if reason:
-        place = artifacts.set_aside(output, name)
+        place = set_aside(output, name)
         aside = SetAside(name, reason, place.relative_to(output.root).as_posix())
     paths.directory.mkdir(parents=True, exist_ok=True)
-    artifacts.clear_temporaries(paths.directory)
+    clear_temporaries(paths.directory)
     clear_way(paths.log)
     paths.result.unlink(missing_ok=True)
     return aside

@@ -15,7 +15,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from job.storage.artifacts import JobPaths, OutputPaths, clear_job_leftovers, set_aside, superseded_place
+from job.storage.artifacts import JobPaths, OutputPaths
+from job.storage.job_directories import clear_job_leftovers, set_aside, superseded_place
 from job.storage.links import check_copyable
 from job.storage.moving import TEMPORARY, flush, flush_tree, move_directory, temporary_path
 

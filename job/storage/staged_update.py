@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from job.storage.artifacts import OutputPaths, set_aside
+from job.storage.artifacts import OutputPaths
 from job.storage.documents import read_regular
+from job.storage.job_directories import set_aside
 from job.storage.links import refuse_link
 from job.storage.moving import clear_leftovers, flush, flush_tree, move_directory, temporary_path
 

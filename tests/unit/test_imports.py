@@ -4,13 +4,9 @@ import ast
 import subprocess
 import sys
 from graphlib import TopologicalSorter
-from pathlib import Path
 
 import pytest
-
-import job
-
-PACKAGE = Path(job.__file__).parent
+from package_sources import PACKAGE, TREES, imported
 
 ORDER = (
     "__main__",
@@ -53,28 +49,6 @@ FREE_OF_TENSORFLOW = {
     "job.training.checkpoints",
 }
 """Modules of those parts that the parent process needs."""
-
-MOST_LINES = 40
-"""Of a function's body, its docstring apart."""
-
-
-def module_name(path):
-    parts = ("job", *path.relative_to(PACKAGE).with_suffix("").parts)
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-TREES = {module_name(path): ast.parse(path.read_text("utf-8")) for path in PACKAGE.rglob("*.py")}
-
-
-def imported(tree):
-    """Yield the dotted name of everything that a file imports, wherever in it."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "imports are absolute"
-            inner = [f"{node.module}.{alias.name}" for alias in node.names]
-            yield from (name if name in TREES else node.module for name in inner)
 
 
 def ours(name):
@@ -173,25 +147,6 @@ def loaded_by(modules):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return set(done.stdout.split())
-
-
-def functions():
-    return [
-        pytest.param(node, id=f"{module}.{node.name}")
-        for module, tree in sorted(TREES.items())
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    ]
-
-
-def body_lines(function):
-    statements = function.body[1:] if ast.get_docstring(function) else function.body
-    return function.end_lineno - statements[0].lineno + 1 if statements else 0
-
-
-def test_no_function_is_long():
-    long = {param.id: body_lines(param.values[0]) for param in functions()}
-    assert {name: lines for name, lines in long.items() if lines > MOST_LINES} == {}
 
 
 def test_every_module_says_what_it_is_for():

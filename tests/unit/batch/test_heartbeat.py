@@ -10,7 +10,8 @@ from job.batch.heartbeat_writer import Heartbeats
 from job.batch.job_pace import other_work
 from job.results.job_files import list_files
 from job.results.job_result import Progress
-from job.storage.artifacts import OutputPaths, adopt, prepare_output
+from job.storage.artifacts import OutputPaths, prepare_output
+from job.storage.job_directories import adopt
 
 
 def step(number):

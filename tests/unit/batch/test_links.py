@@ -15,8 +15,8 @@ from job.batch.run_batch import run_batch
 from job.errors import OutputError
 from job.results.job_files import list_files
 from job.spec.schema import Spec
-from job.storage import artifacts
 from job.storage.artifacts import OutputPaths, prepare_output
+from job.storage.job_directories import set_aside
 
 MARK = "a" * 64
 
@@ -107,7 +107,7 @@ def test_the_lock_is_no_pipe(output):
 def test_a_link_is_not_set_aside(output, elsewhere):
     output.job("a").directory.symlink_to(elsewhere)
     with pytest.raises(OutputError, match="is a symbolic link"):
-        artifacts.set_aside(output, "a")
+        set_aside(output, "a")
 
 
 def test_files_that_are_links_are_not_listed(output, elsewhere):

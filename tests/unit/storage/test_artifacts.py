@@ -22,10 +22,10 @@ from job.storage.artifacts import (
     clear_temporaries,
     prepare_output,
     replacing,
-    set_aside,
     write_bytes,
     write_text,
 )
+from job.storage.job_directories import set_aside
 
 FINGERPRINT = "0123456789abcdef" * 4
 

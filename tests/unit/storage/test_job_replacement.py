@@ -10,7 +10,8 @@ from stepping import fail_at_every_step, kill_at_every_step
 from job.errors import OutputError
 from job.results.job_result import JobResult
 from job.storage import job_replacement
-from job.storage.artifacts import JobPaths, clear_job_leftovers, prepare_output
+from job.storage.artifacts import JobPaths, prepare_output
+from job.storage.job_directories import clear_job_leftovers
 from job.storage.job_replacement import copy_job, put_in_place, take_back
 
 OLD, NEW = "a" * 64, "b" * 64

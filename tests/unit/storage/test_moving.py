@@ -12,7 +12,8 @@ from stepping import fail_at_every_step, kill_at_every_step
 from job.batch.resume import make_room
 from job.results.job_result import JobResult
 from job.spec.fingerprints import Fingerprints
-from job.storage.artifacts import clear_job_leftovers, prepare_output, set_aside
+from job.storage.artifacts import prepare_output
+from job.storage.job_directories import clear_job_leftovers, set_aside
 
 OTHER = "b" * 64
 MARKS = Fingerprints(training="a" * 64, evaluation="a" * 64)
