@@ -71,7 +71,7 @@ def check_baseline(
     """
     recorded = _read_elsewhere(path, output)
     planned = tuple(p.job.name for p in plan)
-    jobs = [planned_comparison(p, directory) for p in chosen]
+    jobs = [planned_comparison(p, directory, output.cache) for p in chosen]
     names = [job.name for job in jobs]
     check_comparable(recorded, jobs, planned if sharded else names)
     check_files(recorded, names)

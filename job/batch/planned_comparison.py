@@ -11,29 +11,30 @@ from job.problems.example_texts import example_texts, target_separator
 from job.results.scored_examples import ScoredExamples, fingerprint_examples
 
 
-def planned_comparison(planned: PlannedJob, directory: Path) -> PlannedComparison:
+def planned_comparison(planned: PlannedJob, directory: Path, cache: Path) -> PlannedComparison:
     """Return what must be known of a job to check that it can be compared with a baseline.
 
     Args:
         planned: the job, which is not trained yet.
         directory: the spec directory.
+        cache: the directory of the cache of tokenized data.
     """
     return PlannedComparison(
         name=planned.job.name,
         problem_fingerprint=planned.problem_fingerprint,
         spec=planned.job.model_dump(mode="json"),
         gate=planned.job.gate,
-        examples=lambda: _planned_examples(planned, directory),
+        examples=lambda: _planned_examples(planned, directory, cache),
     )
 
 
-def _planned_examples(planned: PlannedJob, directory: Path) -> ScoredExamples:
+def _planned_examples(planned: PlannedJob, directory: Path, cache: Path) -> ScoredExamples:
     """Return the test examples of a job that is not trained yet; reads its data again.
 
     Raises:
         ChangedDataError: a data file has changed since the plan was made.
     """
-    problem = build_problem(planned.job.problem, planned.job.seed, directory, planned.data)
+    problem = build_problem(planned.job.problem, planned.job.seed, directory, planned.data, cache)
     examples = problem.examples("test", planned.job.evaluation.examples)
     texts = [*example_texts(problem, examples)]
     separator = target_separator(problem)

@@ -51,7 +51,7 @@ def run_queue(
         batch,
         recorder,
         collected,
-        task_maker(directory, options, len(plan)),
+        task_maker(directory, options, len(plan), output.cache),
     )
     try:
         first = queue.take()

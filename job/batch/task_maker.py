@@ -12,13 +12,16 @@ from job.running.task import Task
 from job.workers.limits import thread_count
 
 
-def task_maker(directory: Path, options: BatchOptions, jobs: int) -> Callable[[PreparedJob], Task]:
+def task_maker(
+    directory: Path, options: BatchOptions, jobs: int, cache: Path
+) -> Callable[[PreparedJob], Task]:
     """Return a function that makes the task of a prepared job.
 
     Args:
         directory: the spec directory.
         options: of the batch.
         jobs: number of jobs to compute: no more run at once.
+        cache: the directory of the cache of tokenized data.
     """
     commit, dirty = git_commit(directory), git_dirty(directory)
     threads = thread_count(options.cores, min(options.workers, jobs))
@@ -39,6 +42,7 @@ def task_maker(directory: Path, options: BatchOptions, jobs: int) -> Callable[[P
             training_fingerprint=planned.fingerprints.training,
             trained=prepared.model,
             start=planned.start,
+            cache=cache,
         )
 
     return make

@@ -41,7 +41,7 @@ def train_jobs(
     """
     if not todo:
         return None
-    tasks = [*map(task_maker(directory, options, len(todo)), todo)]
+    tasks = [*map(task_maker(directory, options, len(todo), recorder.output.cache), todo)]
     control = CancelControl(recorder.output, recorder)
     return work_through(tasks, len(tasks), recorder, results, options, control)
 

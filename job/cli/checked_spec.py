@@ -29,8 +29,12 @@ class EstimatedSpec:
     costs: Mapping[str, float]
 
 
-def load_checked_spec(spec: Path) -> tuple[LocatedSpec, dict[str, Problem]]:
+def load_checked_spec(spec: Path, cache: Path | None = None) -> tuple[LocatedSpec, dict[str, Problem]]:
     """Load a spec and the data that it names.
+
+    Args:
+        spec: the file.
+        cache: the cache of tokenized pairs of an output directory, see `OutputPaths.cache`; None to use none.
 
     Returns:
         the spec, and by job name the problem with its data.
@@ -43,7 +47,7 @@ def load_checked_spec(spec: Path) -> tuple[LocatedSpec, dict[str, Problem]]:
     from job.spec.loading import load_located
 
     located = load_located(spec)
-    problems, complaints = check_jobs(located)
+    problems, complaints = check_jobs(located, cache)
     if complaints or located.complaints:
         raise SpecError([*located.complaints, *complaints])
     return located, problems
@@ -62,7 +66,7 @@ def estimate_spec(spec: Spec, problems: Mapping[str, Problem]) -> EstimatedSpec:
     return EstimatedSpec(spec, all_checksums(problems), estimate_costs(spec.jobs, problems))
 
 
-def load_estimated_spec(spec: Path) -> EstimatedSpec:
+def load_estimated_spec(spec: Path, cache: Path) -> EstimatedSpec:
     """Load a spec, check it and its data, and release the data; raises as `load_checked_spec` does."""
-    located, problems = load_checked_spec(spec)
+    located, problems = load_checked_spec(spec, cache)
     return estimate_spec(located.spec, problems)

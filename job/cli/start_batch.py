@@ -54,8 +54,9 @@ def _plan_and_run(options: RunOptions, batch_options: BatchOptions, guard: Repor
     from job.batch.shard_jobs import jobs_of_shard
     from job.batch.start_jobs import require_parents
     from job.cli.run_planned import run_planned
+    from job.storage.artifacts import OutputPaths
 
-    estimated = load_estimated_spec(options.spec)
+    estimated = load_estimated_spec(options.spec, OutputPaths(options.output_dir).cache)
     spec, checksums = estimated.spec, estimated.checksums
     selected = options.select([job.name for job in spec.jobs])
     batch_options = replace(batch_options, costs=estimated.costs)

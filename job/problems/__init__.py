@@ -2,8 +2,10 @@
 
 Code that generates or reads examples belongs here; models, training and scores do not, and nothing here
 imports TensorFlow. Start with `base.py`, the interface of a problem, then `text_pairs.py` (files) or
-`integers.py` (generated); `plugin.py` loads the problems of other packages. `parallel_text.py` reads files of
-text, `pair_formats.py` their lines and `text_tokens.py` the tokens; `pair_splits.py` divides the pairs.
+`integers.py` (generated); `plugin.py` loads the problems of other packages. `text_files.py` reads files of
+text in blocks, `parallel_text.py` the pairs in them, `pair_formats.py` their lines and `text_tokens.py` the
+tokens; `pair_splits.py` divides the pairs, `pair_store.py` holds them as ids, and `pair_cache.py` keeps these
+in files.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from job.problems.text_pairs import TextPairs
 from job.problems.time_series import TimeSeries
 from job.spec.file_locations import PlannedData
 from job.spec.problem_sections import ProblemSpec
+from job.spec.text_pairs_section import TextPairsSpec
 
 __all__ = ["Problem", "build_problem"]
 
@@ -38,7 +41,11 @@ _FROM_FILES: dict[str, Callable[[Any, int, Path, PlannedData | None], Problem]] 
 
 
 def build_problem(
-    spec: ProblemSpec, seed: int, directory: Path, planned: PlannedData | None = None
+    spec: ProblemSpec,
+    seed: int,
+    directory: Path,
+    planned: PlannedData | None = None,
+    cache: Path | None = None,
 ) -> Problem:
     """Build the problem of a spec's `problem` section.
 
@@ -47,11 +54,15 @@ def build_problem(
         seed: determines all random numbers; it does not affect how pairs from files are split.
         directory: the spec directory; relative file names start there.
         planned: checksums that the data must have, None to accept any data.
+        cache: the directory of the cache of tokenized pairs, see `pair_cache`; None to use none.
 
     Raises:
         ChangedDataError: the data differ from `planned`.
         DataErrors: all errors in the data files.
+        OutputError: the cache cannot be written.
     """
+    if isinstance(spec, TextPairsSpec):
+        return TextPairs(spec, seed, directory, planned, cache)
     if spec.kind in _GENERATED:
         return _GENERATED[spec.kind](spec, seed)
     return _FROM_FILES[spec.kind](spec, seed, directory, planned)

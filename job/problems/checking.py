@@ -14,11 +14,12 @@ from job.spec.other_sizes import resized
 from job.spec.schema import JobSpec
 
 
-def check_jobs(located: LocatedSpec) -> tuple[dict[str, Problem], list[Complaint]]:
+def check_jobs(located: LocatedSpec, cache: Path | None = None) -> tuple[dict[str, Problem], list[Complaint]]:
     """Build the problem of every job, which reads all data files.
 
     Args:
         located: the spec with the line of each key.
+        cache: see `build_problem`.
 
     Returns:
         The problems by job name, and the complaints about jobs whose data are wrong.
@@ -30,7 +31,7 @@ def check_jobs(located: LocatedSpec) -> tuple[dict[str, Problem], list[Complaint
         key = f"{job.seed} {job.problem.model_dump_json()}"
         try:
             if key not in built:
-                built[key] = build_problem(job.problem, job.seed, located.spec.path.parent)
+                built[key] = build_problem(job.problem, job.seed, located.spec.path.parent, cache=cache)
             complaints += _check_sizes(located, job, built[key])
             complaints += _check_also(located, job, built[key])
             problems[job.name] = built[key]

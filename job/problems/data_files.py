@@ -9,7 +9,8 @@ import io
 import re
 import stat
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,17 +58,27 @@ def read_data(path: Path, planned: str | None = None) -> DataFile:
     try:
         data = _read(path)
     except DataError as error:
-        if planned is None:
-            raise
-        raise ChangedDataError(str(path), f"can no longer be read ({error.message})") from error
+        raise unreadable(path, planned, error) from error
     found = hashlib.sha256(data).hexdigest()
     if planned is not None and found != planned:
         raise changed_data(str(path), planned, found)
     if path.suffix == ".gz":
         data = _unpacked(data, path)
     if not data.strip():
-        raise DataError("the file is empty; fill it or name another", file=path)
+        raise empty(path)
     return DataFile(data.removeprefix(codecs.BOM_UTF8), found)
+
+
+def unreadable(path: Path, planned: str | None, error: DataError) -> DataError | ChangedDataError:
+    """Return the error to raise for a file that cannot be read, but could be if it was planned."""
+    if planned is None:
+        return error
+    return ChangedDataError(str(path), f"can no longer be read ({error.message})")
+
+
+def empty(path: Path) -> DataError:
+    """Return the error for an empty file."""
+    return DataError("the file is empty; fill it or name another", file=path)
 
 
 def all_checksums(problems: Mapping[str, Problem]) -> dict[str, dict[str, str]]:
@@ -88,16 +99,34 @@ def _is_checksum(text: object) -> bool:
     return isinstance(text, str) and re.fullmatch("[0-9a-f]{64}", text) is not None
 
 
-def _read(path: Path) -> bytes:
-    try:
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
+def check_regular(path: Path) -> int:
+    """Return the size of a file in bytes.
+
+    Raises:
+        DataError: it cannot be read, is not a regular file, or is larger than `MAX_BYTES`.
+    """
+    with reading(path):
+        facts = path.stat()
+        if stat.S_ISDIR(facts.st_mode):
             raise DataError("the file is a directory; name a file inside it", file=path)
-        if not stat.S_ISREG(mode):
+        if not stat.S_ISREG(facts.st_mode):
             raise DataError("the file is a device or a pipe; name a regular file", file=path)
-        if path.stat().st_size > MAX_BYTES:
+        if facts.st_size > MAX_BYTES:
             raise DataError(f"the file is larger than {MAX_BYTES:,} bytes; give a part of it", file=path)
+        return facts.st_size
+
+
+def _read(path: Path) -> bytes:
+    check_regular(path)
+    with reading(path):
         return path.read_bytes()
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Raise a `DataError` in place of an operating system's error in the block."""
+    try:
+        yield
     except FileNotFoundError:
         raise DataError(
             "the file is not there; check the name (relative names start where the spec lies)", file=path
@@ -116,11 +145,16 @@ def _unpacked(data: bytes, path: Path) -> bytes:
             _check_unpacked(data, path)
         return gzip.decompress(data)
     except (EOFError, OSError, zlib.error) as error:
-        raise DataError(
-            f"the name ends in .gz, but the file is not whole gzip data ({error}); compress it again, or "
-            "rename it if it is not compressed",
-            file=path,
-        ) from None
+        raise bad_gzip(path, error) from None
+
+
+def bad_gzip(path: Path, error: Exception) -> DataError:
+    """Return the error for a file that cannot be uncompressed."""
+    return DataError(
+        f"the name ends in .gz, but the file is not whole gzip data ({error}); compress it again, or "
+        "rename it if it is not compressed",
+        file=path,
+    )
 
 
 def _check_unpacked(data: bytes, path: Path) -> None:
@@ -129,9 +163,14 @@ def _check_unpacked(data: bytes, path: Path) -> None:
     with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
         while part := file.read(1 << 20):
             size += len(part)
-            if size > MAX_UNPACKED_BYTES:
-                raise DataError(
-                    f"the file unpacks to more than {MAX_UNPACKED_BYTES:,} bytes; give a part of it, or "
-                    "unpack it yourself if this is correct",
-                    file=path,
-                )
+            check_unpacked_size(path, size)
+
+
+def check_unpacked_size(path: Path, size: int) -> None:
+    """Raise `DataError` if a `.gz` file unpacks to more than `MAX_UNPACKED_BYTES`."""
+    if path.suffix == ".gz" and size > MAX_UNPACKED_BYTES:
+        raise DataError(
+            f"the file unpacks to more than {MAX_UNPACKED_BYTES:,} bytes; give a part of it, or "
+            "unpack it yourself if this is correct",
+            file=path,
+        )

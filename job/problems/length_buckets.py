@@ -14,6 +14,9 @@ from job.problems.ragged_rows import RaggedRows
 MIN_STEPS = 2
 """Number of full steps from which a bucket is not joined with the next one."""
 
+_MOST_BANDS = np.int16(150)
+"""More than the bands up to a length of 100 million."""
+
 _Rows = NDArray[np.integer]
 
 
@@ -39,7 +42,7 @@ class Bucket:
 
 
 def length_buckets(
-    source_lengths: _Rows, target_lengths: _Rows, rows: _Rows, tokens: int, accumulate: int = 1
+    sources: _Rows, targets: _Rows, rows: _Rows, tokens: int, accumulate: int = 1
 ) -> list[Bucket]:
     """Divide examples into buckets, which do not depend on an epoch.
 
@@ -47,19 +50,18 @@ def length_buckets(
     `MIN_STEPS` steps is joined with the next one.
 
     Args:
-        source_lengths, target_lengths: lengths of all examples, (n,).
-        rows: indices of the examples to divide.
+        sources, targets: lengths of the examples' sources and targets, (n,).
+        rows: indices of the examples, (n,).
         tokens: number of tokens of a batch at most: examples times the sum of both widths. No example is
             longer.
         accumulate: number of batches of a step.
     """
-    sources, targets = source_lengths[rows], target_lengths[rows]
     source_bands, target_bands = _bands(sources), _bands(targets)
     # in every second band of targets the sources get shorter, so that buckets that are joined are similar
-    direction = np.where(target_bands % 2, -source_bands, source_bands)
-    order = np.lexsort((rows, direction, target_bands))
-    band_of = np.stack([target_bands, source_bands])[:, order]
-    starts = np.concatenate([[0], 1 + np.flatnonzero((band_of[:, 1:] != band_of[:, :-1]).any(axis=0))])
+    source_bands = np.where(target_bands % 2, _MOST_BANDS - 1 - source_bands, source_bands)
+    cells = target_bands * _MOST_BANDS + source_bands
+    order = np.argsort(cells, kind="stable").astype(np.int32)
+    starts = np.concatenate([[0], 1 + np.flatnonzero(np.diff(cells[order]))])
     buckets, first = [], 0
     source_width = target_width = 0
     for start, stop in zip(starts, [*starts[1:], len(rows)], strict=True):

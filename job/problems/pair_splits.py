@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import chain
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from job.errors import DataError, DataErrors
 from job.problems.pair_formats import Pair
-from job.problems.parallel_text import Pairs, read_pairs
+from job.problems.pair_spool import PairSpool
+from job.problems.parallel_text import OpenedGroup, PairReader
 from job.problems.text_tokens import source_counts, token_counts
-from job.spec.text_pairs_section import SplitSpec, TextPairsSpec
+from job.spec.text_pairs_section import TextPairsSpec
 
-_SPLITS = ("train", "validation", "test")
-
-
-@dataclass(frozen=True, kw_only=True)
-class SplitPairs:
-    """The pairs of each split, and facts about them.
-
-    Args:
-        pairs: by `train`, `validation` and `test`; none is empty.
-        longest_target: number of tokens of the longest target of all splits.
-        facts: the facts of `TextPairs.describe` that do not depend on a vocabulary.
-    """
-
-    pairs: dict[str, list[Pair]]
-    longest_target: int
-    facts: dict[str, Any]
+SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -41,93 +30,168 @@ class ReferencePairs:
     targets: tuple[str, ...]
 
 
-def read_splits(spec: TextPairsSpec, directory: Path, planned: Mapping[str, str]) -> SplitPairs:
+@dataclass(frozen=True, kw_only=True)
+class SplitPairs:
+    """The pairs of each split, and facts about them.
+
+    Args:
+        spools: by `train`, `validation` and `test`; none is empty.
+        counts: number of pairs of each split.
+        bytes: number of bytes of the text of each split.
+        longest_target: number of tokens of the longest target of all splits.
+        facts: facts of `TextPairs.describe` without vocabularies and the names of files.
+    """
+
+    spools: dict[str, PairSpool]
+    counts: dict[str, int]
+    bytes: dict[str, int]
+    longest_target: int
+    facts: dict[str, Any]
+
+
+def split_pairs(
+    spec: TextPairsSpec,
+    groups: Mapping[str, OpenedGroup],
+    new_spool: Callable[[str], PairSpool],
+    errors: Mapping[str, Sequence[DataError]],
+) -> SplitPairs:
     """Read all files of a section, leave out pairs that are too long, and divide the others.
 
     Args:
         spec: the section.
-        directory: the spec directory; relative file names start there.
-        planned: the SHA-256 that files must have, by name in the spec.
+        groups: its files by the key of their group; those that cannot be opened are missing.
+        new_spool: returns an empty spool for the pairs of a split.
+        errors: errors of files that cannot be opened, by the key of their group.
 
     Raises:
-        ChangedDataError: a file has another SHA-256 than `planned`.
-        DataErrors: all errors in the files, or a split without pairs.
+        ChangedDataError: a file has changed since it was opened.
+        DataErrors: all errors in the files, those of `errors` too, or a split without pairs.
     """
-    groups = _read_groups(spec, directory, planned)
-    kept = {key: _short_enough(group.pairs, spec) for key, group in groups.items()}
-    _check_some_kept(groups, kept, spec.max_length)
-    splits = kept if spec.data is None else _split_by_hash(kept["data"], spec.split, groups["data"].file)
-    pairs = list(chain(*splits.values()))
-    longest_source = max(source_counts([source for source, _ in pairs], spec))
-    longest_target = max(token_counts([target for _, target in pairs], spec.target_tokens))
-    repeated = sum(group.repeated for group in groups.values())
-    too_long = sum(len(group.pairs) for group in groups.values()) - len(pairs)
-    facts = {
-        "pairs": {
-            "read": len(pairs) + too_long + repeated,
-            "repeated": repeated,
-            "too_long": too_long,
-            **{split: len(splits[split]) for split in _SPLITS},
-        },
-        "sources": {split: _count_sources(splits[split]) for split in _SPLITS},
-        "longest": {"source": longest_source, "target": longest_target},
-        "files": {name: sha256 for group in groups.values() for name, sha256 in group.checksums.items()},
-    }
-    return SplitPairs(pairs=splits, longest_target=longest_target, facts=facts)
+    found = {key: list(some) for key, some in errors.items()}
+    splitter = _Splitter(spec, {split: new_spool(split) for split in SPLITS})
+    for key, group in groups.items():
+        reader = PairReader(group, spec)
+        try:
+            for block in reader.blocks():
+                splitter.add(key, block)
+        except DataErrors as more:
+            found[key] = list(more.errors)
+        splitter.repeated += reader.repeated
+    if found:
+        raise DataErrors([error for key in spec.files for error in found.get(key, ())])
+    return splitter.finish(groups)
 
 
-def group_by_source(pairs: Sequence[Pair]) -> tuple[ReferencePairs, ...]:
-    """Return each source with all its targets, ordered by the hash of the source.
+@dataclass
+class _Splitter:
+    """Divides blocks of pairs, and counts them.
+
+    Args:
+        spec: the section.
+        spools: the spool of each split.
+    """
+
+    spec: TextPairsSpec
+    spools: dict[str, PairSpool]
+    read: int = 0
+    repeated: int = 0
+    longest_source: int = 0
+    longest_target: int = 0
+    kept: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SPLITS, 0))
+    bytes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SPLITS, 0))
+    hashes: dict[str, list[NDArray[np.uint64]]] = field(default_factory=lambda: {s: [] for s in SPLITS})
+
+    def add(self, key: str, pairs: list[Pair]) -> None:
+        """Divide pairs of a group of files."""
+        self.read += len(pairs)
+        pairs = self._short_enough(pairs)
+        self.kept[key] = self.kept.get(key, 0) + len(pairs)
+        hashes = _hashes([source for source, _ in pairs])
+        if self.spec.data is None:
+            self._append(key, pairs, hashes)
+            return
+        fractions = _fractions(hashes)
+        test = fractions < self.spec.split.test
+        train = fractions >= self.spec.split.test + self.spec.split.validation
+        for split, chosen in (("train", train), ("validation", ~train & ~test), ("test", test & ~train)):
+            rows = np.flatnonzero(chosen)
+            self._append(split, [pairs[row] for row in rows.tolist()], hashes[rows])
+
+    def _short_enough(self, pairs: list[Pair]) -> list[Pair]:
+        sources = source_counts([source for source, _ in pairs], self.spec)
+        targets = token_counts([target for _, target in pairs], self.spec.target_tokens)
+        limit = self.spec.max_length
+        if max(sources) > limit or max(targets) > limit:
+            short = [m <= limit and n <= limit for m, n in zip(sources, targets, strict=True)]
+            pairs = list(compress(pairs, short))
+            sources, targets = list(compress(sources, short)), list(compress(targets, short))
+        self.longest_source = max(self.longest_source, *sources, 0)
+        self.longest_target = max(self.longest_target, *targets, 0)
+        return pairs
+
+    def _append(self, split: str, pairs: list[Pair], hashes: NDArray[np.uint64]) -> None:
+        self.bytes[split] += self.spools[split].append(pairs)
+        self.counts[split] += len(pairs)
+        self.hashes[split].append(hashes)
+
+    def finish(self, groups: Mapping[str, OpenedGroup]) -> SplitPairs:
+        """Return what was added.
+
+        Raises:
+            DataErrors: no pair of a group is short enough, or a split is empty.
+        """
+        message = (
+            f"no pair has at most max_length {self.spec.max_length} tokens on both sides; raise max_length"
+        )
+        errors = [
+            DataError(message, file=group.files[0].path, key="max_length")
+            for key, group in groups.items()
+            if not self.kept.get(key)
+        ]
+        sources = {split: _distinct(self.hashes[split]) for split in SPLITS}
+        if not errors:
+            total, file = sum(sources.values()), next(iter(groups.values())).files[0].path
+            errors = [_empty_split(split, total, file) for split in SPLITS if not self.counts[split]]
+        if errors:
+            raise DataErrors(errors)
+        facts = {
+            "pairs": {
+                "read": self.read + self.repeated,
+                "repeated": self.repeated,
+                "too_long": self.read - sum(self.counts.values()),
+                **self.counts,
+            },
+            "sources": sources,
+            "longest": {"source": self.longest_source, "target": self.longest_target},
+        }
+        return SplitPairs(
+            spools=self.spools,
+            counts=self.counts,
+            bytes=self.bytes,
+            longest_target=self.longest_target,
+            facts=facts,
+        )
+
+
+def first_sources(spool: PairSpool, count: int) -> tuple[ReferencePairs, ...]:
+    """Return the first `count` sources of a split with all their targets, ordered by the hash of the source.
 
     The first n sources are thus not those of one part of the file.
     """
+    hashes = [_hashes(sources) for sources, _ in spool.blocks()]
+    fractions = _fractions(np.concatenate(hashes))
+    different = np.unique(fractions)
+    last = different[min(count, len(different)) - 1] if count else -1.0
+    return _group_by_source(spool.chosen(np.flatnonzero(fractions <= last).tolist()))[:count]
+
+
+def _group_by_source(pairs: Sequence[Pair]) -> tuple[ReferencePairs, ...]:
     targets: dict[str, dict[str, None]] = {}
     for source, target in pairs:
         targets.setdefault(source, {})[target] = None
     ordered = sorted(targets, key=lambda source: (_hash_fraction(source), source))
     return tuple(ReferencePairs(source, tuple(targets[source])) for source in ordered)
-
-
-def _read_groups(spec: TextPairsSpec, directory: Path, planned: Mapping[str, str]) -> dict[str, Pairs]:
-    """Read all groups of files, and collect the errors of all of them."""
-    groups: dict[str, Pairs] = {}
-    errors: list[DataError] = []
-    for key, files in spec.files.items():
-        try:
-            groups[key] = read_pairs(files, key, spec, directory, planned)
-        except DataErrors as found:
-            errors.extend(found.errors)
-    if errors:
-        raise DataErrors(errors)
-    return groups
-
-
-def _short_enough(pairs: list[Pair], spec: TextPairsSpec) -> list[Pair]:
-    sources = source_counts([source for source, _ in pairs], spec)
-    targets = token_counts([target for _, target in pairs], spec.target_tokens)
-    limit = spec.max_length
-    return [pair for pair, m, n in zip(pairs, sources, targets, strict=True) if m <= limit and n <= limit]
-
-
-def _check_some_kept(groups: dict[str, Pairs], kept: dict[str, list[Pair]], max_length: int) -> None:
-    message = f"no pair has at most max_length {max_length} tokens on both sides; raise max_length"
-    errors = [DataError(message, file=groups[key].file, key="max_length") for key in kept if not kept[key]]
-    if errors:
-        raise DataErrors(errors)
-
-
-def _split_by_hash(pairs: list[Pair], fractions: SplitSpec, file: Path) -> dict[str, list[Pair]]:
-    """Divide pairs by the hash of their sources, so that all targets of a source are in one split."""
-    splits: dict[str, list[Pair]] = {split: [] for split in _SPLITS}
-    test, held_out = fractions.test, fractions.test + fractions.validation
-    for pair in pairs:
-        position = _hash_fraction(pair[0])
-        splits["train" if position >= held_out else "test" if position < test else "validation"].append(pair)
-    empty = [split for split in _SPLITS if not splits[split]]
-    if empty:
-        sources = _count_sources(pairs)
-        raise DataErrors([_empty_split(split, sources, file) for split in empty])
-    return splits
 
 
 def _empty_split(split: str, sources: int, file: Path) -> DataError:
@@ -139,11 +203,30 @@ def _empty_split(split: str, sources: int, file: Path) -> DataError:
     )
 
 
+def _hashes(texts: Sequence[str]) -> NDArray[np.uint64]:
+    """Return the hash of each text, the same on every machine and for every seed."""
+    digests = b"".join([hashlib.blake2b(text.encode(), digest_size=8).digest() for text in texts])
+    return np.frombuffer(digests, ">u8").astype(np.uint64)
+
+
+def _fractions(hashes: NDArray[np.uint64]) -> NDArray[np.float64]:
+    """Return hashes as fractions in [0, 1); a float represents 53 bits exactly."""
+    fractions: NDArray[np.float64] = (hashes >> np.uint64(11)) / 2.0**53
+    return fractions
+
+
 def _hash_fraction(text: str) -> float:
-    """Return a text's hash as a fraction in [0, 1): the same on every machine and for every seed."""
-    digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
-    return (int.from_bytes(digest, "big") >> 11) / 2**53  # a float represents 53 bits exactly
+    return float(_fractions(_hashes([text]))[0])
 
 
-def _count_sources(pairs: Sequence[Pair]) -> int:
-    return len({source for source, _ in pairs})
+def _distinct(parts: list[NDArray[np.uint64]]) -> int:
+    """Return the number of different hashes.
+
+    Two of ten million sources have the same one of 64 bits with a probability of 3 in a million.
+    """
+    if not parts:
+        return 0
+    hashes = np.concatenate(parts)
+    parts.clear()
+    hashes.sort()
+    return int(np.count_nonzero(hashes[1:] != hashes[:-1])) + bool(len(hashes))

@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from job.errors import DataError, DataErrors
-from job.problems.data_files import MAX_LISTED_ERRORS, DataFile, read_data
+from job.problems.data_files import MAX_LISTED_ERRORS
 from job.problems.pair_formats import Pair, PairParser, pair_parser
-from job.problems.text_lines import BadLineError, TextLines, decode_line, not_utf8
+from job.problems.pair_spool import BLOCK_PAIRS
+from job.problems.text_files import TextFile, open_text
+from job.problems.text_lines import BadLineError, decode_line, not_utf8
 from job.problems.text_tokens import text_normalizer
 from job.spec.file_locations import locate
 from job.spec.text_pairs_section import PairFiles, TextPairsSpec
 
 _NO_PAIR = "the file has no pair, only blank lines and comments; add pairs or name another file"
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """The pairs of a group of files, in the order of the files and lines.
-
-    Args:
-        file: the first of the files.
-        pairs: sources and targets as normalized text.
-        repeated: number of lines left out because the same pair occurs earlier (`cmudict` only).
-        checksums: SHA-256 of each file, by its name in the spec.
-    """
-
-    file: Path
-    pairs: list[Pair]
-    repeated: int
-    checksums: dict[str, str]
 
 
 @dataclass
@@ -67,41 +54,123 @@ class _FileErrors:
         return [*self.first, DataError(rest, file=self.file, key=self.key)]
 
 
-def read_pairs(
-    files: PairFiles,
-    key: str,
-    spec: TextPairsSpec,
-    directory: Path,
-    planned: Mapping[str, str] | None = None,
-) -> Pairs:
-    """Read a group of files.
+@dataclass(frozen=True)
+class OpenedGroup:
+    """The files of a group, checked but not parsed.
+
+    Args:
+        key: the key of the group in the problem's section, for error messages: `data`, `train`, ...
+        names: the names of the files in the spec.
+        keys: the keys of the files in the problem's section.
+        files: the files, in the order of `PairFiles.keyed`: all source files, then as many target files.
+        both_sides: whether a file has both sides on each line.
+    """
+
+    key: str
+    names: tuple[str, ...]
+    keys: tuple[str, ...]
+    files: tuple[TextFile, ...]
+    both_sides: bool
+
+    @property
+    def checksums(self) -> dict[str, str]:
+        """The SHA-256 of each file, by its name in the spec."""
+        return {name: file.sha256 for name, file in zip(self.names, self.files, strict=True)}
+
+
+def open_group(
+    files: PairFiles, key: str, directory: Path, planned: Mapping[str, str] | None = None
+) -> OpenedGroup:
+    """Open a group of files.
 
     Args:
         files: the group.
-        key: the key of the group in the problem's section, for error messages: `data`, `train`, ...
-        spec: the section, with the format of lines.
+        key: its key in the problem's section.
         directory: the spec directory; relative file names start there.
         planned: the SHA-256 that files must have, by name in the spec.
 
     Raises:
         ChangedDataError: a file has another SHA-256 than `planned`.
-        DataErrors: files that cannot be opened, lines that cannot be read, and files without a pair.
+        DataErrors: files that cannot be read.
     """
-    keys = [f"{key}.{name}" for name in files.keyed]
-    paths, opened = _open_all(files.names, keys, directory, planned or {})
-    contents = [TextLines.of(file.content) for file in opened]
-    errors = [_FileErrors(*place) for place in zip(paths, keys, strict=True)]
-    if files.file is not None:
-        pairs = list(_pairs_of_lines(contents, errors, pair_parser(spec)))
-    else:
-        pairs = list(_pairs_of_parallel_files(contents, errors, spec))
-    if not pairs and not any(e.first for e in errors):
-        errors[0].add(_NO_PAIR)
-    if any(e.first for e in errors):
-        raise DataErrors([error for e in errors for error in e.all()])
-    distinct = list(dict.fromkeys(pairs)) if files.file is not None and spec.format == "cmudict" else pairs
-    checksums = {name: file.sha256 for name, file in zip(files.names, opened, strict=True)}
-    return Pairs(paths[0], distinct, len(pairs) - len(distinct), checksums)
+    keys = tuple(f"{key}.{name}" for name in files.keyed)
+    opened, errors = [], []
+    for name, place in zip(files.names, keys, strict=True):
+        try:
+            opened.append(open_text(locate(name, directory), (planned or {}).get(name)))
+        except DataError as error:
+            errors.append(DataError(error.message, file=error.file, key=place))
+    if errors:
+        raise DataErrors(errors)
+    return OpenedGroup(key, files.names, keys, tuple(opened), files.file is not None)
+
+
+class PairReader:
+    """Reads the pairs of a group, in the order of the files and lines, as normalized text.
+
+    Args:
+        group: the files.
+        spec: the section, with the format of lines.
+
+    Attributes:
+        repeated: number of lines left out so far because the same pair occurs earlier (`cmudict` only).
+    """
+
+    def __init__(self, group: OpenedGroup, spec: TextPairsSpec) -> None:
+        self._group, self._spec = group, spec
+        self._errors = [
+            _FileErrors(file.path, key) for file, key in zip(group.files, group.keys, strict=True)
+        ]
+        self.repeated = 0
+
+    def blocks(self) -> Iterator[list[Pair]]:
+        """Yield the pairs in blocks.
+
+        Raises:
+            ChangedDataError: a file has changed since it was opened.
+            DataErrors: at the end: lines that cannot be read, and files without a pair.
+        """
+        pairs = self._of_lines() if self._group.both_sides else self._of_parallel_files()
+        if self._group.both_sides and self._spec.format == "cmudict":
+            pairs = self._distinct(pairs)
+        some = False
+        while block := list(islice(pairs, BLOCK_PAIRS)):
+            some = True
+            yield block
+        if not some and not any(e.first for e in self._errors):
+            self._errors[0].add(_NO_PAIR)
+        if any(e.first for e in self._errors):
+            raise DataErrors([error for e in self._errors for error in e.all()])
+
+    def _distinct(self, pairs: Iterator[Pair]) -> Iterator[Pair]:
+        seen: set[bytes] = set()
+        for pair in pairs:
+            digest = hashlib.blake2b("\n".join(pair).encode(), digest_size=16).digest()
+            if digest in seen:
+                self.repeated += 1
+            else:
+                seen.add(digest)
+                yield pair
+
+    # --- files with both sides on each line
+
+    def _of_lines(self) -> Iterator[Pair]:
+        parse = pair_parser(self._spec)
+        for file, errors in zip(self._group.files, self._errors, strict=True):
+            some = False
+            for pair in _pairs_of_one_file(file, errors, parse):
+                some = True
+                yield pair
+            if not some and not errors.first:
+                errors.add(_NO_PAIR)
+
+    # --- two files, one for each side
+
+    def _of_parallel_files(self) -> Iterator[Pair]:
+        files, errors = self._group.files, self._errors
+        half = len(files) // 2
+        for sides in zip(files[:half], files[half:], errors[:half], errors[half:], strict=True):
+            yield from _pairs_of_two_files(*sides, self._spec)
 
 
 def placed_pairs(spec: TextPairsSpec, directory: Path) -> Iterator[tuple[Path, int, Pair]]:
@@ -111,91 +180,54 @@ def placed_pairs(spec: TextPairsSpec, directory: Path) -> Iterator[tuple[Path, i
         spec: the section; its files have no errors.
         directory: the spec directory.
     """
-    files = next(iter(spec.files.values()))
-    paths = [locate(name, directory) for name in files.names]
-    contents = [TextLines.of(read_data(path).content) for path in paths]
-    if files.file is not None:
+    key, group = next(iter(spec.files.items()))
+    opened = open_group(group, key, directory)
+    if opened.both_sides:
         parse = pair_parser(spec)
-        for path, content in zip(paths, contents, strict=True):
-            for number, line in enumerate(content.lines, 1):
+        for file in opened.files:
+            for number, line in file.numbered_lines():
                 if pair := parse(decode_line(line)):
-                    yield path, number, pair
+                    yield file.path, number, pair
         return
     source, target = text_normalizer(spec, spec.source_tokens), text_normalizer(spec, spec.target_tokens)
-    half = len(paths) // 2
-    for path, *both in zip(paths, contents[:half], contents[half:], strict=False):
-        for number, lines in enumerate(zip(*(content.lines for content in both), strict=True), 1):
-            yield path, number, (source(decode_line(lines[0])), target(decode_line(lines[1])))
+    half = len(opened.files) // 2
+    for files in zip(opened.files[:half], opened.files[half:], strict=True):
+        for (number, line), (_, other) in zip(*(file.numbered_lines() for file in files), strict=True):
+            yield files[0].path, number, (source(decode_line(line)), target(decode_line(other)))
 
 
-def _open_all(
-    names: Sequence[str], keys: Sequence[str], directory: Path, planned: Mapping[str, str]
-) -> tuple[list[Path], list[DataFile]]:
-    """Return the path and the content of every file."""
-    paths, files, errors = [], [], []
-    for name, key in zip(names, keys, strict=True):
-        try:
-            path = locate(name, directory)
-            paths.append(path)
-            files.append(read_data(path, planned.get(name)))
-        except DataError as error:
-            errors.append(DataError(error.message, file=error.file, key=key))
-    if errors:
-        raise DataErrors(errors)
-    return paths, files
-
-
-# --- files with both sides on each line -------------------------------------------------------------------
-
-
-def _pairs_of_lines(
-    contents: Sequence[TextLines], errors: Sequence[_FileErrors], parse: PairParser
-) -> Iterator[Pair]:
-    for content, file_errors in zip(contents, errors, strict=True):
-        pairs = list(_pairs_of_one_file(content, file_errors, parse))
-        if not pairs and not file_errors.first:
-            file_errors.add(_NO_PAIR)
-        yield from pairs
-
-
-def _pairs_of_one_file(content: TextLines, errors: _FileErrors, parse: PairParser) -> Iterator[Pair]:
-    decode = content.decode
-    for number, line in enumerate(content.lines, 1):
-        try:  # without a call to `_FileErrors.decode`, which would be noticeable in large files
-            pair = parse(decode(line))
-        except (UnicodeDecodeError, BadLineError) as error:
-            errors.add_bad_line(error, number)
-        else:
-            if pair is not None:
-                yield pair
-
-
-# --- two files, one for each side -------------------------------------------------------------------------
-
-
-def _pairs_of_parallel_files(
-    contents: Sequence[TextLines], errors: Sequence[_FileErrors], spec: TextPairsSpec
-) -> Iterator[Pair]:
-    """Read files in the order of `PairFiles.keyed`: all source files, then as many target files."""
-    count = len(contents) // 2
-    for i in range(count):
-        yield from _pairs_of_two_files(contents[i::count], errors[i::count], spec)
+def _pairs_of_one_file(file: TextFile, errors: _FileErrors, parse: PairParser) -> Iterator[Pair]:
+    number = 0
+    for block in file.blocks():
+        decode = block.decode
+        for line in block.lines:
+            number += 1
+            try:  # without a call to `_FileErrors.decode`, which would be noticeable in large files
+                pair = parse(decode(line))
+            except (UnicodeDecodeError, BadLineError) as error:
+                errors.add_bad_line(error, number)
+            else:
+                if pair is not None:
+                    yield pair
 
 
 def _pairs_of_two_files(
-    contents: Sequence[TextLines], errors: Sequence[_FileErrors], spec: TextPairsSpec
+    source_file: TextFile,
+    target_file: TextFile,
+    source_errors: _FileErrors,
+    target_errors: _FileErrors,
+    spec: TextPairsSpec,
 ) -> Iterator[Pair]:
-    sources, targets = (content.lines for content in contents)
-    source_errors, target_errors = errors
-    if len(sources) != len(targets):
+    if source_file.lines != target_file.lines:
         target_errors.add(
-            f"the file has {len(targets):,} lines, but {source_errors.file} has {len(sources):,}; "
-            "line n of one belongs to line n of the other, so make the counts equal"
+            f"the file has {target_file.lines:,} lines, but {source_errors.file} has "
+            f"{source_file.lines:,}; line n of one belongs to line n of the other, so make the counts equal"
         )
         return
     normalize_source = text_normalizer(spec, spec.source_tokens)
     normalize_target = text_normalizer(spec, spec.target_tokens)
-    for number, (source_line, target_line) in enumerate(zip(sources, targets, strict=True), 1):
+    lines = zip(source_file.numbered_lines(), target_file.numbered_lines(), strict=True)
+    for (number, source_line), (_, target_line) in lines:
         source = source_errors.decode(source_line, number, normalize_source)
         target = target_errors.decode(target_line, number, normalize_target)
         if source and target:

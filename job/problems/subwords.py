@@ -49,7 +49,7 @@ class Subwords:
         """Learn pieces from texts that are already normalized; the result depends on nothing else.
 
         Args:
-            texts: the training texts, in a fixed order.
+            texts: the training texts, in a fixed order; they are read twice.
             spec: number of pieces and algorithm. Texts with less variety than that give fewer pieces.
 
         Raises:
@@ -57,7 +57,7 @@ class Subwords:
         """
         import sentencepiece
 
-        texts, written = list(texts), io.BytesIO()
+        written = io.BytesIO()
         for text in texts:
             _check_spaces_can_be_marked(text)
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,10 +12,10 @@ from job.errors import DataError
 from job.problems.base import Examples, Ids, Split, batch_rows
 from job.problems.batch_order import chosen_subset, order_by_length
 from job.problems.length_buckets import TokenBatches, length_buckets
-from job.problems.pair_splits import ReferencePairs, SplitPairs, group_by_source, read_splits
+from job.problems.pair_cache import open_store
+from job.problems.pair_splits import first_sources
 from job.problems.parallel_text import placed_pairs
 from job.problems.ragged_rows import RaggedRows
-from job.problems.text_tokens import learn_vocabularies
 from job.problems.vocabulary import END, UNKNOWN
 from job.spec.file_locations import PlannedData
 from job.spec.text_pairs_section import TextPairsSpec
@@ -37,10 +36,13 @@ class TextPairs:
             affect the split of a pair.
         directory: the spec directory; relative file names start there.
         planned: checksums that the files must have, None to accept any content.
+        cache: the directory of the cache of tokenized pairs, which large data are written to and
+            memory-mapped from, see `pair_cache`; None to have them in memory.
 
     Raises:
         ChangedDataError: a file differs from `planned`.
         DataErrors: all errors in the files, or a split without pairs.
+        OutputError: the cache cannot be written.
     """
 
     target_kind: Literal["tokens"] = "tokens"
@@ -49,47 +51,26 @@ class TextPairs:
     source_space: int | None = None
 
     def __init__(
-        self, spec: TextPairsSpec, seed: int, directory: Path, planned: PlannedData | None = None
+        self,
+        spec: TextPairsSpec,
+        seed: int,
+        directory: Path,
+        planned: PlannedData | None = None,
+        cache: Path | None = None,
     ) -> None:
         self._seed, self._spec, self._directory = seed, spec, directory
-        splits = read_splits(spec, directory, planned.files if planned else {})
-        sources = [source for source, _ in splits.pairs["train"]]
-        targets = [target for _, target in splits.pairs["train"]]
-        self.source_vocabulary, self.target_vocabulary = learn_vocabularies(sources, targets, spec)
-        self.max_target_length = self._longest_target(splits) + 1
-        self._pairs = splits.pairs
-        self._train_pairs = len(sources)
-        self._facts = splits.facts
+        self._store, self._checksums = open_store(spec, directory, planned.files if planned else {}, cache)
+        self.source_vocabulary = self._store.source_vocabulary
+        self.target_vocabulary = self._store.target_vocabulary
+        self.max_target_length = self._store.longest_target + 1
         self._order_arguments: tuple[int, int, int] | None = None
-        self._order = np.empty(0, np.intp)
+        self._order = np.empty(0, np.int32)
         self._token_batches: dict[tuple[int, int, int], TokenBatches] = {}
-
-    def _longest_target(self, splits: SplitPairs) -> int:
-        """Return the number of tokens of the longest target."""
-        if self.target_vocabulary.subwords is None:
-            return splits.longest_target
-        targets = (target for pairs in splits.pairs.values() for _, target in pairs)
-        return max(len(self.target_vocabulary.model_tokens(target)) for target in targets)
-
-    # Pairs are encoded when they are first needed, because a check of the spec does not need them. Their text
-    # is removed then to save memory.
-
-    @cached_property
-    def _train_rows(self) -> tuple[RaggedRows, RaggedRows]:
-        """The ids of the training sources and targets."""
-        train = self._pairs.pop("train")
-        return (
-            RaggedRows.encode([source for source, _ in train], self.source_vocabulary),
-            RaggedRows.encode([target for _, target in train], self.target_vocabulary, END),
-        )
-
-    @cached_property
-    def _held_out(self) -> dict[str, tuple[ReferencePairs, ...]]:
-        return {split: group_by_source(self._pairs.pop(split)) for split in ("validation", "test")}
 
     def examples_per_epoch(self, asked: int | Literal["all"]) -> int:
         """Return `asked`, but at most the number of training pairs."""
-        return self._train_pairs if asked == "all" else min(asked, self._train_pairs)
+        count = self._store.source.count
+        return count if asked == "all" else min(asked, count)
 
     def batch(self, epoch: int, index: int, batch_size: int, examples: int) -> tuple[Ids, Ids]:
         """Return batch `index` of `epoch`: pairs of similar length, padded to the longest of the batch
@@ -99,11 +80,11 @@ class TextPairs:
         same subset. The order of the most recent epoch is cached.
         """
         start, stop = batch_rows(index, batch_size, examples)
-        source, target = self._train_rows
+        source, target = self._store.source, self._store.target
         arguments = (epoch, batch_size, examples)
         if self._order_arguments != arguments:
             self._order = order_by_length(
-                (source.lengths, target.lengths),
+                (source, target),
                 seed=self._seed,
                 epoch=epoch,
                 batch_size=batch_size,
@@ -126,25 +107,27 @@ class TextPairs:
         """
         key = (tokens, accumulate, examples)
         if key not in self._token_batches:
-            source, target = self._train_rows
-            rows = chosen_subset(len(source.lengths), self._seed, examples)
-            self._check_longest(source, target, rows, tokens)
-            buckets = length_buckets(source.lengths, target.lengths, rows, tokens, accumulate)
+            source, target = self._store.source, self._store.target
+            rows = chosen_subset(source.count, self._seed, examples)
+            lengths = source.lengths_of(rows), target.lengths_of(rows)
+            self._check_longest(rows, lengths, tokens)
+            buckets = length_buckets(*lengths, rows, tokens, accumulate)
             self._token_batches[key] = TokenBatches(source, target, buckets, self._seed)
         return self._token_batches[key]
 
     def _check_longest(
-        self, source: RaggedRows, target: RaggedRows, rows: NDArray[np.integer], tokens: int
+        self, rows: NDArray[np.integer], lengths: tuple[NDArray[np.integer], ...], tokens: int
     ) -> None:
         """Raise `DataError` if the longest of some training pairs has more than `tokens`."""
-        longest = rows[np.argmax((source.lengths + target.lengths)[rows])]
-        lengths = int(source.lengths[longest]), int(target.lengths[longest])
-        if sum(lengths) <= tokens:
+        place = np.argmax(lengths[0] + lengths[1])
+        longest = [int(of_side[place]) for of_side in lengths]
+        if sum(longest) <= tokens:
             return
-        file, line = self._place([source.row(longest), target.row(longest)[:-1]])
+        source, target = self._store.source.row(rows[place]), self._store.target.row(rows[place])
+        file, line = self._place([source, target[:-1]])
         raise DataError(
-            f"tokens_per_batch {tokens} is less than the {sum(lengths)} tokens of this pair (source "
-            f"{lengths[0]}, target {lengths[1]} with its end); raise it, or lower problem.max_length",
+            f"tokens_per_batch {tokens} is less than the {sum(longest)} tokens of this pair (source "
+            f"{longest[0]}, target {longest[1]} with its end); raise it, or lower problem.max_length",
             file=file,
             line=line,
         )
@@ -162,7 +145,7 @@ class TextPairs:
 
         The order by hash prefers no part of the file. `target` is the first reference target in the file.
         """
-        chosen = self._held_out[split][:count]
+        chosen = first_sources(self._store.held_out[split], count)
         references = tuple(example.targets for example in chosen)
         sources = tuple(example.source for example in chosen)
         source = RaggedRows.encode(sources, self.source_vocabulary)
@@ -183,4 +166,4 @@ class TextPairs:
         Lengths are in tokens, but in words for subwords.
         """
         sizes = {"source": len(self.source_vocabulary), "target": len(self.target_vocabulary)}
-        return {**self._facts, "vocabulary": sizes}
+        return {**self._store.facts, "files": self._checksums, "vocabulary": sizes}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from itertools import chain
 
 from job.errors import DataError, DataErrors, no_implementation
@@ -67,24 +68,35 @@ def token_counts(texts: Iterable[str], tokens: Tokens) -> list[int]:
 
 
 def learn_vocabularies(
-    sources: Sequence[str], targets: Sequence[str], spec: TextPairsSpec
+    sources: Iterable[str], targets: Iterable[str], spec: TextPairsSpec
 ) -> tuple[Vocabulary, Vocabulary]:
     """Learn the vocabularies of sources and targets; they are the same object if `spec` says so.
 
     Args:
-        sources, targets: the normalized texts of the training pairs.
+        sources, targets: the normalized texts of the training pairs; they are read several times.
         spec: the section of the problem.
 
     Raises:
         DataErrors: subwords cannot be learned, their package is not installed, or the limits leave no token.
     """
     if spec.shared_vocabulary:
-        shared = _learn(chain(sources, targets), spec.source_tokens, spec, "pairs")
+        shared = _learn(_Joined(sources, targets), spec.source_tokens, spec, "pairs")
         return shared, shared
     return (
         _learn(sources, spec.source_tokens, spec, "sources", spec.features),
         _learn(targets, spec.target_tokens, spec, "targets"),
     )
+
+
+@dataclass(frozen=True)
+class _Joined:
+    """The texts of both sides, one after the other; they can be read repeatedly."""
+
+    sources: Iterable[str]
+    targets: Iterable[str]
+
+    def __iter__(self) -> Iterator[str]:
+        return chain(self.sources, self.targets)
 
 
 def _learn(

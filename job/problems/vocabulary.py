@@ -72,6 +72,12 @@ class Vocabulary:
         ids = (PAD, self.start, self.end, self.unknown)
         return frozenset(i for i in ids if i is not None)
 
+    @property
+    def has_characters_only(self) -> bool:
+        """Whether the tokens of every text are its characters, of which none is an error."""
+        plain = self.subwords is None and self.features is None
+        return plain and not self.separator and self.unknown is not None
+
     @cached_property
     def _ids(self) -> dict[str, int]:
         """The id of each token that can occur in text."""

@@ -50,6 +50,7 @@ class Task:
             None to train.
         start: the model that training starts from, if there is one.
         lease: the right to work on the job, if several machines share the batch.
+        cache: the directory of the cache of tokenized data; None to use none.
     """
 
     job: JobSpec
@@ -67,6 +68,7 @@ class Task:
     trained: JobResult | None = None
     start: StartModel | None = None
     lease: Lease | None = None
+    cache: Path | None = None
 
     @property
     def waits_for(self) -> str | None:

@@ -95,7 +95,8 @@ class TokenEvaluator:
         job, rows = self.task.job, []
         for sizes in job.evaluation.also:
             spec = resized(job.problem, sizes)
-            problem = cast(TokenProblem, build_problem(spec, job.seed, self.task.directory, self.task.data))
+            built = build_problem(spec, job.seed, self.task.directory, self.task.data, self.task.cache)
+            problem = cast(TokenProblem, built)
             decode = self.inference.decoder_for(problem.max_target_length).decode
             rows.append(evaluate_other_sizes(decode, problem, sizes, job.evaluation.examples))
         return tuple(rows)

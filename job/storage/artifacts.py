@@ -125,6 +125,11 @@ class OutputPaths:
     shard: str = ""
 
     @property
+    def cache(self) -> Path:
+        """The directory of tokenized data, which any run can make anew."""
+        return self.root / "cache"
+
+    @property
     def report(self) -> Path:
         """`report.json`; a shard's is `report-2-of-4.json`."""
         return self._of_shard("report", "json")

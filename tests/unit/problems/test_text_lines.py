@@ -7,7 +7,7 @@ from pydantic import TypeAdapter
 
 from job.errors import DataErrors
 from job.problems.csv_columns import read_columns
-from job.problems.parallel_text import read_pairs
+from job.problems.parallel_text import PairReader, open_group
 from job.problems.text_lines import BadLineError, TextLines, decode_line
 from job.spec.text_pairs_section import TextPairsSpec
 
@@ -36,7 +36,8 @@ def spec(**keys):
 
 def pairs(directory, **keys):
     given = spec(**keys)
-    return read_pairs(given.data, "data", given, directory).pairs
+    reader = PairReader(open_group(given.data, "data", directory), given)
+    return [pair for block in reader.blocks() for pair in block]
 
 
 def complaints(directory, **keys):
