@@ -55,16 +55,21 @@ def descendants(root: int) -> Iterable[int]:
 
 
 def memory(process: int) -> tuple[int, int]:
-    """Return RSS and PSS of a process in bytes; pages that processes share count once in the sum of PSS."""
-    values = {"Rss": 0, "Pss": 0}
-    try:
-        for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
+    """Return the peak of a process's RSS until now, and its PSS, in bytes.
+
+    Pages that processes share count once in the sum of PSS.
+    """
+    values = {"VmHWM": 0, "Pss": 0}
+    for file in ("status", "smaps_rollup"):
+        try:
+            text = Path(f"/proc/{process}/{file}").read_text()
+        except OSError:  # it has just ended
+            continue
+        for line in text.splitlines():
             name, _, rest = line.partition(":")
             if name in values:
                 values[name] = int(rest.split()[0]) * 1024
-    except (OSError, ValueError):
-        pass
-    return values["Rss"], values["Pss"]
+    return values["VmHWM"], values["Pss"]
 
 
 def measure(directory: Path) -> dict[str, float]:

@@ -31,6 +31,7 @@ from job.process.installed_versions import installed
 from job.spec.file_locations import checksum
 from job.spec.text_pairs_section import TextPairsSpec
 from job.storage.documents import read_json, why
+from job.storage.links import refuse_link
 from job.storage.moving import TEMPORARY, temporary_path
 
 MIN_CACHED_BYTES = 8 << 20
@@ -63,7 +64,7 @@ def open_store(
     Raises:
         ChangedDataError: a file has another SHA-256 than `planned`.
         DataErrors: all errors in the files, or a split without pairs.
-        OutputError: the cache cannot be written.
+        OutputError: the cache cannot be written, or is a symbolic link.
     """
     groups: dict[str, OpenedGroup] = {}
     errors: dict[str, tuple[DataError, ...]] = {}
@@ -76,6 +77,7 @@ def open_store(
     size = sum(file.size for group in groups.values() for file in group.files)
     if errors or cache is None or size < MIN_CACHED_BYTES:
         return build_store(spec, groups, MemoryStorage(), errors), checksums
+    refuse_link(cache)
     entry = cache / _key(spec, groups)
     store = _load(entry)
     if store is None:

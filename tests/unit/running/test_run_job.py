@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from job.errors import DeviceError, ResultError, TrainingError
 from job.evaluation.outcome import DecodedValidation
+from job.problems import pair_cache
 from job.problems.integers import Copy
 from job.process.stopping import Stop, Stopped
 from job.results.predictions import Prediction
@@ -94,6 +95,19 @@ def test_a_job_stopped_while_it_decodes_resumes_after_its_training(make_task, mo
     assert bits(task, result) == bits(whole, expected)
     assert task.paths.history.exists()
     assert result.timings["fit_seconds"] >= result.timings["train_seconds"]
+
+
+def test_pairs_from_the_cache_make_no_difference(make_task, tmp_path, monkeypatch):
+    monkeypatch.setattr(pair_cache, "MIN_CACHED_BYTES", 0)
+    (tmp_path / "pairs.tsv").write_text("".join(f"{i}\t{'ab' * (i % 3)}c\n" for i in range(200)))
+    problem = TextPairsSpec(kind="text_pairs", data=PairFiles(file="pairs.tsv"))
+    found = []
+    for name, cache in (("memory", None), ("cached", tmp_path / "cache")):
+        task = make_task(name, cache=cache)
+        task = replace(task, job=task.job.model_copy(update={"problem": problem}))
+        found.append(bits(task, run_job(task)))
+    assert found[0] == found[1]
+    assert len([*(tmp_path / "cache").iterdir()]) == 1
 
 
 def test_asked_before_it_begins_a_job_does_nothing(make_task):
