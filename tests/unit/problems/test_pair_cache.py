@@ -308,6 +308,7 @@ def test_a_file_that_changes_between_its_two_readings(tmp_path, monkeypatch):
         ("a.tsv", b"a\tb\n" * 99 + b"a\tb\0\n", 100, "is NUL"),
         ("a.tsv", b"a\tb\n" * 99 + b"a\tb\xff\n", 100, "not UTF-8"),
     ],
+    ids=["empty", "truncated", "not packed", "mark", "NUL", "bytes"],  # bytes of gzip have the time
 )
 def test_errors_of_large_files(tmp_path, name, content, line, message):
     (tmp_path / name).write_bytes(content)
