@@ -1,7 +1,7 @@
 """The command line: one module for each command.
 
-What a command shares with others is in `options` (options and arguments), `terminal_output` (printing),
-`checked_spec`, `saved_model` and `finished_batch`. Start with `app`, which registers the commands and has the
+Several commands share `options` (options and arguments), `terminal_output` (printing), `checked_spec`,
+`saved_model` and `finished_batch`. Start with `app`, which registers the commands and has the
 one error boundary. The work itself is done in the packages below: nothing here trains, judges or renders.
 """
 

@@ -1,4 +1,4 @@
-"""Loading a spec with the data that it names, checked: the first step of `validate`, `plan` and a run."""
+"""Load a spec and its data, and check both: the first step of `validate`, `plan` and a run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EstimatedSpec:
-    """A checked spec, and what a run has to know of its data.
+    """A checked spec, with the checksums of its data and the estimated costs of its jobs.
 
     Args:
         spec: the spec.
@@ -30,7 +30,7 @@ class EstimatedSpec:
 
 
 def load_checked_spec(spec: Path, cache: Path | None = None) -> tuple[LocatedSpec, dict[str, Problem]]:
-    """Load a spec and the data that it names.
+    """Load a spec and its data, and check both.
 
     Args:
         spec: the file.
@@ -40,7 +40,7 @@ def load_checked_spec(spec: Path, cache: Path | None = None) -> tuple[LocatedSpe
         the spec, and by job name the problem with its data.
 
     Raises:
-        SpecError: with every complaint about the spec and its data.
+        SpecError: the spec or its data is wrong; the error lists every mistake.
     """
     from job.errors import SpecError
     from job.problems.checking import check_jobs

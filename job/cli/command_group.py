@@ -1,4 +1,4 @@
-"""The group of commands, and what is checked before any of them: variables, packages, misplaced options."""
+"""The group of commands, and the checks before any command: variables, packages, misplaced options."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from job.process.import_path import shadowing_packages
 
 
 class CommandGroup(TyperGroup):
-    """The subcommands, and the batch that runs where none is given."""
+    """The group of subcommands; without a subcommand, the batch runs."""
 
     def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> Any:
-        """Parse the command line; a run whose options are wrong leaves reports that say so."""
+        """Parse the command line; if the options of a batch are wrong, write reports with the error."""
         given = list(args)
         if self.commands.keys() & set(given):
             return super().make_context(info_name, args, *rest, **extra)
@@ -37,7 +37,7 @@ class CommandGroup(TyperGroup):
 def _guard_and_command(arguments: Sequence[str]) -> tuple[ReportGuard, str | None]:
     """Return the report guard of a run whose options may be wrong, and the command to run at its end.
 
-    Directory, shard and command are read from the options anyhow.
+    The output directory, shard and command are taken from the arguments without checking the other options.
     """
     found = {
         "--output-dir": os.environ.get("SEQ2SEQ_JOB_OUTPUT_DIR"),
@@ -58,14 +58,14 @@ def check_surroundings(context: typer.Context) -> None:
     """Check the environment variables and the packages on `PYTHONPATH`.
 
     Raises:
-        UsageError: a variable is misspelt or empty, or another package called `job` could be imported.
+        UsageError: a variable is misspelt or empty, or another package named `job` could be imported.
     """
     check_variables(os.environ, _option_variables(context))
     if others := shadowing_packages():
         ours = Path(job.__file__).parent
         raise UsageError(
-            f"PYTHONPATH has another package called job: {others[0]}, beside that of seq2seq-job: {ours}; "
-            "take it off PYTHONPATH, or give it another name"
+            f"PYTHONPATH contains another package named job: {others[0]}, but seq2seq-job needs its own: "
+            f"{ours}; remove the other package from PYTHONPATH, or rename it"
         )
 
 
@@ -74,7 +74,7 @@ def _subcommands(context: typer.Context) -> dict[str, Any]:
 
 
 def _option_variables(context: typer.Context) -> Iterator[str]:
-    """Yield the names of the variables that stand for an option of any command."""
+    """Yield the names of the variables of all options of all commands."""
     for command in (context.command, *_subcommands(context).values()):
         for parameter in command.params:
             names = parameter.envvar or ()
@@ -82,7 +82,7 @@ def _option_variables(context: typer.Context) -> Iterator[str]:
 
 
 def check_no_options_before(context: typer.Context, subcommand: str) -> None:
-    """Refuse options before a subcommand: they belong to the batch alone and would be ignored.
+    """Refuse options before a subcommand: there they apply to the batch only and would be ignored.
 
     Raises:
         UsageError: there is one.
@@ -94,7 +94,5 @@ def check_no_options_before(context: typer.Context, subcommand: str) -> None:
             continue
         option = parameter.opts[0]
         exists = option in own
-        advice = (
-            f"put it after {subcommand}" if exists else f"{subcommand} has no such option, so leave it out"
-        )
-        raise UsageError(f"{option} stands before {subcommand}, where it has no effect; {advice}")
+        advice = f"put it after {subcommand}" if exists else f"{subcommand} has no such option, so remove it"
+        raise UsageError(f"{option} is given before {subcommand}, where it has no effect; {advice}")

@@ -33,7 +33,8 @@ JobsOption = Annotated[
         "--jobs",
         metavar="A,B",
         envvar="SEQ2SEQ_JOB_JOBS",
-        help="Compare two jobs of the one batch that is named: job B with job A, on the same test examples.",
+        help="Compare two jobs of one batch, whose output directory is BASELINE: job B with job A, on the "
+        "same test examples.",
     ),
 ]
 FormatOption = Annotated[
@@ -47,7 +48,7 @@ def compare(
     jobs: JobsOption = None,
     format: FormatOption = "text",
 ) -> None:
-    """Compare a batch with a baseline: is anything worse by more than chance? Exits as a batch does."""
+    """Compare a batch with a baseline; the exit code is 3 if a job is worse by more than chance."""
     from job.batch.recorded_comparison import compare_and_judge
     from job.batch.variant_comparison import compare_jobs
     from job.reports.markdown import comparison_markdown

@@ -1,4 +1,4 @@
-"""What a run and `report` do with a report once it is written: GitHub Actions, and the next baseline."""
+"""Steps after the reports of a run or of `report` are written: GitHub Actions, updating the baseline."""
 
 from __future__ import annotations
 
@@ -34,14 +34,18 @@ def check_update_options(baseline: Path | None, update: bool, *, shard: bool) ->
         typer.BadParameter: there is no baseline to update, or the run is one of several shards.
     """
     if update and baseline is None:
-        raise typer.BadParameter("needs --baseline, the one to update", param_hint="--update-baseline")
+        raise typer.BadParameter(
+            "expected --baseline too: the baseline to update", param_hint="--update-baseline"
+        )
     if update and shard:
-        text = "a shard has only a part of the results; update with the report of all: seq2seq-job report"
+        text = (
+            "a shard has only some of the results; update the baseline with seq2seq-job report of all shards"
+        )
         raise typer.BadParameter(text, param_hint="--update-baseline")
 
 
 def update_if_successful(baseline: Path, output: OutputPaths, report: Report, planned: list[str]) -> None:
-    """Replace the baseline's results with those of a batch whose exit code is 0; say what was done.
+    """Replace the baseline's results with the batch's if its exit code is 0, and print what was done.
 
     Args:
         baseline: an output directory or a `report.json`.

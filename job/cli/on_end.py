@@ -1,4 +1,4 @@
-"""`--on-end`: a command of the user's that gets the verdict when a batch has ended."""
+"""The option `--on-end`: run the user's command, with the verdict as input, when a batch has ended."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ OnEndOption = Annotated[
         "--on-end",
         metavar="COMMAND",
         envvar=ON_END_VARIABLE,
-        help="A shell command to run after the reports are written, however the batch ends; it gets the "
-        "verdict as JSON on standard input. Its failure does not change the exit code.",
+        help="A shell command to run after the reports are written, however the batch ends. It reads the "
+        "verdict as JSON from standard input. If it fails, the exit code does not change.",
     ),
 ]
 
@@ -33,7 +33,7 @@ class EndHook:
 
     Args:
         command: for the shell; None for no command.
-        guard: the batch's report guard, which knows what reports there are.
+        guard: the batch's report guard, which records whether reports were written.
     """
 
     command: str | None
@@ -41,7 +41,7 @@ class EndHook:
 
     @contextmanager
     def runs_at_end(self) -> Iterator[None]:
-        """Run the command after the block, whether it returns or raises; what it raises is raised again."""
+        """Run the command after the block, also if the block raises; its exception is raised again."""
         try:
             yield
         except BaseException as error:
@@ -61,7 +61,7 @@ class EndHook:
             raise typer.BadParameter("the command is empty", param_hint="--on-end")
 
     def _run(self, error: tuple[int, str] | None) -> None:
-        """Run the command; if it fails, say so in one line on standard error."""
+        """Run the command; if it fails, print one line on standard error."""
         if self.command is None or not self.command.strip():
             return
         from job.process.hook import run_hook

@@ -17,7 +17,7 @@ _FAMILY = "SEQ2SEQ"
 """The start of names whose prefix may be misspelt."""
 
 _ALIKE = 0.9
-"""Such a name at least this similar (`difflib`) to a known one is misspelt: `SEQ2SEQ_JOBS_SPEC`."""
+"""Similarity (`difflib`) to a known name from which such a name counts as misspelt: `SEQ2SEQ_JOBS_SPEC`."""
 
 _SERVICE_LINK = re.compile(
     r"SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?", re.ASCII
@@ -26,7 +26,7 @@ _SERVICE_LINK = re.compile(
 
 
 def check_variables(environment: Mapping[str, str], options: Iterable[str]) -> None:
-    """Check that some command reads every variable with the prefix, and that none is empty.
+    """Check that every variable with the prefix belongs to an option, and that none is empty.
 
     Args:
         environment: of this process.

@@ -36,7 +36,7 @@ def local_path(name: str | Path) -> Path:
 
 
 def local_file(name: str | Path) -> Path:
-    """Return the path of a file to write, checked before the work whose result it is to hold.
+    """Return the path of a file to write, after checking early that it can be written.
 
     Raises:
         typer.BadParameter: no file can be written there.
@@ -45,9 +45,11 @@ def local_file(name: str | Path) -> Path:
     if path.is_dir():
         raise typer.BadParameter(f"{path} is a directory; expected the name of a file to write")
     if not path.parent.is_dir():
-        raise typer.BadParameter(f"{path}: there is no directory {path.parent}; make it, or name another")
+        raise typer.BadParameter(
+            f"{path}: there is no directory {path.parent}; create it, or choose another path"
+        )
     if not os.access(path.parent, os.W_OK):
-        raise typer.BadParameter(f"{path}: the directory {path.parent} cannot be written to; name another")
+        raise typer.BadParameter(f"{path}: the directory {path.parent} is not writable; choose another path")
     return path
 
 
@@ -73,7 +75,7 @@ OutputOption = Annotated[
         parser=local_path,
         metavar="PATH",
         envvar="SEQ2SEQ_JOB_OUTPUT_DIR",
-        help="Where reports and models go.",
+        help="The directory to write reports and models to.",
     ),
 ]
 InputOption = Annotated[
@@ -89,7 +91,9 @@ InputOption = Annotated[
 ModelArgument = Annotated[
     Path,
     typer.Argument(
-        parser=local_path, metavar="MODEL_DIR", help="A finished job's directory, or its model/ directory."
+        parser=local_path,
+        metavar="MODEL_DIR",
+        help="The job directory of a finished job, or its model directory.",
     ),
 ]
 BaselineOption = Annotated[
@@ -99,8 +103,8 @@ BaselineOption = Annotated[
         parser=local_path,
         metavar="PATH",
         envvar="SEQ2SEQ_JOB_BASELINE",
-        help="The output directory of an earlier run, or its report.json: a job that is worse than there by "
-        "more than chance fails.",
+        help="The output directory of an earlier run, or its report.json. A job fails if it is worse than in "
+        "that run by more than chance.",
     ),
 ]
 UpdateOption = Annotated[
@@ -108,7 +112,7 @@ UpdateOption = Annotated[
     typer.Option(
         "--update-baseline",
         envvar="SEQ2SEQ_JOB_UPDATE_BASELINE",
-        help="If the exit code is 0, replace the baseline's results with these; replaced directories go to "
-        "superseded/.",
+        help="If the exit code is 0, replace the baseline's results with these; replaced directories are "
+        "moved to superseded/.",
     ),
 ]

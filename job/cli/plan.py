@@ -20,7 +20,7 @@ ShardsOption = Annotated[
         max=MAX_SHARDS,
         metavar="N",
         envvar="SEQ2SEQ_JOB_SHARDS",
-        help="Also show how --shard I/N deals the jobs to N shards, and how long each would take.",
+        help="Also show which jobs each of N shards (--shard I/N) would run, and how long it would take.",
     ),
 ]
 SaveOption = Annotated[
@@ -28,8 +28,9 @@ SaveOption = Annotated[
     typer.Option(
         "--save-shards",
         envvar="SEQ2SEQ_JOB_SAVE_SHARDS",
-        help="With --shards: deal by the seconds that jobs took before in the output directory, where they "
-        "did, and save that there as shards.json, which shards go by. All of them must share the directory.",
+        help="With --shards: distribute the jobs by their recorded times in the output directory, where "
+        "there are any, and save the result there as shards.json. All shards must use this output directory; "
+        "they run the jobs that the file gives them.",
     ),
 ]
 FormatOption = Annotated[
@@ -44,17 +45,17 @@ def plan(
     save_shards: SaveOption = False,
     format: FormatOption = "text",
 ) -> None:
-    """Show the expanded jobs: their sizes, and what a run would compute again for each of them, and why."""
+    """Show the jobs of the expanded spec: their sizes, what a run would compute for each, and why."""
     from job.batch.plan_table import plan_json, print_plan, print_shards
     from job.batch.planning import make_plan
     from job.batch.shard_jobs import expected_deal, save_measured_deal
     from job.storage.artifacts import OutputPaths
 
     if save_shards and shards is None:
-        raise typer.BadParameter("needs --shards, their number", param_hint="--save-shards")
+        raise typer.BadParameter("expected --shards too: the number of shards", param_hint="--save-shards")
     form = choice("--format", format, ("text", "json"))
     if form == "json" and shards is not None:
-        raise typer.BadParameter("json has no shards; leave --shards out", param_hint="--format")
+        raise typer.BadParameter("the JSON plan contains no shards; remove --shards", param_hint="--format")
     located, problems = load_checked_spec(spec)
     estimated, output = estimate_spec(located.spec, problems), OutputPaths(output_dir)
     jobs, costs, checksums = estimated.spec.jobs, estimated.costs, estimated.checksums

@@ -45,7 +45,9 @@ def predict(
 ) -> None:
     """Read one source per line and write one prediction per line, decoded as in the job's evaluation."""
     if was_closed(1):
-        raise UsageError("standard output is closed, and predictions go there; redirect it to a file")
+        raise UsageError(
+            "standard output is closed, but predictions are written to it; redirect it to a file"
+        )
     form = choice("--format", format, ("text", "json"))
     with open_input(input) as chunks, (stop := Stop()).handling_signals():
         model = load_model(model_dir)
@@ -58,7 +60,7 @@ def predict(
 
 
 def _write_lines(lines: Iterable[str], stop: Stop) -> None:
-    """Write lines to standard output, as far as it takes them; raise `Stopped` between two lines."""
+    """Write lines to standard output until an error; raise `Stopped` only between two lines."""
     for line in lines:
         with stop.deferring_signals():  # a signal waits until the line is written
             sys.stdout.buffer.write(f"{line}\n".encode())  # UTF-8 whatever the locale is
@@ -66,5 +68,5 @@ def _write_lines(lines: Iterable[str], stop: Stop) -> None:
         if output_error():
             break
     with stop.deferring_signals():
-        sys.stdout.buffer.flush()  # somebody may wait for it before writing the next line
+        sys.stdout.buffer.flush()  # the reader may wait for it before it sends the next line
     stop.check()

@@ -23,8 +23,8 @@ ByOption = Annotated[
         "--by",
         metavar="METRIC",
         envvar="SEQ2SEQ_JOB_BY",
-        help="The metric: validation.NAME for the validation examples, NAME for the test. By default the "
-        "main metric of validation.",
+        help="The metric: validation.NAME on the validation examples, or NAME on the test examples. By "
+        "default the main metric on the validation examples.",
     ),
 ]
 FormatOption = Annotated[
@@ -33,7 +33,7 @@ FormatOption = Annotated[
 
 
 def rank(output: OutputArgument, by: ByOption = None, format: FormatOption = "text") -> None:
-    """Order the jobs of a batch by a metric, best first, and mark those not told apart from the best."""
+    """Rank the jobs of a batch by a metric, best first; mark those not significantly worse than the best."""
     from job.batch.recorded_ranking import rank_recorded
     from job.reports.ranking_table import print_ranking, ranking_markdown
 

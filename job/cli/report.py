@@ -30,7 +30,7 @@ GatheredOption = Annotated[
         parser=local_path,
         metavar="PATH",
         envvar="SEQ2SEQ_JOB_OUTPUT_DIR",
-        help="Where results are gathered and reports go; by default the first DIR.",
+        help="The directory to collect results in and to write reports to; by default the first DIR.",
     ),
 ]
 HideOption = Annotated[
@@ -38,8 +38,8 @@ HideOption = Annotated[
     typer.Option(
         "--hide-test",
         envvar="SEQ2SEQ_JOB_HIDE_TEST",
-        help="Show validation metrics alone on the terminal, in report.html and in report.md, while variants "
-        "are chosen.",
+        help="Show only validation metrics on the terminal, in report.html and in report.md, while you "
+        "choose among variants.",
     ),
 ]
 
@@ -52,7 +52,7 @@ def report(
     hide_test: HideOption = False,
     on_end: OnEndOption = None,
 ) -> None:
-    """Build the reports from the results in one or several output directories, and judge them by the plan."""
+    """Write the reports of the results in one or more output directories, judged by the gates of the plan."""
     guard = ReportGuard(output_dir or directories[0], planned=True)
     hook = EndHook(on_end, guard)
     with hook.runs_at_end():
@@ -77,7 +77,7 @@ def _merge(
     from job.storage.artifacts import OutputPaths
 
     destination = guard.root
-    # Reports in a directory that is read are those of a run, which a merge needs: they stay.
+    # In an input directory the reports are those of a run, and merging reads them: keep them on an error.
     apart = destination.resolve() not in [path.resolve() for path in directories]
     with guard.reports_on_error() if apart else nullcontext():
         merged = merge_reports(directories, output_dir, baseline, hide_test=hide_test)

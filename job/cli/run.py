@@ -37,8 +37,8 @@ WorkersOption = Annotated[
     typer.Option(
         "--workers",
         envvar="SEQ2SEQ_JOB_WORKERS",
-        help="Number of jobs to run at once, or auto: one per GPU, otherwise one per core, as far as control "
-        "groups and memory allow.",
+        help="Number of jobs to run at once, or auto: one per GPU, or without GPUs one per core, "
+        "as control groups and memory allow.",
     ),
 ]
 ShardOption = Annotated[
@@ -46,8 +46,8 @@ ShardOption = Annotated[
     typer.Option(
         "--shard",
         envvar="SEQ2SEQ_JOB_SHARD",
-        help="Run only the I-th of N shards, which take about equally long: I/N; or auto: as the variables "
-        "of Kubernetes, Slurm, GitLab, CircleCI or Buildkite say.",
+        help="Run only shard I of N: I/N. All shards take about equally long. With auto, I and N are read "
+        "from the variables of Kubernetes, Slurm, GitLab, CircleCI or Buildkite.",
     ),
 ]
 QueueOption = Annotated[
@@ -56,7 +56,7 @@ QueueOption = Annotated[
         "--queue",
         envvar="SEQ2SEQ_JOB_QUEUE",
         help="Share the batch with every process that runs the same command on the same output directory: "
-        "each takes the next job, and those of a lost one.",
+        "each takes the next job, and also the jobs of a lost process.",
     ),
 ]
 LeaseOption = Annotated[
@@ -67,12 +67,15 @@ LeaseOption = Annotated[
         max=86400.0,
         metavar="SECONDS",
         envvar="SEQ2SEQ_JOB_LEASE_SECONDS",
-        help="With --queue: the time without a heartbeat after which a process is lost.",
+        help="With --queue: time without a heartbeat after which a process counts as lost.",
     ),
 ]
 FreshOption = Annotated[
     bool,
-    typer.Option(envvar="SEQ2SEQ_JOB_FRESH", help="Train finished jobs again; old results are set aside."),
+    typer.Option(
+        envvar="SEQ2SEQ_JOB_FRESH",
+        help="Train finished jobs again; their old results are moved to superseded/.",
+    ),
 ]
 FailFastOption = Annotated[
     bool, typer.Option(envvar="SEQ2SEQ_JOB_FAIL_FAST", help="Stop at the first job that fails.")
@@ -155,7 +158,7 @@ def run(
 
 
 def _is_something_else(context: typer.Context, guard: ReportGuard, *, version: bool) -> bool:
-    """Check the process's surroundings, and return whether the command is not a batch."""
+    """Check environment variables and packages, and return whether the command is not a batch."""
     subcommand = context.invoked_subcommand
     is_batch = subcommand is None and not version
     with guard.reports_on_error() if is_batch else nullcontext():

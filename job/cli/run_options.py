@@ -20,7 +20,7 @@ from job.storage.file_names import short_job_name
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """The options of a run; fields are the command-line options of their names.
+    """The checked options of a run; each field is the command-line option with its name.
 
     Args:
         only: globs of job names; empty for all jobs.
@@ -52,13 +52,13 @@ class RunOptions:
         if self.queue and self.shard != WHOLE:
             raise typer.BadParameter("choose one of --queue and --shard", param_hint="--queue")
         if self.queue and self.fresh:
-            text = "nodes that start later could not tell what is fresh; use a new --output-dir instead"
+            text = "not with --queue: nodes that start later cannot tell new results; use a new --output-dir"
             raise typer.BadParameter(text, param_hint="--fresh")
         check_update_options(self.baseline, self.update_baseline, shard=self.is_shard or self.queue)
 
     @property
     def is_shard(self) -> bool:
-        """Whether other processes run other parts of the batch."""
+        """Whether this run is one shard of the batch."""
         return self.shard != WHOLE
 
     @property
@@ -70,7 +70,7 @@ class RunOptions:
 
     @property
     def refused_locks(self) -> str:
-        """Start of the names of locks that no other process may hold; '' for none."""
+        """Prefix of the names of locks that no other process may hold; empty for none."""
         if self.queue:
             return "shard-"
         return "queue-" if self.is_shard else ""
@@ -90,7 +90,7 @@ class RunOptions:
 
 
 def _matches(name: str, pattern: str) -> bool:
-    """Return whether a glob matches a job's name, or is the long name that it is the short form of."""
+    """Return whether a glob matches a job's name, or is the long name that was shortened to it."""
     return fnmatchcase(name, pattern) or name == short_job_name(pattern)
 
 

@@ -1,4 +1,4 @@
-"""From a plan to the exit code: run the jobs, print the summary, update the baseline."""
+"""Run the jobs of a plan, print the summary, update the baseline and return the exit code."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def run_planned(
         chosen: the jobs to run.
         output: prepared and locked.
         options: of the run.
-        batch_options: of the batch, but for the baseline.
+        batch_options: options of the batch, without the baseline.
         guard: records how far the run has come.
     """
     baseline = options.baseline
     if baseline is not None:
         if options.update_baseline and baseline.is_dir():
-            prepare_output(baseline)  # an error now, rather than after training, if it cannot be written to
+            prepare_output(baseline)  # raises before training if the baseline is not writable
         recorded = check_baseline(
             baseline, output, plan, chosen, options.spec.parent, sharded=options.is_shard
         )

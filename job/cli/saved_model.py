@@ -1,6 +1,6 @@
-"""What `predict` and `encode` share: loading a saved model, and the lines that it is given.
+"""Load a saved model and open its input, for `predict` and `encode`.
 
-The only commands that load TensorFlow in this process.
+These are the only commands that load TensorFlow in the command's own process.
 """
 
 from __future__ import annotations

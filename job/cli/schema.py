@@ -11,7 +11,8 @@ from job.cli.options import choice
 from job.cli.terminal_output import check_output_complete
 
 OfOption = Annotated[
-    str, typer.Option("--of", envvar="SEQ2SEQ_JOB_OF", help="Of what: spec or report (report.json).")
+    str,
+    typer.Option("--of", envvar="SEQ2SEQ_JOB_OF", help="What to describe: spec, or report (report.json)."),
 ]
 
 

@@ -1,4 +1,4 @@
-"""From the checked options of a run to its plan, with the output directory locked."""
+"""Start a batch: launch the first worker, load the spec, lock the output directory and plan the jobs."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 def start_batch(options: RunOptions, guard: ReportGuard) -> int:
     """Run a batch and return its exit code.
 
-    The first worker is started before the spec is read and anything slow is imported: it needs seconds to
-    load TensorFlow.
+    The first worker is started before the spec is read and slow modules are imported, because it takes
+    seconds to load TensorFlow.
 
     Args:
         options: of the run.

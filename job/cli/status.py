@@ -23,7 +23,7 @@ WatchOption = Annotated[
     typer.Option(
         "--watch",
         envvar="SEQ2SEQ_JOB_WATCH",
-        help="Show it every 2 seconds, until the batch has ended.",
+        help="Show the status every 2 seconds until the batch has ended.",
     ),
 ]
 StatusFormatOption = Annotated[
@@ -34,7 +34,7 @@ StatusFormatOption = Annotated[
 def status(
     directories: WatchedArgument, watch: WatchOption = False, format: StatusFormatOption = "text"
 ) -> None:
-    """Show how far each job of a batch is, on whatever machine it runs, and when the batch will end."""
+    """Show the progress of each job of a batch, on any machine, and when the batch will end."""
     from job.batch.job_status import StatusReader
     from job.batch.status_display import current_status, print_status, watch_status
     from job.reports.escaping import json_document

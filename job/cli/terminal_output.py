@@ -1,4 +1,4 @@
-"""Writing to standard output and standard error: text from outside escaped, incomplete output an error."""
+"""Write to standard output and standard error: escape control characters, report incomplete output."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def open_console() -> Console:
 
 
 def check_output_complete() -> None:
-    """Check that standard output took everything that was written to it.
+    """Check that everything was written to standard output.
 
     Raises:
-        typer.Exit: its reader has closed it; with exit code 1, and without a message.
-        JobError: it cannot be written to, on a full disk for example.
+        typer.Exit: the reader has closed standard output; exit code 1, without a message.
+        JobError: standard output cannot be written to, for example because the disk is full.
     """
     sys.stdout.flush()
     error = output_error()
@@ -50,4 +50,4 @@ def check_output_complete() -> None:
         return
     if isinstance(error, BrokenPipeError):
         raise typer.Exit(FAILED)
-    raise JobError(f"standard output: {error.strerror or error}; what it holds is not complete")
+    raise JobError(f"standard output: {error.strerror or error}; the output is incomplete")

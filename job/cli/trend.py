@@ -15,7 +15,7 @@ PlacesArgument = Annotated[
     typer.Argument(
         parser=local_name,
         metavar="DIR_OR_GLOB...",
-        help="Reports of many runs, or directories that hold them.",
+        help="Reports of many runs, or directories that contain them.",
     ),
 ]
 PageOption = Annotated[
@@ -33,8 +33,8 @@ FailOption = Annotated[
     typer.Option(
         "--fail-on-change",
         envvar="SEQ2SEQ_JOB_FAIL_ON_CHANGE",
-        help="Exit with code 3 if a run is bad (its exit code is not 0), or if a metric changed for the "
-        "worse beyond chance and has not come back.",
+        help="Exit with code 3 if a run is bad (its exit code is not 0), or if a metric became worse by more "
+        "than chance and has not recovered.",
     ),
 ]
 DEFAULT_PAGE = Path("trend.html")
@@ -43,7 +43,7 @@ DEFAULT_PAGE = Path("trend.html")
 def trend(
     places: PlacesArgument, output: PageOption = DEFAULT_PAGE, fail_on_change: FailOption = False
 ) -> None:
-    """Show how each metric moved over many runs: its noise, its changes, and the first bad run."""
+    """Show how each metric changed over many runs: its noise, its change points and the first bad run."""
     from job.storage.artifacts import write_text
     from job.trend.metric_series import all_series
     from job.trend.runs import read_runs

@@ -87,12 +87,12 @@ class JobPaths:
 
     @property
     def cancel(self) -> Path:
-        """`cancel`: a request to stop the job, which whoever runs it removes."""
+        """`cancel`: a request to stop the job, removed by the process that runs it."""
         return self.directory / "cancel"
 
     @property
     def passing(self) -> tuple[Path, ...]:
-        """Files that exist only while the job runs, and are no part of its result."""
+        """Files that exist only while the job runs and are not part of its result."""
         return self.progress, self.cancel
 
     @property
@@ -230,13 +230,13 @@ def _prepare_folder(folder: Path) -> None:
     advice = "choose another directory with --output-dir"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = temporary_path(folder / "probe")  # only making a file tells: permission bits do not
+        probe = temporary_path(folder / "probe")  # permission bits do not show whether a file can be created
         probe.write_bytes(b"probe")
         probe.unlink()
     except FileExistsError as error:
         raise OutputError(f"output directory {folder} is a file: move it away, or {advice}") from error
     except NotADirectoryError as error:
-        raise OutputError(f"output directory {folder} would lie under a file: {advice}") from error
+        raise OutputError(f"output directory {folder} has a file in its path: {advice}") from error
     except PermissionError as error:
         raise OutputError(
             f"output directory {folder} is not writable: change its owner, or {advice}"
@@ -263,7 +263,7 @@ def replacing(path: Path) -> Iterator[Path]:
         with suppress(OSError):
             temporary.unlink()
         if isinstance(error, OSError) and error.filename in (None, str(temporary)):
-            error.filename = str(path)  # a full disk names none, and nobody knows the temporary one
+            error.filename = str(path)  # a full disk names no file, and users do not know the temporary one
         raise
     flush(path.parent)
 
@@ -283,7 +283,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_unsynced(path: Path, text: str) -> None:
-    """Write a file atomically for other processes, without syncing it to disk: it is cheap, and may be lost.
+    """Write a file atomically without syncing it to disk: this is fast, but a power failure may lose it.
 
     Raises:
         OSError: it cannot be written; the old file is unchanged.

@@ -56,7 +56,7 @@ def open_regular(path: Path) -> IO[bytes]:
 
 
 def open_waiting(path: Path) -> IO[bytes]:
-    """Open a file for reading, a pipe too; one that nobody writes to is empty instead of waited for.
+    """Open a file or a pipe for reading; a pipe without a writer is empty and does not block.
 
     Raises:
         OSError: it cannot be opened, or is a directory.
@@ -94,7 +94,12 @@ def why(error: Exception) -> str:
 
 
 def read_json(path: Path, limit: int = MAX_BYTES) -> Any:
-    """Return the value that a JSON file holds; raises `OSError` as `read_regular`, else as `parse_json`."""
+    """Return the value in a JSON file.
+
+    Raises:
+        OSError: see `read_regular`.
+        DocumentError: see `parse_json`.
+    """
     return parse_json(read_regular(path, limit))
 
 
@@ -112,17 +117,17 @@ def parse_json(text: str | bytes, *, finite: bool = True) -> Any:
 
     Args:
         text: the whole document.
-        finite: whether a number that is not finite is refused; else it is left to the caller.
+        finite: whether to refuse numbers that are not finite.
 
     Raises:
-        DocumentError: it is not JSON, is not UTF-8, is nested deeper than `MAX_DEPTH`, gives a key twice, or
-            holds a number that is not finite or has more than `MAX_DIGITS` digits, or half of a surrogate
-            pair, which is no text.
+        DocumentError: it is not JSON, is not UTF-8, is nested deeper than `MAX_DEPTH`, contains a key
+            twice, a number that is not finite or has more than `MAX_DIGITS` digits, or half of a surrogate
+            pair, which is not valid text.
     """
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     decoded = _decoded(data)
     _check_depth(data)
-    # functions of ours for every number take a while, so only where one may be too large
+    # a Python function for every number is slow, so it is used only where a number may be too large
     numbers: dict[str, Any] = {"parse_constant": _not_finite} if finite else {}
     if _HUGE.search(data):
         numbers |= {"parse_int": _integer, **({"parse_float": _float} if finite else {})}
@@ -130,7 +135,7 @@ def parse_json(text: str | bytes, *, finite: bool = True) -> Any:
         value = json.loads(decoded, object_pairs_hook=_object, **numbers)
     except json.JSONDecodeError as error:
         raise DocumentError(f"it is not JSON: {error}") from None
-    except RecursionError:  # deeper than `_check_depth` could tell of a text that is not JSON
+    except RecursionError:  # text that is not JSON can be nested deeper than `_check_depth` finds
         raise DocumentError(f"it is nested more than {MAX_DEPTH} levels deep") from None
     if _SURROGATE.search(data):
         _check_text(value)
@@ -145,12 +150,12 @@ def _decoded(data: bytes) -> str:
     if not text.strip():
         raise DocumentError("it is empty")
     if text.startswith("\ufeff"):
-        raise DocumentError("it begins with a byte order mark, which JSON has not")
+        raise DocumentError("it begins with a byte order mark, which JSON does not allow")
     return text
 
 
 def _check_depth(data: bytes) -> None:
-    """Refuse deep nesting before anything recursive sees it: what is left of the brackets, pair by pair."""
+    """Refuse deep nesting before recursive code reads the text, by removing pairs of brackets from inside."""
     if data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
         return
     brackets = _NO_BRACKET.sub(b"", _STRING.sub(b"", data)).replace(b"{", b"[").replace(b"}", b"]")
@@ -167,24 +172,24 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise DocumentError(f"it gives the key {twice[:60]!r} twice")
+        raise DocumentError(f"it contains the key {twice[:60]!r} twice")
     return found
 
 
 def _not_finite(text: str) -> NoReturn:
-    raise DocumentError(f"it holds {text}, which is not a finite number")
+    raise DocumentError(f"it contains {text}, which is not a finite number")
 
 
 def _float(text: str) -> float:
     value = float(text)
     if value in (float("inf"), float("-inf")):
-        raise DocumentError(f"it holds {text[:60]}, which is not a finite number")
+        raise DocumentError(f"it contains {text[:60]}, which is not a finite number")
     return value
 
 
 def _integer(text: str) -> int:
     if len(text) > MAX_DIGITS:
-        raise DocumentError(f"it holds a number of {len(text):,} digits; at most {MAX_DIGITS} are read")
+        raise DocumentError(f"it contains a number of {len(text):,} digits; at most {MAX_DIGITS} are allowed")
     return int(text)
 
 
@@ -192,4 +197,4 @@ def _check_text(value: Any) -> None:
     try:
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError:
-        raise DocumentError("it holds half of a surrogate pair, which is no text") from None
+        raise DocumentError("it contains half of a surrogate pair, which is not valid text") from None

@@ -1,4 +1,4 @@
-"""Create a file that only one of several processes, on any machine, can create."""
+"""Create a file exclusively: only one of several processes, on any machines, succeeds."""
 
 from __future__ import annotations
 

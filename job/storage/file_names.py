@@ -23,7 +23,7 @@ def check_job_name(name: str) -> str:
         ValueError: it is not, for example `../x`; the text is one clause.
     """
     if not _NAME.fullmatch(name):
-        raise ValueError(f"{name[:_SHOWN]!r} is not a job's name")
+        raise ValueError(f"{name[:_SHOWN]!r} is not a valid job name")
     return name
 
 
@@ -56,5 +56,5 @@ def check_inner_path(path: str) -> str:
     """
     parts = path.split("/")
     if any(part in ("", ".", "..") for part in parts) or not path.isprintable() or "\\" in path:
-        raise ValueError(f"{path[:_SHOWN]!r} is not the path of a file below the job's directory")
+        raise ValueError(f"{path[:_SHOWN]!r} is not the path of a file in the job directory")
     return path

@@ -1,4 +1,4 @@
-"""Copying a job directory between output directories, and moving one to `superseded/`: nothing is lost."""
+"""Copy a job directory to another output directory, or move it to `superseded/`; never delete one."""
 
 from __future__ import annotations
 
@@ -70,23 +70,23 @@ def set_aside(output: OutputPaths, name: str) -> Path:
     """
     job = output.job(name)
     if not job.directory.is_dir():
-        raise NotADirectoryError(f"{job.directory} is no directory")
+        raise NotADirectoryError(f"{job.directory} is not a directory")
     refuse_links(output, [name])
     target = superseded_place(output, name)
     try:
         move_directory(job.directory, target, name)
     except OSError:
-        with suppress(OSError):  # not where it was copied already
+        with suppress(OSError):  # fails if the copy is complete
             target.rmdir()
         raise
     return target
 
 
 def superseded_place(output: OutputPaths, name: str) -> Path:
-    """Make an empty directory in `superseded/` for a job directory, by its name and recorded fingerprint.
+    """Create an empty directory in `superseded/`, named after a job and its recorded fingerprint.
 
     Raises:
-        OSError: the directory cannot be made.
+        OSError: the directory cannot be created.
     """
     stem = f"{name}-{_recorded_fingerprint(output.job(name))}"
     output.superseded.mkdir(exist_ok=True)

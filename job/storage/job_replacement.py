@@ -1,7 +1,7 @@
 """Copies of job directories that share files with the original, and replacing a job directory by a new one.
 
 Files in a job directory are replaced by renaming and never changed in place, except for the log. So a copy
-can consist of hard links, which take no room and no time, also for large models.
+can consist of hard links, which need no disk space and no time, even for large models.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def copy_job(source: Path, output: OutputPaths, name: str, left_out: Callable[[s
     Args:
         source: the job directory.
         output: the output directory; `output.jobs` must exist.
-        name: of the job that the copy is for.
+        name: name of the job that the copy is for.
         left_out: whether a file or directory, by its path relative to the job directory, is left out.
 
     Returns:
@@ -63,7 +63,7 @@ def _copy(source: Path, target: Path, left_out: Callable[[str], bool]) -> Path:
 
     try:
         shutil.copytree(source, target, symlinks=True, ignore=ignored, copy_function=link)
-    except shutil.Error as error:  # lists what could not be copied
+    except shutil.Error as error:  # lists the files that could not be copied
         shutil.rmtree(target, ignore_errors=True)
         gone = next((place for place, _, _ in error.args[0] if not os.path.exists(place)), None)
         if gone is not None:
@@ -76,10 +76,11 @@ def _copy(source: Path, target: Path, left_out: Callable[[str], bool]) -> Path:
 
 
 def put_in_place(new: JobPaths, output: OutputPaths, name: str) -> Path | None:
-    """Make a complete temporary job directory the job's; what was there is set aside.
+    """Replace a job directory with a complete temporary one; the old directory is set aside.
 
     If the process is killed, the job directory is the old one or the new one. Where the file system cannot
-    exchange two directories in one step, there is none for a moment; the old one is in `superseded/` then.
+    exchange two directories in one step, there is no job directory for a moment, and the old one is in
+    `superseded/`.
 
     Args:
         new: the directory, see `copy_job`.
@@ -87,7 +88,7 @@ def put_in_place(new: JobPaths, output: OutputPaths, name: str) -> Path | None:
         name: of the job.
 
     Returns:
-        where in `superseded/` the old directory is; None if there was none.
+        path of the old directory in `superseded/`; None if there was none.
 
     Raises:
         OSError: the directories cannot be moved; the old one is unchanged or in `superseded/`.
@@ -118,7 +119,7 @@ def put_in_place(new: JobPaths, output: OutputPaths, name: str) -> Path | None:
 
 
 def take_back(place: Path, output: OutputPaths, name: str) -> Path | None:
-    """Move a directory from `superseded/` back; what is in the job's place is set aside in exchange.
+    """Move a directory from `superseded/` back to `jobs/`; the job's current directory is set aside.
 
     Both are in `superseded/` for a moment; if the process is killed then, the next run finds them there.
 
@@ -128,7 +129,7 @@ def take_back(place: Path, output: OutputPaths, name: str) -> Path | None:
         name: of the job.
 
     Returns:
-        where in `superseded/` the other directory is now; None if there was none.
+        path of the other directory in `superseded/`; None if there was none.
 
     Raises:
         OSError: a directory cannot be moved.

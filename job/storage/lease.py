@@ -1,4 +1,4 @@
-"""A lease of one job: the right of one machine to work on it, which another takes over if it is lost."""
+"""A lease of one job: the right of one machine to run it; if that machine is lost, another takes it over."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from job.errors import LeaseLostError
 class Lease:
     """A lease of a job.
 
-    Each lease of a job is a file with a number. Whoever takes a job over creates the file with the next
-    number, which only one can; the file with the largest number counts. No file is changed or removed while
-    the batch runs, so that nothing has to be locked.
+    Each lease of a job is a file with a number. A machine takes a job over by creating the file with the
+    next number, which succeeds on one machine only; the file with the largest number is valid. No file is
+    changed or removed while the batch runs, so no locks are needed.
 
     Args:
         path: the file without its number.
@@ -34,10 +34,10 @@ class Lease:
     def held(self) -> bool:
         """Whether this is still the job's lease.
 
-        If the directory cannot be read, it is taken to be.
+        If the directory cannot be read, the lease counts as held.
         """
         try:
-            # a listing is read from the file server; whether a file exists may be remembered from before
+            # a listing comes from the file server; whether a file exists may be answered from a cache
             names = {*os.listdir(self.path.parent)}
         except FileNotFoundError:
             return False

@@ -13,7 +13,7 @@ from typing import IO
 
 from job.errors import OutputError
 
-_REMEDY = "put what it leads to in its place, or remove it"
+_REMEDY = "replace it with the file or directory that it leads to, or remove it"
 
 
 def refuse_link(path: Path) -> None:
@@ -51,10 +51,10 @@ def check_copyable(directory: Path) -> None:
 
 
 def clear_way(path: Path) -> None:
-    """Remove a link, pipe or device in place of a file that will be opened for writing.
+    """Remove a link, pipe or device from the path of a file that will be opened for writing.
 
     Raises:
-        OutputError: there is a directory.
+        OutputError: the path is a directory.
         OSError: it cannot be removed.
     """
     try:
@@ -62,7 +62,7 @@ def clear_way(path: Path) -> None:
     except FileNotFoundError:
         return
     if stat.S_ISDIR(mode):
-        raise OutputError(f"{path} is a directory, where a file is to be written; move it away")
+        raise OutputError(f"{path} is a directory, but a file must be written there; move it away")
     if not stat.S_ISREG(mode):
         path.unlink()
 

@@ -1,4 +1,4 @@
-"""Move directories as a whole, also between file systems, without losing anything if the process stops."""
+"""Move directories as a whole, also between file systems, without losing files if the process stops."""
 
 from __future__ import annotations
 

@@ -96,7 +96,10 @@ def complete_update(output: OutputPaths) -> None:
             set_aside(output, name)
         output.jobs.mkdir(exist_ok=True)
         move_directory(path, output.job(name).directory, name)
-    for path in (new.plan, *new.report_files):  # report.json last: programs that know no updates go by it
+    for path in (
+        new.plan,
+        *new.report_files,
+    ):  # report.json last: programs that do not know about updates rely on it
         if path.is_file():
             os.replace(path, output.root / path.name)
     flush(output.root)

@@ -44,7 +44,7 @@ class WeightAverage:
             tf.raw_ops.AssignSubVariableOp(resource=average.handle, value=change)
 
     def assign(self, step: Any) -> list[Any]:
-        """Set the weights to their average, and return what they were.
+        """Set the weights to their average, and return their values before.
 
         Args:
             step: number of steps taken, an integer scalar; with 0 the weights stay.
@@ -61,6 +61,6 @@ class WeightAverage:
         return before
 
     def restore(self, before: list[Any]) -> None:
-        """Set the weights to what `assign` returned."""
+        """Restore the weights that `assign` returned."""
         for weight, value in zip(self._weights, before, strict=True):
             weight.assign(value)

@@ -1,4 +1,4 @@
-"""Groups of batches: what one call of the compiled loop trains on."""
+"""Groups of batches: each call of the compiled loop trains on one group."""
 
 from __future__ import annotations
 

@@ -27,8 +27,8 @@ KEPT = 2
 """Number of checkpoints to keep: if the last one is damaged, the one before it is used."""
 
 MIN_INTERVAL_COSTS = 20
-"""Shortest time between checkpoints at the ends of epochs, in durations of writing one: at most a twentieth
-of the time goes into writing them."""
+"""Shortest time between checkpoints at the ends of epochs, as a multiple of the time to write one, so
+that writing takes at most a twentieth of the time."""
 
 _VERSION = 1
 _HEADER, _CHECKSUM = "header", "sha256"
@@ -137,7 +137,7 @@ def _read(path: Path, fingerprint: str) -> Checkpoint | None:
 
 
 def _check_members(archive: zipfile.ZipFile) -> None:
-    """Refuse compressed members: they are not ours, and could unpack to more than the memory holds."""
+    """Refuse compressed members: this program writes none, and one could expand to fill the memory."""
     for member in archive.infolist():
         if member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size:
             raise ValueError(f"its member {member.filename[:60]!r} is compressed")

@@ -27,8 +27,8 @@ from job.training.optimizers import OPTIMIZERS, dense_gradient
 MIN_HALVED_ROWS = 64
 """Smallest batch size that is computed in two halves, on a CPU and for fixed lengths.
 
-Smaller matrix products are slow, and loops over varying lengths would cost more twice (a tenth) than a second
-thread gains.
+Smaller matrix products are slow. With varying lengths, running the loop twice would cost more time (a tenth)
+than a second thread saves.
 """
 
 
@@ -124,7 +124,7 @@ class CompiledLoop:
 
     @contextmanager
     def evaluated_weights(self) -> Iterator[None]:
-        """Give the model the weights to evaluate, see `training.average`; restore those of training after."""
+        """Give the model the weights to evaluate, see `training.average`, and restore its own afterwards."""
         before = self._average.assign(self._optimizer.step) if self._average else []
         try:
             yield

@@ -1,4 +1,4 @@
-"""The best epoch by a metric of validation; what training does when none is better: end, or smaller steps."""
+"""Find the best epoch by a validation metric; without improvement, end training or reduce the rate."""
 
 from __future__ import annotations
 

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 DECODED = "val_decoded_"
-"""Beginning of the names of columns of decoded validation examples."""
+"""Prefix of the columns with metrics of decoded validation examples."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class HistoryRow:
-    """A row of `history.csv`: means over the steps since the row before.
+    """A row of `history.csv`: means over the steps since the previous row.
 
     Args:
         step: number of the last of these steps, from 1.
@@ -47,7 +47,7 @@ class HistoryRow:
     seconds: float
 
     def columns(self) -> dict[str, int | float | None]:
-        """Return the row by the columns of `history.csv`: `val_decoded_METRIC` for each decoded metric."""
+        """Return the values by column of `history.csv`: `val_decoded_METRIC` for each decoded metric."""
         decoded = {f"{DECODED}{name}": value for name, value in self.val_decoded.items()}
         own = {k: v for k, v in vars(self).items() if k not in ("val_decoded", "seconds")}
         return {**own, **decoded, "seconds": self.seconds}

@@ -39,7 +39,7 @@ def computing_in(precision: Precision) -> Iterator[None]:
 
 
 def loss_scale(spec: TrainingSpec) -> LossScale | None:
-    """Return the scaling of the loss that a precision needs: only `float16` has too few exponents."""
+    """Return the loss scaling that a precision needs: one for `float16`, whose range is too small without."""
     return LossScale() if spec.precision == "float16" else None
 
 
@@ -47,7 +47,8 @@ class LossScale:
     """A factor of the loss that keeps small gradients from becoming 0 (section 3.2 of the paper).
 
     A step whose gradients are not finite is skipped, and halves the factor; `STEPS_UNTIL_DOUBLED` others in a
-    row double it. With a factor of 1 nothing is skipped any more: then it is the training that diverges.
+    row double it. With a factor of 1 no step is skipped: gradients that are still not finite mean that
+    training diverges.
     """
 
     def __init__(self) -> None:

@@ -1,6 +1,6 @@
 """Training objectives with teacher forcing: cross-entropy for tokens, squared error for numbers.
 
-With teacher forcing the decoder's input at each position is the target of the position before.
+With teacher forcing the decoder's input at each position is the target of the previous position.
 """
 
 from __future__ import annotations

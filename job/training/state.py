@@ -19,7 +19,7 @@ from job.results.job_result import Progress
 from job.training.history import HistoryRow, mean_statistics
 
 ROWS_PER_EPOCH = 20
-"""Number of rows of the history in an epoch, if it has as many steps."""
+"""Number of rows of the history in an epoch, if it has at least as many steps."""
 
 
 @dataclass
@@ -36,9 +36,9 @@ class TrainingState:
         best_value: best value so far of the metric that decides which epoch is the best.
         best_epoch: its epoch, from 1.
         best_weights: the weights after that epoch.
-        waited: number of epochs since.
+        waited: number of epochs since the best one.
         lowest_loss: lowest validation loss so far, for the schedule `plateau`.
-        epochs_above: number of epochs since, or since the last reduction of the learning rate.
+        epochs_above: number of epochs since that loss, or since the last reduction of the learning rate.
         train_seconds, timed_examples, compile_seconds: see `FitResult`.
         began: time of this process's clock at which training would have begun without interruptions.
         calls: number of calls of the compiled loop in this process.
@@ -161,7 +161,7 @@ class TrainingState:
         )
 
     def _validation(self) -> dict[str, float]:
-        """Return what the last finished epoch left of the validation examples, by column of `history.csv`."""
+        """Return the validation scores of the last finished epoch, by column of `history.csv`."""
         last = next((row for row in reversed(self.history) if row.epoch <= self.epochs), None)
         columns = {} if last is None else last.columns()
         return {k: v for k, v in columns.items() if k.startswith("val_") and v is not None}

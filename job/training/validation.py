@@ -21,7 +21,7 @@ class Measure:
     """How a metric of the validation examples is measured at the end of an epoch.
 
     Args:
-        take_weights: takes the present weights of the model, those to evaluate.
+        take_weights: copies the model's current weights, which will be evaluated.
         value: measures the metric with the weights that were taken; calls its argument before each part of at
             most `VALIDATION_ROWS` examples.
     """

@@ -104,7 +104,7 @@ def test_a_second_package_called_job_is_named(beside, tmp_path, form, first, arg
     done = run(command, *arguments, cwd=beside, path=os.pathsep.join(folders if first else folders[::-1]))
     assert (done.returncode, done.stdout) == (2, "")
     place = other if form == "job.py" else other.parent
-    assert done.stderr.startswith(f"error: PYTHONPATH has another package called job: {place}, beside ")
+    assert done.stderr.startswith(f"error: PYTHONPATH contains another package named job: {place}, but ")
     assert str(Path(job.__file__).parent) in done.stderr
     assert not (tmp_path / "trace").exists()
     assert not (beside / "output").exists()

@@ -114,7 +114,7 @@ def test_a_reader_that_has_gone_ends_a_command_quietly(trained, line, code):
 @pytest.mark.parametrize(
     ("line", "code", "sentence"),
     [
-        ("job plan >/dev/full", 1, "standard output: No space left on device; what it holds is not complete"),
+        ("job plan >/dev/full", 1, "standard output: No space left on device; the output is incomplete"),
         ("job schema >/dev/full", 1, "standard output: No space left on device"),
         ("echo '1 2' | job predict output/jobs/tiny >/dev/full", 1, "standard output: No space left"),
         ("job predict output/jobs/tiny <&-", 2, "standard input is closed"),

@@ -143,7 +143,7 @@ def test_a_plan_names_nothing_outside_its_directory(tmp_path, shard, name):
     plan = json.loads(shard.plan.read_text())
     plan["jobs"][0]["name"] = name
     shard.plan.write_text(json.dumps(plan))
-    with pytest.raises(OutputError, match=r"plan\.json cannot be read .* is not a job's name"):
+    with pytest.raises(OutputError, match=r"plan\.json cannot be read .* is not a valid job name"):
         merge_reports([shard.root], tmp_path / "all")
 
 
@@ -154,7 +154,7 @@ def test_a_result_lists_nothing_outside_its_directory(shard, path):
     shard.job("a").result.write_text(json.dumps(record))
     merged = merge_reports([shard.root])
     assert merged.exit_code == 1
-    assert "is not the path of a file below" in merged.unusable["a"]
+    assert "is not the path of a file in the job directory" in merged.unusable["a"]
 
 
 def test_a_result_of_another_job_is_not_taken(shard):

@@ -12,7 +12,7 @@ def test_an_option_before_a_subcommand_is_refused(command, here, option, subcomm
     value = {"--time-limit": "1", "--lease-seconds": "60"}.get(name, "bad.yaml")
     code, out, err = command(name, *([value] if takes_value else []), subcommand, *(["x", "y"]))
     assert (code, out) == (2, "")
-    assert f"{name} stands before {subcommand}, where it has no effect; " in err
+    assert f"{name} is given before {subcommand}, where it has no effect; " in err
     after = f"put it after {subcommand}\n" in err
     assert after == (name in {given.partition("/")[0] for given in OPTIONS[subcommand]})
 

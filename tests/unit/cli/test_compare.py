@@ -74,7 +74,7 @@ def test_incomplete_output_is_no_success(compare, monkeypatch, form, wrong, expe
     )
     code, _, err = compare("--format", form, wrong=wrong)
     assert code == expected
-    said = "error: standard output: No space left on device; what it holds is not complete" in err
+    said = "error: standard output: No space left on device; the output is incomplete" in err
     assert said == (expected == 1)
 
 

@@ -26,7 +26,7 @@ import pytest
         (["--spec", "gone.yaml"], "gone.yaml: "),
         (["--spec", "."], "error: .: "),
         (["--output-dir", "jobs.yaml"], "output directory jobs.yaml is a file"),
-        (["--output-dir", "jobs.yaml/inside"], "output directory jobs.yaml/inside would lie under a file"),
+        (["--output-dir", "jobs.yaml/inside"], "output directory jobs.yaml/inside has a file in its path"),
         (["report", "gone"], "gone holds no batch"),
         (["report", "jobs.yaml"], "jobs.yaml holds no batch"),
         (["predict", "gone"], "gone: not a trained model"),

@@ -54,7 +54,7 @@ def test_a_saved_division_is_shown_until_the_spec_changes(command, here):
 def test_saving_needs_the_number_of_shards(command, here):
     code, _, err = command("plan", "--save-shards")
     assert code == 2
-    assert "needs --shards" in err
+    assert "expected --shards too" in err
     assert command("plan", "--shards", "0")[0] == 2
     assert not (here / "output").exists()
 

@@ -289,7 +289,7 @@ def test_refuses_a_file(tmp_path):
 
 def test_refuses_a_path_under_a_file(tmp_path):
     (tmp_path / "file").write_text("")
-    assert "would lie under a file" in refusal(tmp_path / "file" / "output")
+    assert "has a file in its path" in refusal(tmp_path / "file" / "output")
 
 
 def test_refuses_a_link_to_nowhere(tmp_path):

@@ -67,7 +67,7 @@ def test_names_that_a_spec_may_have_are_taken(name):
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../../.ssh", "a/b", "/etc", "a\n", "\0", "-a", "a" * 101])
 def test_names_that_a_spec_may_not_have_are_refused(name):
-    with pytest.raises(ValueError, match="not a job's name"):
+    with pytest.raises(ValueError, match="not a valid job name"):
         check_job_name(name)
 
 
