@@ -1,6 +1,6 @@
 """The cache of tokenized pairs: each large data set is tokenized once for all jobs and runs.
 
-An entry is a directory `KEY` of the cache, see `pair_cache_entry`. The key is a digest of the data files and of
+An entry is a directory `KEY`, see `pair_cache_entry`. The key is a digest of the data files and of
 everything that decides how they are tokenized.
 """
 
