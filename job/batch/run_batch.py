@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from job.batch.batch_options import BatchOptions
+from job.batch.computed_jobs import ComputedJobs
 from job.batch.cost_estimate import JOB_SECONDS
 from job.batch.planning import PlannedJob, plan_entry
 from job.batch.progress import Log
@@ -38,10 +39,7 @@ def run_batch(
         Stopped: it was asked to stop twice.
     """
     started_at = datetime.now(timezone.utc)
-    refuse_links(output, [p.job.name for p in plan])
-    log.begun(len(plan), _costs(plan, options.costs))
-    run = run_queue if options.lease_seconds is not None else run_alone
-    computed = run(plan, output, directory, log, options)
+    computed = _compute(plan, output, directory, log, options)
     results, stopped_by = computed.results, computed.stopped_by
     found = [results[p.job.name] for p in plan if p.job.name in results]
     comparison = None
@@ -73,6 +71,16 @@ def run_batch(
     write_reports(output, report)
     log.ended(report, output.report)
     return report
+
+
+def _compute(
+    plan: Sequence[PlannedJob], output: OutputPaths, directory: Path, log: Log, options: BatchOptions
+) -> ComputedJobs:
+    """Compute the results of the jobs: alone, or with `--queue` together with other nodes."""
+    refuse_links(output, [p.job.name for p in plan])
+    log.begun(len(plan), _costs(plan, options.costs))
+    run = run_queue if options.lease_seconds is not None else run_alone
+    return run(plan, output, directory, log, options)
 
 
 def _costs(plan: Sequence[PlannedJob], costs: Mapping[str, float]) -> dict[str, float]:
