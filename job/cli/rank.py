@@ -33,7 +33,7 @@ FormatOption = Annotated[
 
 
 def rank(output: OutputArgument, by: ByOption = None, format: FormatOption = "text") -> None:
-    """Rank the jobs of a batch by a metric, best first; mark those not significantly worse than the best."""
+    """Rank jobs by a metric, best first, and mark those that cannot be told apart from the best."""
     from job.batch.recorded_ranking import rank_recorded
     from job.reports.ranking_table import print_ranking, ranking_markdown
 

@@ -52,7 +52,7 @@ class RunOptions:
         if self.queue and self.shard != WHOLE:
             raise typer.BadParameter("choose one of --queue and --shard", param_hint="--queue")
         if self.queue and self.fresh:
-            text = "not with --queue: nodes that start later cannot tell new results; use a new --output-dir"
+            text = "not with --queue: later nodes cannot tell new results from old; use a new --output-dir"
             raise typer.BadParameter(text, param_hint="--fresh")
         check_update_options(self.baseline, self.update_baseline, shard=self.is_shard or self.queue)
 
