@@ -43,6 +43,20 @@ def lock_output(directory: Path, name: str = EXCLUSIVE) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def lock_file(path: Path) -> Iterator[None]:
+    """Lock one file for the block, apart from the locks of output directories.
+
+    Args:
+        path: the file, which is made and removed; its directory must exist.
+
+    Raises:
+        OutputError: another process holds the lock.
+    """
+    with _lock(path, shared=False):
+        yield
+
+
 def refuse_beside(directory: Path, names: str) -> None:
     """Check that no other process holds a lock with one of these names.
 

@@ -66,6 +66,7 @@ def merge_reports(
         unusable=unusable,
         running=running,
         comparison=comparison,
+        output=output,
     )
     report = build_merged_report(merged, sources, began)
     write_reports(output, report, hide_test=hide_test)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
+from job.batch.batch_ensembles import ensembles_of_merge
 from job.batch.judging import gates_of
 from job.batch.run_reports import read_run_reports
 from job.errors import BAD_USAGE, FAILED
@@ -30,6 +31,7 @@ class Merged:
         unusable: by job name, why a result cannot be used.
         running: descriptions of processes that are still running a part of the batch.
         comparison: with a baseline named by the user, else None.
+        output: where the results are gathered.
     """
 
     plan: Sequence[PlanEntry]
@@ -37,6 +39,7 @@ class Merged:
     unusable: Mapping[str, str]
     running: Sequence[str]
     comparison: Comparison | None
+    output: OutputPaths
 
     @property
     def missing(self) -> list[str]:
@@ -66,6 +69,9 @@ def build_merged_report(merged: Merged, sources: Iterable[OutputPaths], began: d
         parts = {result.name: runs.comparison(result.name) for result in results}
         comparison = merge_comparisons(parts, gates_of(merged.plan))
     seeds = summarize_seeds(results, seed_families(merged.plan))
+    ensembles = ensembles_of_merge(
+        merged.plan, results, merged.output, merged.due, running=bool(merged.running)
+    )
     return build_report(
         results,
         started_at=runs.started_at(default=began),
@@ -76,13 +82,18 @@ def build_merged_report(merged: Merged, sources: Iterable[OutputPaths], began: d
             comparison=comparison,
             seeds=seeds,
             may_be_empty=bool(merged.running),
-            besides=[*_running_findings(merged), *_unstarted_findings(runs.unstarted)],
+            besides=[
+                *_running_findings(merged),
+                *_unstarted_findings(runs.unstarted),
+                *batch_verdict.ensemble_findings(ensembles),
+            ],
             unusable=merged.unusable,
         ),
         missing=merged.missing,
         reused=[result.name for result in results if runs.was_reused(result.name)],
         comparison=comparison,
         seeds=seeds,
+        ensembles=ensembles,
         running=bool(merged.running),
         unstarted=runs.unstarted_reasons,
         unusable=merged.unusable,

@@ -149,6 +149,7 @@ def plan_entry(planned: PlannedJob) -> PlanEntry:
         seeds=tuple(job.seeds),
         training_fingerprint=fingerprints.training,
         evaluation_fingerprint=fingerprints.evaluation,
+        ensemble=job.evaluation.ensemble,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
+from job.batch.batch_ensembles import ensembles_of_run, stop_of_ensembles
 from job.batch.batch_options import BatchOptions
 from job.batch.computed_jobs import ComputedJobs
 from job.batch.cost_estimate import JOB_SECONDS
@@ -38,22 +39,22 @@ def run_batch(
         OSError: the output directory can no longer be written to.
         Stopped: it was asked to stop twice.
     """
-    started_at = datetime.now(timezone.utc)
+    started_at, entries = datetime.now(timezone.utc), [plan_entry(p) for p in plan]
     computed = _compute(plan, output, directory, log, options)
     results, stopped_by = computed.results, computed.stopped_by
     found = [results[p.job.name] for p in plan if p.job.name in results]
-    comparison = None
-    if options.baseline is not None and stopped_by is None:
-        comparison = options.baseline.compare(found, output, plan)
-    seeds = summarize_seeds(found, seed_families([plan_entry(p) for p in plan]))
-    names = [p.job.name for p in plan]
+    baseline = options.baseline if stopped_by is None else None
+    comparison = baseline.compare(found, output, plan) if baseline is not None else None
+    seeds = summarize_seeds(found, seed_families(entries))
+    ensembles = ensembles_of_run(entries, results, output, options)
     verdict = batch_verdict.decide(
-        names,
+        [entry.name for entry in entries],
         found,
-        stopped_by=stopped_by,
+        stopped_by=stopped_by or stop_of_ensembles(ensembles, options),
         may_be_empty=options.may_be_empty,
         comparison=comparison,
         seeds=seeds,
+        besides=batch_verdict.ensemble_findings(ensembles),
         unusable=computed.unusable,
     )
     report = build_report(
@@ -61,10 +62,11 @@ def run_batch(
         started_at=computed.began_at or started_at,
         finished_at=datetime.now(timezone.utc),
         verdict=verdict,
-        missing=[name for name in names if name not in results],
+        missing=[each.name for each in entries if each.name not in results],
         reused=computed.reused,
         comparison=comparison,
         seeds=seeds,
+        ensembles=ensembles,
         set_aside=computed.set_aside,
         unusable=computed.unusable,
     )

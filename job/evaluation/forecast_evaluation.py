@@ -60,7 +60,7 @@ def evaluate_forecasts(forecaster: Forecaster, test: Windows) -> Evaluation:
     finished = time.perf_counter()
     return Evaluation(
         metrics=score_forecasts(test, predicted),
-        predictions=_predictions(series, test, predicted),
+        predictions=forecast_predictions(series, test, predicted),
         seen_in_training=None,
         source_space=None,
         compile_seconds=compiled - began,
@@ -80,11 +80,18 @@ def forecast_validation(forecaster: Forecaster, validation: Windows) -> DecodedV
     predicted = forecaster.forecast(validation.history)
     result = ValidationResult(examples=len(validation), metrics=score_forecasts(validation, predicted))
     return DecodedValidation(
-        result=result, predictions=_predictions(forecaster.series, validation, predicted)
+        result=result, predictions=forecast_predictions(forecaster.series, validation, predicted)
     )
 
 
-def _predictions(series: Series, test: Windows, predicted: Values) -> tuple[Prediction, ...]:
+def forecast_predictions(series: Series, test: Windows, predicted: Values) -> tuple[Prediction, ...]:
+    """Return a prediction for each window, of the values that the series has.
+
+    Args:
+        series: of the model.
+        test: n windows.
+        predicted: their forecasts, (n, T) float64.
+    """
     rows = []
     for i, future in enumerate(test.future):
         source, (target,) = window_texts(test, i)

@@ -17,7 +17,7 @@ from job.evaluation.text_scores import TextScores, Tokenization, bleu_is_defined
 from job.evaluation.timed_decoding import Decode, decode_timed
 from job.evaluation.token_counts import token_facts
 from job.evaluation.token_predictions import token_predictions
-from job.problems.base import Examples, Ids, TokenProblem
+from job.problems.base import Examples, Ids, TextSides, TokenProblem
 from job.results.predictions import Prediction
 from job.results.validation_result import ValidationResult
 
@@ -47,7 +47,7 @@ class TokenScores:
 
 
 def score_tokens(
-    problem: TokenProblem,
+    problem: TextSides,
     examples: Examples,
     decoded: Ids,
     *,
@@ -171,7 +171,7 @@ def _correct(predictions: tuple[Prediction, ...]) -> NDArray[np.bool_]:
 
 
 def _token_metrics(
-    problem: TokenProblem, test: Examples, predicted: Ids, predictions: tuple[Prediction, ...]
+    problem: TextSides, test: Examples, predicted: Ids, predictions: tuple[Prediction, ...]
 ) -> dict[str, float]:
     """Return the metrics that every problem of tokens has; no `edit_rate` if it is undefined."""
     vocabulary = problem.target_vocabulary
@@ -186,7 +186,7 @@ def _token_metrics(
     }
 
 
-def _text_scores(predictions: tuple[Prediction, ...], problem: TokenProblem, *, words: bool) -> TextScores:
+def _text_scores(predictions: tuple[Prediction, ...], problem: TextSides, *, words: bool) -> TextScores:
     references = [p.targets for p in predictions]
     # the text of subwords is raw; words at whitespace are the tokens of the data
     tokenize: Tokenization = "none" if problem.target_vocabulary.subwords is None else "13a"

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from job.evaluation.scores import edit_distances
-from job.problems.base import Examples, Ids, TokenProblem
+from job.problems.base import Examples, Ids, TextSides
 from job.problems.example_texts import reference_texts, source_text, splits_at_separator
 from job.problems.vocabulary import Vocabulary
 from job.results.predictions import Prediction
 
 
-def token_predictions(problem: TokenProblem, test: Examples, predicted: Ids) -> tuple[Prediction, ...]:
+def token_predictions(problem: TextSides, test: Examples, predicted: Ids) -> tuple[Prediction, ...]:
     """Return a prediction for each example.
 
     Args:

@@ -20,6 +20,7 @@ from job.metrics import leading_metric
 from job.process.stopping import Request
 from job.results.batch_report import SeedsSummary, Verdict
 from job.results.comparison_records import Comparison, JobComparison
+from job.results.ensemble_records import EnsembleResult
 from job.results.job_result import FINISHED, JobResult
 
 PRECEDENCE = (SIGTERM_EXIT, SIGINT_EXIT, SIGHUP_EXIT, BAD_USAGE, FAILED, BAD_BASELINE, GATE_FAILED)
@@ -122,6 +123,13 @@ def _mean_findings(seeds: Iterable[SeedsSummary]) -> Iterator[Finding]:
         if failed:
             over = f"the mean of {len(job.seeds)} seeds"
             yield Finding(GATE_FAILED, f"job {job.name} failed its gate on {over}: {'; '.join(failed)}")
+
+
+def ensemble_findings(ensembles: Iterable[EnsembleResult]) -> Iterator[Finding]:
+    """Yield a finding for each ensemble that should have been computed and is not."""
+    for ensemble in ensembles:
+        if ensemble.status == "failed":
+            yield Finding(FAILED, f"the ensemble of job {ensemble.name} is not computed: {ensemble.reason}")
 
 
 def _stop_findings(request: Request | None) -> Iterator[Finding]:

@@ -34,6 +34,7 @@ class PlanEntry:
         seeds: all seeds of the family, in the spec's order; empty for other jobs.
         training_fingerprint: of the job as planned; empty in a plan of an earlier version.
         evaluation_fingerprint: the same as `fingerprint`; empty in a plan of an earlier version.
+        ensemble: whether the models of the family are also evaluated together.
         cost_seconds: estimate of how long the job takes; None if it was not made.
     """
 
@@ -45,6 +46,7 @@ class PlanEntry:
     seeds: tuple[int, ...] = ()
     training_fingerprint: str = ""
     evaluation_fingerprint: str = ""
+    ensemble: bool = False
     cost_seconds: Annotated[float, Field(gt=0)] | None = field(default=None, compare=False)
 
 

@@ -93,7 +93,14 @@ class _Problem(Protocol):
         """Return facts for the report, such as sizes, skipped pairs and checksums, as JSON values."""
 
 
-class TokenProblem(_Problem, Protocol):
+class TextSides(Protocol):
+    """What scoring needs of a problem of tokens: the vocabularies of sources and targets."""
+
+    source_vocabulary: Vocabulary
+    target_vocabulary: Vocabulary
+
+
+class TokenProblem(_Problem, TextSides, Protocol):
     """A problem whose sources and targets are sequences of tokens.
 
     Attributes:
@@ -102,8 +109,6 @@ class TokenProblem(_Problem, Protocol):
     """
 
     target_kind: Literal["tokens"]
-    source_vocabulary: Vocabulary
-    target_vocabulary: Vocabulary
     source_space: int | None
 
     def batch(self, epoch: int, index: int, batch_size: int, examples: int) -> tuple[Ids, Ids]:

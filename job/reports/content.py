@@ -23,6 +23,7 @@ from job.errors import (
 from job.gating.batch_verdict import comparison_findings
 from job.metrics import DATA_UNIT, METRICS, VALIDATION, gate_key
 from job.reports.comparison_content import regression_in_words
+from job.reports.ensemble_content import ensemble_remarks
 from job.reports.formatting import duration, exact_quantity, plain, quantity, unit_of
 from job.results.batch_report import MetricOverSeeds, Report, SeedsSummary
 from job.results.job_result import FINISHED, GateOutcome, JobResult
@@ -328,6 +329,7 @@ def remarks(report: Report) -> Iterator[str]:
             yield f"{job.name}: the gate on the mean, {condition}, {gate_outcome(outcome)}"
         if job.absent and job.gate_on == "mean":
             yield f"{job.name}: the gates on the mean are not judged without {', '.join(job.absent)}"
+    yield from ensemble_remarks(report.ensembles)
     gates = [(result.name, outcome) for result in report.jobs for outcome in result.gates]
     gates += [
         (f"{job.name} over {len(job.seeds)} seeds", outcome) for job in report.seeds for outcome in job.gates

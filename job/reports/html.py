@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from job.reports import content
+from job.reports import content, ensemble_content
 from job.reports.html_pictures import pictures
 from job.reports.html_sections import job_section
 from job.reports.html_template import template
@@ -44,6 +44,7 @@ def html_page(report: Report, output: OutputPaths, *, max_picture_bytes: int = M
     started, finished = map(datetime.fromisoformat, (report.started_at, report.finished_at))
     return _REPORT.render(
         report=report,
+        ensembles=ensemble_content,
         sections=sections,
         leading=leading,
         glossary=content.glossary(report.jobs),

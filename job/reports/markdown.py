@@ -28,6 +28,7 @@ from job.reports.content import (
     sorted_jobs,
     validation_columns,
 )
+from job.reports.ensemble_content import ENSEMBLE_COLUMNS, ENSEMBLE_NOTE, ensemble_rows
 from job.reports.escaping import code, prose
 from job.reports.formatting import plain
 from job.reports.markdown_sections import brief_section, section
@@ -38,6 +39,9 @@ from job.results.job_result import JobResult
 
 MAX_BYTES = 1_000_000
 """GitHub accepts a step summary of up to 1 MiB, and shows nothing of a larger one."""
+
+MAX_ENSEMBLE_ROWS = 200
+"""Number of rows of the table of ensembles; `report.json` has all."""
 
 _BLANK_LINE = "\n\n"
 _EMPHASIZED = {"regression", "improvement", "not_comparable"}
@@ -65,7 +69,8 @@ def markdown(report: Report, max_bytes: int = MAX_BYTES) -> str:
     jobs = sorted_jobs(report)
     versions = [[section(result), brief_section(result), ""] for result in jobs]
     meanings = _glossary(jobs)
-    fixed = byte_count("\n".join([*reason_lines, *lines, *remark_lines, *comparison, meanings]))
+    ensembles = _ensembles(report)
+    fixed = byte_count("\n".join([*reason_lines, *lines, *remark_lines, *comparison, ensembles, meanings]))
     room = max_bytes - fixed - 1000  # for the head and the note
     chosen = choose_versions(versions, _shortening_order(jobs), room - len(versions) * len(_BLANK_LINE))
     cut = (reasons_cut, rows_cut, remarks_cut, comparison_cut, chosen.count(1), chosen.count(2))
@@ -77,6 +82,7 @@ def markdown(report: Report, max_bytes: int = MAX_BYTES) -> str:
         "\n".join(comparison),
         "\n".join(lines),
         "\n".join(remark_lines),
+        ensembles,
     ]
     parts += [version[number] for version, number in zip(versions, chosen, strict=True)]
     parts.append(meanings)
@@ -123,6 +129,15 @@ def _jobs(report: Report) -> list[str]:
     blank = [""] * (len(columns) - 2)
     rows += [[code(name), f"**{missing_status(report)}**", *blank] for name in report.missing]
     return markdown_table(columns, rows, "ll" + "r" * len(metrics) + "lrrl").splitlines()
+
+
+def _ensembles(report: Report) -> str:
+    """Return the table of ensembles, if any is computed."""
+    rows = [[code(name), *map(prose, cells)] for name, *cells in ensemble_rows(report.ensembles)]
+    if not rows:
+        return ""
+    table = markdown_table(ENSEMBLE_COLUMNS, rows[:MAX_ENSEMBLE_ROWS], "llrrrrlrr")
+    return f"## Ensembles\n\n{ENSEMBLE_NOTE}\n\n{table}"
 
 
 def _job_row(result: JobResult, metrics: Sequence[str], regressed: bool) -> list[str]:

@@ -12,6 +12,7 @@ from job.reports.prometheus import metrics_text
 from job.reports.without_test import without_test
 from job.results.batch_report import Report, SeedsSummary, SetAside, Verdict
 from job.results.comparison_records import Comparison
+from job.results.ensemble_records import EnsembleResult
 from job.results.job_result import STATUSES, JobResult
 from job.storage.artifacts import OutputPaths, write_bytes, write_text
 
@@ -26,6 +27,7 @@ def build_report(
     reused: Collection[str] = (),
     comparison: Comparison | None = None,
     seeds: Sequence[SeedsSummary] = (),
+    ensembles: Sequence[EnsembleResult] = (),
     unstarted: Sequence[str] = (),
     running: bool = False,
     set_aside: Sequence[SetAside] = (),
@@ -41,6 +43,7 @@ def build_report(
         reused: names of the jobs whose results this run reused; they are marked in the report.
         comparison: with a baseline, if there is one.
         seeds: summaries of the jobs that have several seeds.
+        ensembles: of the jobs with `evaluation.ensemble`.
         unstarted: why this run has no plan, see `Report`.
         running: whether the batch has not ended yet.
         set_aside, unusable: see `Report`.
@@ -58,6 +61,7 @@ def build_report(
         missing=tuple(missing),
         comparison=comparison,
         seeds=tuple(seeds),
+        ensembles=tuple(ensembles),
         unstarted=tuple(unstarted),
         running=running,
         set_aside=tuple(set_aside),

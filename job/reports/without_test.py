@@ -35,6 +35,7 @@ def without_test(report: Report) -> Report:
         verdict=Verdict(report.exit_code, tuple(reasons)),
         comparison=None,
         seeds=(),
+        ensembles=(),
         test_hidden=True,
     )
 

@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import TypeAdapter
 
 from job.results.comparison_records import Comparison
+from job.results.ensemble_records import EnsembleResult
 from job.results.job_result import GateOutcome, JobResult
 from job.results.reading import SCHEMA_VERSION, read_document
 from job.results.sections import (
@@ -105,6 +106,7 @@ class Report:
         schema_version: version of this format; adding keys does not change it.
         comparison: comparison with the baseline; None without a baseline.
         seeds: summaries of the jobs with several seeds, in the order of the plan.
+        ensembles: ensembles of the jobs with `evaluation.ensemble`, in the order of the plan.
         unstarted: why the run ended before it had a plan (for example a wrong spec), in sentences; otherwise
             empty. Results in the output directory are then from earlier runs.
         running: whether the batch was still running when the report was written; its verdict is not final.
@@ -124,6 +126,7 @@ class Report:
     schema_version: int = SCHEMA_VERSION
     comparison: Comparison | None = None
     seeds: tuple[SeedsSummary, ...] = ()
+    ensembles: tuple[EnsembleResult, ...] = ()
     unstarted: tuple[str, ...] = ()
     running: bool = False
     set_aside: tuple[SetAside, ...] = ()

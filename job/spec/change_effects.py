@@ -22,6 +22,7 @@ EFFECTS: dict[str, Effect] = {
     "training.checkpoint_minutes": "operation",
     "gate": "gate",
     "evaluation": "evaluation",
+    "evaluation.ensemble": "operation",  # it is computed from the results of the seeds, which stay
     "evaluation.validation_examples": "training",  # of the validation loss, which may end the training
 }
 """Dotted key, or prefix of keys -> its effect; the longest prefix decides. Other keys decide the training."""

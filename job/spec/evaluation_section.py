@@ -81,6 +81,11 @@ class EvaluationSpec(Section):
         description="Maximum number of tokens to decode per token of the source, rounded up; null for no "
         "such limit.",
     )
+    ensemble: bool = Field(
+        default=False,
+        description="Also decode the test with the models of all `seeds` of the job together, by the mean of "
+        "their probabilities, and report the gain; needs `seeds`.",
+    )
     also: list[Annotated[dict[str, int], Field(min_length=1)]] = Field(
         default=[],
         max_length=100,

@@ -19,7 +19,7 @@ from job.spec.problem_sections import PluginSpec
 from job.spec.schema import JobSpec
 from job.spec.start_models import model_directory, start_checksum
 
-EXTENT_KEYS = {"examples": True, "validation_examples": True, "also": True}
+EXTENT_KEYS = {"examples": True, "validation_examples": True, "also": True, "ensemble": True}
 """Keys of `evaluation` that decide how much is evaluated, but not how an example is decoded and scored."""
 
 

@@ -145,6 +145,16 @@ class JobSpec(Section):
             raise ValueError("coverage_penalty needs a model with attention; set model.attention or drop it")
         return evaluation
 
+    @field_validator("evaluation")
+    @classmethod
+    def _ensemble_needs_seeds(cls, evaluation: EvaluationSpec, info: ValidationInfo) -> EvaluationSpec:
+        if evaluation.ensemble and len(info.data.get("seeds", (0, 1))) < 2:
+            raise ValueError(
+                "ensemble needs the models of several seeds, but this job does not have two `seeds`; give "
+                "`seeds: [1, 2, 3]`, or set ensemble: false for this job"
+            )
+        return evaluation
+
     @field_validator("gate")
     @classmethod
     def _gate_on_known_metrics(cls, gate: GateSpec, info: ValidationInfo) -> GateSpec:

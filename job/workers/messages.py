@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from job.results.job_result import Failure, Progress
 from job.results.trained_job import TrainedJob
+from job.running.ensemble_task import DecodedEnsemble
 from job.workers.limits import MAX_RESIDENT_BYTES
 
 
@@ -52,6 +53,13 @@ class Finished:
     def exceeds_memory(self) -> bool:
         """Whether the process uses so much memory that it must be replaced."""
         return self.resident_bytes > MAX_RESIDENT_BYTES
+
+
+@dataclass(frozen=True)
+class EnsembleFinished:
+    """An ensemble is decoded."""
+
+    decoded: DecodedEnsemble
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from job.errors import DataError, DataErrors, JobError
 from job.process.stopping import Stop, Stopped
 from job.results.job_result import Failure, Progress
 from job.results.trained_job import TrainedJob
+from job.running.ensemble_task import EnsembleTask
 from job.running.task import Task
-from job.workers.messages import Failed, Finished, Interrupted, ParentGone
+from job.workers.messages import EnsembleFinished, Failed, Finished, Interrupted, ParentGone
 
 LEASE_CHECK_SECONDS = 1.0
 """Seconds between two checks of a job's lease while it trains."""
@@ -45,7 +46,18 @@ def run_task(
     except ParentGone:
         raise
     except BaseException as error:
-        return Failed(_describe(error, task))
+        return Failed(_describe(error, task.paths.log))
+
+
+def run_ensemble_task(task: EnsembleTask) -> EnsembleFinished | Failed:
+    """Decode an ensemble with the output redirected to its log."""
+    try:
+        _redirect_output(task.log)
+        from job.running.decode_ensemble import decode_ensemble  # imports TensorFlow
+
+        return EnsembleFinished(decode_ensemble(task))
+    except BaseException as error:
+        return Failed(_describe(error, task.log))
 
 
 def _checking(task: Task, report: Callable[[Progress], None]) -> Callable[[Progress], None]:
@@ -84,14 +96,14 @@ def _resident_bytes() -> int:
         return 0
 
 
-def _describe(error: BaseException, task: Task) -> Failure:
+def _describe(error: BaseException, log: Path) -> Failure:
     """Return the failure that an exception describes; its traceback goes to the job's log."""
     traceback.print_exc()
     sys.stderr.flush()
     if isinstance(error, JobError | DataError | DataErrors):  # errors of the user: no traceback
         errors = error.errors if isinstance(error, DataErrors) else [error]
         return Failure(type(error).__name__, "\n".join(map(_with_place, errors)))
-    return Failure(type(error).__name__, str(error), traceback_file=task.paths.log.name)
+    return Failure(type(error).__name__, str(error), traceback_file=log.name)
 
 
 def _with_place(error: BaseException) -> str:

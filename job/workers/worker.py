@@ -17,9 +17,10 @@ from job.errors import DependencyError
 from job.process import tensorflow_loading
 from job.process.parent_death import die_with_parent
 from job.process.standard_streams import secure_streams
+from job.running.ensemble_task import EnsembleTask
 from job.running.task import Task
 from job.workers.messages import Advanced, Broken, Interrupted, ParentGone, Ready
-from job.workers.run_task import run_task
+from job.workers.run_task import run_ensemble_task, run_task
 
 
 def serve(descriptor: int) -> NoReturn:
@@ -51,16 +52,19 @@ def main(connection: Connection) -> None:
         run_cached = partial(run_job, cache=ModelCache())
         _send(connection, Ready())
         while task is not None:
-            message = run_task(task, run_cached, lambda progress: _send(connection, Advanced(progress)))
-            _send(connection, message)
-            if isinstance(message, Interrupted):
-                return
+            if isinstance(task, EnsembleTask):
+                _send(connection, run_ensemble_task(task))
+            else:
+                message = run_task(task, run_cached, lambda progress: _send(connection, Advanced(progress)))
+                _send(connection, message)
+                if isinstance(message, Interrupted):
+                    return
             task = _receive(connection)
 
 
-def _receive(connection: Connection) -> Task | None:
+def _receive(connection: Connection) -> Task | EnsembleTask | None:
     try:
-        task: Task | None = connection.recv()
+        task: Task | EnsembleTask | None = connection.recv()
     except (EOFError, ConnectionError):
         return None
     return task

@@ -161,6 +161,7 @@ def test_new_keys_cannot_be_forgotten() -> None:
     assert {key: effect_of(key) for key in TOP_LEVEL_KEYS} == TOP_LEVEL_KEYS
     effects = {key: effect_of(f"evaluation.{key}") for key in EvaluationSpec.model_fields}
     assert effects.pop("validation_examples") == "training"  # their loss may end the training
+    assert effects.pop("ensemble") == "operation"  # it is computed from what the seeds have left
     assert set(effects) == EVALUATION_KEYS
     assert set(effects.values()) == {"evaluation"}
     table = documented_effects()

@@ -1,0 +1,79 @@
+"""Decode the test examples of a job with the models of all its seeds together, and score them."""
+
+from __future__ import annotations
+
+import math
+import time
+
+from job.errors import ResultError
+from job.evaluation.forecast_evaluation import forecast_predictions, score_forecasts
+from job.evaluation.recorded_examples import RecordedProblem, recorded_examples, recorded_windows
+from job.evaluation.timed_decoding import decode_timed
+from job.evaluation.token_evaluation import score_tokens
+from job.inference.ensembles import combine
+from job.inference.loading import load_single
+from job.inference.numbers import SeriesForecaster
+from job.inference.token_decoder import TokenDecoder
+from job.results.predictions import Prediction
+from job.running.ensemble_task import DecodedEnsemble, Decoding, EnsembleTask
+from job.running.machine import require_device
+
+SEEN_UNKNOWN = "for an ensemble it is not determined which sources its members were trained on"
+"""Why an ensemble has no `unseen_sequence_accuracy`."""
+
+
+def decode_ensemble(task: EnsembleTask) -> DecodedEnsemble:
+    """Load the members of an ensemble, decode and score the test examples.
+
+    Raises:
+        ModelDirectoryError: a model cannot be loaded, or the members cannot decode together.
+        ResultError: a metric is not finite.
+        DeviceError: the job's device is not available.
+        OSError, ValueError: the predictions with the test examples cannot be read.
+    """
+    require_device(task.job.device)
+    recorded = [Prediction.from_line(line) for line in task.test.read_bytes().splitlines()]
+    members = {name: load_single(directory) for name, directory in task.members.items()}
+    ensemble = combine(members)
+    words = task.job.problem.target_words
+    return DecodedEnsemble(
+        together=_decode(ensemble, recorded, words),
+        alone={name: _decode(members[name], recorded, words) for name in task.decoded_alone},
+    )
+
+
+def _decode(model: object, recorded: list[Prediction], words: bool | None) -> Decoding:
+    if isinstance(model, TokenDecoder):
+        found = _decode_tokens(model, recorded, words)
+    else:
+        assert isinstance(model, SeriesForecaster)
+        found = _decode_numbers(model, recorded)
+    for metric, value in found.metrics.items():
+        if not math.isfinite(value):
+            raise ResultError(f"{metric} of the ensemble is not a finite number")
+    return found
+
+
+def _decode_tokens(model: TokenDecoder, recorded: list[Prediction], words: bool | None) -> Decoding:
+    problem = RecordedProblem(model.facts.source, model.facts.target)
+    examples = recorded_examples(problem, recorded)
+    decoded = decode_timed(model.decode, examples.source)
+    scores = score_tokens(problem, examples, decoded.ids, words=words)
+    return Decoding(
+        predictions=scores.predictions,
+        metrics=scores.metrics,
+        signatures=scores.signatures,
+        not_measured={**scores.not_measured, "unseen_sequence_accuracy": SEEN_UNKNOWN},
+        seconds=decoded.seconds,
+    )
+
+
+def _decode_numbers(model: SeriesForecaster, recorded: list[Prediction]) -> Decoding:
+    windows = recorded_windows(model.series, recorded)
+    model.forecast(windows.history[:1])  # compiles it
+    began = time.perf_counter()
+    predicted = model.forecast(windows.history)
+    seconds = time.perf_counter() - began
+    predictions = forecast_predictions(model.series, windows, predicted)
+    metrics = score_forecasts(windows, predicted)
+    return Decoding(predictions=predictions, metrics=metrics, signatures={}, not_measured={}, seconds=seconds)
