@@ -18,7 +18,7 @@ from job.gating import batch_verdict
 from job.reports.report_files import build_report, write_reports
 from job.results.batch_report import Report
 from job.results.job_result import GateOutcome
-from job.storage import artifacts
+from job.storage import job_directories
 from job.storage.artifacts import OutputPaths, prepare_output
 
 NAMES = ["a", "b", "c", "d"]
@@ -275,7 +275,7 @@ def test_a_copy_that_fails_leaves_no_part_of_a_job(leave, monkeypatch):
     def lost(directory):
         raise OSError(errno.EIO, "the disk is lost")
 
-    monkeypatch.setattr(artifacts, "flush_tree", lost)
+    monkeypatch.setattr(job_directories, "flush_tree", lost)
     with pytest.raises(OSError, match="the disk is lost"):
         merge_reports([one, two])
     assert [path.name for path in (one / "jobs").iterdir()] == ["a"]

@@ -128,7 +128,7 @@ def test_result_json_has_the_keys_of_the_contract():
 def test_report_json_has_the_keys_of_the_contract():
     assert set(json.loads(REPORT.to_json())) == {
         *("schema_version", "started_at", "finished_at", "exit_code", "totals", "jobs", "verdict", "missing"),
-        *("comparison", "seeds", "unstarted", "running", "set_aside", "unusable"),
+        *("comparison", "seeds", "ensembles", "unstarted", "running", "set_aside", "unusable"),
     }
 
 
