@@ -23,12 +23,16 @@ RECORDED_STEPS = (1, 2, 5, 10, 20)
 TOLERANCE = 1e-4
 """Relative tolerance of a loss.
 
-Measured: compiled or not, with one and with several threads, on Python 3.10 and 3.12, losses differ by at most
-THEDIFF. Of the mistakes in `test_golden_runs.py` the least visible changes one of the first two losses by 1e-3.
+Measured between Python 3.11 without compiling and Python 3.10 with compiling: losses of recurrent models
+differ by at most 2e-5; those of Transformers with one layer agree in all four decimals that were compared.
+`test_golden_runs.py` makes mistakes on purpose: each changes one of the first two losses by more.
 """
 
 INITIAL_SCALE = 3.0
-"""Factor of the initial weights: with smaller ones all attention is almost uniform, and its sign hardly counts."""
+"""Factor of the initial weights of recurrent models, whose attention is almost uniform with smaller ones.
+
+Transformers need none: with large weights rounding alone changes their losses.
+"""
 
 SEED = 11
 RECURRENT = {"units": 8, "inputs": "embedding", "embedding_size": 6}
@@ -123,8 +127,9 @@ def _train(model, steps):
     seed_generators(job.seed)
     problem = build_problem(job.problem, job.seed, GOLDEN)
     compiled = ModelCache().prepare(problem, job, choose_kernel(model, gpu=False))
-    for weight in compiled.loop.model.trainable_variables:
-        weight.assign(INITIAL_SCALE * weight)
+    if model.architecture == "recurrent":
+        for weight in compiled.loop.model.trainable_variables:
+            weight.assign(INITIAL_SCALE * weight)
     batches = training_batches(problem, job.training)
     losses = []
     for step in range(steps):

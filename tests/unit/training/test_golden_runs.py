@@ -62,7 +62,9 @@ def negative_scores(patch):
     """Every attention prefers what it should avoid."""
     scores, softmax = keras.layers.Attention._calculate_scores, attention.masked_softmax
     transition, attend = monotonic.transition, transformer_layers.attend
-    patch.setattr(keras.layers.Attention, "_calculate_scores", lambda self, query, key: -scores(self, query, key))
+    patch.setattr(
+        keras.layers.Attention, "_calculate_scores", lambda self, query, key: -scores(self, query, key)
+    )
     patch.setattr(attention, "masked_softmax", lambda x, mask: softmax(-x, mask))
     patch.setattr(monotonic, "transition", lambda x, before, mask: transition(-x, before, mask))
     patch.setattr(transformer_layers, "attend", lambda q, k, v, bias: attend(-q, k, v, bias))
@@ -91,11 +93,8 @@ MISTAKES = [
 ]
 USUAL = {
     (without_mask, "lstm_one_hot"),
-    (without_mask, "lstm_monotonic"),
-    (without_mask, "lstm_bahdanau"),
     (without_mask, "transformer_rotary"),
     (negative_scores, "lstm_luong_general"),
-    (negative_scores, "lstm_input_feeding"),
     (negative_scores, "lstm_monotonic"),
     (negative_scores, "transformer_sinusoidal"),
     (visible_future, "transformer_rotary"),
