@@ -34,8 +34,9 @@ def _planned_examples(planned: PlannedJob, directory: Path, cache: Path) -> Scor
     Raises:
         ChangedDataError: a data file has changed since the plan was made.
     """
-    problem = build_problem(planned.job.problem, planned.job.seed, directory, planned.data, cache)
-    examples = problem.examples("test", planned.job.evaluation.examples)
+    job = planned.job
+    problem = build_problem(job.problem, job.seed, directory, planned.data, cache, copies=job.model.pointer)
+    examples = problem.examples("test", job.evaluation.examples)
     texts = [*example_texts(problem, examples)]
     separator = target_separator(problem)
     return ScoredExamples(

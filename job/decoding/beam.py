@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from job.decoding.coverage import Coverage
-from job.decoding.step import Step, gather_states, repeat_states
+from job.decoding.step import Step, class_count, gather_states, repeat_states
 
 IMPOSSIBLE = -1e30
 """Replaces a log-probability of minus infinity; sums and quotients of it are never NaN."""
@@ -74,7 +74,7 @@ def beam_search(
     def body(*variables: Any) -> _Beam:
         beam = _Beam(*variables)
         logits, flat = step(tf.reshape(beam.symbols, [-1]), beam.states)
-        logs = tf.reshape(tf.nn.log_softmax(logits), [rows, width, logits.shape[-1]])
+        logs = tf.reshape(tf.nn.log_softmax(logits), [rows, width, class_count(logits)])
         if coverage is not None:
             attended = tf.reshape(coverage.attended(flat), [rows, width, -1])
             beam = beam._replace(seen=beam.seen + tf.where(beam.ended[:, :, None], 0.0, attended))
@@ -130,7 +130,7 @@ def _select(
         The index of the hypothesis that each selected one extends, (N, K) int32, and the loop variables with
         the selected hypotheses; `t`, `ended` and `states` do not contain the new step yet.
     """
-    width, size = logs.shape[1], logs.shape[2]
+    width, size = logs.shape[1], class_count(logs)
     grown = _expand(logs, beam.totals, beam.ended)
     lengths_grown = beam.lengths + tf.cast(~beam.ended, tf.int32)
     ranked = grown / _penalty(lengths_grown, length_penalty)[:, :, None]
@@ -164,5 +164,5 @@ def _expand(logs: Any, totals: Any, ended: Any) -> Any:
 
     A finished hypothesis is extended by symbol 0 alone, which leaves its log-probability unchanged.
     """
-    stays = tf.where(tf.range(logs.shape[-1]) == 0, 0.0, IMPOSSIBLE)
+    stays = tf.where(tf.range(class_count(logs)) == 0, 0.0, IMPOSSIBLE)
     return totals[:, :, None] + tf.where(ended[:, :, None], stays, logs)

@@ -89,8 +89,9 @@ def truncated(probabilities: Any, top_k: int | None, top_p: float | None) -> Any
             sampling; Holtzman et al. 2020); None for all. It applies to what `top_k` kept.
     """
     size = probabilities.shape[-1]
-    if top_k is not None and top_k < size:
-        least = tf.math.top_k(probabilities, top_k).values[:, -1:]
+    if top_k is not None and (size is None or top_k < size):
+        kept = tf.minimum(top_k, tf.shape(probabilities)[-1]) if size is None else top_k
+        least = tf.math.top_k(probabilities, kept).values[:, -1:]
         probabilities = tf.where(probabilities >= least, probabilities, 0.0)
     if top_p is not None and top_p < 1:
         ranked = tf.sort(probabilities, direction="DESCENDING")

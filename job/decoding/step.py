@@ -15,6 +15,11 @@ length N.
 """
 
 
+def class_count(logits: Any) -> Any:
+    """Return the number of classes V: an int where it is known when the search is compiled, else a scalar."""
+    return tf.shape(logits)[-1] if logits.shape[-1] is None else logits.shape[-1]
+
+
 def repeat_states(states: Any, times: int) -> Any:
     """Repeat each row of every tensor, with the copies next to each other: first axis N -> N * times."""
     return tf.nest.map_structure(lambda x: tf.repeat(x, times, axis=0), states)

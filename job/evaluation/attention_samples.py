@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from job.problems.base import Examples, Ids, TokenProblem
+from job.problems.copying import spelled
 from job.problems.vocabulary import PAD, Vocabulary
 from job.results.predictions import Prediction
 
@@ -48,13 +49,14 @@ def attention_samples(
     rows = []
     for i, sample in enumerate(weights):
         sources = _source_tokens(problem.source_vocabulary, test.source[i], predictions[i].source)
-        ids = _without_padding(target, predicted[i])
+        vocabulary, spelt = spelled(target, predicted[i], sources)
+        ids = _without_padding(target, spelt)
         shown = ids[:MAX_TOKENS]
         kept = sample[: len(ids), : len(sources)][:MAX_TOKENS, :MAX_TOKENS]
         rows.append(
             {
                 "source": sources[:MAX_TOKENS],
-                "predicted": [target.tokens[token] for token in shown],
+                "predicted": [vocabulary.tokens[token] for token in shown],
                 "source_tokens": len(sources),
                 "predicted_tokens": len(ids),
                 "reserved": [position for position, token in enumerate(shown) if token in target.reserved],
@@ -71,9 +73,9 @@ def _source_tokens(vocabulary: Vocabulary, ids: Ids, text: str) -> list[str]:
     return tokens if len(tokens) == len(read) else [vocabulary.tokens[i] for i in read]
 
 
-def _without_padding(vocabulary: Vocabulary, ids: Ids) -> list[int]:
+def _without_padding(vocabulary: Vocabulary, ids: NDArray[np.integer] | Sequence[int]) -> list[int]:
     """Return predicted ids up to the end id, which is included, without padding."""
-    row: list[int] = ids.tolist()
+    row = [int(i) for i in ids]
     if vocabulary.end in row:
         return row[: row.index(vocabulary.end) + 1]
     while row and row[-1] == PAD:

@@ -29,7 +29,7 @@ def token_facts(problem: TokenProblem, test: Examples, predicted: Ids) -> TokenF
         return TokenFacts(separators=separators)
     sources, unknown_sources = _count_ids(source, test.source)
     targets, unknown_targets = _count_targets(target, test)
-    outputs, unknown_outputs = _count_ids(target, predicted)
+    outputs, unknown_outputs = _count_ids(target, predicted, copied=True)
     return TokenFacts(
         separators=separators,
         test_tokens=TokenCounts(source=sources, target=targets, predicted=outputs),
@@ -37,10 +37,14 @@ def token_facts(problem: TokenProblem, test: Examples, predicted: Ids) -> TokenF
     )
 
 
-def _count_ids(vocabulary: Vocabulary, rows: Ids) -> tuple[int, int]:
-    """Return the number of tokens in rows of ids, and the number of unknown ones."""
-    tokens = [vocabulary.text_ids(row) for row in rows]
-    return sum(map(len, tokens)), sum(i == vocabulary.unknown for row in tokens for i in row)
+def _count_ids(vocabulary: Vocabulary, rows: Ids, *, copied: bool = False) -> tuple[int, int]:
+    """Return the number of tokens in rows of ids, and the number of unknown ones.
+
+    Tokens that are not in the vocabulary are unknown too, unless they were `copied` from the source.
+    """
+    tokens = [i for row in rows for i in vocabulary.text_ids(row)]
+    size = len(vocabulary)
+    return len(tokens), sum(i == vocabulary.unknown or (i >= size and not copied) for i in tokens)
 
 
 def _count_targets(vocabulary: Vocabulary, test: Examples) -> tuple[int, int]:

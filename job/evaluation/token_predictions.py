@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from job.evaluation.scores import edit_distances
 from job.problems.base import Examples, Ids, TextSides
+from job.problems.copying import spelled
 from job.problems.example_texts import reference_texts, source_text, splits_at_separator
 from job.problems.vocabulary import Vocabulary
 from job.results.predictions import Prediction
@@ -28,11 +29,12 @@ def token_predictions(problem: TextSides, test: Examples, predicted: Ids) -> tup
     split = None if splits_at_separator(target) else target.split
     rows = []
     for i in range(len(test)):
-        references = reference_texts(target, test, i)
-        text, unknown = target.decode(predicted[i]), target.unknown_spans(predicted[i])
+        references, source = reference_texts(target, test, i), source_text(problem.source_vocabulary, test, i)
+        vocabulary, ids = spelled(target, predicted[i], problem.source_vocabulary.model_tokens(source))
+        text, unknown = vocabulary.decode(ids), vocabulary.unknown_spans(ids)
         row = Prediction(
             id=str(i),
-            source=source_text(problem.source_vocabulary, test, i),
+            source=source,
             target=references[0],
             predicted=text,
             correct=_can_be_correct(target, test, i) and not unknown and text in references,

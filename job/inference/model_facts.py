@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from pydantic import TypeAdapter
 
 from job.errors import no_implementation
+from job.inference.copying import copying_between
+from job.models.pointer import Copying
 from job.problems.vocabulary import Vocabulary
 from job.results.reading import validated
 from job.spec.evaluation_section import Decoder, EvaluationSpec
@@ -73,7 +76,8 @@ class ModelFacts:
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object."""
         sides = {"source": self.source.to_json(), "target": self.target.to_json()}
-        return {**vars(self), **sides, "search": vars(self.search)}
+        others = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {**others, **sides, "search": vars(self.search)}
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> ModelFacts:
@@ -95,6 +99,11 @@ class ModelFacts:
             raise ValueError(f"lengths must be whole numbers from 1 to {MAX_LENGTH:,}, found {lengths}")
         if type(self.fixed_length) is not bool or (self.fixed_length and self.source_length is None):
             raise ValueError("fixed_length must be true or false, and true only beside a source_length")
+
+    @cached_property
+    def copying(self) -> Copying:
+        """What a model with a pointer can copy: tokens correspond by their spelling."""
+        return copying_between(self.source, self.target)
 
     @property
     def columns(self) -> int:

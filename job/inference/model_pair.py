@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from job.decoding.step import repeat_states
 from job.inference.contexts import Contexts, joined
+from job.models.pointer import GATE
 
 Batches = Iterable[tuple[NDArray[Any], int]]
 """Batches of sources, each with its number of real rows; further rows only fill up the batch."""
@@ -28,6 +29,11 @@ class ModelPair:
 
     encoder: keras.Model
     decoder: keras.Model
+
+    @property
+    def copies(self) -> bool:
+        """Whether the model copies tokens of its source: its decoder has the output of a gate."""
+        return GATE in self.decoder.output_names
 
     def begin(self, source: Any, width: int = 1) -> tuple[tuple[Any, ...], list[Any]]:
         """Encode sources; return the initial states of the decoder and its further inputs.

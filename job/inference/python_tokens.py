@@ -22,8 +22,10 @@ from job.inference.token_lines import (
     TokenLines,
     best_hypotheses,
     max_source_length,
+    source_tokens,
 )
 from job.problems.base import Ids
+from job.problems.copying import spelled
 from job.problems.subwords import SPACE
 from job.problems.vocabulary import Vocabulary, pad
 
@@ -63,8 +65,8 @@ class TokenModel(Model):
     ) -> Iterator[Prediction]:
         for sources, found in chunks:
             weights = self._attention(sources, found) if attention else [None] * len(sources)
-            for hypotheses, seen in zip(found, weights, strict=True):
-                best, *others = (self._target(*hypothesis) for hypothesis in hypotheses)
+            for source, hypotheses, seen in zip(sources, found, weights, strict=True):
+                best, *others = (self._target(source, *hypothesis) for hypothesis in hypotheses)
                 yield Prediction(
                     text=best.text,
                     tokens=best.tokens,
@@ -73,10 +75,11 @@ class TokenModel(Model):
                     attention=seen,
                 )
 
-    def _target(self, score: float, ids: Ids) -> Alternative:
-        target = self._facts.target
-        tokens = tuple(target.tokens[i] for i in target.text_ids(ids))
-        return Alternative(text=target.decode(ids), tokens=tokens, score=score)
+    def _target(self, source: list[int], score: float, ids: Ids) -> Alternative:
+        tokens = source_tokens(source, self._facts)
+        target, row = spelled(self._facts.target, ids, tokens)
+        written = tuple(target.tokens[i] for i in target.text_ids(row))
+        return Alternative(text=target.decode(row), tokens=written, score=score)
 
     def _attention(
         self, sources: Sequence[list[int]], found: Sequence[Hypotheses]

@@ -8,14 +8,28 @@ from job.errors import InputError
 from job.inference.model_facts import ModelFacts
 from job.problems.vocabulary import PAD, Vocabulary
 
+
+class Source(list[int]):
+    """Ids of a source, with its tokens, which a model may copy.
+
+    Args:
+        ids: The ids.
+        tokens: The tokens, as many.
+    """
+
+    def __init__(self, ids: Iterable[int], tokens: Sequence[str]) -> None:
+        super().__init__(ids)
+        self.tokens = tokens
+
+
 MAX_SOURCE_LENGTH = 32_768
 """Maximum number of tokens of a line; proportionally fewer for a beam wider than 4."""
 
 
 def read_sources(
     lines: Iterable[str], facts: ModelFacts, name: str, first: int = 1, max_length: int = MAX_SOURCE_LENGTH
-) -> Iterator[list[int]]:
-    """Yield the token ids of the source on each line; an empty line is an empty source.
+) -> Iterator[Source]:
+    """Yield the source on each line; an empty line is an empty source.
 
     Args:
         lines: Lines of text, with or without line ends.
@@ -34,8 +48,8 @@ def read_sources(
 
 def source_ids(
     tokens: Sequence[str], facts: ModelFacts, place: str, max_length: int = MAX_SOURCE_LENGTH
-) -> list[int]:
-    """Return the ids of the tokens of a source.
+) -> Source:
+    """Return the ids of the tokens of a source, with the tokens.
 
     Args:
         tokens: Tokens of the model's source vocabulary; none for an empty source.
@@ -53,7 +67,7 @@ def source_ids(
         raise InputError(
             f"{place}: {len(ids):,} tokens, but a line may have {max_length:,} at most; split it"
         )
-    return ids
+    return Source(ids, tokens)
 
 
 def known_ids(tokens: Sequence[str], vocabulary: Vocabulary, place: str) -> list[int]:

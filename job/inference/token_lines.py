@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -12,10 +12,11 @@ from job.inference.contexts import Contexts, joined, write_contexts
 from job.inference.model_facts import ModelFacts
 from job.inference.pair_files import load_pair
 from job.inference.source_chunks import in_chunks
-from job.inference.source_lines import MAX_SOURCE_LENGTH, read_sources
+from job.inference.source_lines import MAX_SOURCE_LENGTH, Source, read_sources
 from job.inference.token_decoder import TokenDecoder
 from job.inference.tokens import TrainedModel
 from job.problems.base import Ids
+from job.problems.copying import spelled
 
 MAX_SOURCES = 16_384
 """Maximum number of sources decoded together; fewer if several hypotheses are requested for each."""
@@ -90,9 +91,9 @@ def predict_best(
     Returns:
         The scores of `beam_search` or `sample`, or NaN with greedy search, and the texts.
     """
-    decode = model.facts.target.decode
-    for _, found in best_hypotheses(model, sources, count):
-        yield from ([(score, decode(ids)) for score, ids in hypotheses] for hypotheses in found)
+    for chunk, found in best_hypotheses(model, sources, count):
+        for source, hypotheses in zip(chunk, found, strict=True):
+            yield [(score, _text(model, ids, source)) for score, ids in hypotheses]
 
 
 Hypotheses = list[tuple[float, Ids]]
@@ -122,6 +123,18 @@ def best_hypotheses(
                 possible = [(float(s), t) for s, t in zip(*hypotheses, strict=True) if not s < MIN_SCORE]
                 found[i] = possible[:count]
         yield chunk, found
+
+
+def _text(model: TokenDecoder, target: Ids, source: list[int]) -> str:
+    """Return a target as text, with the tokens that it has copied from its source."""
+    vocabulary, ids = spelled(model.facts.target, target, source_tokens(source, model.facts))
+    return vocabulary.decode(ids)
+
+
+def source_tokens(source: list[int], facts: ModelFacts) -> Sequence[str]:
+    """Return the tokens of a source that a target may have copied."""
+    known = facts.source.tokens
+    return source.tokens if isinstance(source, Source) else [known[i] for i in source if i < len(known)]
 
 
 def encode(model: TrainedModel, sources: Iterable[list[int]], output: Path) -> int:

@@ -17,6 +17,7 @@ from job.decoding.sampling import random_keys, sample
 from job.decoding.step import Step
 from job.inference.model_facts import ModelFacts
 from job.inference.model_pair import ModelPair
+from job.models.pointer import Columns
 from job.problems.vocabulary import PAD
 from job.spec.evaluation_section import Decoder
 
@@ -43,7 +44,8 @@ def compile_search(models: Sequence[ModelPair], facts: ModelFacts, *, scored: bo
     """
     searches: dict[Decoder, Callable[..., tuple[Any, Any]]]
     searches = {"greedy": partial(_greedy, scored), "beam": _beam, "sample": _sample}
-    halved = _in_parallel_halves(partial(searches[facts.search.decoder], models, facts))
+    search = searches[facts.search.decoder]
+    halved = _in_parallel_halves(partial(_with_target_ids, search, models, facts))
     compiled: Any = tf.function(halved, [tf.TensorSpec([None, None], tf.int32)], autograph=False)
     function: SearchFunction = compiled.get_concrete_function() if scored else compiled
     return function
@@ -61,6 +63,10 @@ def compile_scores(models: Sequence[ModelPair], facts: ModelFacts, *, attention:
 
     def scores(source: Any, target: Any) -> tuple[Any, Any]:
         step, states = _step_function(models, facts, source, 1, attention=attention)
+        if models[0].copies:
+            target = Columns.of(facts.copying.ids(source), len(facts.target)).columns_of(
+                target, facts.target.unknown
+            )
         return forced(
             step,
             states,
@@ -73,6 +79,16 @@ def compile_scores(models: Sequence[ModelPair], facts: ModelFacts, *, attention:
     compiled: Any = tf.function(_in_parallel_halves(scores), signature, autograph=False)
     function: ScoreFunction = compiled.get_concrete_function()
     return function
+
+
+def _with_target_ids(
+    search: Callable[..., tuple[Any, Any]], models: Sequence[ModelPair], facts: ModelFacts, source: Any
+) -> tuple[Any, Any]:
+    """Search; return target ids, also for tokens that are copied from the source."""
+    ids, scores = search(models, facts, source)
+    if models[0].copies:
+        ids = Columns.of(facts.copying.ids(source), len(facts.target)).target_ids(ids)
+    return ids, scores
 
 
 def _greedy(scored: bool, models: Sequence[ModelPair], facts: ModelFacts, source: Any) -> tuple[Any, Any]:
@@ -144,6 +160,8 @@ def _step_function(
 ) -> tuple[Step, Any]:
     """Encode sources; return a step function for `width` rows of each source, and its states.
 
+    With a pointer the step function returns log-probabilities of the columns of `Columns`.
+
     Args:
         models: One model, or the models of an ensemble.
         facts: Facts of the models.
@@ -165,16 +183,22 @@ def _mean_attention(states: Any) -> Any:
 def _step_of_model(
     model: ModelPair, facts: ModelFacts, source: Any, width: int, *, attention: bool
 ) -> tuple[Step, Any]:
-    states, memory = model.begin(source, width)
+    copying = facts.copying if model.copies else None
+    states, memory = model.begin(source if copying is None else copying.known_source(source), width)
     count, target = len(states), facts.target
+    columns = None if copying is None else Columns.of(copying.ids(source), len(target)).repeated(width)
     # Targets do not contain these symbols. As text shows neither, an n-best list could repeat a text.
     excluded = tf.constant([i in (PAD, target.start) for i in range(len(target))])
 
     def step(symbols: Any, states: Any) -> tuple[Any, Any]:
-        given = [symbols[:, None], *states[:count], *memory]
+        known = symbols if copying is None else copying.known_target(symbols)
+        given = [known[:, None], *states[:count], *memory]
         logits, *rest = model.decoder(given, training=False)
         after = (*rest[:count], *(weights[:, 0] for weights in rest[count : len(states)]))
-        return tf.where(excluded, IMPOSSIBLE, logits[:, 0]), after
+        if columns is None:
+            return tf.where(excluded, IMPOSSIBLE, logits[:, 0]), after
+        logs = columns.log_probabilities(logits, gate=rest[count + 1], weights=rest[count])
+        return tf.where(columns.widened(excluded), IMPOSSIBLE, logs), after
 
     return step, (*states, tf.zeros_like(source, tf.float32)) if attention else states
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -42,14 +43,20 @@ class TrainedModel(TokenDecoder, ModelPair):
             sources: Ids, (n, S) int32.
             targets: Decoded symbols, (n, T) int32.
         """
-        states, memory = self.begin(tf.constant(sources))
+        states, memory = self.begin(self._known_source(tf.constant(sources)))
         symbols = tf.fill([len(sources), 1], tf.constant(self.facts.target.start, tf.int32))
-        weights = []
+        targets = np.where(targets < len(self.facts.target), targets, self.facts.target.unknown or 0)
+        count, weights = len(states), []
         for t in range(targets.shape[1]):
-            _, *states, looked = self.decoder([symbols, *states, *memory], training=False)
+            _, *found = self.decoder([symbols, *states, *memory], training=False)
+            states, looked = found[:count], found[count]
             weights.append(looked[:, 0].numpy())
             symbols = tf.constant(targets[:, t : t + 1])
         return np.stack(weights, axis=1)
+
+    def _known_source(self, source: Any) -> Any:
+        """Return source ids as the encoder reads them."""
+        return self.facts.copying.known_source(source) if self.copies else source
 
     @cached_property
     def encoded(self) -> Callable[[Sources], list[tuple[Contexts, NDArray[np.float32] | None]]]:
@@ -59,7 +66,7 @@ class TrainedModel(TokenDecoder, ModelPair):
         def encoded(sources: Sources) -> list[tuple[Contexts, NDArray[np.float32] | None]]:
             found: list[tuple[Contexts, NDArray[np.float32] | None]] = [({}, None)] * len(sources)
             for batch, source in self.batches(sources):
-                states, outputs = compiled(source)
+                states, outputs = compiled(self._known_source(source))
                 for row, i in enumerate(batch.chosen):
                     seen = None if outputs is None else outputs[row, : len(sources[i])].copy()
                     found[i] = ({name: state[row].copy() for name, state in states.items()}, seen)
@@ -74,7 +81,7 @@ class TrainedModel(TokenDecoder, ModelPair):
 
         def states(sources: Sources) -> Contexts:
             batches = [*self.batches(sources)]
-            found = contexts((source, len(batch.chosen)) for batch, source in batches)
+            found = contexts((self._known_source(source), len(batch.chosen)) for batch, source in batches)
             order = np.argsort(np.concatenate([batch.chosen for batch, _ in batches]))
             return {name: state[order] for name, state in found.items()}
 

@@ -53,6 +53,7 @@ class AttentionDecoder(keras.layers.Layer):  # type: ignore[misc]
         dropout: Fraction of the inputs of each cell above the first that is dropped in training; each step
             draws its own dropout mask.
         cell_options: Further arguments of every cell.
+        return_outputs: Whether the outputs s_t of the top cell are returned too.
     """
 
     def __init__(
@@ -65,13 +66,15 @@ class AttentionDecoder(keras.layers.Layer):  # type: ignore[misc]
         residual: bool = False,
         dropout: float = 0.0,
         cell_options: CellOptions | None = None,
+        return_outputs: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.supports_masking = True
+        self.return_outputs = return_outputs
         self._arguments = {
             "cell": cell, "units": units, "layers": layers, "score": score, "residual": residual,
-            "dropout": dropout, "cell_options": cell_options or {},
+            "dropout": dropout, "cell_options": cell_options or {}, "return_outputs": return_outputs,
         }  # fmt: skip
         kind = {"lstm": keras.layers.LSTMCell, "gru": keras.layers.GRUCell}[cell]
         self.cells = [kind(units, name=f"cell_{i + 1}", **(cell_options or {})) for i in range(layers)]
@@ -115,6 +118,7 @@ class AttentionDecoder(keras.layers.Layer):  # type: ignore[misc]
         shapes = [
             (rows, steps, self.units),
             (rows, steps, memory.shape[1]),
+            *[(rows, steps, self.units)] * self.return_outputs,
             *[(rows, self.units)] * len(states),
         ]
         return tuple(keras.KerasTensor(shape, inputs.dtype) for shape in shapes)
@@ -130,8 +134,8 @@ class AttentionDecoder(keras.layers.Layer):  # type: ignore[misc]
             training: Whether dropout is applied.
 
         Returns:
-            The attentional vectors (B, T, H), the attention weights (B, T, S), and the states after the last
-            step.
+            The attentional vectors (B, T, H), the attention weights (B, T, S), with `return_outputs` the
+            outputs of the top cell (B, T, H), and the states after the last step.
         """
         time_major = tf.transpose(inputs, [1, 0, 2])
         keys = memory if self.keys is None else self.keys(memory)
@@ -139,17 +143,21 @@ class AttentionDecoder(keras.layers.Layer):  # type: ignore[misc]
         dropout = [filled(factors) for factors in self._draw_input_dropout(time_major, training)]
         self._draw_recurrent_dropout(states, training)
 
-        def body(t: Any, outputs: Any, weights: Any, *before: Any) -> tuple[Any, ...]:
-            now = [factors.read(t) for factors in dropout]
-            output, weight, after = self._advance(steps.read(t), before, memory, keys, mask, now, training)
-            return (outputs.write(t, output), weights.write(t, weight), *after)
+        count = 2 + self.return_outputs
 
-        outputs, weights, *after = loop(time_major, body, (*empty(time_major, 2), *states))
+        def body(t: Any, *variables: Any) -> tuple[Any, ...]:
+            now, before = [factors.read(t) for factors in dropout], variables[count:]
+            *found, after = self._advance(steps.read(t), before, memory, keys, mask, now, training)
+            written = (array.write(t, x) for array, x in zip(variables[:count], found, strict=False))
+            return (*written, *after)
+
+        found = loop(time_major, body, (*empty(time_major, count), *states))
         self._draw_recurrent_dropout(states, training=False)
-        stacked = tf.ensure_shape(outputs.stack(), [inputs.shape[1], None, self.units])
-        return tf.transpose(stacked, [1, 0, 2]), tf.transpose(weights.stack(), [1, 0, 2]), *after
+        outputs, weights, *cells = (array.stack() for array in found[:count])
+        outputs, *cells = (tf.ensure_shape(x, [inputs.shape[1], None, self.units]) for x in (outputs, *cells))
+        return *(tf.transpose(x, [1, 0, 2]) for x in (outputs, weights, *cells)), *found[count:]
 
-    def step(self, x: Any, states: Any, memory: Any, mask: Any = None) -> tuple[Any, Any, list[Any]]:
+    def step(self, x: Any, states: Any, memory: Any, mask: Any = None) -> tuple[Any, Any, Any, list[Any]]:
         """Take one step without dropout, using only Keras's own layers and operations.
 
         Called on symbolic tensors, it becomes part of a functional model that loads without this class.
@@ -159,16 +167,19 @@ class AttentionDecoder(keras.layers.Layer):  # type: ignore[misc]
             states, memory, mask: See `call`.
 
         Returns:
-            The attentional vector (B, H), the attention weights (B, S), and the states after the step.
+            The attentional vector (B, H), the attention weights (B, S), the output of the top cell (B, H),
+            and the states after the step.
         """
         keys = memory if self.keys is None else self.keys(memory)
-        output, weights, after = self._advance(x, states, memory, keys, mask, [], training=False)
-        return output, weights, list(after)
+        output, weights, h, after = self._advance(x, states, memory, keys, mask, [], training=False)
+        return output, weights, h, list(after)
 
     def _advance(
         self, x: Any, states: Any, memory: Any, keys: Any, mask: Any, factors: list[Any], training: bool
-    ) -> tuple[Any, Any, tuple[Any, ...]]:
-        """Take one step: x (B, F) -> attentional vector (B, H), attention weights (B, S), states."""
+    ) -> tuple[Any, Any, Any, tuple[Any, ...]]:
+        """Take one step: x (B, F) -> attentional vector (B, H), attention weights (B, S), output of the top
+        cell (B, H), states.
+        """
         cells, top = states[: len(self.cells) * self.states_per_cell], (len(self.cells) - 1)
         if self.feeds:
             after, h = self._run_cells(ops.concatenate([x, states[-1]], axis=-1), cells, factors, training)
@@ -177,7 +188,7 @@ class AttentionDecoder(keras.layers.Layer):  # type: ignore[misc]
             context, weights = self._attend(cells[top * self.states_per_cell], memory, keys, mask)
             after, h = self._run_cells(ops.concatenate([x, context], axis=-1), cells, factors, training)
         output = self.combine(ops.concatenate([context, h], axis=-1))
-        return output, weights, (*after, output) if self.feeds else tuple(after)
+        return output, weights, h, (*after, output) if self.feeds else tuple(after)
 
     def _draw_recurrent_dropout(self, states: Any, training: bool) -> None:
         """Draw the recurrent dropout mask of each cell outside the loop, since all steps share it."""

@@ -39,6 +39,7 @@ _AXES: tuple[tuple[str, int, Side], ...] = (
     (r"source_embedding/.*", 0, "source"),
     (r"embedding/.*", 0, "source"),
     (r"target_embedding/.*", 0, "target"),
+    (r"generation_input/.*", 0, "target"),
     (r"(monotonic_output/)?logits/kernel", 1, "target"),
     (r"(monotonic_output/)?logits/bias", 0, "target"),
 )

@@ -1,4 +1,4 @@
-"""What the inputs of every architecture have in common: padding, the source mask, and Keras inputs."""
+"""What all architectures have in common: padding, the source mask, Keras inputs, and named outputs."""
 
 from __future__ import annotations
 
@@ -28,3 +28,8 @@ def sequence_input(shape: tuple[int | None, ...], size: int, name: str, *, numbe
 def source_mask(source: Any, masked: bool) -> Any:
     """Return the mask of a source, (B, S) bool, False for padding; None where lengths are fixed."""
     return ops.not_equal(source, PAD) if masked else None
+
+
+def named(name: str, x: Any) -> Any:
+    """Return an output with a name."""
+    return keras.layers.Identity(name=name)(x)

@@ -35,7 +35,8 @@ def _transformer(spec: ModelSpec, source_size: int, target_size: int, numbers: b
     encoder_layer = norm + attention + feed_forward
     decoder_layer = encoder_layer + norm + attention
     total += spec.layers * (encoder_layer + decoder_layer) + 2 * norm
-    return total + units * target_size + target_size
+    gate = 3 * units + 1 if spec.pointer else 0
+    return total + gate + units * target_size + target_size
 
 
 def _recurrent_model(spec: ModelSpec, source_size: int, target_size: int, numbers: bool) -> int:
@@ -55,6 +56,8 @@ def _recurrent_model(spec: ModelSpec, source_size: int, target_size: int, number
     if spec.bidirectional:
         states = {"lstm": 2, "gru": 1}[spec.cell]
         total += spec.layers * states * (2 * units * units + units)
+    if spec.pointer:
+        total += 2 * units + (target_size if one_hot else spec.embedding_size) + 1
     return total + _attention(spec) + units * target_size + target_size
 
 

@@ -16,8 +16,9 @@ from keras import ops
 
 from job.errors import no_implementation
 from job.models.attention import AttentionDecoder
-from job.models.inputs import sequence_input, source_mask
+from job.models.inputs import named, sequence_input, source_mask
 from job.models.monotonic import MonotonicOutput, first_alignment
+from job.models.pointer import GenerationGate
 from job.models.recurrent import CellOptions, FusedGRU, FusedLSTM, Kernel
 from job.models.reversal import backward_order, run_backward
 from job.models.transformer import TransformerBuilder
@@ -35,6 +36,8 @@ class Models:
     Args:
         train: source (B, S) int32, decoder input (B, T) int32 -> logits (B, T, V) float32. The decoder input
             is the target shifted right by one position, with the start id first.
+            With a pointer also the gate `generation` (B, T, 1), see `pointer.py`, and the attention weights
+            (B, T, S), output `attention_weights`.
         inference_encoder: source (B, S) -> the initial states of the decoder, each (B, H): h (and c) of layer
             1, then of layer 2, and so on. With attention the last output is the encoder outputs (B, S, H);
             before it, with monotonic attention, the first alignment (B, S).
@@ -43,7 +46,8 @@ class Models:
             attention the attention weights (B, 1, S), output `attention_weights`. With input feeding the
             last state is the previous attentional vector, `fed`; it is not an output of the encoder and is
             initially zero. With monotonic attention so is the last state, the previous `output`, and the
-            state before it is the `alignment`; see `MonotonicOutput`.
+            state before it is the `alignment`; see `MonotonicOutput`. With a pointer the last output is the
+            gate `generation` (B, 1, 1).
 
     The inference models of a Transformer have other inputs and outputs, see `TransformerBuilder`.
     """
@@ -129,6 +133,7 @@ class _Builder:
         )
         self.decoder = self._decoder()
         self.query, self.attend, self.combine = self._attention()
+        self.gate = GenerationGate(self.target_size if self.reads_ids else None) if spec.pointer else None
         if self.monotonic:
             self.output = MonotonicOutput(units=spec.units, size=self.target_size, name="monotonic_output")
         else:
@@ -196,6 +201,7 @@ class _Builder:
             residual=spec.residual,
             dropout=spec.dropout,
             cell_options=self._cell_options,
+            return_outputs=spec.pointer,
             name="decoder",
         )
 
@@ -206,20 +212,25 @@ class _Builder:
         source = self._input((None,), self.source_size, "source")
         decoder_input = self._input((None,), self.target_size, "decoder_input")
         states, memory = self._encode(source)
-        x = self._enter(decoder_input, self.target_size, self.target_embedding)
+        x = given = self._enter(decoder_input, self.target_size, self.target_embedding)
+        weights = h = None
         if self.spec.attends_in_recurrence:
             x = self._dropped(x, "decoder_1") if not self.reads_ids else x
-            x = self.decoder(x, [*states, *self._zeros_fed(states)], memory, mask=self._mask(source))[0]
+            found = self.decoder(x, [*states, *self._zeros_fed(states)], memory, mask=self._mask(source))
+            x, weights, h = found[:3]
         else:
-            x = self._decode_all(x, states)
+            x = h = self._decode_all(x, states)
             if self.attends and not self.monotonic:
-                x, _ = self._attend(x, memory, source)
+                x, weights = self._attend(x, memory, source)
         x = self._dropped(x, "output")
         if self.monotonic:
-            logits = self.output(x, decoder_input, memory, mask=self._mask(source))
+            output = self.output(x, decoder_input, memory, mask=self._mask(source))
         else:
-            logits = self.output(x)
-        return keras.Model([source, decoder_input], logits, name="train")
+            output = self.output(x)
+        if self.gate is not None:
+            gate = self.gate(ops.matmul(weights, memory), h, decoder_input if self.reads_ids else given)
+            output = [output, gate, named("attention_weights", weights)]
+        return keras.Model([source, decoder_input], output, name="train")
 
     def inference_encoder(self) -> keras.Model:
         """Build `Models.inference_encoder`."""
@@ -236,7 +247,7 @@ class _Builder:
         names = [f"{n}{i + 1}" for i in heights for n in self.state_names]
         names += ["fed"] if self.spec.input_feeding else []
         states = [keras.Input((units,), name=f"state_{name}") for name in names]
-        x = self._enter(previous, self.target_size, self.target_embedding)
+        x = given = self._enter(previous, self.target_size, self.target_embedding)
         if not self.attends:
             x, next_states = self._decode_step(x, states)
             return keras.Model([previous, *states], [self.output(x), *next_states], name="inference_decoder")
@@ -246,13 +257,16 @@ class _Builder:
             return self._monotonic_decoder(previous, x, states, memory, source)
         if self.spec.attends_in_recurrence:
             found = self.decoder.step(ops.squeeze(x, axis=1), states, memory, mask=self._mask(source))
-            x, weights, next_states = ops.expand_dims(found[0], 1), ops.expand_dims(found[1], 1), found[2]
+            x, weights, h = (ops.expand_dims(vectors, 1) for vectors in found[:3])
+            next_states = found[3]
         else:
             x, next_states = self._decode_step(x, states)
+            h = x
             x, weights = self._attend(x, memory, source)
-        weights = keras.layers.Identity(name="attention_weights")(weights)
         attended = [memory, source] if self.masked else [memory]  # Keras 3.12 raises for an unused input
-        outputs = [self.output(x), *next_states, weights]
+        outputs = [self.output(x), *next_states, named("attention_weights", weights)]
+        if self.gate is not None:
+            outputs.append(self.gate(ops.matmul(weights, memory), h, previous if self.reads_ids else given))
         return keras.Model([previous, *states, *attended], outputs, name="inference_decoder")
 
     def _monotonic_decoder(

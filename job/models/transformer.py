@@ -13,7 +13,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from job.models.inputs import sequence_input, source_mask
+from job.models.inputs import named, sequence_input, source_mask
+from job.models.pointer import GenerationGate
 from job.models.positions import Positions, Rotation, after, counted
 from job.models.transformer_layers import CrossAttention, FeedForward, Layers, SelfAttention
 from job.spec.model_section import ModelSpec
@@ -32,7 +33,12 @@ class TransformerBuilder:
     - decoder: `previous_symbol` (B, 1); `state_keys_i`, `state_values_i`, the keys and values of the symbols
       before, (B, heads, T, D), empty at first; the encoder's `memory_keys_i`, `memory_values_i`; and, where
       lengths vary, `source` -> logits (B, 1, V), the next keys and values, (B, heads, T + 1, D), and
-      `attention_weights` (B, 1, S), the mean over the heads of the last layer.
+      `attention_weights` (B, 1, S), the mean over the heads of the last layer; with a pointer also the gate
+      `generation` (B, 1, 1), see `pointer.py`.
+
+    With a pointer these attention weights are those by which tokens are copied: the mean of the heads needs
+    no weights of its own, and pictures and the coverage penalty show what is copied. The gate sees the
+    contexts of all heads of the last layer.
 
     Args:
         spec: The architecture.
@@ -61,6 +67,7 @@ class TransformerBuilder:
             for i in heights
         ]
         self.encoder_norm, self.decoder_norm = layers.norm("encoder"), layers.norm("decoder")
+        self.gate = GenerationGate() if spec.pointer else None
         self.output = layers.dense("values" if numbers else "logits", self.target_size, bias=True)
 
     def _embeddings(self, layers: Layers) -> tuple[Any, Any]:
@@ -84,21 +91,27 @@ class TransformerBuilder:
         target = sequence_input((None,), self.target_size, "decoder_input", numbers=self.numbers)
         memory, bias = self._encode(source)
         x, rotation = self._enter(target, self.embed_target, self.target_positions, self.target_dropout)
-        causal = _causal(counted(x))
+        given, causal = x, _causal(counted(x))
+        weights = context = None
         for self_attention, cross_attention, feed_forward in self.decoder:
             x = self_attention.all_steps(x, rotation, causal)
             keys, values = cross_attention.remember(memory)
-            x = feed_forward(cross_attention(x, keys, values, bias)[0])
-        return keras.Model([source, target], self.output(self.decoder_norm(x)), name="train")
+            x, weights, context = cross_attention(x, keys, values, bias)
+            x = feed_forward(x)
+        x = self.decoder_norm(x)
+        output = self.output(x)
+        if self.gate is not None:
+            output = [output, self.gate(context, x, given), _mean_of_heads(weights)]
+        return keras.Model([source, target], output, name="train")
 
     def inference_encoder(self) -> keras.Model:
         """Build `Models.inference_encoder`."""
         source = sequence_input((None,), self.source_size, "source", numbers=self.numbers)
         memory, _ = self._encode(source)
-        outputs = [_named("context", self._context(memory, source))]
+        outputs = [named("context", self._context(memory, source))]
         for i, (_, cross_attention, _) in enumerate(self.decoder, 1):
             keys, values = cross_attention.remember(memory)
-            outputs += [_named(f"memory_keys_{i}", keys), _named(f"memory_values_{i}", values)]
+            outputs += [named(f"memory_keys_{i}", keys), named(f"memory_values_{i}", values)]
         return keras.Model(source, outputs, name="inference_encoder")
 
     def inference_decoder(self) -> keras.Model:
@@ -111,15 +124,18 @@ class TransformerBuilder:
             previous, self.embed_target, self.target_positions, None, at=after(states[0])
         )
         next_states: list[Any] = []
+        given, weights, context = x, None, None
         for i, (self_attention, cross_attention, feed_forward) in enumerate(self.decoder):
             pair = slice(2 * i, 2 * i + 2)
             x, new = self_attention.one_step(x, rotation, states[pair])
             keys, values = memory[pair]
-            x, weights = cross_attention(x, keys, values, bias)
+            x, weights, context = cross_attention(x, keys, values, bias)
             x, next_states = feed_forward(x), next_states + new
-        weights = _named("attention_weights", ops.mean(weights, axis=1))
+        x = self.decoder_norm(x)
         inputs = [previous, *states, *memory, *([source] if self.masked else [])]
-        outputs = [self.output(self.decoder_norm(x)), *next_states, weights]
+        outputs = [self.output(x), *next_states, _mean_of_heads(weights)]
+        if self.gate is not None:
+            outputs.append(self.gate(context, x, given))
         return keras.Model(inputs, outputs, name="inference_decoder")
 
     # --- connections between layers -----------------------------------------------------------------------
@@ -168,6 +184,6 @@ def _causal(at: Any) -> Any:
     return ops.expand_dims(ops.where(visible, 0.0, HIDDEN), 1)
 
 
-def _named(name: str, x: Any) -> Any:
-    """Return an output with a name."""
-    return keras.layers.Identity(name=name)(x)
+def _mean_of_heads(weights: Any) -> Any:
+    """Return attention weights (B, heads, T, S) as the output `attention_weights`, (B, T, S)."""
+    return named("attention_weights", ops.mean(weights, axis=1))

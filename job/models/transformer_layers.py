@@ -107,18 +107,22 @@ class CrossAttention:
         keys, values = ops.split(split_heads(self._memory(memory), 2 * self._heads), 2, axis=1)
         return keys, values
 
-    def __call__(self, x: Any, keys: Any, values: Any, bias: Any) -> tuple[Any, Any]:
-        """Attend to the encoder's output: (B, T, U) -> (B, T, U), and the weights (B, heads, T, S).
+    def __call__(self, x: Any, keys: Any, values: Any, bias: Any) -> tuple[Any, Any, Any]:
+        """Attend to the encoder's output: (B, T, U) -> (B, T, U).
 
         Args:
             x: (B, T, U).
             keys, values: See `remember`.
             bias: Added to the scores, (B, 1, 1, S); None for nothing.
+
+        Returns:
+            The output (B, T, U), the weights (B, heads, T, S), and the contexts of all heads, (B, T, U).
         """
         width = x.shape[-1] // self._heads
         query = split_heads(self._query(self._norm(x)), self._heads) * width**-0.5
         found, weights = attend(query, keys, values, bias)
-        return x + self._dropout(self._output(merge_heads(found))), weights
+        context = merge_heads(found)
+        return x + self._dropout(self._output(context)), weights, context
 
 
 class FeedForward:

@@ -34,7 +34,6 @@ _GENERATED: dict[str, Callable[[Any, int], Problem]] = {
     "addition": Addition,
 }
 _FROM_FILES: dict[str, Callable[[Any, int, Path, PlannedData | None], Problem]] = {
-    "text_pairs": TextPairs,
     "time_series": TimeSeries,
     "plugin": build_plugin,
 }
@@ -46,6 +45,8 @@ def build_problem(
     directory: Path,
     planned: PlannedData | None = None,
     cache: Path | None = None,
+    *,
+    copies: bool = False,
 ) -> Problem:
     """Build the problem of a spec's `problem` section.
 
@@ -55,6 +56,8 @@ def build_problem(
         directory: the spec directory; relative file names start there.
         planned: checksums that the data must have, None to accept any data.
         cache: the directory of the cache of tokenized pairs, see `pair_cache`; None to use none.
+        copies: whether the model copies source tokens: then unknown tokens of text pairs have ids of their
+            own.
 
     Raises:
         ChangedDataError: the data differ from `planned`.
@@ -62,7 +65,7 @@ def build_problem(
         OutputError: the cache cannot be written.
     """
     if isinstance(spec, TextPairsSpec):
-        return TextPairs(spec, seed, directory, planned, cache)
+        return TextPairs(spec, seed, directory, planned, cache, copies=copies)
     if spec.kind in _GENERATED:
         return _GENERATED[spec.kind](spec, seed)
     return _FROM_FILES[spec.kind](spec, seed, directory, planned)

@@ -28,10 +28,13 @@ def check_jobs(located: LocatedSpec, cache: Path | None = None) -> tuple[dict[st
     complaints: list[Complaint] = []
     built: dict[str, Problem] = {}  # jobs of one matrix often share their data
     for job in located.spec.jobs:
-        key = f"{job.seed} {job.problem.model_dump_json()}"
+        copies = job.model.pointer
+        key = f"{job.seed} {copies} {job.problem.model_dump_json()}"
         try:
             if key not in built:
-                built[key] = build_problem(job.problem, job.seed, located.spec.path.parent, cache=cache)
+                built[key] = build_problem(
+                    job.problem, job.seed, located.spec.path.parent, cache=cache, copies=copies
+                )
             complaints += _check_sizes(located, job, built[key])
             complaints += _check_also(located, job, built[key])
             problems[job.name] = built[key]
@@ -61,7 +64,8 @@ def _check_also(located: LocatedSpec, job: JobSpec, problem: Problem) -> list[Co
     for i, changes in enumerate(job.evaluation.also):
         key = f"evaluation.also[{i}]"
         try:
-            other = build_problem(resized(job.problem, changes), job.seed, located.spec.path.parent)
+            spec, directory = resized(job.problem, changes), located.spec.path.parent
+            other = build_problem(spec, job.seed, directory, copies=job.model.pointer)
         except DataErrors as errors:
             for error in errors.errors:
                 size = error.key.rpartition(".")[2]

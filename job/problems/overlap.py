@@ -38,8 +38,10 @@ def seen_in_training(
             break
         trained, _ = problem.batch(epoch, batch, batch_size, examples)
         seen[index.find(trained)] = True
-    unknown = problem.source_vocabulary.unknown
-    known = np.ones(len(sources), np.bool_) if unknown is None else (sources != unknown).all(axis=1)
+    vocabulary = problem.source_vocabulary
+    known = (sources < len(vocabulary)).all(axis=1)
+    if vocabulary.unknown is not None:
+        known &= (sources != vocabulary.unknown).all(axis=1)
     return seen[index.number] & known
 
 

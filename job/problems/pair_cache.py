@@ -28,7 +28,12 @@ _FORMAT = 1
 
 
 def open_store(
-    spec: TextPairsSpec, directory: Path, planned: Mapping[str, str], cache: Path | None
+    spec: TextPairsSpec,
+    directory: Path,
+    planned: Mapping[str, str],
+    cache: Path | None,
+    *,
+    copies: bool = False,
 ) -> tuple[PairStore, dict[str, str]]:
     """Return the tokenized pairs of a section, from the cache if the data are large and it has them.
 
@@ -37,6 +42,7 @@ def open_store(
         directory: the spec directory; relative file names start there.
         planned: the SHA-256 that files must have, by name in the spec.
         cache: the directory of the cache, created if needed; None to tokenize in memory.
+        copies: whether unknown tokens have ids of their own, see `numbered`.
 
     Returns:
         the pairs, and the SHA-256 of each data file by its name in the spec.
@@ -56,13 +62,13 @@ def open_store(
     checksums = {name: sha256 for group in groups.values() for name, sha256 in group.checksums.items()}
     size = sum(file.size for group in groups.values() for file in group.files)
     if errors or cache is None or size < MIN_CACHED_BYTES:
-        return build_store(spec, groups, MemoryStorage(), errors), checksums
+        return build_store(spec, groups, MemoryStorage(), errors, copies=copies), checksums
     refuse_link(cache)
-    entry = cache / _key(spec, groups)
+    entry = cache / _key(spec, groups, copies)
     store = load_entry(entry)
     if store is None:
         try:
-            write_entry(entry, lambda storage: build_store(spec, groups, storage, {}))
+            write_entry(entry, lambda storage: build_store(spec, groups, storage, {}, copies=copies))
         except OSError as error:
             raise OutputError(
                 f"the cache of tokenized pairs {cache} cannot be written ({error.strerror}): free some "
@@ -70,11 +76,11 @@ def open_store(
             ) from error
         store = load_entry(entry)
     if store is None:  # removed at this moment
-        return build_store(spec, groups, MemoryStorage(), errors), checksums
+        return build_store(spec, groups, MemoryStorage(), errors, copies=copies), checksums
     return store, checksums
 
 
-def _key(spec: TextPairsSpec, groups: Mapping[str, OpenedGroup]) -> str:
+def _key(spec: TextPairsSpec, groups: Mapping[str, OpenedGroup], copies: bool) -> str:
     """Return the digest of everything that an entry depends on."""
     subwords = "subwords" in (spec.source_tokens, spec.target_tokens)
     facts = {
@@ -82,6 +88,7 @@ def _key(spec: TextPairsSpec, groups: Mapping[str, OpenedGroup]) -> str:
         "version": __version__,
         "unicode": unicodedata.unidata_version,
         "sentencepiece": installed("sentencepiece") if subwords else None,
+        "copies": copies,
         "spec": spec.model_dump(mode="json", exclude=set(spec.files)),
         "files": {
             place: file.sha256

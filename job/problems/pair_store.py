@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from job.errors import DataError
+from job.problems.copying import numbered
 from job.problems.pair_splits import SplitPairs, split_pairs
 from job.problems.pair_spool import PairSpool, SpooledTexts
 from job.problems.parallel_text import OpenedGroup
@@ -104,6 +105,8 @@ def build_store(
     groups: Mapping[str, OpenedGroup],
     storage: Storage,
     errors: Mapping[str, Sequence[DataError]],
+    *,
+    copies: bool = False,
 ) -> PairStore:
     """Read and tokenize the files of a section, in blocks.
 
@@ -112,6 +115,7 @@ def build_store(
         groups: its files by the key of their group.
         storage: the place of the result, empty.
         errors: errors of files that cannot be opened, by the key of their group.
+        copies: whether unknown tokens have ids of their own, see `numbered`.
 
     Raises:
         ChangedDataError: a file has changed since it was opened.
@@ -121,6 +125,8 @@ def build_store(
     splits = split_pairs(spec, groups, storage.spool, errors)
     train = splits.spools["train"]
     vocabularies = learn_vocabularies(SpooledTexts(train, 0), SpooledTexts(train, 1), spec)
+    if copies:
+        vocabularies = numbered(*vocabularies)
     source, target = _encoded(splits, vocabularies, storage)
     return PairStore(
         source=source,
@@ -149,7 +155,7 @@ def _encoded(
     # an id is of at least one byte, but for the end and the mark of a subword's space
     most = splits.bytes["train"] + 2 * splits.counts["train"]
     writers = [
-        _RowWriter(name, storage, len(vocabulary), most)
+        _RowWriter(name, storage, vocabulary.last_id, most)
         for name, vocabulary in zip(("source", "target"), vocabularies, strict=True)
     ]
     for sources, targets in splits.spools["train"].blocks():
@@ -164,14 +170,14 @@ class _RowWriter:
     Args:
         name: of the side.
         storage: the place of the arrays.
-        ids: number of different ids.
+        last_id: the largest id that can occur.
         most: number of ids of all rows at most.
     """
 
-    def __init__(self, name: str, storage: Storage, ids: int, most: int) -> None:
+    def __init__(self, name: str, storage: Storage, last_id: int, most: int) -> None:
         self._storage = storage
         self._ids, self._starts = storage.open(f"{name}-ids"), storage.open(f"{name}-starts")
-        self._id_type, self._start_type = np.min_scalar_type(ids), np.min_scalar_type(most)
+        self._id_type, self._start_type = np.min_scalar_type(last_id), np.min_scalar_type(most)
         self._total = 0
         self._starts.write(np.zeros(1, self._start_type).tobytes())
 

@@ -16,7 +16,7 @@ from job.problems.pair_cache import open_store
 from job.problems.pair_splits import first_sources
 from job.problems.parallel_text import placed_pairs
 from job.problems.ragged_rows import RaggedRows
-from job.problems.vocabulary import END, UNKNOWN
+from job.problems.vocabulary import END, UNKNOWN, Vocabulary
 from job.spec.file_locations import PlannedData
 from job.spec.text_pairs_section import TextPairsSpec
 
@@ -38,6 +38,7 @@ class TextPairs:
         planned: checksums that the files must have, None to accept any content.
         cache: the directory of the cache of tokenized pairs, which large data are written to and
             memory-mapped from, see `pair_cache`; None to have them in memory.
+        copies: whether unknown tokens have ids of their own, for a model that copies tokens.
 
     Raises:
         ChangedDataError: a file differs from `planned`.
@@ -57,9 +58,12 @@ class TextPairs:
         directory: Path,
         planned: PlannedData | None = None,
         cache: Path | None = None,
+        *,
+        copies: bool = False,
     ) -> None:
         self._seed, self._spec, self._directory = seed, spec, directory
-        self._store, self._checksums = open_store(spec, directory, planned.files if planned else {}, cache)
+        files = planned.files if planned else {}
+        self._store, self._checksums = open_store(spec, directory, files, cache, copies=copies)
         self.source_vocabulary = self._store.source_vocabulary
         self.target_vocabulary = self._store.target_vocabulary
         self.max_target_length = self._store.longest_target + 1
@@ -151,13 +155,15 @@ class TextPairs:
         source = RaggedRows.encode(sources, self.source_vocabulary)
         first_targets = [targets[0] for targets in references]
         target = RaggedRows.encode(first_targets, self.target_vocabulary, END)
-        ids_suffice = all(len(targets) == 1 for targets in references) and UNKNOWN not in target.ids
+        ids_suffice = all(len(targets) == 1 for targets in references) and not _has_unknown(
+            target, self.target_vocabulary
+        )
         rows = np.arange(len(chosen))
         return Examples(
             source.padded(rows),
             target.padded(rows),
             references=() if ids_suffice else references,
-            sources=sources if UNKNOWN in source.ids else (),
+            sources=sources if _has_unknown(source, self.source_vocabulary) else (),
         )
 
     def describe(self) -> dict[str, Any]:
@@ -167,3 +173,8 @@ class TextPairs:
         """
         sizes = {"source": len(self.source_vocabulary), "target": len(self.target_vocabulary)}
         return {**self._store.facts, "files": self._checksums, "vocabulary": sizes}
+
+
+def _has_unknown(rows: RaggedRows, vocabulary: Vocabulary) -> bool:
+    """Return whether a token of some row is not in the vocabulary."""
+    return bool((rows.ids == UNKNOWN).any() or (rows.ids >= len(vocabulary)).any())

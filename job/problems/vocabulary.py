@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -52,6 +53,8 @@ class Vocabulary:
         subwords: the model that splits texts into tokens; None for characters and words.
         features: separator of the features that follow a tab in a text; None if a text has no features. The
             token of a feature is the feature after `FEATURE`.
+        numbered: whether tokens that are not in the vocabulary have ids of their own, see `spelling_number`,
+            instead of `unknown`; for models that copy tokens.
     """
 
     tokens: tuple[str, ...]
@@ -62,6 +65,7 @@ class Vocabulary:
     reading: TextNormalization = UNCHANGED
     subwords: Subwords | None = None
     features: str | None = None
+    numbered: bool = False
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -73,9 +77,14 @@ class Vocabulary:
         return frozenset(i for i in ids if i is not None)
 
     @property
+    def last_id(self) -> int:
+        """The largest id that `encode` can return."""
+        return len(self) - 1 + (SPELLING_NUMBERS if self.numbered else 0)
+
+    @property
     def has_characters_only(self) -> bool:
-        """Whether the tokens of every text are its characters, of which none is an error."""
-        plain = self.subwords is None and self.features is None
+        """Whether the tokens of every text are its characters, and all unknown ones have the id `unknown`."""
+        plain = self.subwords is None and self.features is None and not self.numbered
         return plain and not self.separator and self.unknown is not None
 
     @cached_property
@@ -150,6 +159,8 @@ class Vocabulary:
             raise ValueError("not a vocabulary: separator must be a space or empty")
         if not all(type(i) is int and 0 <= i < len(vocabulary) for i in ids):
             raise ValueError(f"not a vocabulary: start, end and unknown must be ids below {len(vocabulary)}")
+        if type(vocabulary.numbered) is not bool or (vocabulary.numbered and vocabulary.unknown is None):
+            raise ValueError("not a vocabulary: numbered must be true or false, and true only beside unknown")
         if len(vocabulary._ids) != len(vocabulary) - len(vocabulary.reserved):
             raise ValueError("not a vocabulary: a token occurs twice")
         return vocabulary
@@ -160,7 +171,7 @@ class Vocabulary:
         record |= {"tokens": list(self.tokens), "reading": self.reading.to_json()}
         if self.subwords is not None:
             record["subwords"] = self.subwords.to_json()
-        return {name: value for name, value in record.items() if value is not None or name not in _OPTIONAL}
+        return {name: value for name, value in record.items() if value or name not in _OPTIONAL}
 
     def read(self, line: str) -> list[str]:
         """Normalize a line like the lines of the training data, and return its tokens."""
@@ -194,7 +205,14 @@ class Vocabulary:
         """
         if self.unknown is None:
             return [self._ids[token] for token in tokens]
+        if self.numbered:
+            return [self._ids[token] if token in self._ids else self._number(token) for token in tokens]
         return list(map(self._ids.get, tokens, repeat(self.unknown)))
+
+    def _number(self, token: str) -> int:
+        """Return the id of a token that is not in the vocabulary; features have none of their own."""
+        assert self.unknown is not None
+        return self.unknown if token.startswith(FEATURE) else len(self) + spelling_number(token)
 
     def unknown_tokens(self, text: str) -> int:
         """Return the number of tokens of a text that are not in the vocabulary."""
@@ -254,8 +272,22 @@ class Vocabulary:
         return parts
 
 
-_OPTIONAL = ("subwords", "features")
-"""Fields that a file has only where they are not None, so that earlier versions read the others."""
+_OPTIONAL = ("subwords", "features", "numbered")
+"""Fields that a file has only if they are neither None nor false, so that earlier versions read others."""
+
+
+SPELLING_NUMBERS = 1 << 30
+"""How many spelling numbers there are."""
+
+
+def spelling_number(token: str) -> int:
+    """Return a number from 0 to `SPELLING_NUMBERS` - 1 that depends on a token's spelling alone.
+
+    The id of a token that is not in a vocabulary of n ids is n plus this number. Two different tokens have
+    the same number with a probability of 1 in 10^9.
+    """
+    digest = hashlib.blake2b(token.encode("utf-8", "surrogatepass"), digest_size=4).digest()
+    return int.from_bytes(digest, "big") % SPELLING_NUMBERS
 
 
 def feature_tokens(column: str, separator: str) -> list[str]:

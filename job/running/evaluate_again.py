@@ -36,7 +36,9 @@ def evaluate_again(task: Task, recorded: JobResult, stop: Stop) -> TrainedJob:
     require_device(job.device)
     seed_generators(job.seed)
     with clock.stage("data"):
-        problem = build_problem(job.problem, job.seed, task.directory, task.data, task.cache)
+        problem = build_problem(
+            job.problem, job.seed, task.directory, task.data, task.cache, copies=job.model.pointer
+        )
     with clock.stage("build"):
         evaluator = evaluator_for(task, problem, load_inference_model(task.paths.model, problem, job))
     write_spec(task)

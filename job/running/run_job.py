@@ -60,7 +60,9 @@ def run_job(
     gpu = require_device(job.device)
     seed_generators(job.seed)
     with clock.stage("data"):
-        problem = build_problem(job.problem, job.seed, task.directory, task.data, task.cache)
+        problem = build_problem(
+            job.problem, job.seed, task.directory, task.data, task.cache, copies=job.model.pointer
+        )
     with clock.stage("build"):
         kernel = choose_kernel(job.model, gpu=gpu)
         compiled = (cache or ModelCache()).prepare(problem, job, kernel)

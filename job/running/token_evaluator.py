@@ -95,7 +95,9 @@ class TokenEvaluator:
         job, rows = self.task.job, []
         for sizes in job.evaluation.also:
             spec = resized(job.problem, sizes)
-            built = build_problem(spec, job.seed, self.task.directory, self.task.data, self.task.cache)
+            built = build_problem(
+                spec, job.seed, self.task.directory, self.task.data, self.task.cache, copies=job.model.pointer
+            )
             problem = cast(TokenProblem, built)
             decode = self.inference.decoder_for(problem.max_target_length).decode
             rows.append(evaluate_other_sizes(decode, problem, sizes, job.evaluation.examples))

@@ -5,7 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+)
 
 from job.spec.base_section import Section
 
@@ -56,6 +62,12 @@ class ModelSpec(Section):
     input_feeding: bool = Field(
         default=False,
         description="Feed each attentional output into the next decoder step, with `luong_*` (slower).",
+    )
+    pointer: bool = Field(
+        default=False,
+        description="Pointer-generator (See, Liu and Manning 2017): each step generates a token or copies "
+        "one from the source by the attention, also one that the target vocabulary lacks. Recurrent layers "
+        "need an `attention`.",
     )
     inputs: Inputs = Field(
         default="one_hot",
@@ -119,6 +131,14 @@ class ModelSpec(Section):
         description="Number of `learned` positions of each side; later positions share the last one.",
     )
 
+    @model_serializer(mode="wrap")
+    def _without_a_pointer(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out `pointer` where there is none: without it fingerprints are as before it existed."""
+        values: dict[str, Any] = handler(self)
+        if not values["pointer"]:
+            del values["pointer"]
+        return values
+
     @field_validator(*RECURRENT_KEYS, *TRANSFORMER_KEYS)
     @classmethod
     def _has_the_key(cls, value: Any, info: ValidationInfo) -> Any:
@@ -136,6 +156,15 @@ class ModelSpec(Section):
         if feeding and info.data.get("attention") not in ("luong_dot", "luong_general", None):
             raise ValueError("input_feeding needs attention luong_dot or luong_general")
         return feeding
+
+    @field_validator("pointer")
+    @classmethod
+    def _points_by_attention(cls, pointer: bool, info: ValidationInfo) -> bool:
+        if pointer and info.data.get("architecture") == "recurrent" and info.data.get("attention") == "none":
+            raise ValueError("pointer copies by attention: set attention, or drop pointer")
+        if pointer and info.data.get("attention") == "monotonic":
+            raise ValueError("pointer has no monotonic attention; choose another attention, or drop pointer")
+        return pointer
 
     @field_validator("tied_embeddings")
     @classmethod

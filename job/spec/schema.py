@@ -137,6 +137,23 @@ class JobSpec(Section):
             )
         return training
 
+    @field_validator("model")
+    @classmethod
+    def _copies_tokens_of_one_kind(cls, model: ModelSpec, info: ValidationInfo) -> ModelSpec:
+        problem = info.data.get("problem")
+        if not model.pointer or problem is None:
+            return model
+        if problem.kind == "time_series":
+            raise ValueError("pointer copies tokens, but this problem forecasts numbers; drop it")
+        if problem.kind == "text_pairs":
+            kinds = [problem.source_tokens, problem.target_tokens]
+            if kinds.count("subwords") == 1:
+                raise ValueError(
+                    "pointer copies source tokens, but only one side has subwords; use subwords on both "
+                    "sides or on neither"
+                )
+        return model
+
     @field_validator("evaluation")
     @classmethod
     def _coverage_needs_attention(cls, evaluation: EvaluationSpec, info: ValidationInfo) -> EvaluationSpec:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from job.problems.base import Examples, Problem, Windows
+from job.models.pointer import GATE
+from job.problems.base import Examples, Problem, TokenProblem, Windows
 from job.problems.training_batches import Batch, training_batches
 from job.spec.training_section import TrainingSpec
 from job.training import replicas
@@ -23,6 +24,7 @@ from job.training.averaging import weight_average
 from job.training.loss_scaling import loss_scale
 from job.training.objectives import objective, sampled_input
 from job.training.optimizers import OPTIMIZERS, dense_gradient
+from job.training.pointer_objective import copies
 
 MIN_HALVED_ROWS = 64
 """Smallest batch size that is computed in two halves, on a CPU and for fixed lengths.
@@ -73,6 +75,8 @@ class CompiledLoop:
         self._scale = loss_scale(spec)
         self._halved = _is_halved(problem, spec)
         self._objective = objective(problem, spec.label_smoothing)
+        if GATE in model.output_names:
+            self._objective = copies(self._objective, cast(TokenProblem, problem), spec.label_smoothing)
         self.seed = tf.Variable(0, dtype=tf.int64)
         self._strategy = tf.distribute.get_strategy()
         self._step = self._one_step if self._strategy.num_replicas_in_sync == 1 else self._joint_step
@@ -252,14 +256,15 @@ class CompiledLoop:
         """
         given = self._objective.decoder_input(source, target)
         if self._spec.scheduled_sampling:
-            predicted = self._objective.predictions(self.model([source, given], training=False))
+            outputs = self._objective.outputs(self.model, source, given, False)
+            predicted = self._objective.predictions(outputs)
             predicted = tf.stop_gradient(self._objective.decoder_input(source, predicted))
             share = tf.cast(self._optimizer.step + 1, tf.float32) / self._total
             seed = tf.stack(
                 [self.seed, self._optimizer.step * self._spec.step_examples + tf.cast(first, tf.int64)]
             )
             given = sampled_input(given, predicted, self._spec.scheduled_sampling * share, seed)
-        return self._objective.smoothed(self.model([source, given], training=True), target)
+        return self._objective.smoothed(self._objective.outputs(self.model, source, given, True), target)
 
     def _joint_step(self, source: Any, target: Any) -> dict[str, Any]:
         """Take one step on several devices; return its statistics, float32 scalars."""
@@ -307,7 +312,8 @@ class CompiledLoop:
         """
         states = [(state, tf.identity(state)) for state in self._random_states]
         with self.evaluated_weights():
-            outputs = self.model([source, self._objective.decoder_input(source, target)], training=False)
+            given = self._objective.decoder_input(source, target)
+            outputs = self._objective.outputs(self.model, source, given, False)
             sums = self._objective.sums(outputs, target)
         for state, before in states:
             state.assign(before)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from job.problems.base import Problem
@@ -25,6 +26,7 @@ class Objective:
         statistics: the names in `sums`.
         predictions: outputs -> predictions, with the target's shape and dtype.
         smoothed: `sums` as training minimizes it, with label smoothing.
+        outputs: (model, source, decoder input, whether it is trained) -> the outputs of a model.
     """
 
     decoder_input: Callable[[Any, Any], Any]
@@ -32,6 +34,9 @@ class Objective:
     statistics: tuple[str, ...]
     predictions: Callable[[Any], Any]
     smoothed: Callable[[Any, Any], dict[str, Any]]
+    outputs: Callable[[keras.Model, Any, Any, bool], Any] = lambda model, source, given, training: model(
+        [source, given], training=training
+    )
 
 
 def objective(problem: Problem, label_smoothing: float = 0.0) -> Objective:
@@ -74,7 +79,6 @@ def masked_loss(
         float32 scalars: `loss` (in nats), `tokens`, `correct_tokens`, `rows`, `correct_rows`.
     """
     logits = tf.cast(logits, tf.float32)  # with a lower precision of the layers too
-    weights = tf.cast(tf.not_equal(target, 0), logits.dtype)
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(target, logits)
     if label_smoothing:
         chosen = tf.gather(logits, target, axis=2, batch_dims=2)
@@ -82,12 +86,24 @@ def masked_loss(
     right = tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), target)
     if unknown is not None:
         right &= tf.not_equal(target, unknown)
-    hit = tf.cast(right, logits.dtype)
+    return token_sums(losses, right, target)
+
+
+def token_sums(losses: Any, right: Any, target: Any) -> dict[str, Any]:
+    """Return the sums of `masked_loss`.
+
+    Args:
+        losses: of each position, (B, T) float32.
+        right: whether the prediction is correct, (B, T) bool.
+        target: (B, T) int32; positions with 0 (padding) do not count.
+    """
+    weights = tf.cast(tf.not_equal(target, 0), losses.dtype)
+    hit = tf.cast(right, losses.dtype)
     return {
         "loss": tf.reduce_sum(losses * weights),
         "tokens": tf.reduce_sum(weights),
         "correct_tokens": tf.reduce_sum(hit * weights),
-        "rows": tf.cast(tf.shape(target)[0], logits.dtype),
+        "rows": tf.cast(tf.shape(target)[0], losses.dtype),
         "correct_rows": tf.reduce_sum(tf.reduce_min(tf.maximum(hit, 1 - weights), axis=1)),
     }
 

@@ -39,6 +39,7 @@ JOBS = {
             attention="luong_general",
             inputs="embedding",
             embedding_size=8,
+            pointer=True,
         ),
     ),
     "tokens": (

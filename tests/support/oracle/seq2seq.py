@@ -5,6 +5,7 @@ import numpy as np
 
 from oracle.attention import Attention, AttentiveDecoder, softmax, weights_by_part
 from oracle.monotonic import MonotonicDecoder
+from oracle.pointer import generation
 from oracle.recurrent import run, zero_state
 
 __all__ = ["EncoderDecoder", "greedy", "softmax"]
@@ -103,6 +104,19 @@ class EncoderDecoder:
             logits.append(kernel.T @ fed + bias)
             attention.append(weights)
         return np.array(logits), None if attention[0] is None else np.array(attention)
+
+    def pointer(self, source, decoder_input):
+        """Return what See, Liu and Manning 2017 mix at each step, see `oracle.pointer.mixed`."""
+        states, outputs = self.encode(source)
+        memory, fed = self.memory(outputs), np.zeros(self._spec.units)
+        kernel, bias = self._weights["logits"]
+        found = []
+        for x in self._enter("target", decoder_input):
+            fed, states, weights = self._step(x, states, fed, memory)
+            context = sum(a * h for a, h in zip(weights, memory, strict=True))
+            gate = generation(self._weights, context, states[-1][0], x)
+            found.append((softmax(kernel.T @ fed + bias), gate, weights))
+        return found
 
 
 def greedy(step, states, start, end, max_length):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from oracle.attention import softmax
+from oracle.pointer import generation
 
 __all__ = ["Transformer", "layer_norm", "rotated", "sinusoid"]
 
@@ -93,7 +94,8 @@ class Transformer:
         queries = self._dense(f"{name}_query", self._norm(f"{name}_cross_attention", xs))
         keys, values = np.split(self._dense(f"{name}_memory", memory), 2, axis=1)
         found, weights = self._attend(queries, keys, values, turn=False, visible=lambda t, s: True)
-        return xs + self._dense(f"{name}_cross_attention_output", found), weights.mean(axis=0)
+        output = self._dense(f"{name}_cross_attention_output", found)
+        return xs + output, weights.mean(axis=0), found
 
     def _feed_forward(self, name, xs):
         """Equation 2."""
@@ -110,11 +112,24 @@ class Transformer:
 
     def logits(self, source, decoder_input):
         """Return logits or values (T, V) with teacher forcing, and the attention weights (T, S)."""
-        memory, weights = self.encode(source), None
+        states, weights, _ = self._decode(source, decoder_input)
+        kernel, bias = self._weights["values" if self._numbers else "logits"]
+        return states @ kernel + bias, weights
+
+    def pointer(self, source, decoder_input):
+        """Return what See, Liu and Manning 2017 mix at each step, see `oracle.pointer.mixed`."""
+        logits, _ = self.logits(source, decoder_input)
+        states, weights, contexts = self._decode(source, decoder_input)
+        given = self._enter("target", decoder_input)
+        gates = [generation(self._weights, *x) for x in zip(contexts, states, given, strict=True)]
+        return [(softmax(x), *rest) for x, *rest in zip(logits, gates, weights, strict=True)]
+
+    def _decode(self, source, decoder_input):
+        """Return the decoder's states (T, U), and attention weights and contexts of its last layer."""
+        memory, weights, contexts = self.encode(source), None, None
         xs = self._enter("target", decoder_input)
         for i in range(1, self._spec.layers + 1):
             xs = self._self_attention(f"decoder_{i}", xs, lambda t, s: s <= t)
-            xs, weights = self._cross_attention(f"decoder_{i}", xs, memory)
+            xs, weights, contexts = self._cross_attention(f"decoder_{i}", xs, memory)
             xs = self._feed_forward(f"decoder_{i}", xs)
-        kernel, bias = self._weights["values" if self._numbers else "logits"]
-        return self._norm("decoder", xs) @ kernel + bias, weights
+        return self._norm("decoder", xs), weights, contexts

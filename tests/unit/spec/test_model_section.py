@@ -37,7 +37,8 @@ def complaints(tmp_path, model):
 
 
 def test_every_key_belongs_to_one_architecture_or_to_both():
-    shared = {"architecture", "units", "layers", "inputs", "tied_embeddings", "dropout", "kernel_initializer"}
+    shared = {"architecture", "units", "layers", "inputs", "tied_embeddings", "dropout", "pointer"}
+    shared |= {"kernel_initializer"}
     assert shared | {*RECURRENT_KEYS} | {*TRANSFORMER_KEYS} == ModelSpec.model_fields.keys()
     assert OTHER_VALUES.keys() == {*RECURRENT_KEYS, *TRANSFORMER_KEYS}
 
@@ -144,3 +145,37 @@ def test_sizes_that_fit_are_accepted():
     ModelSpec(units=7)  # of recurrent layers any width is
     assert ModelSpec(architecture="transformer", units=16).feed_forward_units == 64
     assert ModelSpec(architecture="transformer", units=16, feed_forward=5).feed_forward_units == 5
+
+
+# --- the pointer --------------------------------------------------------------------------------------------
+
+
+def test_a_pointer_needs_attention(tmp_path):
+    (complaint,) = complaints(tmp_path, "pointer: true")
+    assert complaint == (
+        5,
+        "jobs[0].model.pointer",
+        "pointer copies by attention: set attention, or drop pointer",
+    )
+    assert ModelSpec(pointer=True, attention="bahdanau").pointer
+    assert ModelSpec(pointer=True, architecture="transformer").pointer
+
+
+def with_pointer(**problem):
+    return JobSpec.model_validate(
+        {"name": "a", "problem": problem, "model": {"pointer": True, "attention": "luong_dot"}}
+    )
+
+
+def test_a_pointer_does_not_forecast_numbers():
+    series = {"kind": "time_series", "file": "y.csv", "column": "y", "source_length": 3}
+    series |= {"target_length": 1, "test": 5}
+    with pytest.raises(ValidationError, match="pointer copies tokens, but this problem forecasts numbers"):
+        with_pointer(**series)
+
+
+def test_a_pointer_copies_subwords_to_subwords_alone():
+    pairs = {"kind": "text_pairs", "data": {"file": "pairs.tsv"}}
+    assert with_pointer(**pairs, source_tokens="subwords", target_tokens="subwords").model.pointer
+    with pytest.raises(ValidationError, match="only one side has subwords"):
+        with_pointer(**pairs, source_tokens="subwords", target_tokens="words")
