@@ -34,6 +34,7 @@ _GENERATED: dict[str, Callable[[Any, int], Problem]] = {
     "addition": Addition,
 }
 _FROM_FILES: dict[str, Callable[[Any, int, Path, PlannedData | None], Problem]] = {
+    "text_pairs": TextPairs,
     "time_series": TimeSeries,
     "plugin": build_plugin,
 }

@@ -55,6 +55,12 @@ COMBINATIONS = {
 }
 """Every recurrent model with a search in turn, and every two choices of all together."""
 
+COMBINATIONS |= {
+    "lstm-pointer-greedy": ({"attention": "luong_general", "pointer": True}, "greedy"),
+    "gru-pointer-beam": ({"cell": "gru", "attention": "bahdanau", "pointer": True}, "beam"),
+    "transformer-pointer-sample": ({"architecture": "transformer", "heads": 2, "pointer": True}, "sample"),
+}
+
 
 def test_every_attention_and_position_meets_every_search():
     met = {(keys.get("attention", keys.get("positions")), decoder) for keys, decoder in COMBINATIONS.values()}

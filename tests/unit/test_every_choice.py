@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import numpy as np
 import pytest
 from offered import install
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from job.errors import DeviceError
 from job.metrics import METRICS, leading_metric
@@ -342,6 +342,20 @@ def test_attention_that_feeds_the_recurrence_is_told_apart_too(bidirectional: bo
 def test_every_cell_differs_with_every_attention(attention: str, directory: Path) -> None:
     built = [of_model("cell", attention=attention)(cell, directory) for cell in CHOICES["model.cell"]]
     assert all(one != other for i, one in enumerate(built) for other in built[i + 1 :])
+
+
+@pytest.mark.parametrize("attention", CHOICES["model.attention"])
+def test_a_pointer_copies_by_every_attention_or_is_refused(attention: str) -> None:
+    from job.models.pointer import GATE
+    from job.models.seq2seq import build_training_model
+
+    if attention in ("none", "monotonic"):
+        with pytest.raises(ValidationError, match="pointer"):
+            ModelSpec(attention=attention, pointer=True)  # type: ignore[arg-type]
+        return
+    spec = ModelSpec(units=4, attention=attention, pointer=True)  # type: ignore[arg-type]
+    model = build_training_model(spec, 7, 7, masked=True, kernel="fused")
+    assert model.output_names == ["logits", GATE, "attention_weights"]
 
 
 def test_every_decoder_searches_in_a_way_of_its_own(trained_job: Any) -> None:

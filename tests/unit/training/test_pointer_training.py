@@ -119,6 +119,7 @@ def test_it_learns_to_copy_names_that_no_vocabulary_has(problem, architecture, k
     assert fitted.history[-1].val_token_accuracy >= 5 / 7 - 1e-6
 
 
+@pytest.mark.usefixtures("eagerly")
 @pytest.mark.parametrize("architecture", SPECS)
 def test_resumed_after_every_step_it_gives_the_same_bits(problem, architecture, tmp_path):
     spec = recipe(epochs=3, scheduled_sampling=0.5, label_smoothing=0.1, batch_size=7)
@@ -144,5 +145,5 @@ def test_resumed_after_every_step_it_gives_the_same_bits(problem, architecture, 
             break
         except Stopped:
             continue
-    assert attempt > 3
+    assert attempt == 4
     assert all(np.array_equal(a, b) for a, b in zip(whole.get_weights(), model.get_weights(), strict=True))
