@@ -14,8 +14,8 @@ from job.problems.vocabulary import FEATURE, Vocabulary, spelling_number
 def numbered(source: Vocabulary, target: Vocabulary) -> tuple[Vocabulary, Vocabulary]:
     """Return both vocabularies with ids for unknown tokens, see `Vocabulary.numbered`.
 
-    A shared vocabulary stays shared. They are unchanged if one of them has no unknown tokens, or consists of subwords, whose unknown pieces are
-    no tokens of a text.
+    A shared vocabulary stays shared. They are unchanged if one of them has no unknown tokens, or consists of
+    subwords, whose unknown pieces are no tokens of a text.
     """
     if any(side.unknown is None or side.subwords is not None for side in (source, target)):
         return source, target

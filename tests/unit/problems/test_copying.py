@@ -7,7 +7,8 @@ from text_pair_problems import spec_of
 from job.problems import build_problem
 from job.problems.copying import copy_table, numbered, spelled
 from job.problems.overlap import seen_in_training
-from job.problems.vocabulary import UNKNOWN, Vocabulary, spelling_number
+from job.problems.ragged_rows import RaggedRows
+from job.problems.vocabulary import END, UNKNOWN, Vocabulary, spelling_number
 from job.spec.text_pairs_section import ColumnsSpec, PairFiles, VocabularySpec
 
 SOURCE = Vocabulary.learn(["to", "be", "or", "\tN", "<end>"], " ", features=";")
@@ -50,6 +51,21 @@ def test_subwords_and_closed_vocabularies_are_left_as_they_are():
     closed = Vocabulary.learn("ab", "", closed=True)
     for pair in ((closed, TARGET), (SOURCE, closed)):
         assert numbered(*pair) == pair
+
+
+def test_a_shared_vocabulary_stays_shared():
+    first, second = numbered(TARGET, TARGET)
+    assert first is second
+    assert first.numbered
+
+
+def test_unknown_characters_of_texts_have_ids_of_their_own():
+    plain = Vocabulary.learn("ab", "")
+    vocabulary, _ = numbered(plain, plain)
+    ids = RaggedRows.encode(["a\u00e9", "\U0001f600b"], vocabulary, END).ids.tolist()
+    a, b = (vocabulary.tokens.index(character) for character in "ab")
+    first, second = (beyond(vocabulary, character) for character in "\u00e9\U0001f600")
+    assert ids == [a, first, END, second, b, END]
 
 
 def test_tokens_of_equal_spelling_correspond():

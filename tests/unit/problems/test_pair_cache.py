@@ -19,6 +19,7 @@ from job.problems.batch_order import POOL_BATCHES, order_by_length
 from job.problems.generated import Stream, generator
 from job.problems.ragged_rows import RaggedRows
 from job.problems.text_pairs import TextPairs
+from job.problems.vocabulary import UNKNOWN, Vocabulary, spelling_number
 from job.spec.file_locations import PlannedData
 from job.spec.text_pairs_section import ColumnsSpec, PairFiles, SubwordSpec, VocabularySpec
 from job.storage.artifacts import OutputPaths
@@ -81,18 +82,20 @@ def content(problem):
     return ids, texts, facts, vocabularies, problem.source_vocabulary is problem.target_vocabulary
 
 
-def both(spec, tmp_path, request):
+def both(spec, tmp_path, request, copies=False):
     """Return the content of a problem in memory, then from a new cache, then from that cache again."""
-    small = content(build_problem(spec, 7, tmp_path))
+    small = content(build_problem(spec, 7, tmp_path, copies=copies))
     request.getfixturevalue("large")
-    cached = [content(build_problem(spec, 7, tmp_path, cache=tmp_path / "cache")) for _ in range(2)]
+    cache = tmp_path / "cache"
+    cached = [content(build_problem(spec, 7, tmp_path, cache=cache, copies=copies)) for _ in range(2)]
     return [small, *cached]
 
 
+@pytest.mark.parametrize("copies", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_cache_changes_no_result(tmp_path, request, kind):
+def test_the_cache_changes_no_result(tmp_path, request, kind, copies):
     spec = spec_of(data=write(tmp_path), split=EVEN, **KINDS[kind])
-    small, first, again = both(spec, tmp_path, request)
+    small, first, again = both(spec, tmp_path, request, copies)
     assert small == first == again
     assert len([*(tmp_path / "cache").iterdir()]) == 1
 
@@ -193,6 +196,60 @@ def test_the_jobs_of_a_run_share_what_its_check_tokenized(tmp_path, monkeypatch)
     for job in estimated.spec.jobs:
         planned = PlannedData(estimated.checksums[job.name])
         build_problem(job.problem, job.seed, tmp_path, planned, cache)
+
+
+@pytest.mark.usefixtures("large")
+@pytest.mark.parametrize("first", ["plain", "pointer"])
+@pytest.mark.parametrize("tokens", ["characters", "words"])
+def test_jobs_with_and_without_a_pointer_do_not_share_ids(tmp_path, monkeypatch, first, tokens):
+    rare = [f"ab{chr(0x4E00 + i)} x\tx ab{chr(0x4E00 + i)}" for i in range(40)]  # each has a token of its own
+    write(tmp_path, text="\n".join(rare))
+    jobs = [("plain", "false"), ("pointer", "true")]
+    (tmp_path / "jobs.yaml").write_text(
+        "version: 1\n"
+        "defaults:\n"
+        "  problem: {kind: text_pairs, data: {file: pairs.tsv}, vocabulary: {min_count: 2}, "
+        f"source_tokens: {tokens}, target_tokens: {tokens}}}\n"
+        "  training: {examples: all, batch_size: 8}\n"
+        "jobs:\n"
+        + "".join(
+            f"  - {{name: {name}, model: {{attention: luong_dot, pointer: {pointer}}}}}\n"
+            for name, pointer in (jobs if first == "plain" else jobs[::-1])
+        )
+    )
+    cache = OutputPaths(tmp_path / "output").cache
+    estimated = load_estimated_spec(tmp_path / "jobs.yaml", cache)
+    assert len([*cache.iterdir()]) == 2
+    monkeypatch.delattr(pair_cache, "build_store")
+    for job in estimated.spec.jobs:
+        planned = PlannedData(estimated.checksums[job.name])
+        problem = build_problem(job.problem, job.seed, tmp_path, planned, cache, copies=job.model.pointer)
+        count = problem.examples_per_epoch("all")
+        sides = problem.batch(0, 0, count, count)
+        vocabularies = problem.source_vocabulary, problem.target_vocabulary
+        assert [vocabulary.numbered for vocabulary in vocabularies] == [job.model.pointer] * 2
+        beyond = [
+            sorted(int(i) - len(vocabulary) for i in ids.ravel() if i >= len(vocabulary))
+            for ids, vocabulary in zip(sides, vocabularies, strict=True)
+        ]
+        if not job.model.pointer:
+            assert beyond == [[], []]
+            assert all((ids == UNKNOWN).sum() == count for ids in sides)
+            continue
+        train = {*rare} - {
+            f"{source}\t{target}"
+            for split in ("validation", "test")
+            for source, (target,) in texts_of(problem, split)
+        }
+        split = Vocabulary.learn([], "" if tokens == "characters" else " ").split
+        expected = sorted(spelling_number(split(pair.split("\t")[1])[-1]) for pair in train)
+        assert beyond == [expected, expected]
+
+
+def texts_of(problem, split):
+    """Return the source and the reference targets of each example."""
+    examples = problem.examples(split, 100)
+    return zip(examples.sources, examples.references, strict=True)
 
 
 def test_small_data_leave_no_cache(tmp_path):

@@ -161,6 +161,13 @@ def test_a_pointer_needs_attention(tmp_path):
     assert ModelSpec(pointer=True, architecture="transformer").pointer
 
 
+def test_a_model_without_a_pointer_has_the_spec_of_before():
+    assert "pointer" not in ModelSpec().model_dump(mode="json")
+    with_one = ModelSpec(pointer=True, attention="bahdanau").model_dump(mode="json")
+    assert with_one["pointer"] is True
+    assert ModelSpec.model_validate(with_one).pointer
+
+
 def with_pointer(**problem):
     return JobSpec.model_validate(
         {"name": "a", "problem": problem, "model": {"pointer": True, "attention": "luong_dot"}}
