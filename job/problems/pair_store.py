@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from job.errors import DataError
-from job.problems.copying import numbered
 from job.problems.pair_splits import SplitPairs, split_pairs
 from job.problems.pair_spool import PairSpool, SpooledTexts
 from job.problems.parallel_text import OpenedGroup
@@ -124,9 +123,7 @@ def build_store(
     """
     splits = split_pairs(spec, groups, storage.spool, errors)
     train = splits.spools["train"]
-    vocabularies = learn_vocabularies(SpooledTexts(train, 0), SpooledTexts(train, 1), spec)
-    if copies:
-        vocabularies = numbered(*vocabularies)
+    vocabularies = learn_vocabularies(SpooledTexts(train, 0), SpooledTexts(train, 1), spec, copies=copies)
     source, target = _encoded(splits, vocabularies, storage)
     return PairStore(
         source=source,

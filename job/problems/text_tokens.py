@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from job.errors import DataError, DataErrors, no_implementation
+from job.problems.copying import numbered
 from job.problems.normalization import UNCHANGED, TextNormalization
 from job.problems.subwords import Subwords, require_sentencepiece
 from job.problems.vocabulary import Vocabulary, feature_tokens
@@ -68,24 +69,27 @@ def token_counts(texts: Iterable[str], tokens: Tokens) -> list[int]:
 
 
 def learn_vocabularies(
-    sources: Iterable[str], targets: Iterable[str], spec: TextPairsSpec
+    sources: Iterable[str], targets: Iterable[str], spec: TextPairsSpec, *, copies: bool = False
 ) -> tuple[Vocabulary, Vocabulary]:
     """Learn the vocabularies of sources and targets; they are the same object if `spec` says so.
 
     Args:
         sources, targets: the normalized texts of the training pairs; they are read several times.
         spec: the section of the problem.
+        copies: whether unknown tokens have ids of their own, see `numbered`.
 
     Raises:
         DataErrors: subwords cannot be learned, their package is not installed, or the limits leave no token.
     """
     if spec.shared_vocabulary:
         shared = _learn(_Joined(sources, targets), spec.source_tokens, spec, "pairs")
-        return shared, shared
-    return (
-        _learn(sources, spec.source_tokens, spec, "sources", spec.features),
-        _learn(targets, spec.target_tokens, spec, "targets"),
-    )
+        sides = shared, shared
+    else:
+        sides = (
+            _learn(sources, spec.source_tokens, spec, "sources", spec.features),
+            _learn(targets, spec.target_tokens, spec, "targets"),
+        )
+    return numbered(*sides) if copies else sides
 
 
 @dataclass(frozen=True)

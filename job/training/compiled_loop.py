@@ -8,23 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from job.models.pointer import GATE
-from job.problems.base import Examples, Problem, TokenProblem, Windows
+from job.problems.base import Examples, Problem, Windows
 from job.problems.training_batches import Batch, training_batches
 from job.spec.training_section import TrainingSpec
 from job.training import replicas
 from job.training.averaging import weight_average
 from job.training.loss_scaling import loss_scale
-from job.training.objectives import objective, sampled_input
+from job.training.objectives import sampled_input
 from job.training.optimizers import OPTIMIZERS, dense_gradient
-from job.training.pointer_objective import copies
+from job.training.pointer_objective import objective_of
 
 MIN_HALVED_ROWS = 64
 """Smallest batch size that is computed in two halves, on a CPU and for fixed lengths.
@@ -74,9 +73,7 @@ class CompiledLoop:
         self._average = weight_average(trained, spec)
         self._scale = loss_scale(spec)
         self._halved = _is_halved(problem, spec)
-        self._objective = objective(problem, spec.label_smoothing)
-        if GATE in model.output_names:
-            self._objective = copies(self._objective, cast(TokenProblem, problem), spec.label_smoothing)
+        self._objective = objective_of(model, problem, spec.label_smoothing)
         self.seed = tf.Variable(0, dtype=tf.int64)
         self._strategy = tf.distribute.get_strategy()
         self._step = self._one_step if self._strategy.num_replicas_in_sync == 1 else self._joint_step

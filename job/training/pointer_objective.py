@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import keras
 import tensorflow as tf
 
 from job.inference.copying import copying_between
-from job.models.pointer import Mixture
-from job.problems.base import TokenProblem
-from job.training.objectives import Objective, token_sums
+from job.models.pointer import GATE, Mixture
+from job.problems.base import Problem, TokenProblem
+from job.training.objectives import Objective, objective, token_sums
+
+
+def objective_of(model: keras.Model, problem: Problem, label_smoothing: float = 0.0) -> Objective:
+    """Return the objective for a problem's kind of targets and a model, which may have a pointer."""
+    of_problem = objective(problem, label_smoothing)
+    if GATE not in model.output_names:
+        return of_problem
+    return copies(of_problem, cast(TokenProblem, problem), label_smoothing)
 
 
 def copies(of_tokens: Objective, problem: TokenProblem, label_smoothing: float = 0.0) -> Objective:
