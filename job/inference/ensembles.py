@@ -82,12 +82,19 @@ def combine(members: Mapping[str, object]) -> SavedEnsemble:
         members: Name -> model, as `job.inference.loading.load` returns it; at least one.
 
     Raises:
-        ModelDirectoryError: Two members have different vocabularies, lengths or search options.
+        ModelDirectoryError: Two members have different vocabularies, lengths or search options, or only one
+            has a pointer.
     """
     models = [*members.values()]
     _check_alike({name: _facts(model) for name, model in members.items()})
     tokens = tuple(model for model in models if isinstance(model, SavedTokenModel))
     if tokens:
+        for name, model in zip(members, tokens, strict=True):
+            if model.copies != tokens[0].copies:
+                raise ModelDirectoryError(
+                    f"{next(iter(members))} and {name} cannot decode together: only one has a pointer; train "
+                    "both again with one spec"
+                )
         return SavedTokenEnsemble(tokens[0].facts, tokens)
     numbers = tuple(model for model in models if isinstance(model, SavedForecaster))
     return SavedForecastEnsemble(numbers[0].series, numbers)

@@ -12,6 +12,8 @@ from oracle.seq2seq import EncoderDecoder
 from oracle.transformer import Transformer
 
 import job
+from job.errors import ModelDirectoryError
+from job.inference.ensembles import combine
 from job.inference.model_facts import ModelFacts, Search
 from job.inference.source_lines import read_sources
 from job.inference.token_lines import SavedTokenModel, load_model, predict_best
@@ -73,6 +75,31 @@ def test_an_unknown_token_is_copied_and_read_as_unknown(search):
             assert score == pytest.approx(0, abs=1e-6)
     ((score, text),) = predicted(forced(copies_once=False), ["Yorick"], **search)[0]
     assert text == "Yorick Yorick Yorick"
+
+
+def test_an_ensemble_copies_with_the_mean_probability():
+    """Both copy first; then one ends and one copies again: a half each, and a quarter at the third step."""
+    facts = replace(FACTS, search=Search(decoder="beam", beam_width=4, length_penalty=0.0))
+    members = {
+        str(once): SavedTokenModel(models.inference_encoder, models.inference_decoder, facts)
+        for once in (True, False)
+        for models in [forced(copies_once=once)]
+    }
+    (found,) = predict_best(combine(members), read_sources(["Yorick"], facts, "lines"), 3)
+    best = {text: score for score, text in found}
+    assert np.exp(best["Yorick"]) == pytest.approx(0.5)
+    assert np.exp(best["Yorick Yorick"]) == pytest.approx(0.25)
+    assert np.exp(best["Yorick Yorick Yorick"]) == pytest.approx(0.25)
+
+
+def test_models_with_and_without_a_pointer_do_not_decode_together():
+    members = {}
+    for pointer in (True, False):
+        spec = ModelSpec(units=2, attention="luong_dot", pointer=pointer)
+        models = build_models(spec, len(KNOWN), len(TARGET), masked=True)
+        members[str(pointer)] = SavedTokenModel(models.inference_encoder, models.inference_decoder, FACTS)
+    with pytest.raises(ModelDirectoryError, match="True and False cannot decode together: only one has a po"):
+        combine(members)
 
 
 def test_a_token_that_only_the_source_knows_is_copied_too():
