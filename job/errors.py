@@ -8,6 +8,7 @@
     ├── DependencyError          2   TensorFlow or Keras is missing, too old or broken
     ├── UsageError               2   an option is misplaced, or an environment variable for one is misspelt
     ├── ShardError               2   `--shard`, or the cluster's variables in its place, are invalid
+    ├── ClusterError             2   `--cluster`, or the cluster's variables in its place, are invalid
     ├── BaselineError            4   the baseline is missing, or cannot be compared
     ├── DeviceError              1   the job requires a GPU, but there is none
     ├── DamagedResultError       1   a recorded result, or one of its files, was changed or damaged
@@ -164,6 +165,12 @@ class NonFiniteError(TrainingError):
 
 class ResultError(TrainingError):
     """A job was trained, but a number of its result is not finite, missing, or cannot be recorded."""
+
+
+class ClusterError(JobError):
+    """The cluster, or the one given by a cluster's variables, has no place for this process."""
+
+    exit_code = BAD_USAGE
 
 
 class BaselineError(JobError):

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from job.batch.cluster import Cluster
 from job.process.stopping import Stop
 from job.workers.worker_handle import Worker
 
@@ -32,6 +33,7 @@ class BatchOptions:
         lease_seconds: time after which a node of `--queue` without heartbeat is lost; None for a batch that
             one process runs.
         costs: estimated seconds by job name, see `cost_estimate`.
+        cluster: the processes that train one model together, of which this is one; None without `--cluster`.
     """
 
     workers: int = 1
@@ -46,13 +48,14 @@ class BatchOptions:
     baseline: RunBaseline | None = None
     lease_seconds: float | None = None
     costs: Mapping[str, float] = field(default_factory=dict)
+    cluster: Cluster | None = None
 
     def for_mirrored_models(self, plan: Iterable[PlannedJob]) -> BatchOptions:
         """Return options with one worker that sees every GPU, if a job's model is mirrored on several.
 
         The worker that was started in advance sees only one GPU, so it is not used.
         """
-        mirrored = any(planned.job.training.distribution == "mirrored" for planned in plan)
+        mirrored = any(planned.job.training.distribution != "none" for planned in plan)
         if len(self.gpus) < 2 or not mirrored:
             return self
         return replace(self, gpus=(",".join(self.gpus),), workers=1, first_worker=None)

@@ -77,13 +77,20 @@ class JobQueue(CancelControl):
                 continue
             if self._waits(planned):
                 continue
-            lease = self._batch.take(name)
-            if lease is not None and name in self._batch.ended():  # meanwhile
-                self._results.collect(planned)
-            elif lease is not None and (task := self._begin(planned, lease)) is not None:
+            if (task := self.take_job(planned)) is not None:
                 return task
         self._looked_at = now
         return None
+
+    def take_job(self, planned: PlannedJob) -> Task | None:
+        """Return the task of a job, with a lease; None if another node has it, or its result is reused."""
+        lease = self._batch.take(planned.job.name)
+        if lease is None:
+            return None
+        if planned.job.name in self._batch.ended():  # meanwhile
+            self._results.collect(planned)
+            return None
+        return self._begin(planned, lease)
 
     def _waits(self, planned: PlannedJob) -> bool:
         """Return whether a job starts from one of the batch that has no result yet."""

@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from job.storage.artifacts import write_unsynced
 from job.storage.documents import read_object
@@ -48,14 +49,20 @@ class QueueNodes:
         folder: with a file `ID.json` for each node: its count, and whether it has left.
         lease_seconds: time after which a node whose count has not grown is lost.
         own: id of this node.
+        rank: number of this process in its cluster; None without one.
+        seen_ranks: numbers of the processes that were seen to live.
     """
 
     folder: Path
     lease_seconds: float
     own: str = field(default_factory=lambda: secrets.token_hex(8))
+    rank: int | None = None
+    seen_ranks: set[int] = field(default_factory=set)
     _count: int = 0
     _beaten_at: float = -math.inf
     _seen: dict[str, _Seen] = field(default_factory=dict)
+    _stop: tuple[str, int] | None = None
+    _earlier: frozenset[str] | None = None
 
     @cached_property
     def beat_seconds(self) -> float:
@@ -72,7 +79,14 @@ class QueueNodes:
         if not left and now - self._beaten_at < self.beat_seconds:
             return False
         self._beaten_at, self._count = now, self._count + 1
-        record = {"count": self._count, "left": left, "host": socket.gethostname(), "pid": os.getpid()}
+        record: dict[str, object] = {
+            "count": self._count,
+            "left": left,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+        }
+        if self.rank is not None:
+            record |= {"rank": self.rank, "stop": self._stop}
         with suppress(OSError):  # a node that cannot write is lost for the others, and notices that
             write_unsynced(self._file(self.own), json.dumps(record) + "\n")
             for node, count in self._counts().items():  # also while there is no job to take
@@ -110,6 +124,33 @@ class QueueNodes:
         """Whether there were nodes, and every one of them has left."""
         return any(self.folder.glob("[0-9a-f]*.json")) and not self._counts()
 
+    def live_ranks(self) -> set[int]:
+        """Return the numbers of the processes of the cluster that live, as far as this one has seen."""
+        live = set()
+        for node, record in self._records().items():
+            rank = record.get("rank")
+            if type(rank) is int and not self._is_lost(node, record.get("count")):
+                live.add(rank)
+        self.seen_ranks |= live
+        return live
+
+    def tell_stop(self, cause: str, exit_code: int) -> None:
+        """Tell the others at once that this node was asked to stop."""
+        if self._stop is None:
+            self._stop, self._beaten_at = (cause, exit_code), -math.inf
+            self.beat()
+
+    def told_stop(self) -> tuple[str, int] | None:
+        """Return a request to stop that another node has told of since the first call: cause, exit code."""
+        told = {}
+        for path in self.folder.glob("[0-9a-f]*.json"):
+            match read_object(path, MAX_BYTES).get("stop"):
+                case [str(cause), int(code)] if path.stem != self.own:
+                    told[path.stem] = cause, code
+        if self._earlier is None:
+            self._earlier = frozenset(told)
+        return next((stop for node, stop in told.items() if node not in self._earlier), None)
+
     def _is_lost(self, node: str, count: object) -> bool:
         """Return whether a node's count was seen not to grow for `lease_seconds`.
 
@@ -125,8 +166,12 @@ class QueueNodes:
 
     def _counts(self) -> dict[str, object]:
         """Return the counts of the nodes that have not left, by id."""
+        return {node: record.get("count") for node, record in self._records().items()}
+
+    def _records(self) -> dict[str, dict[str, Any]]:
+        """Return the records of the nodes that have not left, by id."""
         records = {path.stem: read_object(path, MAX_BYTES) for path in self.folder.glob("[0-9a-f]*.json")}
-        return {node: r.get("count") for node, r in records.items() if r.get("left") is not True}
+        return {node: record for node, record in records.items() if record.get("left") is not True}
 
     def _file(self, node: str) -> Path:
         return self.folder / f"{node}.json"

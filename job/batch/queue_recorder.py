@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from job.batch.cluster_jobs import ClusterJobs
 from job.batch.job_recorder import JobRecorder
 from job.batch.progress import Log
 from job.batch.queue_batch import Ended, QueueBatch
@@ -19,13 +20,22 @@ class QueueRecorder(JobRecorder):
         log: receives the progress.
         output: the output directory.
         batch: what the nodes share.
+        cluster: the jobs that all processes of a cluster train together, if there is one.
     """
 
-    def __init__(self, log: Log, output: OutputPaths, batch: QueueBatch) -> None:
-        self.log, self.output, self.batch = log, output, batch
+    def __init__(
+        self, log: Log, output: OutputPaths, batch: QueueBatch, cluster: ClusterJobs | None = None
+    ) -> None:
+        self.log, self.output, self.batch, self.cluster = log, output, batch, cluster
         self.reasons: dict[str, str] = {}
         self.set_aside_by_job: dict[str, list[SetAside]] = {}
         super().__init__(log, output, [], self.reasons)
+
+    def started(self, task: Task) -> None:
+        """Report that a worker has taken the job, and announce it to the processes that take part."""
+        super().started(task)
+        if task.cluster is not None and self.cluster is not None:
+            self.cluster.announce(task)
 
     def finished(self, task: Task, outcome: TrainedJob | Failure) -> JobResult:
         """Record a trained or failed job, and that it has ended."""
@@ -41,6 +51,8 @@ class QueueRecorder(JobRecorder):
 
     def tick(self) -> None:
         """Write the heartbeats of this node and of its jobs."""
+        if self.cluster is not None:
+            self.cluster.follow_stop()
         self.batch.nodes.beat()
         super().tick()
 

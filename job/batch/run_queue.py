@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from job.batch.batch_options import BatchOptions
+from job.batch.cluster_jobs import join_processes
+from job.batch.cluster_queue import node_queue
 from job.batch.computed_jobs import ComputedJobs
 from job.batch.measured_costs import costliest_first
 from job.batch.planning import PlannedJob
 from job.batch.progress import Log
-from job.batch.queue import JobQueue
 from job.batch.queue_joining import join_batch, queue_fingerprint
 from job.batch.queue_recorder import QueueRecorder
 from job.batch.queue_results import QueueResults
@@ -44,15 +45,12 @@ def run_queue(
     names = [planned.job.name for planned in plan]
     batch = join_batch(output, queue_fingerprint(plan), names, options.lease_seconds)
     results: dict[str, JobResult] = {}
-    recorder = QueueRecorder(log, output, batch)
+    cluster = join_processes(options.cluster, batch, options.stop) if options.cluster is not None else None
+    recorder = QueueRecorder(log, output, batch, cluster)
     collected = QueueResults(output, log, options.lease_seconds, results)
-    queue = JobQueue(
-        costliest_first(plan, options.costs, output),
-        batch,
-        recorder,
-        collected,
-        task_maker(directory, options, len(plan), output.cache),
-    )
+    order = costliest_first(plan, options.costs, output)
+    make_task = task_maker(directory, options, len(plan), output.cache)
+    queue = node_queue(order, batch, recorder, collected, make_task, cluster)
     try:
         first = queue.take()
         stopped_by = None

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 import job
+from job.batch.cluster import parse_cluster
 from job.batch.report_guard import ReportGuard
 from job.batch.shard import WHOLE, parse_shard
 from job.cli.command_group import check_no_options_before, check_surroundings
@@ -70,6 +71,16 @@ LeaseOption = Annotated[
         help="With --queue: time without a heartbeat after which a process counts as lost.",
     ),
 ]
+ClusterOption = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        envvar="SEQ2SEQ_JOB_CLUSTER",
+        metavar="auto|HOST:PORT,...",
+        help="Train jobs of `distribution: multi_worker` together with the processes of these addresses, "
+        "each started with the same command; auto: as TF_CONFIG, Slurm or Kubernetes says. Implies --queue.",
+    ),
+]
 FreshOption = Annotated[
     bool,
     typer.Option(
@@ -115,6 +126,7 @@ def run(
     shard: ShardOption = None,
     queue: QueueOption = False,
     lease_seconds: LeaseOption = 60.0,
+    cluster: ClusterOption = None,
     fresh: FreshOption = False,
     fail_fast: FailFastOption = False,
     time_limit: TimeLimitOption = None,
@@ -142,7 +154,8 @@ def run(
                 only=tuple(only or ()),
                 workers=parse_worker_count(workers),
                 shard=part,
-                queue=queue,
+                queue=queue or cluster is not None,
+                cluster=None if cluster is None else parse_cluster(cluster, os.environ),
                 lease_seconds=lease_seconds,
                 fresh=fresh,
                 fail_fast=fail_fast,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import typer
 
+from job.batch.cluster import Cluster
 from job.batch.lock import EXCLUSIVE
 from job.batch.shard import WHOLE, Shard
 from job.cli.finished_batch import check_update_options
@@ -27,6 +28,7 @@ class RunOptions:
         workers: number of worker processes; None for `auto`.
         stop: asks the run to stop on a signal, and at the time limit.
         lease_seconds: time after which a node without heartbeat is lost.
+        cluster: the processes that train one model together, of which this is one.
 
     Raises:
         typer.BadParameter: options contradict each other, or the log format is unknown.
@@ -46,6 +48,7 @@ class RunOptions:
     update_baseline: bool
     queue: bool = False
     lease_seconds: float = 60.0
+    cluster: Cluster | None = None
 
     def __post_init__(self) -> None:
         choice("--log-format", self.log_format, ("text", "json"))

@@ -43,6 +43,7 @@ def start_batch(options: RunOptions, guard: ReportGuard) -> int:
             tensorboard=options.tensorboard,
             may_be_empty=options.is_shard,
             lease_seconds=options.lease_seconds if options.queue else None,
+            cluster=options.cluster,
         )
         return _plan_and_run(options, batch_options, guard)
 

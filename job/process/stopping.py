@@ -84,6 +84,10 @@ class Stop:
             self._limited = Request("the time limit", SIGTERM_EXIT)
         return self._limited or self._signalled
 
+    def ask(self, request: Request) -> None:
+        """Record a request that came in another way than by a signal to this process."""
+        self._limited = self._limited or request
+
     def check(self) -> None:
         """Raise `Stopped` if a stop was requested."""
         if self.request is not None:

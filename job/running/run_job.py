@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from job.models.kernels import choose_kernel
-from job.problems import build_problem
 from job.process.stopping import Stop
 from job.results.job_result import Progress
 from job.results.trained_job import TrainedJob
 from job.running.evaluate_again import evaluate_again
 from job.running.evaluator import evaluator_for
 from job.running.history_files import write_history
-from job.running.machine import require_device, reset_peak_rss, seed_generators
 from job.running.model_cache import ModelCache
 from job.running.outputs import save_trained_model, write_evaluation, write_spec
+from job.running.prepared_model import prepare_model
 from job.running.record import record_training, trained_job
 from job.running.result_checks import check_trained
-from job.running.start_weights import take_start_weights
 from job.running.task import Task
 from job.running.timings import StageClock
 from job.running.training_stage import train
@@ -52,21 +49,13 @@ def run_job(
         OSError: a file cannot be written.
         Stopped: the job was asked to stop.
     """
-    job, stop = task.job, stop or Stop()
+    stop = stop or Stop()
     if task.trained is not None:
         return evaluate_again(task, task.trained, stop)
     clock = StageClock(stop)
-    reset_peak_rss()
-    gpu = require_device(job.device)
-    seed_generators(job.seed)
-    with clock.stage("data"):
-        problem = build_problem(
-            job.problem, job.seed, task.directory, task.data, task.cache, copies=job.model.pointer
-        )
+    prepared = prepare_model(task, cache or ModelCache(), clock)
+    problem, compiled = prepared.problem, prepared.compiled
     with clock.stage("build"):
-        kernel = choose_kernel(job.model, gpu=gpu)
-        compiled = (cache or ModelCache()).prepare(problem, job, kernel)
-        take_start_weights(task, problem, compiled)
         evaluator = evaluator_for(task, problem, compiled.inference)
     write_spec(task)
     with clock.stage("fit"):
@@ -89,7 +78,7 @@ def run_job(
         write_evaluation(task, evaluation)
     parameters = compiled.models.train.count_params()
     training = record_training(
-        task, problem, fitted, evaluation, clock=clock, kernel=kernel, parameters=parameters
+        task, problem, fitted, evaluation, clock=clock, kernel=prepared.kernel, parameters=parameters
     )
     trained = trained_job(task, training, evaluation)
     check_trained(trained)

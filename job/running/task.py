@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,21 @@ class StartModel:
     identity: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class ClusterPlace:
+    """The place of this process among those that train one model together.
+
+    Args:
+        rank: its number; process 0 is the chief, which writes the results.
+        variables: environment variables of its worker, by which TensorFlow finds the others.
+        key: identifies the attempt, for all processes.
+    """
+
+    rank: int
+    variables: Mapping[str, str]
+    key: str
+
+
 @dataclass(frozen=True)
 class Task:
     """A job to run.
@@ -49,6 +65,7 @@ class Task:
         trained: a finished result of the same training, whose model in the job directory is evaluated again;
             None to train.
         start: the model that training starts from, if there is one.
+        cluster: the place of this process, if several train the model together.
         lease: the right to work on the job, if several machines share the batch.
         cache: the directory of the cache of tokenized data; None to use none.
     """
@@ -67,8 +84,19 @@ class Task:
     training_fingerprint: str = ""
     trained: JobResult | None = None
     start: StartModel | None = None
+    cluster: ClusterPlace | None = None
     lease: Lease | None = None
     cache: Path | None = None
+
+    @property
+    def is_member(self) -> bool:
+        """Whether another process of a cluster writes the results."""
+        return self.cluster is not None and self.cluster.rank > 0
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """Environment variables with which a worker must be started for this task."""
+        return self.cluster.variables if self.cluster is not None else {}
 
     @property
     def waits_for(self) -> str | None:

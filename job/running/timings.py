@@ -37,7 +37,7 @@ class StageClock:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Measure the block as `{name}_seconds`.
+        """Add the duration of the block to `{name}_seconds`.
 
         Raises:
             Stopped: the job was asked to stop before.
@@ -45,7 +45,8 @@ class StageClock:
         self._stop.check()
         began = time.perf_counter()
         yield
-        self.seconds[f"{name}_seconds"] = time.perf_counter() - began
+        taken = time.perf_counter() - began
+        self.seconds[f"{name}_seconds"] = self.seconds.get(f"{name}_seconds", 0.0) + taken
 
 
 def job_timings(clock: StageClock, fitted: FitResult, evaluation: Evaluation) -> dict[str, float]:

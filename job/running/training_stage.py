@@ -10,6 +10,7 @@ from job.results.job_result import Progress
 from job.running.model_cache import CompiledModel
 from job.running.task import Task
 from job.running.validation_metric import measure_for
+from job.training.agreement import agreement_for
 from job.training.checkpoints import Checkpoints
 from job.training.fit import fit
 from job.training.fit_result import FitResult
@@ -54,4 +55,5 @@ def train(
             stop=stop,
             in_background=in_background,
             measure=measure_for(task, problem, validation, compiled),
+            agreement=agreement_for(compiled.strategy),
         )

@@ -21,7 +21,7 @@ OptimizerName = Literal["adam", "adamw", "adadelta", "sgd"]
 Schedule = Literal["cosine", "constant", "linear", "inverse_sqrt", "plateau"]
 Average = Literal["none", "ema", "best"]
 Precision = Literal["float32", "bfloat16", "float16"]
-Distribution = Literal["none", "mirrored"]
+Distribution = Literal["none", "mirrored", "multi_worker"]
 ModelPart = Literal["encoder", "decoder", "embeddings", "output"]
 StoppingMetric = Literal[
     "loss", "sequence_accuracy", "token_accuracy", "edit_rate", "bleu", "chrf", "rmse", "mae"
@@ -177,8 +177,9 @@ class TrainingSpec(Section):
     )
     distribution: Distribution = Field(
         default="none",
-        description="`mirrored` trains on all GPUs of the machine, each computing its share of every batch. "
-        "The result equals that of one device except for rounding and the random choices of dropout.",
+        description="`mirrored` trains on all GPUs of the machine, each computing its share of every batch; "
+        "`multi_worker` on those of all processes of `--cluster`, or on their CPUs. The result equals that "
+        "of one device except for rounding and the random choices of dropout.",
     )
     checkpoint_minutes: float = Field(
         default=5.0,

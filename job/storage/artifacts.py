@@ -112,6 +112,22 @@ class JobPaths:
 
 
 @dataclass(frozen=True)
+class PartPaths(JobPaths):
+    """The files of a process that takes part in a job's training: all its own but for the checkpoint.
+
+    Args:
+        whole: the files of the job.
+    """
+
+    whole: JobPaths
+
+    @property
+    def checkpoint(self) -> Path:
+        """The directory of the job's checkpoints, of which this process writes none."""
+        return self.whole.checkpoint
+
+
+@dataclass(frozen=True)
 class OutputPaths:
     """The files of a batch, all inside `root`.
 

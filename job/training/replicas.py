@@ -1,7 +1,8 @@
-"""Synchronous training on several devices of one machine: each replica computes a share of every batch."""
+"""Synchronous training on several devices, of a machine or of a cluster: each computes a share of a batch."""
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from typing import Any
 
@@ -16,19 +17,52 @@ def _mirrored() -> Any:
     return tf.distribute.MirroredStrategy()
 
 
+COLLECTIVE_SECONDS = 60.0
+"""Time after which a process of a cluster no longer waits for the others in one operation."""
+
+
+def is_in_cluster() -> bool:
+    """Return whether this process is one of several that train a model together: `TF_CONFIG` says so."""
+    return bool(os.environ.get("TF_CONFIG"))
+
+
+@cache
+def cluster_strategy() -> Any:
+    """Return the strategy of all processes of the cluster that `TF_CONFIG` describes.
+
+    The first call must come before any other operation of TensorFlow, and waits for the other processes.
+    """
+    options = tf.distribute.experimental.CommunicationOptions(timeout_seconds=COLLECTIVE_SECONDS)
+    return tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
+
+
+def join_cluster(threads: int) -> None:
+    """Wait for the other processes of the cluster; this must be TensorFlow's first operation.
+
+    Args:
+        threads: number of operations that TensorFlow may run at once.
+    """
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    cluster_strategy()
+
+
 def strategy_for(distribution: Distribution) -> Any:
     """Return the `tf.distribute.Strategy` in whose scope a model is built and trained.
 
     Args:
-        distribution: `mirrored` uses all GPUs of this process, or without any all its logical CPU devices.
+        distribution: `mirrored` uses all GPUs of this process, or without any all its logical CPU devices;
+            `multi_worker` those of all processes of the cluster, and alone it is the same.
 
     Returns:
-        a `MirroredStrategy`; TensorFlow's default strategy for `none` or a single device.
+        a `MirroredStrategy` or `MultiWorkerMirroredStrategy`; TensorFlow's default strategy for `none` or a
+        single device.
     """
     match distribution:
         case "none":
             return tf.distribute.get_strategy()
-        case "mirrored":
+        case "multi_worker" if is_in_cluster():
+            return cluster_strategy()
+        case "mirrored" | "multi_worker":
             devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
             return _mirrored() if len(devices) > 1 else tf.distribute.get_strategy()
         case unknown:

@@ -12,12 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from job.process.stopping import Stop, Stopped
+from job.errors import SIGTERM_EXIT
+from job.process.stopping import Request, Stop, Stopped
 from job.results.reading import validated
 from job.results.sections import Count
+from job.training.agreement import ALONE, Agreement
 from job.training.checkpoints import Checkpoint, Checkpoints
 from job.training.history import HistoryRow
 from job.training.state import TrainingState
+
+OTHERS_REQUEST = Request("another process of the cluster", SIGTERM_EXIT)
+"""The reason for a stop that was requested in another process."""
 
 _log = logging.getLogger(__name__)
 
@@ -50,11 +55,13 @@ class StateKeeper:
         checkpoints: the job's checkpoints; None to write and read none.
         stop: requests to stop training.
         variables: variables of the model and the optimizer.
+        agreement: what this process decides together with others that train the same model.
     """
 
     checkpoints: Checkpoints | None
     stop: Stop
     variables: Sequence[Any]
+    agreement: Agreement = ALONE
 
     def resume(self) -> TrainingState | None:
         """Restore the variables from the last usable checkpoint; return its state, None if there is none."""
@@ -77,10 +84,12 @@ class StateKeeper:
             OSError: the checkpoint cannot be written.
         """
         request = self.stop.request
-        if self.checkpoints and (request or state.over or self.checkpoints.due(epoch_ended=epoch_ended)):
+        due = self.checkpoints is not None and self.checkpoints.due(epoch_ended=epoch_ended)
+        stopping, due = self.agreement.of_any([request is not None, due and self.agreement.is_chief])
+        if self.checkpoints and self.agreement.is_chief and (stopping or state.over or due):
             self.checkpoints.save(to_checkpoint(state, self.variables))
-        if request:
-            raise Stopped(request)
+        if stopping:
+            raise Stopped(request or OTHERS_REQUEST)
 
 
 def to_checkpoint(state: TrainingState, variables: Sequence[Any]) -> Checkpoint:

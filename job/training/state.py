@@ -43,6 +43,7 @@ class TrainingState:
         began: time of this process's clock at which training would have begun without interruptions.
         calls: number of calls of the compiled loop in this process.
         step_seconds: duration of a step in the last call; 0 before the second call.
+        call_steps: largest number of steps of the next call.
     """
 
     pending: dict[str, NDArray[np.float64]]
@@ -63,6 +64,7 @@ class TrainingState:
     began: float = field(default_factory=time.perf_counter)
     calls: int = 0
     step_seconds: float = 0.0
+    call_steps: int = 1
 
     @classmethod
     def start(cls, statistics: Iterable[str]) -> TrainingState:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
-from job.results.job_result import JobResult
+from job.results.job_result import Failure, JobResult
 from job.running.task import Task
 
-Intent = Literal["run", "cancel", "drop"]
+Intent = Literal["run", "cancel", "drop", "lost"]
 """What the schedule must do with a running task.
 
-`run` continues it, `cancel` stops it with its state saved, and `drop` ends it and discards its outcome,
-because another machine has taken the job over.
+`run` continues it, `cancel` stops it with its state saved, `drop` ends it and discards its outcome, because
+another machine has taken the job over, and `lost` fails it, because a process of its cluster is lost.
 """
 
 
@@ -39,6 +39,18 @@ class JobControl:
     def cancelled(self, task: Task) -> JobResult:
         """Record that a task was cancelled, with its state saved; return its result."""
         raise NotImplementedError
+
+    def lost(self, task: Task) -> Failure:
+        """Return the failure of a task whose cluster has lost a process."""
+        raise NotImplementedError
+
+    def member_ended(self, task: Task, failure: Failure | None) -> None:
+        """Note that this process's part in a task of the cluster has ended, with a failure or without."""
+        raise NotImplementedError
+
+    def peer_failure(self, task: Task, failure: Failure) -> Failure | None:
+        """Return the failure if it was another process of the cluster that made the task fail, else None."""
+        return None
 
     def dropped(self, task: Task) -> None:
         """Record that a task was dropped."""

@@ -63,6 +63,11 @@ class EnsembleFinished:
 
 
 @dataclass(frozen=True)
+class Joined:
+    """A job is trained, whose results another process of the cluster writes."""
+
+
+@dataclass(frozen=True)
 class Failed:
     """A job has raised an exception."""
 

@@ -16,20 +16,21 @@ from job.results.job_result import Failure, Progress
 from job.results.trained_job import TrainedJob
 from job.running.ensemble_task import EnsembleTask
 from job.running.task import Task
-from job.workers.messages import EnsembleFinished, Failed, Finished, Interrupted, ParentGone
+from job.workers.messages import EnsembleFinished, Failed, Finished, Interrupted, Joined, ParentGone
 
 LEASE_CHECK_SECONDS = 1.0
 """Seconds between two checks of a job's lease while it trains."""
 
 
 def run_task(
-    task: Task, run_job: Callable[..., TrainedJob], report: Callable[[Progress], None]
-) -> Finished | Failed | Interrupted:
+    task: Task, run_job: Callable[..., TrainedJob | None], report: Callable[[Progress], None]
+) -> Finished | Joined | Failed | Interrupted:
     """Run a task with its output redirected to the job's log.
 
     Args:
         task: The task.
-        run_job: Function that trains and evaluates; called with the task, `report` and a `Stop`.
+        run_job: Function that trains and evaluates, or trains for another process and returns None; called
+            with the task, `report` and a `Stop`.
         report: Receiver of the progress of training.
 
     Raises:
@@ -40,7 +41,7 @@ def run_task(
         _redirect_output(task.paths.log)
         with stop.handling_signals():
             trained = run_job(task, _checking(task, report), stop)
-        return Finished(trained, _resident_bytes())
+        return Joined() if trained is None else Finished(trained, _resident_bytes())
     except Stopped as stopped:
         return Interrupted(stopped.request.cause)
     except ParentGone:

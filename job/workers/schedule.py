@@ -16,7 +16,7 @@ from job.running.task import Task
 from job.workers import deadlines
 from job.workers.job_control import JobControl
 from job.workers.lost_workers import lost_worker, parent_failure, timed_out
-from job.workers.messages import Failed, Finished, Ready
+from job.workers.messages import Failed, Finished, Joined, Ready
 from job.workers.replies import Lost, receive_replies
 from job.workers.watcher import Watcher
 from job.workers.worker_handle import Worker, start_worker, stop_worker
@@ -99,8 +99,8 @@ class _Schedule:
             if worker.spent and self.open:
                 stop_worker(worker)
                 self.workers[i] = start_worker(worker.variables)
-        for worker in self.workers:
-            if worker.task is None and (task := self.assign_next(worker)):
+        for worker in [*self.workers]:
+            if worker.task is None and (task := self.assign_next(worker)) and not task.is_member:
                 self.watcher.started(task)
 
     def assign_next(self, worker: Worker) -> Task | None:
@@ -109,9 +109,19 @@ class _Schedule:
             return None
         task = self.next_task()
         if task is not None:
+            if task.variables:
+                worker = self.restart(worker, task)
             worker.begin(task)
             deadlines.set_task_deadline(worker)
         return task
+
+    def restart(self, worker: Worker, task: Task) -> Worker:
+        """Replace a worker by one with the environment variables of a task; it is for this task only."""
+        stop_worker(worker)
+        started = start_worker({**worker.variables, **task.variables})
+        started.variables = worker.variables
+        self.workers[self.workers.index(worker)] = started
+        return started
 
     def next_task(self) -> Task | None:
         """Take the next task that waits for no other; fail those whose earlier model was not trained."""
@@ -138,12 +148,16 @@ class _Schedule:
         """Handle messages of busy workers, waiting at most `replies.POLL_SECONDS`."""
         for worker, reply in receive_replies(self.busy(), self.watcher):
             match reply:
+                case Joined():
+                    self.end_member(worker, None)
+                case Lost(failure) | Failed(failure) if worker.task is not None and worker.task.is_member:
+                    self.end_member(worker, failure)
                 case Lost(failure):
                     self.retry(worker, failure)
                 case Finished(trained):
                     self.finish(worker, trained, spent=reply.exceeds_memory)
                 case Failed(failure):  # the state of its process cannot be trusted
-                    self.finish(worker, failure, spent=True)
+                    self.fail(worker, failure)
                 case Ready():
                     worker.ready = True
                     if not worker.cancelling:
@@ -151,8 +165,9 @@ class _Schedule:
 
     def finish(self, worker: Worker, outcome: TrainedJob | Failure, *, spent: bool) -> None:
         """Record how a job ended, while its worker begins the next task."""
-        task, worker.task, worker.spent = worker.task, None, spent
+        task, worker.task = worker.task, None
         assert task is not None
+        worker.spent = spent or bool(task.variables)
         if self.control.intent(task) == "drop":  # whatever its outcome
             return self.drop(worker, task)
         self.recording.add(task.job.name)
@@ -160,8 +175,23 @@ class _Schedule:
         result = self.results[task.job.name] = self.watcher.finished(task, outcome)
         self.recording.discard(task.job.name)
         self.failed = self.failed or result.status == "failed"
-        if following:
+        if following and not following.is_member:
             self.watcher.started(following)
+
+    def fail(self, worker: Worker, failure: Failure) -> None:
+        """Fail a task that raised an exception; if another process of its cluster is the reason, retry it."""
+        assert worker.task is not None
+        by_peer = self.control.peer_failure(worker.task, failure) if worker.task.cluster else None
+        if by_peer is not None:
+            stop_worker(worker, kill=True)
+            return self.retry(worker, by_peer)
+        return self.finish(worker, failure, spent=True)
+
+    def end_member(self, worker: Worker, failure: Failure | None) -> None:
+        """Note that this process's part in a task of the cluster has ended."""
+        task, worker.task, worker.spent = worker.task, None, True
+        assert task is not None
+        self.control.member_ended(task, failure)
 
     def retry(self, worker: Worker, failure: Failure) -> None:
         """Retry the task of a lost worker, or fail it if it has no retries left.
@@ -195,6 +225,10 @@ class _Schedule:
             match self.control.intent(worker.task):
                 case "drop":
                     self.drop(worker, worker.task)
+                case "lost":
+                    worker.process.kill()
+                    worker.process.wait()
+                    self.finish(worker, self.control.lost(worker.task), spent=True)
                 case "cancel" if not worker.cancelling:
                     worker.cancelling = True
                     deadlines.set_stop_deadline(worker)
@@ -207,7 +241,9 @@ class _Schedule:
                 continue
             worker.process.kill()
             worker.process.wait()
-            if worker.cancelling:
+            if worker.task is not None and worker.task.is_member:
+                self.end_member(worker, timed_out(worker))
+            elif worker.cancelling:
                 self.retry(worker, lost_worker(worker, "did not stop and was killed"))
             elif worker.ready:
                 self.finish(worker, timed_out(worker), spent=True)
@@ -227,7 +263,7 @@ class _Schedule:
         while busy := [worker for worker in self.busy() if not deadlines.is_overdue(worker)]:
             for worker, reply in receive_replies(busy, self.watcher):
                 match reply:
-                    case Lost():
+                    case Lost() | Joined():
                         worker.task, worker.spent = None, True
                     case Finished(outcome) | Failed(outcome):
                         self.finish(worker, outcome, spent=True)

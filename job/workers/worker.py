@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
-from functools import partial
 from multiprocessing.connection import Connection
 from typing import NoReturn
 
@@ -37,29 +36,39 @@ def main(connection: Connection) -> None:
     die_with_parent()
     with suppress(Exception):  # use the time until the first task; errors are reported below
         tensorflow_loading.load_tensorflow()
-        import job.running.run_job  # noqa: F401
+        import job.running.run_part  # noqa: F401
     with suppress(ParentGone):
         if (task := _receive(connection)) is None:
             return
         try:
-            tensorflow_loading.check_tensorflow(task.threads)
+            _set_up_tensorflow(task)
         except DependencyError as error:
             _send(connection, Broken(str(error)))
             return
-        from job.running.model_cache import ModelCache
-        from job.running.run_job import run_job
+        from job.running.run_part import runner
 
-        run_cached = partial(run_job, cache=ModelCache())
+        run = runner()
         _send(connection, Ready())
         while task is not None:
             if isinstance(task, EnsembleTask):
                 _send(connection, run_ensemble_task(task))
             else:
-                message = run_task(task, run_cached, lambda progress: _send(connection, Advanced(progress)))
+                message = run_task(task, run, lambda progress: _send(connection, Advanced(progress)))
                 _send(connection, message)
                 if isinstance(message, Interrupted):
                     return
             task = _receive(connection)
+
+
+def _set_up_tensorflow(task: Task | EnsembleTask) -> None:
+    """Check that TensorFlow works; before that, wait for the other processes of the task's cluster."""
+    threads: int | None = task.threads
+    if isinstance(task, Task) and task.cluster is not None:
+        from job.training.replicas import join_cluster
+
+        join_cluster(task.threads)
+        threads = None  # they are set
+    tensorflow_loading.check_tensorflow(threads)
 
 
 def _receive(connection: Connection) -> Task | EnsembleTask | None:

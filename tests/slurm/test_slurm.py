@@ -12,10 +12,8 @@ from pathlib import Path
 
 import pytest
 from one_node import wait_until
+from slurm_environment import ROOT, variables
 
-import job
-
-ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / "deploy" / "slurm"
 DOCUMENT = (ROOT / "docs" / "clusters.md").read_text("utf-8")
 SECTION = DOCUMENT.partition("\n## Slurm\n")[2].partition("\n## ")[0]
@@ -52,18 +50,6 @@ SHARDS = [[NAMES[1]], [NAMES[0]], [NAMES[4], NAMES[5], NAMES[7]], [NAMES[2], NAM
 
 def read(path):
     return json.loads(path.read_text("utf-8"))
-
-
-def variables(cluster, bin_directory):
-    """The environment that jobs inherit: `seq2seq-job` is on the path."""
-    program = bin_directory / "seq2seq-job"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m job "$@"\n')
-    program.chmod(0o755)
-    return {
-        **{name: value for name, value in cluster.variables.items() if not name.startswith("SEQ2SEQ_JOB_")},
-        "PATH": f"{bin_directory}:{cluster.variables['PATH']}",
-        "PYTHONPATH": str(Path(job.__file__).parents[1]),
-    }
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ OPTIONS = {
         "--shard",
         "--queue",
         "--lease-seconds",
+        "--cluster",
         "--fresh/--no-fresh",
         "--fail-fast/--no-fail-fast",
         "--time-limit",

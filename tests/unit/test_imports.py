@@ -61,7 +61,7 @@ def part(module):
 
 def test_the_reader_sees_imports_wherever_they_stand():
     assert {
-        "job.running.run_job",
+        "job.running.run_part",
         "job.process.tensorflow_loading",
         "job.running.task",
         "job.workers.messages",

@@ -1,0 +1,150 @@
+"""The jobs of a batch that all processes of a cluster train together, after all other jobs have ended.
+
+The chief takes such a job like any other. In the directory `queue/N/cluster` it then leaves a file for each
+attempt, which the others wait for: each starts a worker that takes part in the training. How these parts
+ended is left there, too.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from job.batch.cluster import Cluster
+from job.batch.queue_batch import QueueBatch
+from job.batch.queue_nodes import MAX_BYTES, QueueNodes
+from job.process.stopping import Request, Stop
+from job.results.job_result import Failure
+from job.running.task import ClusterPlace, Task
+from job.storage.documents import read_object
+from job.storage.exclusive import create_exclusively
+
+PEER_ERRORS = frozenset(
+    {
+        "AbortedError",
+        "CancelledError",
+        "DeadlineExceededError",
+        "FailedPreconditionError",
+        "InternalError",
+        "UnavailableError",
+        "UnknownError",
+    }
+)
+"""Exceptions of TensorFlow that a process raises when it waits in vain for another one."""
+
+
+@dataclass
+class ClusterJobs:
+    """The jobs of a cluster, as one of its processes sees them.
+
+    Args:
+        cluster: the processes.
+        folder: `queue/N/cluster`.
+        nodes: the processes' heartbeats.
+        stop: the request to stop, which one process passes on to all.
+    """
+
+    cluster: Cluster
+    folder: Path
+    nodes: QueueNodes
+    stop: Stop
+    _joined: set[str] = field(default_factory=set)
+    _began: float = field(default_factory=time.monotonic)
+
+    def place(self, key: str) -> ClusterPlace:
+        """Return the place of this process in an attempt."""
+        return ClusterPlace(rank=self.cluster.rank, variables=self.cluster.variables, key=key)
+
+    def announce(self, task: Task) -> None:
+        """Tell the other processes that an attempt begins; for the chief.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        self.folder.mkdir(exist_ok=True)
+        create_exclusively(self.folder / f"{attempt_key(task)}.begun", b"{}")
+
+    def announced(self, name: str) -> str | None:
+        """Return the key of the newest attempt of a job that this process has not joined; None if none."""
+        keys = sorted(
+            (path.stem for path in self.folder.glob("*.begun") if path.stem.rpartition(".")[0] == name),
+            key=lambda key: int(key.rpartition(".")[2]),
+        )
+        return keys[-1] if keys and keys[-1] not in self._joined else None
+
+    def join(self, key: str) -> None:
+        """Note that this process takes part in an attempt."""
+        self._joined.add(key)
+
+    def end_part(self, task: Task, failure: Failure | None) -> None:
+        """Leave how this process's part in an attempt ended."""
+        assert task.cluster is not None
+        record = {"rank": self.cluster.rank, "failure": failure.summary if failure else None}
+        path = self.folder / f"{task.cluster.key}.{self.cluster.rank}.ended"
+        with suppress(OSError):
+            create_exclusively(path, json.dumps(record).encode())
+
+    def peer_failure(self, task: Task, failure: Failure) -> Failure | None:
+        """Return the failure if another process made the task fail: which one, as far as that is known."""
+        lost = [*self._lost_parts(attempt_key(task))]
+        if lost:
+            return Failure("WorkerLost", f"{'; '.join(lost)} ({failure.summary})")
+        if failure.type in PEER_ERRORS:
+            how = "a process of the cluster was lost, hangs or cannot be reached"
+            return Failure("WorkerLost", f"{how} ({failure.summary})")
+        return None
+
+    def _lost_parts(self, key: str) -> Iterator[str]:
+        """Yield a clause for each process whose part ended because its worker was lost."""
+        for rank in range(len(self.cluster.addresses)):
+            record = read_object(self.folder / f"{key}.{rank}.ended", MAX_BYTES)
+            found = record.get("failure")
+            if isinstance(found, str) and found.startswith("WorkerLost"):
+                yield f"{self.cluster.name(rank)}: {found.removeprefix('WorkerLost: ')}"
+
+    def missing(self) -> str:
+        """Return a clause about a process that has no heartbeat; '' if all have one.
+
+        A process that has not been seen yet has as long to come as one that is lost.
+        """
+        live, waited = self.nodes.live_ranks(), time.monotonic() - self._began
+        for rank in range(len(self.cluster.addresses)):
+            if rank in live:
+                continue
+            if rank in self.nodes.seen_ranks or waited > self.nodes.lease_seconds:
+                seconds = f"{self.nodes.lease_seconds:g} s"
+                return f"{self.cluster.name(rank)} has ended, or had no heartbeat for {seconds}"
+        return ""
+
+    def follow_stop(self) -> None:
+        """Pass a request to stop on to the other processes, and theirs to this one."""
+        request = self.stop.request
+        if request is not None:
+            self.nodes.tell_stop(request.cause, request.exit_code)
+            return
+        found = self.nodes.told_stop()
+        if found is not None:
+            cause, code = found
+            self.stop.ask(Request(cause, code))
+
+
+def join_processes(cluster: Cluster, batch: QueueBatch, stop: Stop) -> ClusterJobs:
+    """Return the jobs that the processes of a cluster train together in a batch; the others see this process.
+
+    Args:
+        cluster: the processes.
+        batch: the batch that this process has joined.
+        stop: the request to stop.
+    """
+    batch.nodes.rank = cluster.rank
+    return ClusterJobs(cluster, batch.folder / "cluster", batch.nodes, stop)
+
+
+def attempt_key(task: Task) -> str:
+    """Return what identifies an attempt of a job for all processes: its name, lease and attempt number."""
+    lease = task.lease.number if task.lease is not None else 0
+    return f"{task.job.name}.{lease * 1000 + task.attempt}"

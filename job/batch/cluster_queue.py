@@ -1,0 +1,139 @@
+"""One process of `--cluster`: a node of a queue, some of whose jobs all processes train together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from job.batch.cluster_jobs import ClusterJobs
+from job.batch.planning import PlannedJob
+from job.batch.queue import JobQueue
+from job.batch.queue_batch import QueueBatch
+from job.batch.queue_recorder import QueueRecorder
+from job.batch.queue_results import QueueResults
+from job.batch.reuse import PreparedJob
+from job.results.job_result import Failure
+from job.running.task import Task
+from job.storage.artifacts import JobPaths, PartPaths
+from job.workers.job_control import Intent
+
+
+class ClusterQueue(JobQueue):
+    """The jobs of a batch as one process of a cluster sees them.
+
+    First the processes share the jobs without `multi_worker` as the nodes of a queue do. Then all of them
+    train the others together, one after the other.
+
+    Args:
+        plan, batch, recorder, results, make_task: see `JobQueue`.
+        cluster: the processes, and what they tell each other.
+    """
+
+    def __init__(
+        self,
+        plan: Sequence[PlannedJob],
+        batch: QueueBatch,
+        recorder: QueueRecorder,
+        results: QueueResults,
+        make_task: Callable[[PreparedJob], Task],
+        cluster: ClusterJobs,
+    ) -> None:
+        super().__init__(plan, batch, recorder, results, make_task)
+        self._cluster = cluster
+
+    def take(self) -> Task | None:
+        """Return the next task, see `JobQueue.take`; pass requests to stop on."""
+        self._cluster.follow_stop()
+        return super().take()
+
+    def take_job(self, planned: PlannedJob) -> Task | None:
+        """Return the task of a job, or this process's part in one that all processes train together.
+
+        The chief takes such a job; the others take part in each attempt that it announces. If the chief is
+        lost, the job is.
+        """
+        if not _is_shared(planned):
+            return super().take_job(planned)
+        if not self._cluster.cluster.is_chief:
+            return self._take_part(planned)
+        if not self._is_next(planned):
+            return None
+        task = super().take_job(planned)
+        if task is None or task.trained is not None:  # evaluated again, by the chief alone
+            return task
+        return replace(task, cluster=self._cluster.place(""))
+
+    def _is_next(self, planned: PlannedJob) -> bool:
+        """Return whether no job is left that is not shared, and no shared one before this."""
+        for other in self._plan:
+            if other is planned:
+                return all(_is_shared(p) or self._results.known(p.job.name) for p in self._plan)
+            if not self._results.known(other.job.name):
+                return False
+        return False
+
+    def _take_part(self, planned: PlannedJob) -> Task | None:
+        key = self._cluster.announced(planned.job.name)
+        if key is None:
+            if missing := self._cluster.missing():
+                self._results.unusable[planned.job.name] = missing
+            return None
+        self._cluster.join(key)
+        prepared = PreparedJob(planned=planned, paths=self._part_paths(planned, key))
+        return replace(self._make_task(prepared), cluster=self._cluster.place(key))
+
+    def _part_paths(self, planned: PlannedJob, key: str) -> JobPaths:
+        """Return the files of this process's part: its own log, and the checkpoint that all read."""
+        folder = self._cluster.folder / f"{key}.{self._cluster.cluster.rank}"
+        folder.mkdir(parents=True, exist_ok=True)
+        return PartPaths(folder, planned.paths)
+
+    def intent(self, task: Task) -> Intent:
+        """Return what to do with a running task, see `JobControl.intent`.
+
+        A part is dropped if the job has ended, the chief has begun another attempt, or a process is lost.
+        """
+        self._cluster.follow_stop()
+        name = task.job.name
+        if task.is_member:
+            over = self._cluster.announced(name) is not None or name in self._batch.ended()
+            return "drop" if over or self._cluster.missing() else "run"
+        if task.cluster is not None and self._cluster.missing():
+            return "lost"
+        return super().intent(task)
+
+    def lost(self, task: Task) -> Failure:
+        """Return the failure of a task whose cluster has lost a process."""
+        return Failure("WorkerLost", f"{self._cluster.missing()}; start it again, and the run resumes")
+
+    def peer_failure(self, task: Task, failure: Failure) -> Failure | None:
+        """Return the failure if another process of the cluster made the task fail, else None."""
+        return self._cluster.peer_failure(task, failure)
+
+    def member_ended(self, task: Task, failure: Failure | None) -> None:
+        """Leave how this process's part in a task ended; it may take part in another attempt."""
+        self._cluster.end_part(task, failure)
+
+    def dropped(self, task: Task) -> None:
+        """Forget a task, see `JobQueue.dropped`; of a part nothing is recorded."""
+        if not task.is_member:
+            super().dropped(task)
+
+
+def node_queue(
+    plan: Sequence[PlannedJob],
+    batch: QueueBatch,
+    recorder: QueueRecorder,
+    results: QueueResults,
+    make_task: Callable[[PreparedJob], Task],
+    cluster: ClusterJobs | None,
+) -> JobQueue:
+    """Return the queue of a node, or of a process of a cluster; arguments as of the classes."""
+    if cluster is None:
+        return JobQueue(plan, batch, recorder, results, make_task)
+    return ClusterQueue(plan, batch, recorder, results, make_task, cluster)
+
+
+def _is_shared(planned: PlannedJob) -> bool:
+    """Return whether all processes of the cluster train a job together."""
+    return planned.job.training.distribution == "multi_worker"

@@ -1,0 +1,60 @@
+"""Build what the training of a job needs: its data and its model, with the weights that it starts from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from job.models.kernels import choose_kernel
+from job.models.recurrent import Kernel
+from job.problems import build_problem
+from job.problems.base import Problem
+from job.running.machine import require_device, reset_peak_rss, seed_generators
+from job.running.model_cache import CompiledModel, ModelCache
+from job.running.start_weights import take_start_weights
+from job.running.task import Task
+from job.running.timings import StageClock
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedModel:
+    """The data and the model of a job, before its training.
+
+    Args:
+        problem: the source of its examples.
+        compiled: its model.
+        kernel: the recurrent kernel of training.
+    """
+
+    problem: Problem
+    compiled: CompiledModel
+    kernel: Kernel
+
+
+def prepare_model(task: Task, cache: ModelCache, clock: StageClock) -> PreparedModel:
+    """Build the data and the model of a job; random numbers begin anew.
+
+    Args:
+        task: the job.
+        cache: models that this process has compiled.
+        clock: the time of the job's stages.
+
+    Raises:
+        DeviceError: the job's device is not available.
+        ChangedDataError: a data file has changed since the batch was planned.
+        DataError, DataErrors: data cannot be used.
+        TrainingError: the model that training starts from cannot be used.
+        Stopped: the job was asked to stop.
+    """
+    job = task.job
+    reset_peak_rss()
+    gpu = require_device(job.device)
+    seed_generators(job.seed)
+    with clock.stage("data"):
+        problem = build_problem(
+            job.problem, job.seed, task.directory, task.data, task.cache, copies=job.model.pointer
+        )
+    with clock.stage("build"):
+        kernel = choose_kernel(job.model, gpu=gpu)
+        compiled = cache.prepare(problem, job, kernel)
+        take_start_weights(task, problem, compiled)
+    return PreparedModel(problem=problem, compiled=compiled, kernel=kernel)

@@ -1,0 +1,82 @@
+"""What the processes of a cluster decide together, so that all of them take the same steps.
+
+A process may not act on its own clock or its own signals: if one left the loop while another took the next
+step, the other would wait for it. So these decisions are exchanged, as sums over all processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+
+class Agreement:
+    """Decisions of one process alone: they are its own."""
+
+    is_chief = True
+    """Whether this process writes checkpoints and results."""
+
+    def of_chief(self, values: Sequence[float]) -> list[float]:
+        """Return the values of the chief, whatever those of this process are."""
+        return [*values]
+
+    def of_any(self, flags: Sequence[bool]) -> list[bool]:
+        """Return for each flag whether it is set in any process."""
+        return [*flags]
+
+    def scores(self, values: Mapping[str, float]) -> dict[str, float]:
+        """Return the chief's scores: on unequal machines those of the others may differ in the last bits."""
+        return dict(zip(values, self.of_chief([*values.values()]), strict=True)) if values else {}
+
+
+ALONE = Agreement()
+"""Of a process that trains a model alone."""
+
+
+def agreement_for(strategy: Any) -> Agreement:
+    """Return how the processes that train by a `tf.distribute` strategy decide together."""
+    several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+    return ClusterAgreement(strategy) if several else ALONE
+
+
+class ClusterAgreement(Agreement):
+    """Decisions of all processes of a `tf.distribute.MultiWorkerMirroredStrategy`.
+
+    Every process must call the same methods in the same order.
+
+    Args:
+        strategy: the strategy.
+    """
+
+    def __init__(self, strategy: Any) -> None:
+        resolver = strategy.cluster_resolver
+        self._strategy = strategy
+        self._local = strategy.num_replicas_in_sync // resolver.cluster_spec().num_tasks("worker")
+        self.is_chief = resolver.task_id == 0
+        signature = [tf.TensorSpec([None], tf.float64)]
+        self._sum = tf.function(self._sum_over_replicas, input_signature=signature, autograph=False)
+
+    def of_chief(self, values: Sequence[float]) -> list[float]:
+        """Return the values of the chief, whatever those of this process are."""
+        return self._summed(values if self.is_chief else [0.0] * len(values))
+
+    def of_any(self, flags: Sequence[bool]) -> list[bool]:
+        """Return for each flag whether it is set in any process."""
+        return [value > 0 for value in self._summed([float(flag) for flag in flags])]
+
+    def _summed(self, values: Sequence[float]) -> list[float]:
+        summed = self._sum(tf.constant([*values], tf.float64))
+        return [float(v) for v in np.asarray(self._strategy.experimental_local_results(summed)[0])]
+
+    def _sum_over_replicas(self, values: Any) -> Any:
+        """Return the sums over all processes; of the replicas of one process only the first counts."""
+        return self._strategy.run(self._sum_of_replica, args=(values,))
+
+    def _sum_of_replica(self, values: Any) -> Any:
+        context = tf.distribute.get_replica_context()
+        number = tf.convert_to_tensor(context.replica_id_in_sync_group, tf.int32) % self._local
+        counted = tf.where(number == 0, values, tf.zeros_like(values))
+        return context.all_reduce(tf.distribute.ReduceOp.SUM, counted)
