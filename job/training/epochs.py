@@ -7,16 +7,35 @@ import time
 from collections.abc import Callable
 
 from job.errors import NonFiniteError, TrainingError
+from job.problems.base import Examples, Windows
 from job.problems.training_batches import Batch
 from job.spec.training_section import TrainingSpec
 from job.training.agreement import Agreement
 from job.training.compiled_loop import CompiledLoop
 from job.training.early_stopping import reaches_plateau, should_stop
+from job.training.saved_state import StateKeeper
 from job.training.state import TrainingState
-from job.training.validation import Measure
+from job.training.validation import Measure, validate
 
 
-def check_same_step(state: TrainingState, agreement: Agreement) -> None:
+def check_validation(spec: TrainingSpec, examples: Examples | Windows) -> None:
+    """Raise `TrainingError` if the best epoch is asked for, but there are no validation examples."""
+    if spec.keeps_best and not len(examples):
+        raise TrainingError("the best epoch cannot be found: the problem has no validation examples")
+
+
+def first_state(loop: CompiledLoop, keeper: StateKeeper) -> TrainingState:
+    """Return the state of the last checkpoint, or that of a training which begins.
+
+    Raises:
+        TrainingError: another process of the cluster has another one.
+    """
+    state = keeper.resume() or TrainingState.start(loop.statistics)
+    _check_same_step(state, keeper.agreement)
+    return state
+
+
+def _check_same_step(state: TrainingState, agreement: Agreement) -> None:
     """Raise `TrainingError` in every process if one has resumed from another step than the chief."""
     (step,) = agreement.of_chief([float(state.step)])
     (differs,) = agreement.of_any([round(step) != state.step])
@@ -44,7 +63,35 @@ def train_group(loop: CompiledLoop, state: TrainingState, group: list[Batch]) ->
     state.add_steps(values)
 
 
-def decoded(
+def validate_epoch(
+    loop: CompiledLoop,
+    state: TrainingState,
+    spec: TrainingSpec,
+    examples: Examples | Windows,
+    measure: Measure | None,
+    keeper: StateKeeper,
+) -> None:
+    """Validate at the end of an epoch, and set `state.over` after the last one.
+
+    Args:
+        loop: the training loop.
+        state: the state of training.
+        spec: how to train.
+        examples: the validation examples.
+        measure: measures the metric that decides which epoch is the best; None if that is the loss.
+        keeper: writes checkpoints meanwhile, and knows what other processes have measured.
+
+    Raises:
+        NonFiniteError: a score is not finite.
+        Stopped: a stop was requested; a checkpoint is written.
+    """
+    agreement = keeper.agreement
+    scores = agreement.scores(validate(loop.validate, examples, lambda: keeper.keep(state)))
+    metric = agreement.scores(_decoded(loop, spec, measure, lambda: keeper.keep(state)))
+    _end_epoch(loop, state, spec, scores, metric)
+
+
+def _decoded(
     loop: CompiledLoop, spec: TrainingSpec, measure: Measure | None, before_part: Callable[[], None]
 ) -> dict[str, float]:
     """Return the metric of the best epoch, measured now with the weights that are evaluated."""
@@ -55,7 +102,7 @@ def decoded(
     return {spec.best_by: measure.value(before_part)}  # a checkpoint may be written meanwhile
 
 
-def end_epoch(
+def _end_epoch(
     loop: CompiledLoop,
     state: TrainingState,
     spec: TrainingSpec,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from job.errors import TrainingError
 from job.problems.base import Examples, Problem, Windows
 from job.problems.training_batches import training_batches
 from job.process.stopping import Stop
@@ -15,11 +14,10 @@ from job.training.agreement import ALONE, Agreement
 from job.training.batch_groups import CallLimits, batch_groups
 from job.training.checkpoints import Checkpoints
 from job.training.compiled_loop import CompiledLoop
-from job.training.epochs import check_same_step, decoded, end_epoch, keep_weights, train_group
+from job.training.epochs import check_validation, first_state, keep_weights, train_group, validate_epoch
 from job.training.fit_result import FitResult
 from job.training.saved_state import StateKeeper
-from job.training.state import TrainingState
-from job.training.validation import Measure, validate
+from job.training.validation import Measure
 
 
 def fit(
@@ -58,13 +56,11 @@ def fit(
         Stopped: a stop was requested; a checkpoint is written.
         OSError: a checkpoint cannot be written.
     """
-    if spec.keeps_best and not len(validation):
-        raise TrainingError("the best epoch cannot be found: the problem has no validation examples")
+    check_validation(spec, validation)
     batches = training_batches(problem, spec)
     total, step_examples = batches.steps * spec.epochs, batches.examples / batches.steps
     keeper = StateKeeper(checkpoints, stop or Stop(), loop.variables, agreement)
-    state = keeper.resume() or TrainingState.start(loop.statistics)
-    check_same_step(state, agreement)
+    state = first_state(loop, keeper)
     earlier_seconds, resumed_from = (state.seconds, state.step) if state.step else (0.0, None)
     with keeper.stop.deferring_signals(), ThreadPoolExecutor(1) as thread:
         background, state.call_steps = None, limits.steps(state)
@@ -76,11 +72,9 @@ def fit(
                 on_progress(state.progress(total, step_examples, spec.epochs, settled=background.done()))
                 keeper.keep(state)
                 state.call_steps = round(agreement.of_chief([limits.steps(state)])[0])
-            scores = agreement.scores(validate(loop.validate, validation, lambda: keeper.keep(state)))
             if measure and background:
                 background.result()  # compiles what the measurement calls
-            metric = agreement.scores(decoded(loop, spec, measure, lambda: keeper.keep(state)))
-            end_epoch(loop, state, spec, scores, metric)
+            validate_epoch(loop, state, spec, validation, measure, keeper)
             keeper.keep(state, epoch_ended=True)
         if state.step < total:  # stopped early: these are all of the job's steps
             on_progress(state.progress(state.step, step_examples, state.epochs))
