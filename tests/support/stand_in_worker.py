@@ -69,7 +69,7 @@ ACTS = {
 PROGRESS = Progress(step=1, steps=2, loss=0.5, token_accuracy=0.9, examples_per_second=100.0)
 
 
-def run_job(task, watch, stop, cache):
+def run_job(task, watch, stop):
     with stop.deferring_signals() if task.job.name.startswith("deaf") else nullcontext():
         return act(task, watch)
 
@@ -113,11 +113,9 @@ def check_works(threads):
 
 if __name__ == "__main__":
     assert "from job.workers.worker import serve" in sys.argv[-3]
-    stand_in = ModuleType("job.running.run_job")
-    stand_in.run_job = run_job
-    sys.modules["job.running.run_job"] = stand_in
-    sys.modules["job.running.model_cache"] = models = ModuleType("job.running.model_cache")
-    models.ModelCache = object
+    stand_in = ModuleType("job.running.run_part")
+    stand_in.runner = lambda: run_job
+    sys.modules["job.running.run_part"] = stand_in
     tensorflow_loading.load_tensorflow, tensorflow_loading.check_tensorflow = lambda: None, check_works
     from job.workers.worker import main
 

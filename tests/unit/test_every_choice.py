@@ -232,7 +232,7 @@ def of_precision(value: Any, directory: Path) -> Any:
 
 
 def of_distribution(value: Any, directory: Path) -> Any:
-    """Return the strategy for a machine of two devices."""
+    """Return the strategy for a machine of two devices, in a cluster."""
     import tensorflow as tf
 
     from job.training import replicas
@@ -240,6 +240,8 @@ def of_distribution(value: Any, directory: Path) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tf.config, "list_logical_devices", lambda kind: [f"{kind}:0", f"{kind}:1"])
         patch.setattr(replicas, "_mirrored", lambda: "all devices")
+        patch.setattr(replicas, "is_in_cluster", lambda: True)
+        patch.setattr(replicas, "cluster_strategy", lambda: "all processes")
         strategy = replicas.strategy_for(value)
     return strategy if isinstance(strategy, str) else type(strategy).__name__
 
