@@ -16,6 +16,8 @@ import pytest
 
 import job
 
+pytestmark = pytest.mark.exhaustive  # minutes; the default suite has one such training on Slurm
+
 SPEC = """\
 version: 1
 jobs:
@@ -168,7 +170,6 @@ def same_result(directory, output):
     )
 
 
-@pytest.mark.exhaustive
 @pytest.mark.parametrize("stopped", [0, 1], ids=["chief", "member"])
 def test_a_stop_of_one_process_stops_all_and_the_next_run_resumes(long, stopped):
     output = f"stopped-{stopped}"
@@ -189,7 +190,6 @@ def worker_of(process):
     return [int(pid) for pid in listed.stdout.split()]
 
 
-@pytest.mark.exhaustive
 @pytest.mark.parametrize("killed", [0, 1], ids=["chief", "member"])
 def test_the_worker_of_one_process_is_killed_and_all_try_again(long, killed):
     output = f"killed-{killed}"
@@ -202,7 +202,6 @@ def test_the_worker_of_one_process_is_killed_and_all_try_again(long, killed):
     assert same_result(long, output)
 
 
-@pytest.mark.exhaustive
 @pytest.mark.parametrize("lost", [0, 1], ids=["chief", "member"])
 def test_a_process_that_is_lost_ends_the_batch_with_its_name_and_the_next_run_resumes(long, lost):
     output = f"lost-{lost}"

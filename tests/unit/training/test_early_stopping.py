@@ -9,7 +9,7 @@ from fitting import COPY, PLAIN, trained
 from job.errors import NonFiniteError, TrainingError
 from job.problems.integers import Copy
 from job.spec.training_section import EarlyStoppingSpec, TrainingSpec
-from job.training import fit as training
+from job.training import epochs as training
 from job.training.validation import Measure
 
 pytestmark = pytest.mark.usefixtures("eagerly")

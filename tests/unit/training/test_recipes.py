@@ -13,7 +13,7 @@ from job.process.stopping import Stop, Stopped
 from job.spec.model_section import ModelSpec
 from job.spec.problem_sections import CopySpec
 from job.spec.training_section import OptimizerSpec, TrainingSpec
-from job.training import fit as training
+from job.training import epochs as training
 from job.training.batch_groups import CallLimits
 from job.training.checkpoints import Checkpoints
 from job.training.compiled_loop import compile_loop
