@@ -10,6 +10,7 @@ from job.problems import build_problem
 from job.problems.base import Problem
 from job.running.machine import require_device, reset_peak_rss, seed_generators
 from job.running.model_cache import CompiledModel, ModelCache
+from job.running.output_bias import start_with_frequencies
 from job.running.start_weights import take_start_weights
 from job.running.task import Task
 from job.running.timings import StageClock
@@ -56,5 +57,6 @@ def prepare_model(task: Task, cache: ModelCache, clock: StageClock) -> PreparedM
     with clock.stage("build"):
         kernel = choose_kernel(job.model, gpu=gpu)
         compiled = cache.prepare(problem, job, kernel)
+        start_with_frequencies(job, problem, compiled)
         take_start_weights(task, problem, compiled)
     return PreparedModel(problem=problem, compiled=compiled, kernel=kernel)

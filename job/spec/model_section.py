@@ -20,6 +20,7 @@ Positions = Literal["rotary", "sinusoidal", "learned"]
 Cell = Literal["lstm", "gru"]
 Attention = Literal["none", "luong_dot", "luong_general", "bahdanau", "monotonic"]
 Inputs = Literal["one_hot", "embedding"]
+OutputBias = Literal["zero", "frequencies"]
 
 RECURRENT_KEYS = (
     "cell", "bidirectional", "attention", "input_feeding", "embedding_size", "residual", "recurrent_dropout",
@@ -62,6 +63,11 @@ class ModelSpec(Section):
     input_feeding: bool = Field(
         default=False,
         description="Feed each attentional output into the next decoder step, with `luong_*` (slower).",
+    )
+    output_bias: OutputBias = Field(
+        default="zero",
+        description="Initial bias of the output: zero, or the logarithms of the `frequencies` of the target "
+        "tokens in the training data, with which models of large vocabularies learn much sooner.",
     )
     pointer: bool = Field(
         default=False,
@@ -132,11 +138,13 @@ class ModelSpec(Section):
     )
 
     @model_serializer(mode="wrap")
-    def _without_a_pointer(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out `pointer` where there is none: without it fingerprints are as before it existed."""
+    def _without_later_keys(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out keys of later versions at their defaults: then fingerprints are as before."""
         values: dict[str, Any] = handler(self)
         if not values["pointer"]:
             del values["pointer"]
+        if values["output_bias"] == "zero":
+            del values["output_bias"]
         return values
 
     @field_validator(*RECURRENT_KEYS, *TRANSFORMER_KEYS)

@@ -94,6 +94,16 @@ class JobSpec(Section):
             )
         return model
 
+    @field_validator("model")
+    @classmethod
+    def _output_bias_is_for_tokens(cls, model: ModelSpec, info: ValidationInfo) -> ModelSpec:
+        problem = info.data.get("problem")
+        if model.output_bias != "zero" and problem is not None and problem.kind == "time_series":
+            raise ValueError(
+                "output_bias frequencies counts tokens, but this problem forecasts numbers; drop it"
+            )
+        return model
+
     @field_validator("training")
     @classmethod
     def _best_epoch_can_be_found(cls, training: TrainingSpec, info: ValidationInfo) -> TrainingSpec:

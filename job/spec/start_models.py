@@ -20,7 +20,9 @@ from job.spec.yaml_tree import Node
 MODEL_FILES = ("train.keras", "vocabulary.json")
 """The files of a model directory from which another training starts."""
 
-FREE_KEYS = frozenset({"dropout", "recurrent_dropout", "kernel_initializer", "recurrent_initializer"})
+FREE_KEYS = frozenset(
+    {"output_bias", "dropout", "recurrent_dropout", "kernel_initializer", "recurrent_initializer"}
+)
 """Keys of `model` in which a job may differ from the one it starts from: they are not of the weights."""
 
 _MAX_NAMES = 6

@@ -246,6 +246,18 @@ def of_distribution(value: Any, directory: Path) -> Any:
     return strategy if isinstance(strategy, str) else type(strategy).__name__
 
 
+def of_output_bias(value: Any, directory: Path) -> Any:
+    """Return the initial bias of a model's output."""
+    from job.running.model_cache import ModelCache
+    from job.running.output_bias import start_with_frequencies
+
+    job = JobSpec(name="x", problem=KINDS["copy"], model=chosen(ModelSpec(units=2), output_bias=value))
+    problem = build_problem(job.problem, 7, directory)
+    compiled = ModelCache().prepare(problem, job, "fused")
+    start_with_frequencies(job, problem, compiled)
+    return compiled.loop.model.get_weights()[-1].tolist()
+
+
 def of_freeze(value: Any, directory: Path) -> Any:
     """Return the layers of a model that are trained beside the part."""
     from job.models.frozen_parts import freeze
@@ -285,6 +297,7 @@ IMPLEMENTATIONS: dict[str, Callable[[Any, Path], Any]] = {
     "model.cell": of_model("cell"),
     "model.attention": of_model("attention"),
     "model.inputs": of_model("inputs"),
+    "model.output_bias": of_output_bias,
     "model.kernel_initializer": of_model("kernel_initializer"),
     "model.recurrent_initializer": of_model("recurrent_initializer"),
     "training.examples": of_examples,
