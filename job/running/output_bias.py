@@ -7,11 +7,13 @@ then it learns nothing else for a long time.
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 from numpy.typing import NDArray
 
 from job.errors import no_implementation
-from job.problems.base import Problem
+from job.problems.base import Problem, TokenProblem
 from job.problems.vocabulary import PAD
 from job.running.model_cache import CompiledModel
 from job.spec.schema import JobSpec
@@ -36,12 +38,12 @@ def start_with_frequencies(job: JobSpec, problem: Problem, compiled: CompiledMod
         case "frequencies":
             weights = compiled.loop.model.weights
             (bias,) = (variable for variable in weights if variable.path.endswith("logits/bias"))
-            bias.assign(log_frequencies(problem, job))
+            bias.assign(log_frequencies(cast(TokenProblem, problem), job))
         case unknown:
             no_implementation("model.output_bias", unknown)
 
 
-def log_frequencies(problem: Problem, job: JobSpec) -> NDArray[np.float32]:
+def log_frequencies(problem: TokenProblem, job: JobSpec) -> NDArray[np.float32]:
     """Return the logarithm of each target token's frequency in the first training examples, (V,) float32.
 
     Every token counts once more than it occurs, also those that do not occur; padding counts half.
@@ -53,4 +55,5 @@ def log_frequencies(problem: Problem, job: JobSpec) -> NDArray[np.float32]:
         target = problem.batch(0, index, _BATCH, examples)[1]
         counts += np.bincount(target[target < size].ravel(), minlength=size)
     counts[PAD] = 0.5 if not problem.fixed_length else counts[PAD]
-    return np.log(counts / counts.sum()).astype(np.float32)
+    logarithms: NDArray[np.float32] = np.log(counts / counts.sum()).astype(np.float32)
+    return logarithms
