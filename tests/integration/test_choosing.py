@@ -10,7 +10,7 @@ from in_process import run_in
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "choosing-a-model.md").read_text("utf-8")
-(SPEC,) = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+SPEC, *_ = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 COMMANDS = [
     line for block in re.findall(r"^```sh\n(.*?)^```$", PAGE, re.M | re.S) for line in block.splitlines()
 ]

@@ -35,6 +35,13 @@ jobs:
 """
 
 
+(DOCUMENTED,) = re.findall(
+    r"^seq2seq-job --cluster .*$",
+    (Path(__file__).parents[2] / "docs" / "clusters.md").read_text("utf-8"),
+    re.MULTILINE,
+)
+
+
 def free_ports(count):
     sockets = [socket.socket() for _ in range(count)]
     for one in sockets:
@@ -54,7 +61,9 @@ def variables():
 def started(directory, output, *options, count=2, addresses=None):
     """The processes of a cluster, the chief first, each with its standard error in a file."""
     addresses = addresses or ",".join(f"localhost:{port}" for port in free_ports(count))
-    command = [sys.executable, "-m", "job", "--cluster", addresses, "--output-dir", output, "--workers", "1"]
+    given = {"node1:23456,node2:23456": addresses, "/shared/output": output}
+    words = [given.get(word, word) for word in DOCUMENTED.split()]
+    command = [sys.executable, "-m", "job", *words[1:], "--workers", "1"]
     processes = []
     for i in range(count):
         with (directory / f"{output}-{i}.log").open("w") as log:

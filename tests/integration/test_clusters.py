@@ -80,7 +80,15 @@ def shell(tmp_path):
 def test_every_section_with_commands_is_known_here():
     sections = re.findall(r"^## (.*)$", DOCUMENT, re.MULTILINE)
     with_commands = {section for section in sections if commands(section)}
-    assert with_commands == {"Shards", "A queue", "The merge", "Kubernetes", "Slurm", "Watching a batch"}
+    assert with_commands == {
+        "Shards",
+        "A queue",
+        "Several machines for one model",  # its command is that of test_cluster.py
+        "The merge",
+        "Kubernetes",
+        "Slurm",
+        "Watching a batch",
+    }
 
 
 def test_shards_by_hand(shell, tmp_path):

@@ -1,5 +1,6 @@
 """The real command, asked to stop: as a container's first process; twice; while another wants its place."""
 
+import json
 import os
 import shutil
 import signal
@@ -78,9 +79,11 @@ def test_sigterm_saves_the_state_of_what_runs_and_ends_the_batch_soon(command, t
     assert checkpointed(output / "jobs" / "endless") > 0
     assert len(workers) == 1
     assert not running(workers[0])
-    plan = run_in(tmp_path, "plan").out
-    states = {line.split()[0]: line.split()[-1] for line in plan.splitlines() if line.strip()}
-    assert (states["endless"], states["waiting"]) == ("resume", "train")
+    plan = json.loads(run_in(tmp_path, "plan", "--format", "json").out)
+    assert [(job["name"], job["action"]) for job in plan["jobs"]] == [
+        ("endless", "resume"),
+        ("waiting", "train"),
+    ]
 
 
 def test_a_second_signal_ends_it_at_once(command, tmp_path):

@@ -119,7 +119,7 @@ BAD = SPEC.replace("source_length: 2", "source_length: 0")
         (["--nope"], SPEC, 2, "No such option: --nope"),
         (["--time-limit", "soon"], SPEC, 2, "--time-limit"),
         (["--baseline", "gone"], SPEC, 4, "baseline gone is not there"),
-        (["--update-baseline"], SPEC, 2, "needs --baseline"),
+        (["--update-baseline"], SPEC, 2, "expected --baseline too"),
     ],
 )
 def test_a_run_that_never_starts_leaves_no_green_report(command, here, green, arguments, spec, code, reason):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from job.evaluation.forecast_evaluation import _predictions
+from job.evaluation.forecast_evaluation import forecast_predictions
 from job.evaluation.token_counts import token_facts
 from job.evaluation.token_predictions import token_predictions
 from job.problems import build_problem
@@ -30,7 +30,7 @@ def planned(problem: Problem, count: int = 1000) -> str:
 def evaluated(problem: Problem, count: int = 1000) -> str:
     test = problem.examples("test", count)
     if problem.target_kind == "numbers":
-        predictions = _predictions(problem.series, test, np.nan_to_num(test.future))
+        predictions = forecast_predictions(problem.series, test, np.nan_to_num(test.future))
         return fingerprint_predictions(predictions, DataFacts())
     facts = token_facts(problem, test, test.target)
     predictions = token_predictions(problem, test, test.target)
