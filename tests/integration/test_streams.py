@@ -160,6 +160,7 @@ def test_sighup_saves_as_sigterm_does(endless):
     assert "Exit code 129: interrupted by SIGHUP" in said
 
 
+@pytest.mark.exhaustive
 def test_a_terminal_that_goes_away_costs_nothing(endless):
     """Progress is drawn, the terminal is closed, the kernel sends SIGHUP, and nobody reads any more."""
     pid, terminal = pty.fork()
@@ -186,6 +187,7 @@ def test_a_terminal_that_goes_away_costs_nothing(endless):
     assert checkpointed(endless / "jobs" / "endless") > 0
 
 
+@pytest.mark.exhaustive
 def test_a_batch_continues_under_nohup(endless):
     process = start("--workers", 1, cwd=endless.parent, before=["nohup"])
     try:
