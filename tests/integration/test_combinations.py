@@ -64,7 +64,8 @@ COMBINATIONS |= {
 
 def test_every_attention_and_position_meets_every_search():
     met = {(keys.get("attention", keys.get("positions")), decoder) for keys, decoder in COMBINATIONS.values()}
-    assert len(met) == (5 + 3) * 3
+    chosen = {pair for pair in met if pair[0] is not None}  # some leave the positions at their default
+    assert len(chosen) == (5 + 3) * 3
 
 
 def job_spec(name):
