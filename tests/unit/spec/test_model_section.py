@@ -38,7 +38,7 @@ def complaints(tmp_path, model):
 
 def test_every_key_belongs_to_one_architecture_or_to_both():
     shared = {"architecture", "units", "layers", "inputs", "tied_embeddings", "dropout", "pointer"}
-    shared |= {"kernel_initializer"}
+    shared |= {"kernel_initializer", "output_bias"}
     assert shared | {*RECURRENT_KEYS} | {*TRANSFORMER_KEYS} == ModelSpec.model_fields.keys()
     assert OTHER_VALUES.keys() == {*RECURRENT_KEYS, *TRANSFORMER_KEYS}
 

@@ -54,7 +54,7 @@ def test_an_architecture_learns_what_it_has_always_learned(name):
 def without_mask(patch):
     """Padding of the source is read as if it were a symbol."""
     for module in (seq2seq, transformer):
-        patch.setattr(module, "source_mask", lambda source, masked: None)
+        patch.setattr(module, "source_mask", lambda source, masked: keras.ops.ones_like(source, dtype="bool"))
     patch.setattr(seq2seq, "backward_order", lambda source, mask: None)
 
 
