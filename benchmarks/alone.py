@@ -12,7 +12,7 @@ from pathlib import Path
 from job.running.run_job import run_job
 from job.running.task import Task
 from job.spec.fingerprints import fingerprints_of
-from job.spec.loading import load_spec
+from job.spec.spec_loading import load_spec
 from job.storage.artifacts import prepare_output
 
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from benchmarks.programs.lesson import Lesson
 from job.problems import build_problem
 from job.problems.base import Ids, TokenProblem
-from job.spec.loading import load_spec
 from job.spec.schema import JobSpec
+from job.spec.spec_loading import load_spec
 
 
 def read_job(directory: Path) -> JobSpec:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from job.batch.batch_options import BatchOptions
-from job.batch.ensembles import EnsembleOptions, compute_ensembles
+from job.batch.ensemble_runs import EnsembleOptions, compute_ensembles
 from job.gating.plan_file import PlanEntry
 from job.process.stopping import Request
 from job.results.ensemble_records import EnsembleResult

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from job.problems.base import Problem
     from job.spec.file_locations import Checksums
-    from job.spec.loading import LocatedSpec
     from job.spec.schema import Spec
+    from job.spec.spec_loading import LocatedSpec
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def load_checked_spec(spec: Path, cache: Path | None = None) -> tuple[LocatedSpe
     """
     from job.errors import SpecError
     from job.problems.checking import check_jobs
-    from job.spec.loading import load_located
+    from job.spec.spec_loading import load_located
 
     located = load_located(spec)
     problems, complaints = check_jobs(located, cache)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from job.problems.base import Examples, Ids, TokenProblem
-from job.problems.copying import spelled
+from job.problems.unknown_ids import spelled
 from job.problems.vocabulary import PAD, Vocabulary
 from job.results.predictions import Prediction
 

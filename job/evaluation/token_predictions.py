@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from job.evaluation.scores import edit_distances
 from job.problems.base import Examples, Ids, TextSides
-from job.problems.copying import spelled
 from job.problems.example_texts import reference_texts, source_text, splits_at_separator
+from job.problems.unknown_ids import spelled
 from job.problems.vocabulary import Vocabulary
 from job.results.predictions import Prediction
 

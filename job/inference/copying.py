@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from job.models.pointer import NOWHERE, Copying
-from job.problems.copying import copy_table
+from job.problems.unknown_ids import copy_table
 from job.problems.vocabulary import Vocabulary
 
 

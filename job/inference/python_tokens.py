@@ -25,8 +25,8 @@ from job.inference.token_lines import (
     source_tokens,
 )
 from job.problems.base import Ids
-from job.problems.copying import spelled
 from job.problems.subwords import SPACE
+from job.problems.unknown_ids import spelled
 from job.problems.vocabulary import Vocabulary, pad
 
 

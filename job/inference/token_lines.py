@@ -16,7 +16,7 @@ from job.inference.source_lines import MAX_SOURCE_LENGTH, Source, read_sources
 from job.inference.token_decoder import TokenDecoder
 from job.inference.tokens import TrainedModel
 from job.problems.base import Ids
-from job.problems.copying import spelled
+from job.problems.unknown_ids import spelled
 
 MAX_SOURCES = 16_384
 """Maximum number of sources decoded together; fewer if several hypotheses are requested for each."""

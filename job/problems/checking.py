@@ -9,9 +9,9 @@ from job.errors import Complaint, DataError, DataErrors
 from job.problems import build_problem
 from job.problems.base import Problem
 from job.problems.training_batches import training_batches
-from job.spec.loading import LocatedSpec
 from job.spec.other_sizes import resized
 from job.spec.schema import JobSpec
+from job.spec.spec_loading import LocatedSpec
 
 
 def check_jobs(located: LocatedSpec, cache: Path | None = None) -> tuple[dict[str, Problem], list[Complaint]]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import chain
 
 from job.errors import DataError, DataErrors, no_implementation
-from job.problems.copying import numbered
 from job.problems.normalization import UNCHANGED, TextNormalization
 from job.problems.subwords import Subwords, require_sentencepiece
+from job.problems.unknown_ids import numbered
 from job.problems.vocabulary import Vocabulary, feature_tokens
 from job.spec.text_pairs_section import SEPARATORS, TextPairsSpec, Tokens
 

@@ -2,7 +2,7 @@
 
 The data model of the spec is the one source of every key, its default, its range and its unit: validation and
 the JSON Schema follow from it. A `JobSpec` is built after defaults, matrix and seeds are applied (see
-`loading`).
+`spec_loading`).
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from required_tools import require_kubectl
 from job import errors
 from job.batch.shard import Shard, parse_shard
 from job.problems.checking import check_jobs
-from job.spec.loading import load_located
+from job.spec.spec_loading import load_located
 
 MANIFESTS = Path(__file__).parents[2] / "deploy" / "kubernetes"
 FOLDERS = ["base", "gpu", "merge", "queue"]

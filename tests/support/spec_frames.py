@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from job.errors import SpecError
-from job.spec.loading import load_spec
+from job.spec.spec_loading import load_spec
 
 HEAD = "version: 1\njobs:\n"
 GOOD = HEAD + "- name: good\n  problem: {kind: copy, source_length: 3, cardinality: 9}\n"

@@ -17,7 +17,7 @@ from job.process.stopping import Request, Stopped
 from job.reports.report_files import build_report, write_reports
 from job.results.batch_report import Report
 from job.results.job_result import Artifact, JobResult
-from job.spec.loading import load_spec
+from job.spec.spec_loading import load_spec
 from job.storage.artifacts import OutputPaths, prepare_output
 
 GATE = "gate: {min_sequence_accuracy: 0.5}"

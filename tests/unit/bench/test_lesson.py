@@ -4,7 +4,7 @@ import pytest
 from benchmarks.programs.lesson import Lesson, after_end, in_chunks, steady_rate, trimmed
 from benchmarks.workload import write_workload
 from job.problems import build_problem
-from job.spec.loading import load_spec
+from job.spec.spec_loading import load_spec
 
 SPEC = {
     "version": 1,

@@ -18,7 +18,7 @@ from job.inference.model_facts import ModelFacts, Search
 from job.inference.source_lines import read_sources
 from job.inference.token_lines import SavedTokenModel, load_model, predict_best
 from job.models.seq2seq import build_models
-from job.problems.copying import numbered
+from job.problems.unknown_ids import numbered
 from job.problems.vocabulary import UNKNOWN, Vocabulary, spelling_number
 from job.running.outputs import save_models
 from job.spec.model_section import ModelSpec

@@ -9,7 +9,7 @@ import pytest
 
 from job.problems import build_problem
 from job.problems.checking import check_jobs
-from job.spec.loading import load_located
+from job.spec.spec_loading import load_located
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 

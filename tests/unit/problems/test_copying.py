@@ -5,9 +5,9 @@ import pytest
 from text_pair_problems import spec_of
 
 from job.problems import build_problem
-from job.problems.copying import copy_table, numbered, spelled
 from job.problems.overlap import seen_in_training
 from job.problems.ragged_rows import RaggedRows
+from job.problems.unknown_ids import copy_table, numbered, spelled
 from job.problems.vocabulary import END, UNKNOWN, Vocabulary, spelling_number
 from job.spec.text_pairs_section import ColumnsSpec, PairFiles, VocabularySpec
 

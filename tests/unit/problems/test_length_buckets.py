@@ -10,7 +10,7 @@ from job.errors import DataError
 from job.problems import build_problem
 from job.problems.checking import check_jobs
 from job.problems.length_buckets import length_buckets
-from job.spec.loading import load_located
+from job.spec.spec_loading import load_located
 from job.spec.text_pairs_section import PairFiles, TextPairsSpec
 
 ALL = 10**9

@@ -9,8 +9,8 @@ from job.errors import DataErrors
 from job.problems import build_problem
 from job.problems.checking import check_jobs
 from job.problems.integers import Copy
-from job.spec.loading import load_located
 from job.spec.problem_sections import CopySpec, PluginSpec
+from job.spec.spec_loading import load_located
 
 numbers = itertools.count()
 

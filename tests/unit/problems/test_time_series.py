@@ -9,7 +9,7 @@ from time_series_problems import problem_of
 from job.evaluation.scores import rmse
 from job.problems import build_problem
 from job.spec.file_locations import checksum
-from job.spec.loading import load_spec
+from job.spec.spec_loading import load_spec
 
 
 def epoch_of(problem, epoch, batch_size):

@@ -17,7 +17,7 @@ from spec_frames import (
     with_section,
 )
 
-from job.spec.loading import load_spec
+from job.spec.spec_loading import load_spec
 
 SHAPES: dict[str, tuple[str, Expected]] = {
     "no version": (GOOD.removeprefix("version: 1\n"), [(1, "version", "is required: 1")]),
@@ -272,7 +272,7 @@ def test_everything_at_once_in_the_order_of_lines(tmp_path: Path) -> None:
 
 
 def test_more_jobs_than_a_spec_may_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("job.spec.loading.MAX_JOBS", 2)
+    monkeypatch.setattr("job.spec.spec_loading.MAX_JOBS", 2)
     path = tmp_path / "jobs.yaml"
     path.write_text(HEAD + "".join(f"- name: j{n}\n{PROBLEM}" for n in range(3)))
     assert complaints_of(path) == [(2, "jobs", "has more than 2 jobs")]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from job.spec.loading import load_spec
+from job.spec.spec_loading import load_spec
 
 PAGE = Path(__file__).parents[3] / "docs" / "models-and-training.md"
 SPECS = [

@@ -12,9 +12,9 @@ from jsonschema import Draft202012Validator
 from job.errors import DataError
 from job.spec import entry_points as plugins
 from job.spec.fingerprints import fingerprints_of
-from job.spec.loading import load_spec
 from job.spec.schema import JobSpec
 from job.spec.spec_file import json_schema
+from job.spec.spec_loading import load_spec
 
 
 def entry_points(folder: Path, distribution: str, version: str, value: str) -> None:

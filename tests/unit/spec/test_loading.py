@@ -5,9 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from job.spec.loading import load_located, load_spec
 from job.spec.model_section import ModelSpec
 from job.spec.problem_sections import AdditionSpec, CopySpec
+from job.spec.spec_loading import load_located, load_spec
 from job.spec.training_section import EarlyStoppingSpec, TrainingSpec
 
 DESIGN_EXAMPLE = """\
@@ -201,7 +201,7 @@ def test_reading_a_spec_imports_nothing_heavy(tmp_path: Path) -> None:
     path = spec_file(tmp_path, DESIGN_EXAMPLE)
     program = (
         "import sys, pathlib\n"
-        "from job.spec.loading import load_spec\n"
+        "from job.spec.spec_loading import load_spec\n"
         "from job.spec.fingerprints import fingerprints_of\n"
         f"job = load_spec(pathlib.Path({str(path)!r})).jobs[0]\n"
         "fingerprints_of(job, pathlib.Path('.'))\n"

@@ -4,9 +4,9 @@ import pytest
 from pydantic import ValidationError
 
 from job.errors import SpecError
-from job.spec.loading import load_spec
 from job.spec.model_section import RECURRENT_KEYS, TRANSFORMER_KEYS, ModelSpec
 from job.spec.schema import JobSpec
+from job.spec.spec_loading import load_spec
 
 OTHER_VALUES = {
     "cell": "gru",

@@ -4,8 +4,8 @@ import pytest
 
 from job.errors import SpecError
 from job.spec.fingerprints import fingerprints_of
-from job.spec.loading import load_spec
 from job.spec.seed_expansion import base_name, run_name
+from job.spec.spec_loading import load_spec
 
 JOB = "  - name: a\n    problem: {kind: copy, source_length: 2, cardinality: 6}\n"
 

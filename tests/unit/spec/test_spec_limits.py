@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from job.errors import SpecError
-from job.spec.loading import load_spec
+from job.spec.spec_loading import load_spec
 
 PROBLEM = "{kind: reversed_prefix, source_length: 6, target_length: 3, cardinality: 51}"
 

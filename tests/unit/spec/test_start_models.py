@@ -3,7 +3,7 @@
 import pytest
 
 from job.errors import SpecError
-from job.spec.loading import load_spec
+from job.spec.spec_loading import load_spec
 from job.spec.start_models import root_names
 
 WRONG = {
