@@ -83,7 +83,7 @@ class ClusterJobs:
     def end_part(self, task: Task, failure: Failure | None) -> None:
         """Leave how this process's part in an attempt ended."""
         assert task.cluster is not None
-        record = {"rank": self.cluster.rank, "failure": failure.summary if failure else None}
+        record = {"failure": failure.summary if failure else None}
         path = self.folder / f"{task.cluster.key}.{self.cluster.rank}.ended"
         with suppress(OSError):
             create_exclusively(path, json.dumps(record).encode())
@@ -141,7 +141,9 @@ def join_processes(cluster: Cluster, batch: QueueBatch, stop: Stop) -> ClusterJo
         stop: the request to stop.
     """
     batch.nodes.rank = cluster.rank
-    return ClusterJobs(cluster, batch.folder / "cluster", batch.nodes, stop)
+    jobs = ClusterJobs(cluster, batch.folder / "cluster", batch.nodes, stop)
+    jobs.follow_stop()  # requests of earlier runs do not count
+    return jobs
 
 
 def attempt_key(task: Task) -> str:

@@ -41,11 +41,6 @@ class ClusterQueue(JobQueue):
         super().__init__(plan, batch, recorder, results, make_task)
         self._cluster = cluster
 
-    def take(self) -> Task | None:
-        """Return the next task, see `JobQueue.take`; pass requests to stop on."""
-        self._cluster.follow_stop()
-        return super().take()
-
     def take_job(self, planned: PlannedJob) -> Task | None:
         """Return the task of a job, or this process's part in one that all processes train together.
 
@@ -93,7 +88,6 @@ class ClusterQueue(JobQueue):
 
         A part is dropped if the job has ended, the chief has begun another attempt, or a process is lost.
         """
-        self._cluster.follow_stop()
         name = task.job.name
         if task.is_member:
             over = self._cluster.announced(name) is not None or name in self._batch.ended()

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from job.running.task import Task
 
 
+CLUSTER_VARIABLE = "TF_CONFIG"
+"""The environment variable by which TensorFlow joins a cluster."""
+
+
 @dataclass
 class Worker:
     """A worker process and its current task.
@@ -67,7 +71,8 @@ def start_worker(variables: Mapping[str, str]) -> Worker:
     """Start a worker process, which loads TensorFlow while it waits for a task."""
     here, there = socket.socketpair()
     output = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
-    given = {name: value for name, value in worker_variables().items() if name not in IGNORED_VARIABLES}
+    left_out = (*IGNORED_VARIABLES, CLUSTER_VARIABLE)  # the latter is for the tasks of a cluster only
+    given = {name: value for name, value in worker_variables().items() if name not in left_out}
     process = subprocess.Popen(
         worker_command(sys.executable, there.fileno()),
         pass_fds=[there.fileno()],

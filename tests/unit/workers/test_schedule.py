@@ -365,6 +365,14 @@ def test_a_worker_at_work_leaves_when_its_parent_is_gone(make_task, stand_in, ou
     assert "Traceback" not in output.job("talks").log.read_text()
 
 
+def test_a_worker_is_in_a_cluster_only_for_a_task_of_it(make_task, stand_in, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", "that of the command's own cluster")
+    with worker_pool(1) as pool:
+        run_tasks([make_task("fine")], pool, Watched(), {})
+        with open(f"/proc/{pool[0].process.pid}/environ", "rb") as file:
+            assert b"TF_CONFIG" not in file.read()
+
+
 def test_workers_are_kept_to_one_thread_and_have_no_terminal(make_task, stand_in):
     with worker_pool(1) as pool:
         run_tasks([make_task("fine")], pool, Watched(), {})  # before, it may have no environment yet
