@@ -17,6 +17,8 @@ UNUSED = contourpy google-pasta grpcio importlib-metadata importlib-resources la
 	markdown-it-py mdurl pygments regex setuptools tzdata wheel zipp
 IMAGE = --constraints requirements/runtime.txt $(UNUSED:%=--no-emit-package %) --extra data --extra subwords pyproject.toml
 
+INTEGRATIONS = --extra subwords --extra export --extra s3 --extra mlflow pyproject.toml
+
 BUILD = $(CONTAINER) build -f docker/Dockerfile \
 	--build-arg VERSION="$$(sed -n 's/^__version__ = "\(.*\)"$$/\1/p' job/__init__.py)" \
 	--build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null)" --build-arg SOURCE="$(SOURCE)"
@@ -56,12 +58,13 @@ docs: install-dev  ## Write the reference pages of docs/ anew from the code.
 
 lock: install-dev  ## Write requirements/ anew from pyproject.toml; ARGS="--upgrade" takes the newest of everything.
 	$(COMPILE) -o requirements/runtime.txt --extra data --extra subwords pyproject.toml
-	$(COMPILE) -o requirements/dev.txt --extra data --extra subwords --extra dev --constraints requirements/runtime.txt pyproject.toml
+	$(COMPILE) -o requirements/dev.txt --extra data --extra subwords --extra store --extra dev --constraints requirements/runtime.txt pyproject.toml
 	$(COMPILE) -o requirements/bootstrap.txt --group pyproject.toml:bootstrap --constraints requirements/dev.txt
 	$(COMPILE) -o requirements/image-cpu.txt --group image-cpu --no-emit-package tensorflow $(IMAGE)
 	$(COMPILE) -o requirements/image-gpu.txt --extra gpu $(IMAGE)
 	$(COMPILE) -o requirements/image-tools.txt --group pyproject.toml:image-tools
 	$(COMPILE) -o requirements/image-tensorboard.txt --group pyproject.toml:image-tensorboard
+	$(COMPILE) -o requirements/integrations.txt --group pyproject.toml:integrations $(INTEGRATIONS)
 
 clean:  ## Remove what the targets made, but for results (output/).
 	rm -rf .venv .venv-peers .tox .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info

@@ -31,9 +31,14 @@ GROUPS: dict[str, list[str]] = CONTENT["dependency-groups"]
 RUNTIME = [*PROJECT["dependencies"], *EXTRAS["data"]]
 LOCKS = {
     "runtime": RUNTIME,
-    "dev": [*RUNTIME, *EXTRAS["dev"]],
+    "dev": [*RUNTIME, *EXTRAS["store"], *EXTRAS["dev"]],
     "image-cpu": [*(d for d in RUNTIME if Requirement(d).name != "tensorflow"), *GROUPS["image-cpu"]],
     "image-gpu": [*RUNTIME, *EXTRAS["gpu"]],
+    "integrations": [
+        *PROJECT["dependencies"],
+        *(text for extra in ("export", "s3", "mlflow") for text in EXTRAS[extra]),
+        *GROUPS["integrations"],
+    ],
     "bootstrap": GROUPS["bootstrap"],
     "image-tools": GROUPS["image-tools"],
     "image-tensorboard": GROUPS["image-tensorboard"],
@@ -136,7 +141,7 @@ def test_the_installed_version_is_the_package_s() -> None:
 
 
 def test_the_extras_are_there() -> None:
-    assert set(EXTRAS) == {"gpu", "data", "subwords", "dev"}
+    assert set(EXTRAS) == {"gpu", "data", "subwords", "export", "store", "s3", "gcs", "mlflow", "dev"}
 
 
 def test_the_command_is_installed() -> None:
@@ -150,7 +155,7 @@ def test_tox_tests_every_python_of_the_classifiers() -> None:
     tox = ConfigParser()
     tox.read(ROOT / "tox.ini", encoding="utf-8")
     environments = tox["tox"]["env_list"].replace(",", " ").split()
-    others = ["lint", "types", "slurm", "browser", "docker"]
+    others = ["lint", "types", "integrations", "slurm", "browser", "docker"]
     assert environments == [*(f"py{python.replace('.', '')}" for python in PYTHONS), *others]
     assert PYTHONS == ["3.10", "3.11", "3.12", "3.13"]
     assert PROJECT["requires-python"] == f">={PYTHONS[0]}"
