@@ -5,6 +5,7 @@ Gates, reports and comparisons are generated from it. Fractions are in 0..1.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,26 +29,29 @@ class Metric:
         family: `tokens` for problems that decode tokens, `text` for those that also read text files, `words`
             for those whose targets are words of text, `numbers` for regression, `timing` for every job.
         description: one sentence.
+        greatest: the largest possible value; None if there is none. The smallest is 0 for every metric.
     """
 
     direction: Literal["higher", "lower"]
     unit: str
     family: Family
     description: str
+    greatest: float | None = None
 
 
 METRICS: dict[str, Metric] = {
     "sequence_accuracy": Metric(
-        "higher", "fraction", "tokens", "Share of sequences predicted exactly (any reference counts)."
+        "higher", "fraction", "tokens", "Share of sequences predicted exactly (any reference counts).", 1.0
     ),
     "unseen_sequence_accuracy": Metric(
         "higher",
         "fraction",
         "tokens",
         "The same over the sequences whose source does not occur in the training data.",
+        1.0,
     ),
     "token_accuracy": Metric(
-        "higher", "fraction", "tokens", "Share of target positions whose token is predicted correctly."
+        "higher", "fraction", "tokens", "Share of target positions whose token is predicted correctly.", 1.0
     ),
     "edit_rate": Metric(
         "lower",
@@ -62,8 +66,9 @@ METRICS: dict[str, Metric] = {
         "words",
         "BLEU of the whole test by sacrebleu, 0 to 100; its signature says how texts are split (tok:none, or"
         " tok:13a for subwords).",
+        100.0,
     ),
-    "chrf": Metric("higher", "point", "text", "chrF of the whole test by sacrebleu, 0 to 100."),
+    "chrf": Metric("higher", "point", "text", "chrF of the whole test by sacrebleu, 0 to 100.", 100.0),
     "rmse": Metric(
         "lower",
         DATA_UNIT,
@@ -85,6 +90,25 @@ METRICS: dict[str, Metric] = {
         "higher", "examples/second", "timing", "Training speed, compilation excluded."
     ),
 }
+
+
+def possible_range(metric: str) -> tuple[float, float]:
+    """Return the smallest and the largest value that a metric can have; infinite where there is none.
+
+    Args:
+        metric: its name, `validation.NAME` for that of validation. A name that is not in the table, from a
+            later version or a plugin, has no limits.
+    """
+    known = METRICS.get(metric.removeprefix(VALIDATION))
+    if known is None:
+        return -math.inf, math.inf
+    return 0.0, math.inf if known.greatest is None else known.greatest
+
+
+def within(limits: tuple[float, float], low: float, high: float) -> tuple[float, float]:
+    """Return the part of an interval that is within limits; of one that is outside, the nearest limit."""
+    least, most = limits
+    return min(max(low, least), most), min(max(high, least), most)
 
 
 def leading_metric(kind: str) -> str:

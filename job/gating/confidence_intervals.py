@@ -13,6 +13,8 @@ from statistics import NormalDist
 
 import numpy as np
 
+from job.metrics import possible_range, within
+
 MAX_SEEDS = 1000
 """Largest number of seeds that `seeds_needed` tries."""
 
@@ -42,10 +44,16 @@ class MeanInterval:
         return self.low is not None and self.high is not None and self.low <= value <= self.high
 
 
-def mean_interval(values: Sequence[float]) -> MeanInterval:
+def mean_interval(metric: str, values: Sequence[float]) -> MeanInterval:
     """Return the mean of at least one value and its 95 % interval by Student's t distribution (Student 1908).
 
-    The interval is mean ± t(0.975, n - 1) * deviation / sqrt(n).
+    The interval is the part of mean ± t(0.975, n - 1) * deviation / sqrt(n) within the possible range of the
+    metric. The true mean cannot be outside that range, so that what is cut off does not change how often the
+    interval contains it.
+
+    Args:
+        metric: name of the metric, see `possible_range`.
+        values: one for each seed.
     """
     # Scaled by a power of two, which is exact, neither the sum nor the squares overflow.
     unit = math.ldexp(1.0, math.frexp(max(map(abs, values)))[1] - 1)
@@ -55,8 +63,8 @@ def mean_interval(values: Sequence[float]) -> MeanInterval:
         return MeanInterval(mean)
     deviation = float(np.std(scaled, ddof=1)) * unit
     half = _half_width(deviation, len(values))
-    largest = sys.float_info.max
-    return MeanInterval(mean, deviation, max(mean - half, -largest), min(mean + half, largest))
+    low, high = within(possible_range(metric), mean - half, mean + half)
+    return MeanInterval(mean, deviation, *within((-sys.float_info.max, sys.float_info.max), low, high))
 
 
 def _half_width(deviation: float, count: int) -> float:

@@ -20,7 +20,7 @@ from job.gating.bootstrap import Floats, resampled_scores, two_sided_p_value
 from job.gating.confidence_intervals import share_interval
 from job.gating.example_counts import ExampleCounts, Split, example_counts
 from job.gating.significance_tests import holm, sign_test_minimum, two_proportions
-from job.metrics import METRICS
+from job.metrics import METRICS, possible_range, within
 from job.results.predictions import Prediction
 from job.results.ranking_records import Comparability, RankedJob
 
@@ -136,7 +136,7 @@ def _interval(metric: str, each: _Measured) -> tuple[float, float] | None:
     if each.resampled is None:
         return None
     low, high = np.quantile(each.resampled.scores, [0.025, 0.975]).tolist()
-    return low, high
+    return within(possible_range(metric), low, high)  # rounding can make the quantile of 100s larger
 
 
 # --- resampling ---------------------------------------------------------------------------------------------

@@ -81,7 +81,7 @@ def _metrics(names: Sequence[str], finished: Mapping[str, JobResult]) -> Iterato
         values = [result.get(metric) for result in results]
         present = [value for value in values if value is not None]
         if present:
-            over = mean_interval(present)
+            over = mean_interval(metric, present)
             yield MetricOverSeeds(metric, tuple(values), over.mean, over.deviation, over.low, over.high)
 
 
@@ -97,7 +97,7 @@ def _judge_means(
     """
     for metric, threshold in thresholds.items():
         values = [run[metric] for run in measured if metric in run]
-        mean = mean_interval(values) if len(values) == len(measured) else None
+        mean = mean_interval(metric, values) if len(values) == len(measured) else None
         (outcome,) = gates.check_thresholds(
             {metric: mean.mean} if mean else {}, {metric: threshold}, reasons=reasons
         )

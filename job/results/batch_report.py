@@ -30,7 +30,8 @@ class MetricOverSeeds:
         values: one value for each seed, in the order of `SeedsSummary.seeds`; None if not measured.
         mean: mean of the measured values.
         deviation: sample standard deviation (n - 1); None for fewer than two values.
-        low, high: 95 % confidence interval of the mean (Student's t); None for fewer than two values.
+        low, high: 95 % confidence interval of the mean (Student's t), within the possible range of the
+            metric; None for fewer than two values.
     """
 
     metric: str

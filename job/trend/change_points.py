@@ -9,6 +9,7 @@ dip. The parts before, in and after a segment that was found are searched in tur
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +17,8 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+
+from job.metrics import within
 
 Floats = NDArray[np.float64]
 Statistic = Callable[[Floats], Floats]
@@ -30,6 +33,9 @@ PERMUTATIONS = 1000
 COVERAGE = 0.99
 """Share of further runs that fall into the noise band."""
 
+UNLIMITED = (-math.inf, math.inf)
+"""Limits of values that can be any number."""
+
 _CHUNK = 100  # permutations at a time
 _ROUNDING = 1e-9  # relative; sums in another order differ in the last digits
 
@@ -41,7 +47,7 @@ class Level:
     Args:
         first, end: 0-based indices in the series; `end` is exclusive.
         mean: of the values.
-        low, high: the noise band, see `noise_band`; None for a single value.
+        low, high: the noise band within what is possible, see `noise_band`; None for a single value.
         p_value: of the change at which the level begins; None for the first level.
     """
 
@@ -53,28 +59,36 @@ class Level:
     p_value: float | None
 
 
-def find_levels(values: Sequence[float], alpha: float = ALPHA) -> tuple[Level, ...]:
+def find_levels(
+    values: Sequence[float], alpha: float = ALPHA, limits: tuple[float, float] = UNLIMITED
+) -> tuple[Level, ...]:
     """Divide a series at its changes of level; the same values always give the same levels.
 
     Args:
         values: at least one, finite, in the order of time.
         alpha: see `ALPHA`.
+        limits: of the values that are possible, for the noise bands.
     """
     series = np.asarray(values, np.float64)
     p_values = dict(_change_points(series, 0, alpha, np.random.default_rng(0)))
     ends = [0, *sorted(p_values), len(series)]
+    parts = [(first, end, series[first:end]) for first, end in pairwise(ends)]
     return tuple(
-        Level(
-            first, end, float(series[first:end].mean()), *noise_band(series[first:end]), p_values.get(first)
-        )
-        for first, end in pairwise(ends)
+        Level(first, end, float(part.mean()), *noise_band(part, limits), p_values.get(first))
+        for first, end, part in parts
     )
 
 
-def noise_band(values: Sequence[float] | Floats) -> tuple[float | None, float | None]:
+def noise_band(
+    values: Sequence[float] | Floats, limits: tuple[float, float] = UNLIMITED
+) -> tuple[float | None, float | None]:
     """Return the interval into which a further run falls with probability `COVERAGE` if the noise is normal.
 
     This is Student's prediction interval: the fewer values, the wider. For a single value it is (None, None).
+
+    Args:
+        values: of the runs.
+        limits: of the values that are possible; the band is cut at them, which no run can be beyond.
     """
     count = len(values)
     if count < 2:
@@ -84,7 +98,7 @@ def noise_band(values: Sequence[float] | Floats) -> tuple[float | None, float | 
     spread = float(np.std(values, ddof=1)) * (1 + 1 / count) ** 0.5
     reach = float(t.ppf((1 + COVERAGE) / 2, count - 1)) * spread
     mean = float(np.mean(values))
-    return mean - reach, mean + reach
+    return within(limits, mean - reach, mean + reach)
 
 
 def _change_points(

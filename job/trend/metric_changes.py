@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from job.gating.metric_tests import min_effect
-from job.metrics import METRICS
+from job.metrics import METRICS, possible_range
 from job.spec.gate_section import GateSpec
 from job.trend.change_points import Level, noise_band
 from job.trend.metric_series import Series
@@ -158,7 +158,7 @@ def band_left_by_last_run(series: Series) -> tuple[float, float] | None:
     before = series.values[level.first : -1]
     if len(before) < _MIN_RUNS:
         return None
-    low, high = noise_band(before)
+    low, high = noise_band(before, possible_range(series.metric))
     last, mean = series.values[-1], _mean(before)
     if low is None or high is None or abs(last - mean) < smallest_change(series.metric, mean):
         return None

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from job.evaluation.text_scores import recorded_tokenization
-from job.metrics import METRICS
+from job.metrics import METRICS, possible_range
 from job.results.batch_report import Report
 from job.results.job_result import JobResult
 from job.trend.change_points import ALPHA, Level, find_levels
@@ -110,7 +110,8 @@ def _job_series(name: str, results: Sequence[tuple[int, JobResult]], alpha: floa
         ]
         if points:
             numbers, values = zip(*points, strict=True)
-            yield Series(name, metric, numbers, values, find_levels(values, alpha))
+            levels = find_levels(values, alpha, possible_range(metric))
+            yield Series(name, metric, numbers, values, levels)
 
 
 # --- runs that do not count ---------------------------------------------------------------------------------

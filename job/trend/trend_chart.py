@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from job.metrics import METRICS
 from job.reports.formatting import plain
 from job.trend.change_points import Level
 from job.trend.metric_changes import changes
@@ -51,7 +50,7 @@ class Chart:
         description: for screen readers.
         points: a mark for each run.
         levels: lines as their two ends' x, and y.
-        bands: rectangles as x, y, width and height, within the possible range of the metric.
+        bands: the noise bands, rectangles as x, y, width and height.
         steps: changes, as x and `worse`, `better` or `small`.
         dates: x and text of the labels below.
         high, low: the values at the top and at the bottom, as text.
@@ -66,22 +65,6 @@ class Chart:
     dates: list[tuple[float, str]]
     high: str
     low: str
-
-
-def possible_range(metric: str) -> tuple[float, float | None]:
-    """Return the smallest and the greatest value that a metric can have; None if there is no greatest."""
-    unit = METRICS[metric].unit
-    if unit == "fraction" and metric != "edit_rate":  # more edits than target tokens are possible
-        return 0.0, 1.0
-    return 0.0, 100.0 if unit == "point" else None
-
-
-def clipped_band(metric: str, level: Level) -> tuple[float, float] | None:
-    """Return the noise band of a level within the possible range of its metric; None if it has no band."""
-    if level.low is None or level.high is None:
-        return None
-    least, most = possible_range(metric)
-    return max(least, level.low), level.high if most is None else min(most, level.high)
 
 
 def trend_chart(series: Series, runs: Sequence[Run], directory: Path) -> Chart:
@@ -114,8 +97,8 @@ class _Scale:
     """Maps runs to x, by their dates, and values to y."""
 
     def __init__(self, series: Series, runs: Sequence[Run]) -> None:
-        bands = [clipped_band(series.metric, level) for level in series.levels]
-        shown = [*series.values, *(limit for band in bands if band for limit in band)]
+        limits = [limit for level in series.levels for limit in (level.low, level.high)]
+        shown = [*series.values, *(limit for limit in limits if limit is not None)]
         self.low, self.high = min(shown), max(shown)
         times = [run.finished.timestamp() for run in runs]
         span = times[-1] - times[0]
@@ -177,9 +160,9 @@ def _level(series: Series, level: Level, scale: _Scale) -> tuple[float, float, f
 
 def _bands(series: Series, scale: _Scale) -> Iterator[tuple[float, float, float, float]]:
     for level in series.levels:
-        if band := clipped_band(series.metric, level):
+        if level.low is not None and level.high is not None:
             first, last, _ = _level(series, level, scale)
-            bottom, top = map(scale.y, band)
+            bottom, top = scale.y(level.low), scale.y(level.high)
             yield first - 3, top, round(last - first + 6, 1), round(bottom - top, 1)
 
 

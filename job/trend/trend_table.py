@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isclose
 
 from rich.console import Console
 from rich.text import Text
@@ -10,6 +11,7 @@ from rich.text import Text
 from job.reports.escaping import terminal
 from job.reports.formatting import plain
 from job.reports.tables import Cell, Column, print_table
+from job.trend.change_points import Level
 from job.trend.metric_series import Series, uncounted_runs
 from job.trend.runs import Run, SkippedReport
 from job.trend.trend_content import change_sentences, value_text
@@ -46,7 +48,24 @@ def print_trend(
 
 def _row(series: Series) -> list[Cell]:
     level = series.levels[-1]
-    noise = "" if level.high is None else f"± {value_text(series, level.high - level.mean, brief=True)}"
     since = f"run {series.runs[level.first] + 1}" if level.first else ""
     last, mean = (value_text(series, value, brief=True) for value in (series.values[-1], level.mean))
-    return [series.job, plain(series.metric), f"{len(series.values)}", last, mean, noise, since]
+    return [
+        series.job,
+        plain(series.metric),
+        f"{len(series.values)}",
+        last,
+        mean,
+        _noise(series, level),
+        since,
+    ]
+
+
+def _noise(series: Series, level: Level) -> str:
+    """Return the noise band: its half width, or its ends if it is cut at what is possible."""
+    if level.low is None or level.high is None:
+        return ""
+    above, below = level.high - level.mean, level.mean - level.low
+    if isclose(above, below, rel_tol=1e-6, abs_tol=1e-9 * abs(level.mean)):
+        return f"± {value_text(series, above, brief=True)}"
+    return " to ".join(value_text(series, end, brief=True) for end in (level.low, level.high))

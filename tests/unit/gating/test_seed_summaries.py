@@ -38,15 +38,20 @@ def family(gate=None):
 
 
 def test_mean_deviation_and_interval_are_over_the_seeds():
-    (found,) = summarize_seeds(runs(0.97, 0.98, 0.99), family())
+    (found,) = summarize_seeds(runs(0.77, 0.78, 0.79), family())
     assert (found.name, found.seeds, found.jobs, found.absent) == ("a", (1, 2, 3), tuple(RUNS), ())
     (metric,) = found.metrics
-    assert metric.values == (0.97, 0.98, 0.99)
-    assert metric.mean == pytest.approx(0.98)
+    assert metric.values == (0.77, 0.78, 0.79)
+    assert metric.mean == pytest.approx(0.78)
     assert metric.deviation == pytest.approx(0.01)
     half = stats.t.ppf(0.975, 2) * 0.01 / math.sqrt(3)
-    assert (metric.low, metric.high) == pytest.approx((0.98 - half, 0.98 + half))
+    assert (metric.low, metric.high) == pytest.approx((0.78 - half, 0.78 + half))
     assert found.gates == ()
+
+
+def test_the_interval_of_two_seeds_ends_at_what_is_possible():
+    (found,) = summarize_seeds(runs(0.91, 1.0), family())
+    assert (found.metrics[0].low, found.metrics[0].high) == (pytest.approx(0.3832, abs=1e-4), 1.0)
 
 
 MEAN = {"seeds": "mean", "min_sequence_accuracy": 0.98}

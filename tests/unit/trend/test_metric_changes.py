@@ -1,7 +1,12 @@
 import pytest
 from nightly_runs import a_job, accuracies, noisy, read
 
-from job.trend.metric_changes import changes, first_lasting_decline, smallest_change
+from job.trend.metric_changes import (
+    band_left_by_last_run,
+    changes,
+    first_lasting_decline,
+    smallest_change,
+)
 from job.trend.trend_content import change_sentences
 from job.trend.trend_verdict import judge_trend
 
@@ -51,6 +56,12 @@ def test_a_last_run_outside_the_band_is_listed_before_it_can_be_a_change(nights)
     assert line.startswith("tutorial: sequence accuracy of the last run, 80.00 %, is out of the band")
     start = "not proven: sequence accuracy of tutorial may be worse from run 13"
     assert judge_trend(runs, [series]).headline.startswith(start)
+
+
+def test_the_band_that_a_last_run_left_is_within_the_possible_range(nights):
+    _, (series,) = read(nights(*([a_job(edit_rate=v)] for v in (0.0, 0.01, 0.0, 0.02, 0.01, 0.01, 0.5))))
+    low, high = band_left_by_last_run(series)
+    assert (low, high) == (0.0, pytest.approx(0.0412, abs=1e-4))
 
 
 @pytest.mark.parametrize("last", [0.951, 1.0])

@@ -5,8 +5,7 @@ import pytest
 from nightly_runs import a_job, noisy, read
 
 from job.results.job_result import JobResult
-from job.trend.change_points import Level
-from job.trend.trend_chart import clipped_band, trend_chart
+from job.trend.trend_chart import trend_chart
 from job.trend.trend_page import trend_page
 
 
@@ -53,15 +52,21 @@ def test_runs_in_which_the_job_failed_are_red_with_or_without_a_value(nights):
 
 
 @pytest.mark.parametrize(
-    ("metric", "band"),
+    ("metric", "values", "band"),
     [
-        ("sequence_accuracy", (0.0, 1.0)),
-        ("edit_rate", (0.0, 1.5)),
-        ("bleu", (0.0, 1.5)),
-        ("train_seconds", (0.0, 1.5)),
+        ("sequence_accuracy", (0.2, 0.8), (0.0, 1.0)),
+        ("sequence_accuracy", (0.99, 1.0, 0.98), (0.875398, 1.0)),
+        ("edit_rate", (0.5, 1.0), (0.0, 28.314177)),
+        ("bleu", (30.0, 34.0), (0.0, 100.0)),
+        ("train_seconds", (1.0, 3.0), (0.0, 112.256710)),
     ],
 )
-def test_a_band_is_within_the_possible_range_of_its_metric(metric, band):
-    assert clipped_band(metric, Level(0, 9, 0.5, -0.5, 1.5, None)) == band
-    assert clipped_band("bleu", Level(0, 9, 99.0, 97.0, 101.0, None)) == (97.0, 100.0)
-    assert clipped_band(metric, Level(0, 1, 0.5, None, None, None)) is None
+def test_a_band_is_within_the_possible_range_of_its_metric(nights, metric, values, band):
+    _, (series,) = read(nights(*([a_job(**{metric: value})] for value in values)))
+    (level,) = series.levels
+    assert (level.low, level.high) == pytest.approx(band, abs=1e-5)
+
+
+def test_a_single_run_has_no_band(nights):
+    _, (series,) = read(nights([a_job(sequence_accuracy=0.5)]))
+    assert (series.levels[0].low, series.levels[0].high) == (None, None)

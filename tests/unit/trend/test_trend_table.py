@@ -17,3 +17,10 @@ def test_the_table_fits_on_eighty_columns_and_the_verdict_comes_last(nights):
     assert re.search(r"tutorial +sequence accuracy +20 +90.20 % +90.00 % +± 0.\d+ % +run 13", text)
     assert re.search(r"tutorial +decoded sequences per second +20 +123,456 +123,456 +± 0\b", text)
     assert text.rstrip().splitlines()[-1].startswith("first bad run: 13 of 20")
+
+
+def test_the_band_in_the_table_is_within_the_possible_range(nights):
+    runs, series = read(nights(*([a_job(sequence_accuracy=v)] for v in (0.95, 1.0, 0.98))))
+    console = Console(width=80, record=True, file=io.StringIO())
+    print_trend(runs, series, console)
+    assert re.search(r" 68.83 % to 100.00 %", console.export_text())
