@@ -53,7 +53,10 @@ class ClusterJobs:
     nodes: QueueNodes
     stop: Stop
     _joined: set[str] = field(default_factory=set)
-    _began: float = field(default_factory=time.monotonic)
+    _began: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._began = time.monotonic()
 
     def place(self, key: str) -> ClusterPlace:
         """Return the place of this process in an attempt."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -9,6 +11,7 @@ from job.batch.cluster_jobs import ClusterJobs
 from job.batch.planning import PlannedJob
 from job.batch.queue import JobQueue
 from job.batch.queue_batch import QueueBatch
+from job.batch.queue_nodes import LOOK_SECONDS
 from job.batch.queue_recorder import QueueRecorder
 from job.batch.queue_results import QueueResults
 from job.batch.reuse import PreparedJob
@@ -40,6 +43,7 @@ class ClusterQueue(JobQueue):
     ) -> None:
         super().__init__(plan, batch, recorder, results, make_task)
         self._cluster = cluster
+        self._looked_for_end = -math.inf
 
     def take_job(self, planned: PlannedJob) -> Task | None:
         """Return the task of a job, or this process's part in one that all processes train together.
@@ -90,11 +94,18 @@ class ClusterQueue(JobQueue):
         """
         name = task.job.name
         if task.is_member:
-            over = self._cluster.announced(name) is not None or name in self._batch.ended()
-            return "drop" if over or self._cluster.missing() else "run"
+            return "drop" if self._cluster.missing() or self._is_over(name) else "run"
         if task.cluster is not None and self._cluster.missing():
             return "lost"
         return super().intent(task)
+
+    def _is_over(self, name: str) -> bool:
+        """Return whether a job has ended or the chief has begun another attempt; it looks now and then."""
+        now = time.monotonic()
+        if now - self._looked_for_end < LOOK_SECONDS:
+            return False
+        self._looked_for_end = now
+        return self._cluster.announced(name) is not None or name in self._batch.ended()
 
     def lost(self, task: Task) -> Failure:
         """Return the failure of a task whose cluster has lost a process."""

@@ -25,6 +25,9 @@ from job.storage.documents import read_object
 MAX_BYTES = 1 << 16
 """Maximum size of a file of the queue that is read."""
 
+LOOK_SECONDS = 1.0
+"""Seconds between two looks at what the others have written: a slow file server bears one a second."""
+
 
 @dataclass
 class _Seen:
@@ -63,6 +66,8 @@ class QueueNodes:
     _seen: dict[str, _Seen] = field(default_factory=dict)
     _stop: tuple[str, int] | None = None
     _earlier: frozenset[str] | None = None
+    _looked_at: float = -math.inf
+    _found: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @cached_property
     def beat_seconds(self) -> float:
@@ -143,10 +148,10 @@ class QueueNodes:
     def told_stop(self) -> tuple[str, int] | None:
         """Return a request to stop that another node has told of since the first call: cause, exit code."""
         told = {}
-        for path in self.folder.glob("[0-9a-f]*.json"):
-            match read_object(path, MAX_BYTES).get("stop"):
-                case [str(cause), int(code)] if path.stem != self.own:
-                    told[path.stem] = cause, code
+        for node, record in self._all_records().items():
+            match record.get("stop"):
+                case [str(cause), int(code)] if node != self.own:
+                    told[node] = cause, code
         if self._earlier is None:
             self._earlier = frozenset(told)
         return next((stop for node, stop in told.items() if node not in self._earlier), None)
@@ -170,8 +175,16 @@ class QueueNodes:
 
     def _records(self) -> dict[str, dict[str, Any]]:
         """Return the records of the nodes that have not left, by id."""
-        records = {path.stem: read_object(path, MAX_BYTES) for path in self.folder.glob("[0-9a-f]*.json")}
-        return {node: record for node, record in records.items() if record.get("left") is not True}
+        return {node: r for node, r in self._all_records().items() if r.get("left") is not True}
+
+    def _all_records(self) -> dict[str, dict[str, Any]]:
+        """Return the records of all nodes by id; they are read at most once in `LOOK_SECONDS`."""
+        now = time.monotonic()
+        if now - self._looked_at >= min(LOOK_SECONDS, self.beat_seconds):
+            files = self.folder.glob("[0-9a-f]*.json")
+            self._found = {path.stem: read_object(path, MAX_BYTES) for path in files}
+            self._looked_at = now
+        return self._found
 
     def _file(self, node: str) -> Path:
         return self.folder / f"{node}.json"

@@ -1,0 +1,100 @@
+"""One process of a cluster between two messages of its workers: what it reads of the shared directory."""
+
+import sys
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from job.batch import cancelling, cluster_jobs, cluster_queue, queue, queue_nodes
+from job.batch.cluster import Cluster
+from job.batch.cluster_jobs import join_processes
+from job.batch.cluster_queue import node_queue
+from job.batch.queue_joining import join_batch
+from job.batch.queue_results import QueueResults
+from job.process.stopping import Stop
+
+ADDRESSES = ("localhost:1", "localhost:2", "localhost:3")
+
+
+class Clock:
+    """Time as the processes read it."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def monotonic(self):
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    found = Clock()
+    for module in (cancelling, cluster_jobs, cluster_queue, queue, queue_nodes):
+        monkeypatch.setattr(module, "time", found)
+    return found
+
+
+@pytest.fixture
+def join(output, clock):
+    """Return the queue of a process of the cluster, and what it tells the others."""
+
+    def new(rank):
+        batch = join_batch(output, "p", ("together",), 60.0)
+        jobs = join_processes(Cluster(ADDRESSES, rank), batch, Stop())
+        recorder = SimpleNamespace(output=output)
+        results = QueueResults(output, None, 60.0, {})
+        return node_queue([], batch, recorder, results, None, jobs), jobs, batch
+
+    return new
+
+
+READS = {"open", "os.listdir", "os.scandir"}
+seen: list[str] = []
+watched: list[str] = []
+
+
+def count_reads(event, args):
+    if watched and event in READS and str(args[0]).startswith(watched[0]):
+        seen.append(f"{event} {args[0]}")
+
+
+sys.addaudithook(count_reads)
+
+
+@pytest.fixture
+def reads(output):
+    """The files and directories of the batch that are read while the test runs."""
+    seen.clear()
+    watched.append(str(output.root / "queue"))
+    yield seen
+    watched.clear()
+
+
+@pytest.mark.parametrize("rank", [0, 1], ids=["chief", "member"])
+def test_a_running_task_costs_one_look_a_second(join, clock, make_task, reads, rank):
+    """The schedule asks four times a second; two tasks and requests to stop share what is read."""
+    members = [join(rank), *(join(other) for other in range(3) if other != rank)]
+    queue, jobs, _ = members[0]
+    tasks = [replace(make_task(f"fine-{i}"), cluster=jobs.place(f"fine-{i}.1001")) for i in (1, 2)]
+    clock.now += 10
+    for _, _, batch in members:
+        batch.nodes.beat()  # now with its rank
+    reads.clear()
+    for _ in range(40):
+        clock.now += 0.25
+        jobs.follow_stop()
+        assert [queue.intent(task) for task in tasks] == ["run", "run"]
+    looks = sum(event.endswith("/nodes") for event in reads)
+    assert 9 <= looks <= 11, reads
+    records = sum(event.endswith(".json") for event in reads)
+    assert records <= len(ADDRESSES) * 11, reads
+    assert len(reads) - looks - records <= 2 * 11, reads
+
+
+def test_a_request_to_stop_arrives_within_a_second(join, clock):
+    (_, chief, _), (_, member, _) = join(0), join(1)
+    chief.nodes.tell_stop("SIGTERM", 143)
+    clock.now += 1.01
+    member.follow_stop()
+    assert member.stop.request.cause == "SIGTERM"
