@@ -34,27 +34,23 @@ def chosen_subset(count: int, seed: int, examples: int) -> NDArray[np.int32]:
 
 
 def order_by_length(
-    sides: Sequence[RaggedRows], *, seed: int, epoch: int, batch_size: int, examples: int
+    sides: Sequence[RaggedRows], chosen: NDArray[np.int32], *, seed: int, epoch: int, batch_size: int
 ) -> NDArray[np.int32]:
     """Return the examples of an epoch in batch order, shape (examples,): indices of rows.
 
-    Batches, and the examples of a batch, are in random order. If `examples` is less than n, every epoch has
-    the same subset.
+    Batches, and the examples of a batch, are in random order.
 
     Args:
         sides: n rows each, by whose lengths examples are sorted; the last one is the primary key.
+        chosen: the examples of the epoch, (examples,): indices of rows.
         seed: the job's seed.
         epoch: 0-based.
         batch_size: number of examples per batch; the last batch may be smaller.
-        examples: number of examples per epoch.
-
-    Raises:
-        IndexError: there are fewer than `examples`.
     """
     rng = generator(seed, Stream.EPOCH_ORDER, epoch)
-    order = rng.permutation(chosen_subset(sides[0].count, seed, examples))
+    order = rng.permutation(chosen)
     # The smaller last batch is not sorted: it would always have the longest pairs.
-    full = examples // batch_size * batch_size
+    full = len(chosen) // batch_size * batch_size
     pool = POOL_BATCHES * batch_size
     for first in range(0, full, pool):  # sorted in place: all at once would need five times the memory
         rows = order[first : min(first + pool, full)]

@@ -20,6 +20,7 @@ class Stream(IntEnum):
     TEST = 2
     EPOCH_ORDER = 3
     SUBSET = 4
+    MIXTURE = 5
 
 
 _SPLIT_STREAMS = {"validation": Stream.VALIDATION, "test": Stream.TEST}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from itertools import count
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from job.problems.base import Ids, TokenProblem
+from job.problems.text_pairs import TextPairs
 
 
 def seen_in_training(
@@ -18,7 +20,8 @@ def seen_in_training(
 
     A source with an unknown token never counts, because two unknown tokens may be different tokens.
 
-    The training batches are generated again and looked up by a 64-bit hash. Rows with equal hashes are
+    The training batches are generated again and looked up by a 64-bit hash; of mixed data, all pairs of all
+    files count, also those that no epoch has drawn. Rows with equal hashes are
     compared id by id, so the result is exact. Memory is that of the sources and one batch.
 
     Args:
@@ -32,17 +35,25 @@ def seen_in_training(
     """
     index = _Index(sources)
     seen = np.zeros(len(index.rows), np.bool_)
-    different_epochs = epochs if problem.fresh_each_epoch else min(epochs, 1)
-    for epoch, batch in np.ndindex(different_epochs, -(-examples // batch_size)):
+    for trained in _trained_sources(problem, epochs, batch_size, examples):
         if seen.all():
             break
-        trained, _ = problem.batch(epoch, batch, batch_size, examples)
         seen[index.find(trained)] = True
     vocabulary = problem.source_vocabulary
     known = (sources < len(vocabulary)).all(axis=1)
     if vocabulary.unknown is not None:
         known &= (sources != vocabulary.unknown).all(axis=1)
     return seen[index.number] & known
+
+
+def _trained_sources(problem: TokenProblem, epochs: int, batch_size: int, examples: int) -> Iterator[Ids]:
+    """Yield the sources of the training data in blocks; see `seen_in_training` for the arguments."""
+    if epochs and isinstance(problem, TextPairs) and problem.mixture:
+        yield from problem.training_sources.blocks()
+        return
+    different_epochs = epochs if problem.fresh_each_epoch else min(epochs, 1)
+    for epoch, batch in np.ndindex(different_epochs, -(-examples // batch_size)):
+        yield problem.batch(epoch, batch, batch_size, examples)[0]
 
 
 class _Index:

@@ -18,13 +18,13 @@ from job.problems.pair_cache_entry import load_entry, write_entry
 from job.problems.pair_store import MemoryStorage, PairStore, build_store
 from job.problems.parallel_text import OpenedGroup, open_group
 from job.process.installed_versions import installed
-from job.spec.text_pairs_section import TextPairsSpec
+from job.spec.text_pairs_section import TextPairsSpec, group_name
 from job.storage.links import refuse_link
 
 MIN_CACHED_BYTES = 8 << 20
 """Smallest size of the data files, together, from which the cache is used: less is quickly tokenized."""
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 def open_store(
@@ -89,7 +89,7 @@ def _key(spec: TextPairsSpec, groups: Mapping[str, OpenedGroup], copies: bool) -
         "unicode": unicodedata.unidata_version,
         "sentencepiece": installed("sentencepiece") if subwords else None,
         "copies": copies,
-        "spec": spec.model_dump(mode="json", exclude=set(spec.files)),
+        "spec": spec.model_dump(mode="json", exclude={group_name(key) for key in spec.files}),
         "files": {
             place: file.sha256
             for group in groups.values()

@@ -88,6 +88,7 @@ def _record(store: PairStore, directory: Path) -> dict[str, Any]:
     return {
         "facts": dict(store.facts),
         "longest_target": store.longest_target,
+        "parts": list(store.parts),
         "vocabularies": [v.to_json() for v in vocabularies[: 1 if shared else 2]],
         "types": {name: array.dtype.str for name, array in zip(_ARRAYS, arrays, strict=True)},
         "sha256": {path.name: checksum(path) for path in sorted(directory.iterdir())},
@@ -115,6 +116,7 @@ def load_entry(entry: Path) -> PairStore | None:
             source_vocabulary=vocabularies[0],
             target_vocabulary=vocabularies[-1],
             longest_target=record["longest_target"],
+            parts=tuple(record["parts"]),
             facts=record["facts"],
         )
     except (KeyError, IndexError, OSError, TypeError, ValueError) as error:

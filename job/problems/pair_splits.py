@@ -17,7 +17,7 @@ from job.problems.pair_formats import Pair
 from job.problems.pair_spool import PairSpool
 from job.problems.parallel_text import OpenedGroup, PairReader
 from job.problems.text_tokens import source_counts, token_counts
-from job.spec.text_pairs_section import TextPairsSpec
+from job.spec.text_pairs_section import TextPairsSpec, group_name
 
 SPLITS = ("train", "validation", "test")
 
@@ -39,6 +39,7 @@ class SplitPairs:
         counts: number of pairs of each split.
         bytes: number of bytes of the text of each split.
         longest_target: number of tokens of the longest target of all splits.
+        parts: number of training pairs of each group of files that has some, in their order.
         facts: facts of `TextPairs.describe` without vocabularies and the names of files.
     """
 
@@ -46,6 +47,7 @@ class SplitPairs:
     counts: dict[str, int]
     bytes: dict[str, int]
     longest_target: int
+    parts: tuple[int, ...]
     facts: dict[str, Any]
 
 
@@ -98,6 +100,7 @@ class _Splitter:
     longest_source: int = 0
     longest_target: int = 0
     kept: dict[str, int] = field(default_factory=dict)
+    trained: dict[str, int] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SPLITS, 0))
     bytes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SPLITS, 0))
     hashes: dict[str, list[NDArray[np.uint64]]] = field(default_factory=lambda: {s: [] for s in SPLITS})
@@ -107,9 +110,13 @@ class _Splitter:
         self.read += len(pairs)
         pairs = self._short_enough(pairs)
         self.kept[key] = self.kept.get(key, 0) + len(pairs)
-        hashes = _hashes([source for source, _ in pairs])
+        before = self.counts["train"]
+        self._divide(key, pairs, _hashes([source for source, _ in pairs]))
+        self.trained[key] = self.trained.get(key, 0) + self.counts["train"] - before
+
+    def _divide(self, key: str, pairs: list[Pair], hashes: NDArray[np.uint64]) -> None:
         if self.spec.data is None:
-            self._append(key, pairs, hashes)
+            self._append(group_name(key), pairs, hashes)
             return
         fractions = _fractions(hashes)
         test = fractions < self.spec.split.test
@@ -153,6 +160,11 @@ class _Splitter:
         if not errors:
             total, file = sum(sources.values()), next(iter(groups.values())).files[0].path
             errors = [_empty_split(split, total, file) for split in SPLITS if not self.counts[split]]
+        errors = errors or [
+            _never_trained(key, groups[key].files[0].path)
+            for key in self.spec.training_files
+            if not self.trained[key]
+        ]
         if errors:
             raise DataErrors(errors)
         facts = {
@@ -170,6 +182,7 @@ class _Splitter:
             counts=self.counts,
             bytes=self.bytes,
             longest_target=self.longest_target,
+            parts=tuple(self.trained[key] for key in self.spec.training_files),
             facts=facts,
         )
 
@@ -200,6 +213,15 @@ def _empty_split(split: str, sources: int, file: Path) -> DataError:
         "different sources is in this one; add data or change the fractions in split",
         file=file,
         key="split" if split == "train" else f"split.{split}",
+    )
+
+
+def _never_trained(key: str, file: Path) -> DataError:
+    return DataError(
+        "none of these pairs is a training pair, so their weight has no effect: the hash of a source "
+        "determines its split; give more pairs, or train, validation and test in place of data",
+        file=file,
+        key=key,
     )
 
 

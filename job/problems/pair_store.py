@@ -87,6 +87,7 @@ class PairStore:
         held_out: the pairs of `validation` and of `test` as text.
         source_vocabulary, target_vocabulary: the same object if they are shared.
         longest_target: number of tokens of the longest target of all splits, without the end.
+        parts: see `SplitPairs.parts`.
         facts: see `SplitPairs.facts`.
     """
 
@@ -96,6 +97,7 @@ class PairStore:
     source_vocabulary: Vocabulary
     target_vocabulary: Vocabulary
     longest_target: int
+    parts: tuple[int, ...]
     facts: Mapping[str, Any]
 
 
@@ -132,6 +134,7 @@ def build_store(
         source_vocabulary=vocabularies[0],
         target_vocabulary=vocabularies[1],
         longest_target=_longest_target(splits, target, vocabularies[1]),
+        parts=splits.parts,
         facts=splits.facts,
     )
 

@@ -180,8 +180,11 @@ def placed_pairs(spec: TextPairsSpec, directory: Path) -> Iterator[tuple[Path, i
         spec: the section; its files have no errors.
         directory: the spec directory.
     """
-    key, group = next(iter(spec.files.items()))
-    opened = open_group(group, key, directory)
+    for key, group in spec.training_files.items():
+        yield from _placed_pairs_of(open_group(group, key, directory), spec)
+
+
+def _placed_pairs_of(opened: OpenedGroup, spec: TextPairsSpec) -> Iterator[tuple[Path, int, Pair]]:
     if opened.both_sides:
         parse = pair_parser(spec)
         for file in opened.files:

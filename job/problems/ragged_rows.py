@@ -80,6 +80,11 @@ class RaggedRows:
         out[taken] = self.ids[(starts[:, None] + column)[taken]]
         return out
 
+    def blocks(self, rows: int = 4096) -> Iterator[Ids]:
+        """Yield all rows in order, `rows` at a time, each block padded to its longest: (n, length) int32."""
+        for start in range(0, self.count, rows):
+            yield self.padded(np.arange(start, min(start + rows, self.count)))
+
 
 def _encode_characters(
     texts: Sequence[str], vocabulary: Vocabulary, end: int | None

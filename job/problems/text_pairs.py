@@ -12,6 +12,7 @@ from job.errors import DataError
 from job.problems.base import Examples, Ids, Split, batch_rows
 from job.problems.batch_order import chosen_subset, order_by_length
 from job.problems.length_buckets import TokenBatches, length_buckets
+from job.problems.mixture import Mixture
 from job.problems.pair_cache import open_store
 from job.problems.pair_splits import first_sources
 from job.problems.parallel_text import placed_pairs
@@ -29,6 +30,10 @@ class TextPairs:
 
     Vocabularies are learned from the training pairs only; tokens that occur only in other splits are unknown.
     A token may be spelled like a reserved symbol, such as `<end>`.
+
+    Attributes:
+        spec: the problem's section.
+        mixture: how the training pairs are drawn from mixed data; None if the data are not mixed.
 
     Args:
         spec: the problem's section: files, split and tokens.
@@ -61,42 +66,52 @@ class TextPairs:
         *,
         copies: bool = False,
     ) -> None:
-        self._seed, self._spec, self._directory = seed, spec, directory
+        self._seed, self.spec, self._directory = seed, spec, directory
         files = planned.files if planned else {}
         self._store, self._checksums = open_store(spec, directory, files, cache, copies=copies)
         self.source_vocabulary = self._store.source_vocabulary
         self.target_vocabulary = self._store.target_vocabulary
         self.max_target_length = self._store.longest_target + 1
+        weights = tuple(part.weight for part in spec.mixture)
+        self.mixture = Mixture(self._store.parts, weights, seed) if weights else None
         self._order_arguments: tuple[int, int, int] | None = None
         self._order = np.empty(0, np.int32)
         self._token_batches: dict[tuple[int, int, int], TokenBatches] = {}
 
     def examples_per_epoch(self, asked: int | Literal["all"]) -> int:
-        """Return `asked`, but at most the number of training pairs."""
+        """Return `asked`, but at most the number of training pairs; mixed data may repeat pairs."""
         count = self._store.source.count
-        return count if asked == "all" else min(asked, count)
+        if asked == "all":
+            return count
+        return asked if self.mixture else min(asked, count)
 
     def batch(self, epoch: int, index: int, batch_size: int, examples: int) -> tuple[Ids, Ids]:
         """Return batch `index` of `epoch`: pairs of similar length, padded to the longest of the batch
         (rounded up to a multiple of `WIDTH_MULTIPLE`).
 
         Each pair occurs once per epoch. If `examples` is less than the number of pairs, every epoch uses the
-        same subset. The order of the most recent epoch is cached.
+        same subset. Of mixed data, every epoch draws its pairs anew, see `Mixture`. The order of the most
+        recent epoch is cached.
         """
         start, stop = batch_rows(index, batch_size, examples)
         source, target = self._store.source, self._store.target
         arguments = (epoch, batch_size, examples)
         if self._order_arguments != arguments:
+            if self.mixture:
+                chosen = self.mixture.rows(epoch, examples)
+            else:
+                chosen = chosen_subset(source.count, self._seed, examples)
             self._order = order_by_length(
-                (source, target),
-                seed=self._seed,
-                epoch=epoch,
-                batch_size=batch_size,
-                examples=examples,
+                (source, target), chosen, seed=self._seed, epoch=epoch, batch_size=batch_size
             )
             self._order_arguments = arguments
         rows = self._order[start:stop]
         return source.padded(rows, WIDTH_MULTIPLE), target.padded(rows, WIDTH_MULTIPLE)
+
+    @property
+    def training_sources(self) -> RaggedRows:
+        """The sources of all training pairs."""
+        return self._store.source
 
     def token_batches(self, tokens: int, accumulate: int, examples: int) -> TokenBatches:
         """Return the batches of `training.tokens_per_batch`; `examples` are the same subset as in `batch`.
@@ -139,7 +154,7 @@ class TextPairs:
     def _place(self, ids: list[list[int]]) -> tuple[Path | None, int]:
         """Return file and line of the first training pair with these ids of source and target."""
         vocabularies = self.source_vocabulary, self.target_vocabulary
-        for file, line, pair in placed_pairs(self._spec, self._directory):
+        for file, line, pair in placed_pairs(self.spec, self._directory):
             if ids == [v.encode(v.model_tokens(text)) for v, text in zip(vocabularies, pair, strict=True)]:
                 return file, line
         return None, 0

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from job.metrics import METRICS
 from job.reports.content import metric_names
 from job.reports.formatting import percent, plain, ranges, span
-from job.results.data_facts import DataFacts, TokenCounts
+from job.results.data_facts import DataFacts, MixedPart, TokenCounts
 from job.results.job_result import GateOutcome, JobResult
 from job.results.validation_result import ValidationResult
 
@@ -25,6 +25,8 @@ def data_sentences(result: JobResult) -> Iterator[str]:
     data = result.data
     if None not in (data.train_examples, data.epochs, data.steps, data.stopped_early):
         yield _training(data)
+    if data.mixture:
+        yield _mixed(data.mixture)
     if data.test_examples is not None and data.seen_in_training is not None:
         yield _overlap(data.test_examples, data.seen_in_training, data.source_space)
     elif data.test_examples is not None and "rmse" in result.metrics:
@@ -61,6 +63,17 @@ def _training(data: DataFacts) -> str:
     resumed = f" It was interrupted, and resumed from step {step:,}." if step else ""
     trained = f"Trained on {data.train_examples:,} examples in {epochs}, {data.steps:,} steps"
     return f"{trained}{early}{best}.{resumed}"
+
+
+def _mixed(parts: Sequence[MixedPart]) -> str:
+    """Return how many of the training examples came from which files."""
+    total = sum(part.drawn for part in parts)
+    each = [
+        f"{part.drawn:,} examples ({percent(part.drawn / total if total else 0.0)}) drawn from the "
+        f"{part.pairs:,} training pairs of {', '.join(part.files)}, weight {part.weight:g}"
+        for part in parts
+    ]
+    return f"Mixed training data: {'; '.join(each)}."
 
 
 def _overlap(tested: int, seen: int, space: int | None) -> str:

@@ -45,6 +45,23 @@ class TokenCounts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MixedPart:
+    """One part of mixed training data.
+
+    Args:
+        files: the names of its files, as written in the spec.
+        weight: its weight.
+        pairs: number of its training pairs.
+        drawn: number of training examples that were drawn from it, over all epochs.
+    """
+
+    files: tuple[str, ...]
+    weight: float
+    pairs: Count
+    drawn: Count
+
+
+@dataclass(frozen=True, kw_only=True)
 class DataFacts:
     """Facts about a job's data and training.
 
@@ -67,6 +84,7 @@ class DataFacts:
         separators: what joins the tokens of each side; absent for numbers.
         test_tokens: number of tokens in the test; absent where no token can be unknown.
         unknown_tokens: number of these that the vocabulary does not have.
+        mixture: the parts of mixed training data; absent if they were not mixed.
         problem: what the problem's `describe()` returned.
     """
 
@@ -84,6 +102,7 @@ class DataFacts:
     separators: Separators | None = None
     test_tokens: TokenCounts | None = None
     unknown_tokens: TokenCounts | None = None
+    mixture: tuple[MixedPart, ...] = ()
     problem: dict[str, Any] = field(default_factory=dict)
 
     def to_record(self) -> dict[str, Any]:
@@ -97,7 +116,7 @@ class DataFacts:
         return {**copies, **facts, **({_DESCRIPTION: described} if described else {})}
 
 
-_NOT_IF_EMPTY = {"signatures", "not_measured"}
+_NOT_IF_EMPTY = {"signatures", "not_measured", "mixture"}
 _NAMES = frozenset(f.name for f in fields(DataFacts))
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from typing import Any
 
-from job.errors import ResultError
 from job.evaluation.attention_samples import MAX_SAMPLES
 from job.evaluation.outcome import Evaluation
 from job.problems.base import Problem
@@ -16,6 +14,7 @@ from job.results.scored_examples import fingerprint_predictions
 from job.results.trained_job import TrainedJob
 from job.running.history_files import history_columns
 from job.running.machine import environment_record, peak_rss_bytes
+from job.running.problem_facts import describe_problem, mixed_parts
 from job.running.task import Task
 from job.running.timings import (
     StageClock,
@@ -112,7 +111,8 @@ def record_training(
             stopped_early=fitted.stopped_early,
             best_epoch=fitted.best_epoch,
             resumed_from_step=fitted.resumed_from_step,
-            problem=_description(problem),
+            mixture=mixed_parts(task, problem, fitted.epochs),
+            problem=describe_problem(problem),
         ),
         timings=job_timings(clock, fitted, evaluation),
         speed_ranges=speed_ranges(fitted.history, evaluation.decode_speeds),
@@ -160,14 +160,3 @@ def _with_evaluation(facts: DataFacts, evaluation: Evaluation) -> DataFacts:
         test_tokens=tokens.test_tokens,
         unknown_tokens=tokens.unknown_tokens,
     )
-
-
-def _description(problem: Problem) -> dict[str, Any]:
-    """Return what `describe()` of a problem returns, as plain JSON values."""
-    try:
-        described = json.loads(json.dumps(problem.describe()))
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ResultError(f"the problem's describe() must return JSON values: {error}") from error
-    if not isinstance(described, dict):
-        raise ResultError(f"the problem's describe() must return a dict, found {type(described).__name__}")
-    return described

@@ -145,6 +145,11 @@ class JobSpec(Section):
             raise ValueError(
                 f"tokens_per_batch is for problem text_pairs, not {problem.kind}; give batch_size instead"
             )
+        if training.tokens_per_batch is not None and problem is not None and problem.mixture:
+            raise ValueError(
+                "tokens_per_batch cannot be combined with mixed training data, whose epochs have different "
+                "examples; give batch_size instead"
+            )
         return training
 
     @field_validator("model")

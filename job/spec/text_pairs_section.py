@@ -96,6 +96,11 @@ FileNames = Annotated[
 ]
 
 
+def group_name(key: str) -> str:
+    """Return `train` for the key of a group of files such as `train` or `train[0]`."""
+    return key.partition("[")[0]
+
+
 def _as_list(names: str | list[str] | None) -> list[str]:
     return [names] if isinstance(names, str) else names or []
 
@@ -145,14 +150,39 @@ class PairFiles(Section):
         return tuple(self.keyed.values())
 
 
+class MixedFiles(PairFiles):
+    """One part of mixed training data: files, and how often their pairs are trained on."""
+
+    weight: float = Field(
+        gt=0,
+        le=1_000_000,
+        description="Weight of the files: a training example is drawn from them with a probability of their "
+        "weight divided by the sum of all weights.",
+    )
+
+
+# tagged, so that a wrong value gets one complaint and not one for each way to write it
+TrainingFiles = Annotated[
+    Annotated[PairFiles, Tag("files")] | Annotated[list[MixedFiles], Field(min_length=1), Tag("mixed")],
+    Discriminator(lambda given: "mixed" if isinstance(given, list | tuple) else "files"),
+]
+
+_GROUPS = ("data", "train", "validation", "test")
+
+
 class TextPairsSpec(ProblemSection):
     """Parallel text from files. A source that occurs on several lines has several reference targets."""
 
     kind: Literal["text_pairs"]
-    data: PairFiles | None = Field(
-        default=None, description="All pairs, which `split` divides by a hash of the source."
+    data: TrainingFiles | None = Field(
+        default=None,
+        description="All pairs, which `split` divides by a hash of the source. A list mixes files with "
+        "weights.",
     )
-    train: PairFiles | None = Field(default=None, description="Training pairs, where files define the split.")
+    train: TrainingFiles | None = Field(
+        default=None,
+        description="Training pairs, where files define the split. A list mixes files with weights.",
+    )
     validation: PairFiles | None = Field(default=None, description="Validation pairs, with `train`.")
     test: PairFiles | None = Field(default=None, description="Test pairs, with `train`.")
     split: SplitSpec = Field(default=SplitSpec(), description="How `data` is split.")
@@ -265,9 +295,26 @@ class TextPairsSpec(ProblemSection):
 
     @property
     def files(self) -> dict[str, PairFiles]:
-        """The groups of files that are given, by their keys."""
-        groups = {"data": self.data, "train": self.train, "validation": self.validation, "test": self.test}
-        return {key: group for key, group in groups.items() if group is not None}
+        """The groups of files that are given, by their keys: `train`, or `train[0]` in a list."""
+        groups: dict[str, PairFiles] = {}
+        for key in _GROUPS:
+            given = getattr(self, key)
+            if isinstance(given, list):
+                groups |= {f"{key}[{i}]": part for i, part in enumerate(given)}
+            elif given is not None:
+                groups[key] = given
+        return groups
+
+    @property
+    def training_files(self) -> dict[str, PairFiles]:
+        """Those of `files` that have training pairs."""
+        return {key: group for key, group in self.files.items() if group_name(key) in ("data", "train")}
+
+    @property
+    def mixture(self) -> tuple[MixedFiles, ...]:
+        """The parts of mixed training data; empty if the data are not mixed."""
+        given = self.train if self.data is None else self.data
+        return tuple(given) if isinstance(given, list) else ()
 
     @property
     def data_files(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from processes import checkpointed
 
 import job
 from job.models.earlier_weights import weights_of
@@ -25,7 +26,7 @@ defaults:
 jobs:
   - name: child
     seeds: [1, 2]
-    problem: {kind: text_pairs, data: {file: new.tsv}, target_tokens: characters}
+    problem: {kind: text_pairs, data: [{file: new.tsv, weight: 3}, {file: old.tsv, weight: 1}]}
     training: {start_from: parent, freeze: [encoder], examples: all}
   - name: parent
     seeds: [1, 2]
@@ -88,6 +89,25 @@ def test_a_job_is_trained_after_the_one_it_starts_from(ran):
         assert result(directory, f"child-seed-{seed}")["status"] == "passed"
 
 
+def test_old_and_new_data_are_mixed_by_their_weights(ran):
+    """The report says what was drawn; the two runs draw by their own seeds."""
+    directory, _ = ran
+    drawn = []
+    for seed in (1, 2):
+        data = result(directory, f"child-seed-{seed}")["data"]
+        new, old = data["mixture"]
+        assert (new["files"], new["weight"], old["files"], old["weight"]) == (["new.tsv"], 3, ["old.tsv"], 1)
+        assert new["pairs"] + old["pairs"] == data["pairs"]["train"] == data["train_examples"]
+        assert new["drawn"] + old["drawn"] == data["train_examples"]
+        # five standard deviations of a binomial distribution
+        assert new["drawn"] / data["train_examples"] == pytest.approx(0.75, abs=5 * (0.1875 / 300) ** 0.5)
+        assert set(data["files"]) == {"new.tsv", "old.tsv"}
+        drawn.append(f"{new['drawn']} examples")
+    report = (directory / "output" / "report.md").read_text("utf-8")
+    assert len(set(drawn)) == 2
+    assert all(count in report for count in drawn)
+
+
 def test_a_failed_parent_fails_its_child_by_name(ran):
     directory, _ = ran
     assert result(directory, "broken")["status"] == "failed"
@@ -147,23 +167,25 @@ def test_nodes_of_a_queue_wait_for_the_parent_too(ran):
 
 @pytest.mark.exhaustive
 def test_a_directory_is_a_start_too_and_a_kill_changes_nothing(ran, tmp_path):
-    """From the directory of a finished job: a job that is killed and resumed ends as one that is not."""
+    """From the directory of a finished job, with mixed data: a job that is killed and resumed ends as one
+    that is not."""
     directory, _ = ran
     write_pairs(tmp_path / "new.tsv", "abcdez")
+    write_pairs(tmp_path / "old.tsv", "bcdefg")
     parent = directory / "output" / "jobs" / "parent-seed-1"
     name, training = "again", "training: {examples: all, epochs: 150, checkpoint_minutes: 0.001, "
     for output in ("whole", "killed"):
         (tmp_path / f"{output}.yaml").write_text(
-            SPEC.partition("jobs:")[0]
-            + f"jobs:\n  - name: {name}\n    problem: {{kind: text_pairs, data: {{file: new.tsv}}, "
-            f"target_tokens: characters}}\n    {training}start_from: {parent}}}\n"
+            SPEC.partition("jobs:")[0] + f"jobs:\n  - name: {name}\n    problem: {{kind: text_pairs, "
+            "data: [{file: new.tsv, weight: 0.8}, {file: old.tsv, weight: 0.2}]}\n"
+            f"    {training}start_from: {parent}}}\n"
         )
     assert run(tmp_path, "--spec", "whole.yaml", "--output-dir", "whole").returncode == 0
     command = [sys.executable, "-m", "job", "--spec", "killed.yaml", "--output-dir", "killed"]
     variables = {**os.environ, "PYTHONPATH": str(Path(job.__file__).parents[1])}
-    checkpoint = tmp_path / "killed" / "jobs" / name / "checkpoint"
+    directory = tmp_path / "killed" / "jobs" / name
     with subprocess.Popen(command, cwd=tmp_path, env=variables, stderr=subprocess.DEVNULL) as process:
-        while process.poll() is None and not (checkpoint.is_dir() and any(checkpoint.iterdir())):
+        while process.poll() is None and not checkpointed(directory):
             time.sleep(0.02)
         process.send_signal(signal.SIGKILL)
     assert run(tmp_path, "--spec", "killed.yaml", "--output-dir", "killed").returncode == 0

@@ -15,7 +15,7 @@ from text_pair_problems import EVEN, spec_of
 from job.cli.checked_spec import load_estimated_spec
 from job.errors import ChangedDataError, DataErrors, OutputError
 from job.problems import build_problem, pair_cache, pair_spool, parallel_text, text_files
-from job.problems.batch_order import POOL_BATCHES, order_by_length
+from job.problems.batch_order import POOL_BATCHES, chosen_subset, order_by_length
 from job.problems.generated import Stream, generator
 from job.problems.ragged_rows import RaggedRows
 from job.problems.text_pairs import TextPairs
@@ -134,7 +134,9 @@ def test_order_of_equal_batches_is_that_of_one_sort():
             RaggedRows(np.zeros(0, np.int32), np.concatenate([[0], np.cumsum(rng.integers(1, 9, count))]))
             for _ in range(2)
         ]
-        order = order_by_length(sides, seed=5, epoch=3, batch_size=size, examples=examples)
+        order = order_by_length(
+            sides, chosen_subset(sides[0].count, 5, examples), seed=5, epoch=3, batch_size=size
+        )
         ours = generator(5, Stream.EPOCH_ORDER, 3)
         shuffled = ours.permutation(generator(5, Stream.SUBSET).permutation(count)[:examples])
         full = examples // size * size

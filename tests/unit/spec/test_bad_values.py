@@ -10,6 +10,40 @@ from spec_frames import Expected, check_complaints, with_problem, with_section
 SERIES = "{kind: time_series, file: s.csv, column: y, target_length: 1, test: 3"
 
 TABLE: dict[str, tuple[str, Expected]] = {
+    "mixed data without a weight": (
+        with_problem("{kind: text_pairs, data: [{file: a, weight: 1}, {file: b}]}"),
+        [(4, "jobs[0].problem.data[1].weight", "is required: a number (above 0, at most 1000000)")],
+    ),
+    "weight of zero": (
+        with_problem("{kind: text_pairs, data: [{file: a, weight: 0}]}"),
+        [(4, "jobs[0].problem.data[0].weight", "must be a number (above 0, at most 1000000), found 0")],
+    ),
+    "weight of a file that is not mixed": (
+        with_problem("{kind: text_pairs, data: {file: a, weight: 1}}"),
+        [(4, "jobs[0].problem.data.weight", "is not a known key; known here: file, source_file")],
+    ),
+    "no mixed data": (
+        with_problem("{kind: text_pairs, data: []}"),
+        [(4, "jobs[0].problem.data", "a list (length at least 1) or null, found an empty list")],
+    ),
+    "mixed data that is no mapping": (
+        with_problem("{kind: text_pairs, data: [a.tsv]}"),
+        [(4, "jobs[0].problem.data[0]", "must be a mapping, found 'a.tsv'")],
+    ),
+    "mixed data with half a pair": (
+        with_problem("{kind: text_pairs, data: [{source_file: a, weight: 1}]}"),
+        [(4, "jobs[0].problem.data[0].source_file", "source_file and target_file go together")],
+    ),
+    "mixed test data": (
+        with_problem(
+            "{kind: text_pairs, train: {file: a}, validation: {file: v}, test: [{file: t, weight: 1}]}"
+        ),
+        [(4, "jobs[0].problem.test", "must be a mapping or null, found a list")],
+    ),
+    "mixed data in batches of tokens": (
+        with_problem("{kind: text_pairs, data: [{file: a, weight: 1}]}\n  training: {tokens_per_batch: 99}"),
+        [(5, "jobs[0].training.tokens_per_batch", "cannot be combined with mixed training data")],
+    ),
     "text for a whole number": (
         with_section("model: {units: many}"),
         [(5, "jobs[0].model.units", "must be a whole number from 1 to 8192, found 'many'")],
