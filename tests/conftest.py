@@ -9,6 +9,12 @@ TESTS = Path(__file__).parent
 FAST = ("spec", "problems", "results", "storage", "gating", "trend", "reports")
 """The suites of `tests/unit` that load no TensorFlow and train nothing."""
 
+ONCE = tuple(
+    f"integration/test_{name}.py"
+    for name in ("kills", "notifications", "queue", "quickstart", "readme", "recipe", "streams", "text_input")
+)
+"""Files of commands and signals, long and alike on every Python: `tox -e once` runs them on one."""
+
 
 def suite_of(path):
     """Return the marker of a test file: `fast`, `tensorflow`, or the name of its directory below tests/."""
@@ -22,6 +28,8 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if not item.get_closest_marker("exhaustive"):  # which a choice by suite leaves out, too
             item.add_marker(getattr(pytest.mark, suite_of(item.path)))
+            if item.path.relative_to(TESTS).as_posix() in ONCE:
+                item.add_marker(pytest.mark.once)
 
 
 def pytest_ignore_collect(collection_path, config):

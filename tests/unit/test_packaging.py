@@ -155,7 +155,7 @@ def test_tox_tests_every_python_of_the_classifiers() -> None:
     tox = ConfigParser()
     tox.read(ROOT / "tox.ini", encoding="utf-8")
     environments = tox["tox"]["env_list"].replace(",", " ").split()
-    others = ["lint", "types", "integrations", "slurm", "browser", "docker"]
+    others = ["once", "lint", "types", "integrations", "slurm", "browser", "docker"]
     assert environments == [*(f"py{python.replace('.', '')}" for python in PYTHONS), *others]
     assert PYTHONS == ["3.10", "3.11", "3.12", "3.13"]
     assert PROJECT["requires-python"] == f">={PYTHONS[0]}"
