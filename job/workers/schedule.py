@@ -241,14 +241,14 @@ class _Schedule:
                 continue
             worker.process.kill()
             worker.process.wait()
+            how = f"did not load TensorFlow in {deadlines.START_SECONDS:g} s and was killed"
             if worker.task is not None and worker.task.is_member:
-                self.end_member(worker, timed_out(worker))
+                self.end_member(worker, timed_out(worker) if worker.ready else lost_worker(worker, how))
             elif worker.cancelling:
                 self.retry(worker, lost_worker(worker, "did not stop and was killed"))
             elif worker.ready:
                 self.finish(worker, timed_out(worker), spent=True)
             else:
-                how = f"did not load TensorFlow in {deadlines.START_SECONDS:g} s and was killed"
                 self.retry(worker, lost_worker(worker, how))
 
     def stop_workers(self) -> None:

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from dataclasses import replace
 
 import pytest
 from sample_jobs import job_result
@@ -12,7 +13,9 @@ from job.gating.gates import judge_trained
 from job.process.stopping import Stop
 from job.process.tensorflow_loading import VARIABLES
 from job.results.job_result import Failure
+from job.running.task import ClusterPlace
 from job.workers import deadlines, messages
+from job.workers.job_control import JobControl
 from job.workers.messages import Advanced
 from job.workers.pool import worker_pool
 from job.workers.schedule import run_tasks
@@ -65,6 +68,26 @@ def test_a_worker_that_never_gets_ready_is_taken_to_hang(run, stand_in, monkeypa
     message = watched.outcomes["fine"].message
     assert message.startswith("the worker process did not load TensorFlow in 0 s and was killed; ")
     assert [worker.process.returncode for worker in stand_in] == [-signal.SIGKILL] * 2
+
+
+def test_a_member_of_a_cluster_that_never_gets_ready_is_reported_to_the_others(
+    make_task, stand_in, monkeypatch
+):
+    """Its part ends with that failure; the job has no timeout, so there is none to name."""
+    monkeypatch.setattr(deadlines, "START_SECONDS", 0.0)
+    monkeypatch.setenv("STAND_IN", "hangs")
+    ended = []
+
+    class Cluster(JobControl):
+        def member_ended(self, task, failure):
+            ended.append((task.job.name, failure))
+
+    task = replace(make_task("fine"), cluster=ClusterPlace(rank=1, variables={}, key="1"))
+    with worker_pool(1) as pool:
+        run_tasks([task], pool, Watched(), {}, control=Cluster())
+    ((name, failure),) = ended
+    assert (name, failure.type) == ("fine", "WorkerLost")
+    assert failure.message.startswith("the worker process did not load TensorFlow in 0 s and was killed; ")
 
 
 def test_jobs_start_in_order_and_each_returns_its_result(run, stand_in):
