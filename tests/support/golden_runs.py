@@ -55,10 +55,12 @@ OPTIONS = {
     "lstm_input_feeding": {**RECURRENT, "attention": "luong_dot", "input_feeding": True},
     "lstm_bahdanau": {**RECURRENT, "attention": "bahdanau"},
     "lstm_monotonic": {**RECURRENT, "attention": "monotonic"},
+    "lstm_pointer": {**RECURRENT, "attention": "luong_general", "pointer": True},
     "transformer_rotary": TRANSFORMER,
     "transformer_sinusoidal": {**TRANSFORMER, "positions": "sinusoidal"},
     "transformer_learned": {**TRANSFORMER, "positions": "learned", "max_positions": 8},
     "transformer_two_layers": {**TRANSFORMER, "layers": 2},
+    "transformer_pointer": {**TRANSFORMER, "pointer": True},
 }
 ARCHITECTURES = {name: ModelSpec(**options) for name, options in OPTIONS.items()}
 

@@ -19,7 +19,7 @@ from golden_runs import (
     same_losses,
 )
 
-from job.models import attention, monotonic, seq2seq, transformer, transformer_layers
+from job.models import attention, monotonic, pointer, seq2seq, transformer, transformer_layers
 
 pytestmark = pytest.mark.usefixtures("eagerly")
 
@@ -81,6 +81,30 @@ def both_forward(patch):
     patch.setattr(seq2seq, "run_backward", lambda layer, x, mask, order: layer(x, mask=mask))
 
 
+def swapped_gate(patch):
+    """A pointer-generator copies with the probability of generating."""
+    mixture = pointer.Mixture.of.__func__
+    patch.setattr(
+        pointer.Mixture,
+        "of",
+        classmethod(lambda cls, logits, gate, weights, ids: mixture(cls, logits, -gate, weights, ids)),
+    )
+
+
+def copies_of_the_next(patch):
+    """A pointer-generator copies the token after the one that it attends to."""
+    mixture = pointer.Mixture.of.__func__
+    patch.setattr(
+        pointer.Mixture,
+        "of",
+        classmethod(
+            lambda cls, logits, gate, weights, ids: mixture(
+                cls, logits, gate, weights, keras.ops.roll(ids, -1, axis=1)
+            )
+        ),
+    )
+
+
 MISTAKES = [
     *[(without_mask, name) for name in ARCHITECTURES],
     *[
@@ -90,6 +114,8 @@ MISTAKES = [
     ],
     *[(visible_future, name) for name, model in ARCHITECTURES.items() if model.architecture == "transformer"],
     *[(both_forward, name) for name, model in ARCHITECTURES.items() if model.bidirectional],
+    *[(swapped_gate, name) for name, model in ARCHITECTURES.items() if model.pointer],
+    *[(copies_of_the_next, name) for name, model in ARCHITECTURES.items() if model.pointer],
 ]
 USUAL = {
     (without_mask, "lstm_one_hot"),
@@ -99,6 +125,8 @@ USUAL = {
     (negative_scores, "transformer_sinusoidal"),
     (visible_future, "transformer_rotary"),
     (both_forward, "lstm_bidirectional"),
+    (swapped_gate, "lstm_pointer"),
+    (copies_of_the_next, "transformer_pointer"),
 }
 
 
