@@ -1,5 +1,6 @@
 """Text pair problems from files that a test writes, and their examples as text."""
 
+import numpy as np
 import pytest
 
 from job.errors import DataErrors
@@ -40,6 +41,22 @@ def texts(problem, source, target):
 def epoch_of(problem, epoch, batch_size, examples):
     batches = [problem.batch(epoch, i, batch_size, examples) for i in range(-(-examples // batch_size))]
     return [pair for batch in batches for pair in texts(problem, *batch)]
+
+
+def check_batches_depend_on_arguments(build, there):
+    """Check that batches are the same in any order and from any object; return a problem and the batches.
+
+    Args:
+        build: returns a new object of the same problem.
+        there: arguments of `batch`.
+    """
+    one = build()
+    forward = [one.batch(*at) for at in there]
+    backward = [one.batch(*at) for at in reversed(there)][::-1]
+    fresh = [build().batch(*at) for at in there]
+    for a, b, c in zip(forward, backward, fresh, strict=True):
+        assert all(np.array_equal(x, y) and np.array_equal(x, z) for x, y, z in zip(a, b, c, strict=True))
+    return one, forward
 
 
 def held_out(problem, split):

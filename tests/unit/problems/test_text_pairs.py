@@ -3,7 +3,17 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from text_pair_problems import CMUDICT, EVEN, epoch_of, errors_of, explicit, numbered, spec_of, texts
+from text_pair_problems import (
+    CMUDICT,
+    EVEN,
+    check_batches_depend_on_arguments,
+    epoch_of,
+    errors_of,
+    explicit,
+    numbered,
+    spec_of,
+    texts,
+)
 
 from job.problems import build_problem
 from job.spec.file_locations import locate
@@ -74,12 +84,7 @@ def test_an_epoch_has_at_most_all_training_pairs(tmp_path):
 
 def test_a_batch_depends_on_its_arguments_only(tmp_path):
     there = [(0, 0, 16, 300), (4, 3, 16, 300), (0, 1, 16, 300), (0, 1, 8, 300), (0, 1, 16, 200)]
-    one = numbered(tmp_path)
-    forward = [one.batch(*at) for at in there]
-    backward = [one.batch(*at) for at in reversed(there)][::-1]
-    fresh = [numbered(tmp_path).batch(*at) for at in there]
-    for a, b, c in zip(forward, backward, fresh, strict=True):
-        assert all(np.array_equal(x, y) and np.array_equal(x, z) for x, y, z in zip(a, b, c, strict=True))
+    one, forward = check_batches_depend_on_arguments(lambda: numbered(tmp_path), there)
     assert len({texts(one, *batch)[0] for batch in forward}) == len(there)
 
 
