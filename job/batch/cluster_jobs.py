@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,12 +72,23 @@ class ClusterJobs:
         create_exclusively(self.folder / f"{attempt_key(task)}.begun", b"{}")
 
     def announced(self, name: str) -> str | None:
-        """Return the key of the newest attempt of a job that this process has not joined; None if none."""
-        keys = sorted(
-            (path.stem for path in self.folder.glob("*.begun") if path.stem.rpartition(".")[0] == name),
-            key=lambda key: int(key.rpartition(".")[2]),
-        )
-        return keys[-1] if keys and keys[-1] not in self._joined else None
+        """Return the key of the newest attempt of a job, if this process has not joined it, else None."""
+        return self.newest(name, self.begun())
+
+    def begun(self) -> list[str]:
+        """Return the keys of the attempts of all jobs that have begun; this reads the shared directory."""
+        return [path.stem for path in self.folder.glob("*.begun")]
+
+    def newest(self, name: str, begun: Iterable[str]) -> str | None:
+        """Return the same as `announced`, from keys that have been read.
+
+        Args:
+            name: the job.
+            begun: see `begun`.
+        """
+        keys = [key for key in begun if key.rpartition(".")[0] == name]
+        newest = max(keys, key=lambda key: int(key.rpartition(".")[2]), default=None)
+        return None if newest in self._joined else newest
 
     def join(self, key: str) -> None:
         """Note that this process takes part in an attempt."""
@@ -112,9 +123,12 @@ class ClusterJobs:
     def missing(self) -> str:
         """Return a clause about a process that has no heartbeat; '' if all have one.
 
-        A process that has not been seen yet has as long to come as one that is lost.
+        A process that has not been seen yet has as long to come as one that is lost. None is missing once one
+        has told of a request to stop: they all leave, and the first may have left before the others know.
         """
         live, waited = self.nodes.live_ranks(), time.monotonic() - self._began
+        if self.nodes.told_stop() is not None:
+            return ""
         for rank in range(len(self.cluster.addresses)):
             if rank in live:
                 continue

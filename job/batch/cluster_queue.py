@@ -44,6 +44,8 @@ class ClusterQueue(JobQueue):
         super().__init__(plan, batch, recorder, results, make_task)
         self._cluster = cluster
         self._looked_for_end = -math.inf
+        self._begun: list[str] = []
+        self._over: set[str] = set()
 
     def take_job(self, planned: PlannedJob) -> Task | None:
         """Return the task of a job, or this process's part in one that all processes train together.
@@ -100,12 +102,15 @@ class ClusterQueue(JobQueue):
         return super().intent(task)
 
     def _is_over(self, name: str) -> bool:
-        """Return whether a job has ended or the chief has begun another attempt; it looks now and then."""
+        """Return whether a job has ended or the chief has begun another attempt.
+
+        The directory is read at most once in `LOOK_SECONDS`, for all tasks together.
+        """
         now = time.monotonic()
-        if now - self._looked_for_end < LOOK_SECONDS:
-            return False
-        self._looked_for_end = now
-        return self._cluster.announced(name) is not None or name in self._batch.ended()
+        if now - self._looked_for_end >= LOOK_SECONDS:
+            self._looked_for_end = now
+            self._begun, self._over = self._cluster.begun(), self._batch.ended()
+        return name in self._over or self._cluster.newest(name, self._begun) is not None
 
     def lost(self, task: Task) -> Failure:
         """Return the failure of a task whose cluster has lost a process."""

@@ -10,6 +10,7 @@ from job.batch import cancelling, cluster_jobs, cluster_queue, queue, queue_node
 from job.batch.cluster import Cluster
 from job.batch.cluster_jobs import join_processes
 from job.batch.cluster_queue import node_queue
+from job.batch.queue_batch import Ended
 from job.batch.queue_joining import join_batch
 from job.batch.queue_results import QueueResults
 from job.process.stopping import Stop
@@ -90,6 +91,64 @@ def test_a_running_task_costs_one_look_a_second(join, clock, make_task, reads, r
     records = sum(event.endswith(".json") for event in reads)
     assert records <= len(ADDRESSES) * 11, reads
     assert len(reads) - looks - records <= 2 * 11, reads
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_the_part_of_a_job_that_has_ended_is_dropped_whichever_task_it_is(join, clock, make_task, number):
+    """A part that hangs may still run when the process takes part in the next job."""
+    (_, _, batch), (queue, jobs, _), _ = join(0), join(1), join(2)
+    tasks = [replace(make_task(f"fine-{i}"), cluster=jobs.place(f"fine-{i}.1001")) for i in (1, 2)]
+    assert [queue.intent(task) for task in tasks] == ["run", "run"]
+    batch.end(f"fine-{number}", Ended())
+    clock.now += 1.01
+    expected = ["drop" if i == number else "run" for i in (1, 2)]
+    assert [queue.intent(task) for task in tasks] == expected
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_the_part_in_an_attempt_is_dropped_when_another_begins(join, clock, make_task, number):
+    (_, chief, _), (queue, jobs, _), _ = join(0), join(1), join(2)
+    tasks = [replace(make_task(f"fine-{i}"), cluster=jobs.place(f"fine-{i}.1001")) for i in (1, 2)]
+    assert [queue.intent(task) for task in tasks] == ["run", "run"]
+    chief.announce(replace(tasks[number - 1], attempt=2, cluster=chief.place("")))
+    clock.now += 1.01
+    expected = ["drop" if i == number else "run" for i in (1, 2)]
+    assert [queue.intent(task) for task in tasks] == expected
+    jobs.join(jobs.announced(f"fine-{number}"))
+    assert [queue.intent(task) for task in tasks] == ["run", "run"], "it has joined the new attempt"
+
+
+@pytest.mark.parametrize("stopped", [0, 1], ids=["chief", "member"])
+def test_a_process_that_leaves_as_it_was_asked_to_is_not_lost(join, clock, make_task, stopped):
+    """The other reads of the request and that it has left at once, between two looks for requests."""
+    processes = [join(0), join(1), join(2)]
+    clock.now += 10
+    for _, _, batch in processes:
+        batch.nodes.beat()  # now with its rank
+    queue, jobs, _ = processes[1 - stopped]
+    task = replace(make_task("fine"), cluster=jobs.place("fine.1001"))
+    clock.now += 1.01
+    assert queue.intent(task) == "run"
+    processes[stopped][1].nodes.tell_stop("SIGTERM", 143)
+    processes[stopped][1].nodes.beat(left=True)
+    jobs.follow_stop()  # from what was read before
+    clock.now += 1.01
+    assert queue.intent(task) == "run"
+    jobs.follow_stop()
+    assert jobs.stop.request.exit_code == 143
+
+
+def test_a_process_that_leaves_without_being_asked_is_lost(join, clock, make_task):
+    (queue, jobs, chief), (_, _, member), (_, _, other) = join(0), join(1), join(2)
+    clock.now += 10
+    for batch in (chief, member, other):
+        batch.nodes.beat()
+    task = replace(make_task("fine"), cluster=jobs.place("fine.1001"))
+    clock.now += 1.01
+    assert queue.intent(task) == "run"
+    member.nodes.beat(left=True)
+    clock.now += 1.01
+    assert queue.intent(task) == "lost"
 
 
 def test_a_request_to_stop_arrives_within_a_second(join, clock):
