@@ -69,14 +69,23 @@ def _summary(family: SeedFamily, finished: Mapping[str, JobResult]) -> SeedsSumm
         jobs=names,
         absent=absent,
         gate_on=family.gate.seeds,
-        metrics=tuple(_metrics(names, finished)),
+        metrics=tuple(_metrics([finished[run].metrics if run in finished else {} for run in names])),
         gates=tuple(_judge_means(family.gate.thresholds(), measured, reasons)) if on_mean else (),
+        validation=tuple(_metrics([_validation(finished.get(run)) for run in names])),
     )
 
 
-def _metrics(names: Sequence[str], finished: Mapping[str, JobResult]) -> Iterator[MetricOverSeeds]:
-    """Yield each metric over the seeds, known metrics in the order of `METRICS` first."""
-    results: list[dict[str, float]] = [finished[run].metrics if run in finished else {} for run in names]
+def _validation(result: JobResult | None) -> Mapping[str, float]:
+    """Return the metrics of the validation examples; empty if they were not decoded."""
+    return result.validation.metrics if result and result.validation else {}
+
+
+def _metrics(results: Sequence[Mapping[str, float]]) -> Iterator[MetricOverSeeds]:
+    """Yield each metric over the seeds, known metrics in the order of `METRICS` first.
+
+    Args:
+        results: metric -> value, for each seed; empty for one without a finished result.
+    """
     for metric in dict.fromkeys([*METRICS, *(name for result in results for name in result)]):
         values = [result.get(metric) for result in results]
         present = [value for value in values if value is not None]

@@ -318,16 +318,21 @@ def gates_in_words(result: JobResult) -> str:
 
 
 def remarks(report: Report) -> Iterator[str]:
-    """Yield a sentence for each directory set aside, metric over seeds, and value close to its threshold."""
+    """Yield a sentence for each directory set aside, metric over seeds, and value close to its threshold.
+
+    Of validation that is a job's most important metric over seeds, or all if those of the test are hidden.
+    """
     for aside in report.set_aside:
         yield f"{aside.job}: what was there before is in {aside.place}, because {aside.reason}"
     for job in report.seeds:
         for metric in job.metrics:
             yield _over_seeds(job, metric)
+        for metric in job.validation[: 1 if job.metrics else None]:
+            yield _over_seeds(job, metric, side="validation ")
         for outcome in job.gates:
             condition = f"{plain(outcome.metric)} {gate_condition(outcome)}"
             yield f"{job.name}: the gate on the mean, {condition}, {gate_outcome(outcome)}"
-        if job.absent and job.gate_on == "mean":
+        if job.absent and job.gate_on == "mean" and not report.test_hidden:
             yield f"{job.name}: the gates on the mean are not judged without {', '.join(job.absent)}"
     yield from ensemble_remarks(report.ensembles)
     gates = [(result.name, outcome) for result in report.jobs for outcome in result.gates]
@@ -339,10 +344,10 @@ def remarks(report: Report) -> Iterator[str]:
             yield _near(name, outcome, outcome.value)
 
 
-def _over_seeds(job: SeedsSummary, metric: MetricOverSeeds) -> str:
+def _over_seeds(job: SeedsSummary, metric: MetricOverSeeds, side: str = "") -> str:
     count = sum(value is not None for value in metric.values)
     mean = quantity(metric.metric, metric.mean)
-    text = f"{job.name} over {count} of {len(job.seeds)} seeds: {plain(metric.metric)} {mean}"
+    text = f"{job.name} over {count} of {len(job.seeds)} seeds: {side}{plain(metric.metric)} {mean}"
     if metric.deviation is None or metric.low is None or metric.high is None:
         return text
     deviation, low, high = (quantity(metric.metric, v) for v in (metric.deviation, metric.low, metric.high))

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from junitparser import Error, JUnitXml, Skipped, TestCase, TestSuite
 from junitparser import Failure as JUnitFailure
 
-from job.metrics import gate_key
+from job.metrics import VALIDATION, gate_key
 from job.reports.content import (
     gate_condition,
     headline,
@@ -150,6 +150,7 @@ def _seeds_suite(seeds: SeedsSummary) -> TestSuite:
     properties = {
         "seeds": ", ".join(map(str, seeds.seeds)),
         **{f"mean.{metric.metric}": repr(metric.mean) for metric in seeds.metrics},
+        **{f"mean.{VALIDATION}{metric.metric}": repr(metric.mean) for metric in seeds.validation},
     }
     return _suite(seeds.name, [_gate(seeds.name, outcome) for outcome in seeds.gates], properties)
 

@@ -19,8 +19,8 @@ _OF_TEST = ("accuracy.svg", "attention.svg", "contexts.svg")
 def without_test(report: Report) -> Report:
     """Return a report without anything measured on the test, for reports that people read.
 
-    Metrics, gates, samples, mistakes, the comparison with a baseline and means over seeds are left out, and
-    so are the reasons of the verdict that tell of them. The exit code stays.
+    Metrics, gates, samples, mistakes, the comparison with a baseline and means of the test over seeds are
+    left out, and so are the reasons of the verdict that tell of them. The exit code stays.
     """
     told = set(_reasons_of_test(report))
     reasons = [reason for reason in report.verdict.reasons if reason not in told]
@@ -34,7 +34,7 @@ def without_test(report: Report) -> Report:
         totals=totals,
         verdict=Verdict(report.exit_code, tuple(reasons)),
         comparison=None,
-        seeds=(),
+        seeds=tuple(replace(job, metrics=(), gates=()) for job in report.seeds if job.validation),
         ensembles=(),
         test_hidden=True,
     )

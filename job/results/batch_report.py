@@ -54,6 +54,8 @@ class SeedsSummary:
         gate_on: whether the gates apply to the `mean` over the seeds or to each seed (`min`).
         metrics: metrics over the seeds with a finished result.
         gates: outcomes of the gates on the mean; empty for `min`, and if a seed is absent.
+        validation: metrics of the validation examples over the same seeds, by the names of the test's; empty
+            in reports of earlier versions.
     """
 
     name: JobName
@@ -63,6 +65,7 @@ class SeedsSummary:
     gate_on: Literal["mean", "min"]
     metrics: tuple[MetricOverSeeds, ...]
     gates: tuple[GateOutcome, ...] = ()
+    validation: tuple[MetricOverSeeds, ...] = ()
 
 
 @dataclass(frozen=True)

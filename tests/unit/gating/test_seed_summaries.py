@@ -1,6 +1,7 @@
 """The runs of a job with several seeds, together: mean, deviation, interval, and gates on the mean."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from sample_jobs import job_result, job_spec
@@ -19,6 +20,7 @@ from job.gating.seed_summaries import SeedFamily, seed_families, summarize_seeds
 from job.process.stopping import Stop
 from job.results.batch_report import Report
 from job.results.data_facts import DataFacts
+from job.results.validation_result import ValidationResult
 from job.spec.gate_section import GateSpec
 from job.spec.schema import Spec
 
@@ -52,6 +54,21 @@ def test_mean_deviation_and_interval_are_over_the_seeds():
 def test_the_interval_of_two_seeds_ends_at_what_is_possible():
     (found,) = summarize_seeds(runs(0.91, 1.0), family())
     assert (found.metrics[0].low, found.metrics[0].high) == (pytest.approx(0.3832, abs=1e-4), 1.0)
+
+
+def test_validation_metrics_are_summarized_beside_those_of_the_test_and_judge_nothing():
+    validated = [
+        replace(run, validation=ValidationResult(examples=50, metrics={"chrf": chrf, "edit_rate": 0.1}))
+        for run, chrf in zip(runs(0.99, 0.99, 0.99, gate=MEAN), (60.0, 70.0, 80.0), strict=True)
+    ]
+    not_decoded = replace(validated[1], validation=None)
+    (found,) = summarize_seeds([validated[0], not_decoded, validated[2]], family(MEAN))
+    edit_rate, chrf = found.validation
+    assert (edit_rate.metric, edit_rate.values) == ("edit_rate", (0.1, None, 0.1))
+    assert (chrf.metric, chrf.values, chrf.mean) == ("chrf", (60.0, None, 80.0), 70.0)
+    assert chrf.deviation == pytest.approx(200**0.5)
+    assert [metric.metric for metric in found.metrics] == ["sequence_accuracy"]
+    assert [gate.metric for gate in found.gates] == ["sequence_accuracy"]
 
 
 MEAN = {"seeds": "mean", "min_sequence_accuracy": 0.98}

@@ -97,6 +97,10 @@ SEEDS = SeedsSummary(
     gate_on="mean",
     metrics=(MetricOverSeeds("sequence_accuracy", (0.97, 0.98, 0.99), 0.98, 0.01, 0.9552, 1.0),),
     gates=(GateOutcome("sequence_accuracy", 0.985, 0.98, False, "about 20 seeds would settle it"),),
+    validation=(
+        MetricOverSeeds("sequence_accuracy", (0.96, 0.96, 0.96), 0.96, 0.0, 0.96, 0.96),
+        MetricOverSeeds("edit_rate", (0.01, 0.01, 0.01), 0.01, 0.0, 0.01, 0.01),
+    ),
 )
 
 
@@ -105,6 +109,8 @@ def test_a_job_with_seeds_has_its_mean_deviation_and_interval(make_report):
     assert [*remarks(report)] == [
         "sums over 3 of 3 seeds: sequence accuracy 98.00 %, standard deviation 1.00 %, "
         "95 % interval 95.52 % to 100.00 %",
+        "sums over 3 of 3 seeds: validation sequence accuracy 96.00 %, standard deviation 0.00 %, "
+        "95 % interval 96.00 % to 96.00 %",
         "sums: the gate on the mean, sequence accuracy at least 98.50 %, failed",
         "sums over 3 seeds: sequence accuracy 98.00 % is near its threshold of 98.50 %: "
         "about 20 seeds would settle it",
@@ -114,7 +120,7 @@ def test_a_job_with_seeds_has_its_mean_deviation_and_interval(make_report):
 
 def test_a_mean_that_is_not_judged_is_reported(make_report):
     metric = MetricOverSeeds("sequence_accuracy", (0.97, None, None), 0.97, None, None, None)
-    part = replace(SEEDS, absent=SEEDS.jobs[1:], metrics=(metric,), gates=())
+    part = replace(SEEDS, absent=SEEDS.jobs[1:], metrics=(metric,), gates=(), validation=())
     assert [*remarks(replace(make_report(TUTORIAL), seeds=(part,)))] == [
         "sums over 1 of 3 seeds: sequence accuracy 97.00 %",
         "sums: the gates on the mean are not judged without sums-seed-2, sums-seed-3",

@@ -208,12 +208,15 @@ def test_several_seeds_have_a_mean_and_its_gate(make_report, output):
         gate_on="mean",
         metrics=(MetricOverSeeds("sequence_accuracy", (0.5, 0.7, None), 0.6, 0.1, 0.4, 0.8),),
         gates=(GateOutcome("sequence_accuracy", 0.9, 0.6, False, "5 seeds would settle it"),),
+        validation=(MetricOverSeeds("sequence_accuracy", (0.45, 0.65, None), 0.55, 0.2, 0.1, 0.9),),
     )
     page = _Text(html_page(replace(make_report(TUTORIAL), seeds=(summary,)), output))
     at = page.cells.index("40.00 % to 80.00 %")
     assert page.cells[at - 4 : at] == ["t", "sequence accuracy", "60.00 %", "10.00 %"]
     assert page.cells[at + 1] == "2 of 3"
     assert page.cells[at + 2] == "at least 90.00 %: failed; 5 seeds would settle it"
+    row = ["t", "validation sequence accuracy", "55.00 %", "20.00 %", "10.00 % to 90.00 %", "2 of 3", ""]
+    assert page.cells[at + 3 : at + 10] == row
 
 
 def test_an_interrupted_job_has_not_failed(make_report, output):

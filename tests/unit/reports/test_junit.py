@@ -226,12 +226,17 @@ def test_gates_on_the_mean_over_seeds_are_a_suite(make_report):
         gate_on="mean",
         metrics=(MetricOverSeeds("sequence_accuracy", (0.5, 0.7), 0.6, 0.1, 0.1, 1.0),),
         gates=(GateOutcome("sequence_accuracy", 0.9, 0.6, False),),
+        validation=(MetricOverSeeds("chrf", (50.0, 52.0), 51.0, 1.4, 38.3, 63.7),),
     )
     found = suites(replace(make_report(*runs), seeds=(summary,)))
     assert [*found] == ["t-seed-1", "t-seed-2", "t"]
     (case,) = found["t"]
     assert isinstance(case.result[0], Failure)
-    assert properties(found["t"]).items() >= {"seeds": "1, 2", "mean.sequence_accuracy": "0.6"}.items()
+    assert properties(found["t"]) == {
+        "seeds": "1, 2",
+        "mean.sequence_accuracy": "0.6",
+        "mean.validation.chrf": "51.0",
+    }
 
 
 def test_an_empty_batch_is_an_error(make_report):

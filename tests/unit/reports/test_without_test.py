@@ -8,6 +8,7 @@ from rich.console import Console
 from sample_results import BROKEN, SHORT, TUTORIAL
 
 from job.gating.batch_verdict import decide
+from job.reports.content import remarks
 from job.reports.html import html_page
 from job.reports.markdown import markdown
 from job.reports.report_files import write_reports
@@ -15,6 +16,7 @@ from job.reports.terminal import print_summary
 from job.reports.without_test import HIDDEN, without_test
 from job.results.batch_report import MetricOverSeeds, Report, SeedsSummary
 from job.results.comparison_records import Comparison, JobComparison
+from job.results.job_result import GateOutcome
 from job.results.validation_result import ValidationResult
 from job.storage.artifacts import prepare_output
 
@@ -25,6 +27,7 @@ OF_TEST = (
     "98.77",
     "10,000",
     "47.11",
+    "8.15",
     "3 2 2",
     "The worst",
     "accuracy.svg",
@@ -50,6 +53,11 @@ def report(make_report):
         (),
         "mean",
         (MetricOverSeeds("edit_rate", (0.4711,), 0.4711, None, None, None),),
+        (GateOutcome("edit_rate", 0.0815, 0.4711, False),),
+        (
+            MetricOverSeeds("edit_rate", (0.3377,), 0.3377, None, None, None),
+            MetricOverSeeds("chrf", (73.25,), 73.25, None, None, None),
+        ),
     )
     whole = make_report(*jobs)
     verdict = decide([job.name for job in jobs], jobs, comparison=comparison, seeds=[seeds])
@@ -70,12 +78,14 @@ def test_nothing_of_the_test_is_shown_and_validation_is(report, tmp_path):
         assert shown == [], name
         assert "99.25 %" in text
         assert "87.50 %" in text
+        assert "33.77 %" in text
+        assert "73.25" in text
 
 
 def test_the_exit_code_stays_and_other_reasons_too(report):
     hidden = without_test(report)
     assert hidden.exit_code == report.exit_code
-    assert len(report.verdict.reasons) == 3
+    assert len(report.verdict.reasons) == 4
     crash = next(reason for reason in report.verdict.reasons if reason.startswith("job broken failed"))
     assert hidden.verdict.reasons == (crash, HIDDEN)
     assert (hidden.totals["passed"], hidden.totals["failed"]) == (2, 1)
@@ -97,6 +107,19 @@ def test_reports_for_programs_are_whole(report, tmp_path):
     assert 'metric="sequence_accuracy"} 0.999975' in output.prometheus.read_text()
     assert "99.997" not in output.html.read_text()
     assert "99.997" not in output.markdown.read_text()
+
+
+def test_a_summary_over_seeds_without_validation_is_left_out(report, tmp_path):
+    earlier = replace(report, seeds=(replace(report.seeds[0], validation=()),))
+    for text in texts(without_test(earlier), prepare_output(tmp_path / "output")).values():
+        assert "sums" not in text
+        assert "several seeds" not in text
+
+
+def test_gates_that_wait_for_a_seed_are_hidden_as_gates_are(report):
+    waiting = replace(report, seeds=(replace(report.seeds[0], absent=("tutorial",), gates=()),))
+    assert any("not judged" in remark for remark in remarks(waiting))
+    assert not any("not judged" in remark for remark in remarks(without_test(waiting)))
 
 
 def test_a_hidden_report_is_not_written_to_json(report):
