@@ -22,6 +22,8 @@ class ValidationResult:
         signatures: metric -> the signature of the library that computed it.
         not_measured: metric -> the reason why it is not defined for these examples, as a clause.
         reason: why there are no validation examples, as a clause; empty if there are.
+        fingerprint: SHA-256 of the examples' sources and reference targets, so that results with the same one
+            can be compared; empty without examples, or for an earlier version.
     """
 
     examples: Count = 0
@@ -30,3 +32,4 @@ class ValidationResult:
     signatures: dict[str, str] = field(default_factory=dict)
     not_measured: dict[str, str] = field(default_factory=dict)
     reason: str = ""
+    fingerprint: str = ""

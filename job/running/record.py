@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from job.evaluation.attention_samples import MAX_SAMPLES
-from job.evaluation.outcome import Evaluation
+from job.evaluation.outcome import DecodedValidation, Evaluation
 from job.problems.base import Problem
 from job.results.data_facts import DataFacts
 from job.results.job_result import JobResult
 from job.results.scored_examples import fingerprint_predictions
 from job.results.trained_job import TrainedJob
+from job.results.validation_result import ValidationResult
 from job.running.history_files import history_columns
 from job.running.machine import environment_record, peak_rss_bytes
 from job.running.problem_facts import describe_problem, mixed_parts
@@ -75,8 +76,14 @@ def trained_job(task: Task, training: TrainingRecord, evaluation: Evaluation) ->
         attention=evaluation.attention,
         environment=training.environment,
         attempts=task.attempt,
-        validation=evaluation.validation.result,
+        validation=_validation_record(evaluation.validation, data),
     )
+
+
+def _validation_record(validation: DecodedValidation, data: DataFacts) -> ValidationResult:
+    if not validation.predictions:
+        return validation.result
+    return replace(validation.result, fingerprint=fingerprint_predictions(validation.predictions, data))
 
 
 def record_training(

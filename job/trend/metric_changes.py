@@ -74,7 +74,7 @@ def changes(series: Series) -> Iterator[Change]:
     for before, now in pairwise(series.levels):
         difference = now.mean - before.mean
         worse = (difference < 0) == _higher_is_better(series)
-        counts = abs(difference) >= smallest_change(series.metric, before.mean)
+        counts = abs(difference) >= smallest_change(series.measure, before.mean)
         yield Change(series, before, now, series.runs[now.first], worse if counts else None)
 
 
@@ -82,12 +82,8 @@ def changes(series: Series) -> Iterator[Change]:
 
 
 def first_lasting_decline(series: Iterable[Series]) -> Change | None:
-    """Return the earliest change for the worse that was not reversed; timings and speeds do not count."""
-    lasting = [
-        change
-        for each in series
-        if METRICS[each.metric].family != "timing" and (change := _lasting_decline(each)) is not None
-    ]
+    """Return the earliest change for the worse that was not reversed, of the series that are judged."""
+    lasting = [change for each in series if each.judged and (change := _lasting_decline(each)) is not None]
     return min(lasting, key=lambda change: change.run, default=None)
 
 
@@ -107,16 +103,16 @@ def _lasting_decline(series: Series) -> Change | None:
 def _all_worse(series: Series, before: float, after: Sequence[float]) -> bool:
     """Return whether all values are worse than an earlier one, by enough to count."""
     sign = 1 if _higher_is_better(series) else -1
-    return all(sign * (before - value) >= smallest_change(series.metric, before) for value in after)
+    return all(sign * (before - value) >= smallest_change(series.measure, before) for value in after)
 
 
 # --- changes that are not proven ----------------------------------------------------------------------------
 
 
 def suspected_changes(series: Iterable[Series]) -> Iterator[SuspectedChange]:
-    """Yield for each series a change for the worse since its last proven one; timings do not count."""
+    """Yield for each series that is judged a change for the worse since its last proven one."""
     for each in series:
-        if METRICS[each.metric].family != "timing" and (found := _suspected(each)):
+        if each.judged and (found := _suspected(each)):
             yield found
 
 
@@ -136,7 +132,7 @@ def _stands_out(series: Series, before: Sequence[float], after: Sequence[float])
     """Return whether all later values are worse, by enough to count and by more than the values vary."""
     sign = 1 if _higher_is_better(series) else -1
     drop = sign * (_mean(before) - _mean(after))
-    if drop < smallest_change(series.metric, _mean(before)):
+    if drop < smallest_change(series.measure, _mean(before)):
         return False
     if min(sign * value for value in before) <= max(sign * value for value in after):
         return False
@@ -160,13 +156,13 @@ def band_left_by_last_run(series: Series) -> tuple[float, float] | None:
         return None
     low, high = noise_band(before, possible_range(series.metric))
     last, mean = series.values[-1], _mean(before)
-    if low is None or high is None or abs(last - mean) < smallest_change(series.metric, mean):
+    if low is None or high is None or abs(last - mean) < smallest_change(series.measure, mean):
         return None
     return (low, high) if (last < low if _higher_is_better(series) else last > high) else None
 
 
 def _higher_is_better(series: Series) -> bool:
-    return METRICS[series.metric].direction == "higher"
+    return series.facts.direction == "higher"
 
 
 def _mean(values: Sequence[float]) -> float:

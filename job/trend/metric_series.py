@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from job.evaluation.text_scores import recorded_tokenization
-from job.metrics import METRICS, possible_range
+from job.metrics import METRICS, VALIDATION, Metric, possible_range
+from job.reports.content import measured
 from job.results.batch_report import Report
 from job.results.job_result import JobResult
 from job.trend.change_points import ALPHA, Level, find_levels
 from job.trend.runs import Run
+
+_TIMINGS = tuple(name for name, metric in METRICS.items() if metric.family == "timing")
+_OF_TEST = tuple(name for name in METRICS if name not in _TIMINGS)
+
+ORDER = (*_OF_TEST, *(f"{VALIDATION}{name}" for name in _OF_TEST), *_TIMINGS)
+"""The metrics of a job in the order of its series."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +26,7 @@ class Series:
     """A metric of a job over the runs that measured it.
 
     Args:
-        job, metric: their names.
+        job, metric: their names; `validation.NAME` for a metric of the validation examples.
         runs: 0-based numbers of the runs.
         values: one per run.
         levels: see `find_levels`; they count values, not runs.
@@ -31,9 +38,24 @@ class Series:
     values: tuple[float, ...]
     levels: tuple[Level, ...]
 
+    @property
+    def measure(self) -> str:
+        """The metric's name in `METRICS`, whether it is of the test or of the validation examples."""
+        return self.metric.removeprefix(VALIDATION)
+
+    @property
+    def facts(self) -> Metric:
+        """What `METRICS` has about the metric."""
+        return METRICS[self.measure]
+
+    @property
+    def judged(self) -> bool:
+        """Whether a change for the worse makes a run bad: not one of timings, speeds and validation."""
+        return self.measure == self.metric and self.facts.family != "timing"
+
 
 def all_series(runs: Sequence[Run], alpha: float = ALPHA) -> list[Series]:
-    """Return the series of the last run's jobs, then of other jobs, metrics in the order of `METRICS`.
+    """Return the series of the last run's jobs, then of other jobs, metrics in the order of `ORDER`.
 
     A run counts for a job that it trained itself; a reused result adds no information. Results from before
     the job's problem changed are not comparable, and are left out.
@@ -42,14 +64,14 @@ def all_series(runs: Sequence[Run], alpha: float = ALPHA) -> list[Series]:
         runs: in the order of time.
         alpha: see `find_levels`.
     """
-    measured: dict[str, list[tuple[int, JobResult]]] = {}
+    by_name: dict[str, list[tuple[int, JobResult]]] = {}
     for number, run in reversed([*enumerate(runs)]):
         for job in _results(run.report):
             if _measures(job):
-                measured.setdefault(job.name, []).insert(0, (number, job))
+                by_name.setdefault(job.name, []).insert(0, (number, job))
     return [
         series
-        for name, results in measured.items()
+        for name, results in by_name.items()
         for series in _job_series(name, _of_last_problem(results), alpha)
     ]
 
@@ -60,10 +82,13 @@ def _results(report: Report) -> Iterator[JobResult]:
     jobs = {job.name: job for job in report.jobs}
     for seeds in report.seeds:
         if not seeds.absent and jobs.keys() >= set(seeds.jobs) and seeds.jobs:
+            first = jobs[seeds.jobs[0]]
+            validation = {metric.metric: metric.mean for metric in seeds.validation}
             yield replace(
-                jobs[seeds.jobs[0]],
+                first,
                 name=f"{seeds.name}, mean of seeds",
                 metrics={metric.metric: metric.mean for metric in seeds.metrics},
+                validation=replace(first.validation, metrics=validation) if first.validation else None,
                 timings={},
                 reused=all(jobs[name].reused for name in seeds.jobs),
             )
@@ -72,6 +97,10 @@ def _results(report: Report) -> Iterator[JobResult]:
 def _measures(job: JobResult) -> bool:
     """Return whether the run of a result measured the job itself."""
     return bool(job.metrics) and not job.reused
+
+
+def _validates(job: JobResult) -> bool:
+    return job.validation is not None and bool(job.validation.metrics)
 
 
 def _of_last_problem(results: Sequence[tuple[int, JobResult]]) -> list[tuple[int, JobResult]]:
@@ -93,21 +122,43 @@ def _same_problem(job: JobResult, last: JobResult | None) -> bool:
     return job.test_fingerprint == last.test_fingerprint != ""
 
 
+def _same_validation(job: JobResult, last: JobResult | None) -> bool:
+    """Return whether the validation examples are those of the last result, whose test is the same."""
+    if last is None or job.problem_fingerprint in ("", last.problem_fingerprint):
+        return True
+    was, now = (result.validation.fingerprint if result.validation else "" for result in (job, last))
+    return was == now != ""
+
+
+def _value(job: JobResult, metric: str) -> float | None:
+    value = measured(job, metric)
+    return job.timings.get(metric) if value is None else value
+
+
 def _same_measure(metric: str, job: JobResult, last: JobResult) -> bool:
     """Return whether a metric of two results counts the same: BLEU may split texts in two ways."""
-    if metric != "bleu":
+    if metric.removeprefix(VALIDATION) != "bleu":
         return True
-    was, now = (recorded_tokenization(result.data.signatures) for result in (job, last))
+    was, now = (recorded_tokenization(_signatures(metric, result)) for result in (job, last))
     return was == now
 
 
+def _signatures(metric: str, job: JobResult) -> Mapping[str, str]:
+    if metric.startswith(VALIDATION):
+        return job.validation.signatures if job.validation else {}
+    return job.data.signatures
+
+
 def _job_series(name: str, results: Sequence[tuple[int, JobResult]], alpha: float) -> Iterator[Series]:
-    for metric in METRICS:
-        points = [
-            (number, {**job.timings, **job.metrics}[metric])
-            for number, job in results
-            if (metric in job.metrics or metric in job.timings) and _same_measure(metric, job, results[-1][1])
+    last = _last_problem(job for _, job in results)
+    validated = [(number, job) for number, job in results if _same_validation(job, last)]
+    for metric in ORDER:
+        known = [
+            (number, job, value)
+            for number, job in (validated if metric.startswith(VALIDATION) else results)
+            if (value := _value(job, metric)) is not None
         ]
+        points = [(n, value) for n, job, value in known if _same_measure(metric, job, known[-1][1])]
         if points:
             numbers, values = zip(*points, strict=True)
             levels = find_levels(values, alpha, possible_range(metric))
@@ -130,14 +181,24 @@ def uncounted_runs(runs: Sequence[Run]) -> dict[str, str]:
     found = {}
     for name in dict.fromkeys(name for jobs in reversed(results) for name in jobs):
         last = _last_problem(jobs[name] for jobs in results if name in jobs and _measures(jobs[name]))
-        reasons = Counter(
-            reason
+        whys = [
+            _why_uncounted(run.report, name, jobs.get(name), last)
             for run, jobs in zip(runs, results, strict=True)
-            if (reason := _why_uncounted(run.report, name, jobs.get(name), last))
-        )
+        ]
+        reasons = Counter(filter(None, whys))
+        counted = [jobs[name] for why, jobs in zip(whys, results, strict=True) if not why]
+        others = sum(_validates(job) and not _same_validation(job, last) for job in counted)
+        sentences = []
         if reasons:
             listed = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
-            found[name] = f"{name}: {sum(reasons.values())} of {len(runs)} runs do not count for it: {listed}"
+            sentences.append(f"{sum(reasons.values())} of {len(runs)} runs do not count for it: {listed}")
+        if others:
+            sentences.append(
+                f"{others} of {len(runs)} runs do not count for its validation metrics: {others} of other "
+                "validation examples"
+            )
+        if sentences:
+            found[name] = f"{name}: {'; '.join(sentences)}"
     return found
 
 

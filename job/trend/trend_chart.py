@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from job.reports.content import column_title
 from job.reports.formatting import plain
 from job.trend.change_points import Level
 from job.trend.metric_changes import changes
@@ -75,11 +76,11 @@ def trend_chart(series: Series, runs: Sequence[Run], directory: Path) -> Chart:
         runs: all of them, in the order of time.
         directory: of the page, to which links are relative.
     """
-    scale = _Scale(series, runs)
+    scale, title = _Scale(series, runs), column_title(series.metric)
     values = " to ".join(value_text(series, value) for value in (min(series.values), max(series.values)))
     return Chart(
-        title=plain(series.metric),
-        description=f"{plain(series.metric)} of {series.job} over {len(series.runs)} runs: {values}",
+        title=title,
+        description=f"{title} of {series.job} over {len(series.runs)} runs: {values}",
         points=[*_points(series, runs, scale, directory)],
         levels=[_level(series, level, scale) for level in series.levels],
         bands=[*_bands(series, scale)],

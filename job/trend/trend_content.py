@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from job.metrics import METRICS
+from job.reports.content import column_title
 from job.reports.formatting import plain, quantity
 from job.trend.metric_changes import SuspectedChange, band_left_by_last_run, changes
 from job.trend.metric_series import Series
@@ -23,13 +23,13 @@ def number_of_runs(count: int) -> str:
 
 def value_text(series: Series, value: float, *, brief: bool = False) -> str:
     """Return a value of a series with its unit; if `brief`, without one that the metric's name contains."""
-    text = quantity(series.metric, value)
-    return text.removesuffix(METRICS[series.metric].unit).rstrip() if brief else text
+    text = quantity(series.measure, value)
+    return text.removesuffix(series.facts.unit).rstrip() if brief else text
 
 
 def change_sentences(series: Series, runs: Sequence[Run]) -> Iterator[str]:
     """Yield a sentence for each change of a series, and one if its last run is outside the noise band."""
-    name = f"{series.job}: {plain(series.metric)}"
+    name = f"{series.job}: {column_title(series.metric)}"
     for change in changes(series):
         kind = {True: "worse", False: "better", None: "changed, by less than counts"}[change.worse]
         before, now = (value_text(series, level.mean) for level in (change.before, change.now))

@@ -31,7 +31,8 @@ class JobSection:
         worse: whether a metric got worse at some time.
         failed: whether the job was bad in some run.
         sentences: on its changes, and on runs that do not count.
-        charts: one for each metric; those of timings follow the others.
+        worse_from: 0-based numbers of the runs from which on a metric of the test is worse.
+        charts: one for each metric, in the order of `series`.
         unfolded: whether the charts are shown without a click.
     """
 
@@ -40,6 +41,7 @@ class JobSection:
     sentences: Sequence[str]
     worse: bool
     failed: bool
+    worse_from: set[int]
     charts: Sequence[Chart]
     unfolded: bool
 
@@ -78,7 +80,6 @@ def trend_page(
         jobs=sections,
         runs=runs,
         links=[report_link(run, directory) for run in runs],
-        worse_from={change.run for each in series for change in changes(each) if change.worse},
     )
 
 
@@ -93,6 +94,7 @@ def _section(
         failed=any(point.bad for chart in charts for point in chart.points),
         worse=any(change.worse for each in series for change in changes(each)),
         sentences=sentences + ([uncounted] if uncounted else []),
+        worse_from={change.run for each in series if each.judged for change in changes(each) if change.worse},
         charts=charts,
         unfolded=False,
     )

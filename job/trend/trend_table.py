@@ -8,8 +8,8 @@ from math import isclose
 from rich.console import Console
 from rich.text import Text
 
+from job.reports.content import column_title
 from job.reports.escaping import terminal
-from job.reports.formatting import plain
 from job.reports.tables import Cell, Column, print_table
 from job.trend.change_points import Level
 from job.trend.metric_series import Series, uncounted_runs
@@ -52,7 +52,7 @@ def _row(series: Series) -> list[Cell]:
     last, mean = (value_text(series, value, brief=True) for value in (series.values[-1], level.mean))
     return [
         series.job,
-        plain(series.metric),
+        column_title(series.metric),
         f"{len(series.values)}",
         last,
         mean,

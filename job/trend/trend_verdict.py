@@ -1,10 +1,11 @@
 """Judge a trend: bad, unproven or good.
 
-It is `bad` (red) if one of the runs is bad, or a metric changed for the worse beyond chance and did not
-recover. A run is bad if its exit code is not 0, or if its recorded results should have given another one: a
-job failed or is missing, a gate failed, something is worse than the baseline. The trend is `unproven` (amber)
-if nothing is bad but something is open: a metric looks worse in too few runs to tell, a run was interrupted,
-a report cannot be read. Otherwise it is `good` (green).
+It is `bad` (red) if one of the runs is bad, or a metric of the test changed for the worse beyond chance and
+did not recover. A run is bad if its exit code is not 0, or if its recorded results should have given another
+one: a job failed or is missing, a gate failed, something is worse than the baseline. The trend is `unproven`
+(amber) if nothing is bad but something is open: a metric of the test looks worse in too few runs to tell, a
+run was interrupted, a report cannot be read. Otherwise it is `good` (green). Timings and metrics of
+validation are shown, but not judged: gates and baselines are about the test.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ def judge_trend(
         more = f" ({len(doubts) - 1} more)" if doubts[1:] else ""
         details += [f"not proven: {doubt}" for doubt in doubts[1:]]
         return TrendVerdict("unproven", f"not proven: {doubts[0]}{more}", tuple(details))
-    text = f"no bad run: no metric got worse for good over {number_of_runs(len(runs))}"
+    text = f"no bad run: no metric of the test got worse for good over {number_of_runs(len(runs))}"
     return TrendVerdict("good", text, tuple(details))
 
 

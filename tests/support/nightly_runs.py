@@ -1,8 +1,10 @@
 """Reports of many runs, one a night, for tests of `job.trend`."""
 
+from dataclasses import replace
 from datetime import datetime, timezone
 
 from job.results.job_result import JobResult
+from job.results.validation_result import ValidationResult
 from job.trend.metric_series import all_series
 from job.trend.runs import read_runs
 
@@ -26,6 +28,14 @@ def a_job(name="tutorial", problem="p1", reused=False, commit="abc", timings=Non
 
 def accuracies(*values):
     return [[a_job(sequence_accuracy=value)] for value in values]
+
+
+def validated(job, signatures=None, fingerprint="", **metrics):
+    """Add metrics of validation to a job."""
+    validation = ValidationResult(
+        examples=50, metrics=metrics, signatures=signatures or {}, fingerprint=fingerprint
+    )
+    return replace(job, validation=validation)
 
 
 def read(place):

@@ -11,9 +11,11 @@ import tensorflow as tf
 from job.errors import DeviceError, ResultError, TrainingError
 from job.evaluation.outcome import DecodedValidation
 from job.problems import pair_cache
+from job.problems.example_texts import example_texts, target_separator
 from job.problems.integers import Copy
 from job.process.stopping import Stop, Stopped
 from job.results.predictions import Prediction
+from job.results.scored_examples import fingerprint_examples
 from job.results.validation_result import ValidationResult
 from job.running import token_evaluator, training_stage
 from job.running.run_job import run_job
@@ -150,6 +152,9 @@ def test_validation_examples_are_decoded_like_the_test_and_recorded(make_task):
     expected = problem.examples("validation", 10)
     assert [p.source for p in predictions] == [" ".join(map(str, row)) for row in expected.source]
     assert validation.examples == len(predictions) == 10
+    assert validation.fingerprint == fingerprint_examples(
+        example_texts(problem, expected), target_separator(problem)
+    )
     right = [p.predicted == p.target == p.source for p in predictions]
     assert [p.correct for p in predictions] == right
     assert validation.metrics["sequence_accuracy"] == np.mean(right)

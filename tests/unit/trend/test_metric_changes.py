@@ -1,5 +1,5 @@
 import pytest
-from nightly_runs import a_job, accuracies, noisy, read
+from nightly_runs import a_job, accuracies, noisy, read, validated
 
 from job.trend.metric_changes import (
     band_left_by_last_run,
@@ -27,7 +27,7 @@ def test_what_was_made_good_is_no_bad_run(nights):
     runs, series = read(nights(*accuracies(*values)))
     assert [change.worse for change in changes(series[0])] == [True, False]
     assert first_lasting_decline(series) is None
-    assert judge_trend(runs, series).headline == "no bad run: no metric got worse for good over 36 runs"
+    assert judge_trend(runs, series).headline.startswith("no bad run: no metric of the test got worse")
 
 
 def test_of_two_steps_down_the_first_one_counts(nights):
@@ -48,6 +48,26 @@ def test_a_slower_machine_is_listed_but_is_no_bad_run(nights):
     assert [each.metric for each in series] == ["sequence_accuracy", "train_examples_per_second"]
     assert [change.worse for change in changes(series[1])] == [True]
     assert first_lasting_decline(series) is None
+
+
+def test_a_decline_of_validation_is_listed_but_is_no_bad_run(nights):
+    values = noisy(12, 0.95) + noisy(8, 0.60)
+    runs, series = read(
+        nights(*([validated(a_job(sequence_accuracy=0.9), sequence_accuracy=v)] for v in values))
+    )
+    (change,) = changes(series[1])
+    assert (change.worse, change.run) == (True, 12)
+    (line,) = change_sentences(series[1], runs)
+    assert line.startswith("tutorial: validation sequence accuracy is worse from run 13 of 20 on: 94.9")
+    verdict = judge_trend(runs, series)
+    assert (verdict.outlook, verdict.exit_code) == ("good", 0)
+    assert "no metric of the test got worse" in verdict.headline
+
+
+def test_a_doubtful_decline_of_validation_makes_no_trend_unproven(nights):
+    nightly = (validated(a_job(sequence_accuracy=0.9), edit_rate=v) for v in (0.1, 0.1, 0.1, 0.5))
+    runs, series = read(nights(*([job] for job in nightly)))
+    assert judge_trend(runs, series).outlook == "good"
 
 
 def test_a_last_run_outside_the_band_is_listed_before_it_can_be_a_change(nights):

@@ -2,7 +2,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from nightly_runs import a_job, noisy, read
+from nightly_runs import a_job, noisy, read, validated
 
 from job.results.job_result import JobResult
 from job.trend.trend_chart import trend_chart
@@ -70,3 +70,17 @@ def test_a_band_is_within_the_possible_range_of_its_metric(nights, metric, value
 def test_a_single_run_has_no_band(nights):
     _, (series,) = read(nights([a_job(sequence_accuracy=0.5)]))
     assert (series.levels[0].low, series.levels[0].high) == (None, None)
+
+
+def test_validation_has_charts_and_values_and_marks_no_run_as_bad(nights):
+    values = noisy(12, 0.95) + noisy(8, 0.60)
+    runs, series = read(
+        nights(*([validated(a_job(sequence_accuracy=0.9), sequence_accuracy=v)] for v in values))
+    )
+    text = trend_page(runs, series)
+    titles = ["sequence accuracy", "validation sequence accuracy"]
+    assert re.findall("<figcaption>(.*?)</figcaption>", text) == titles
+    assert 'data-label="validation sequence accuracy">60.' in text
+    assert "validation sequence accuracy is worse from run 13 of 20 on" in text
+    assert "first bad one" not in text
+    assert '<header class="verdict good">' in text

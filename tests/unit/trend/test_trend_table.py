@@ -1,7 +1,7 @@
 import io
 import re
 
-from nightly_runs import a_job, noisy, read
+from nightly_runs import a_job, noisy, read, validated
 from rich.console import Console
 
 from job.trend.trend_table import print_trend
@@ -24,3 +24,13 @@ def test_the_band_in_the_table_is_within_the_possible_range(nights):
     console = Console(width=80, record=True, file=io.StringIO())
     print_trend(runs, series, console)
     assert re.search(r" 68.83 % to 100.00 %", console.export_text())
+
+
+def test_validation_has_rows_of_its_own(nights):
+    job = validated(a_job(sequence_accuracy=0.9), sequence_accuracy=0.75, bleu=31.5)
+    runs, series = read(nights([job]))
+    console = Console(width=80, record=True, file=io.StringIO())
+    print_trend(runs, series, console)
+    text = console.export_text()
+    assert re.search(r"tutorial +validation sequence accuracy +1 +75.00 % +75.00 %", text)
+    assert re.search(r"tutorial +validation bleu +1 +31.50 +31.50", text)

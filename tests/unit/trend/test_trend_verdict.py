@@ -198,7 +198,7 @@ def test_green_where_no_run_failed_and_nothing_got_worse(leave, trend):
     place = leave(*((value, 0) for value in [*GOOD, *GOOD, 0.97]))
     code, out, _ = trend(place, "--fail-on-change")
     assert code == 0
-    assert "no bad run: no metric got worse for good over 7 runs" in out
+    assert "no bad run: no metric of the test got worse for good over 7 runs" in out
     assert '<header class="verdict good">' in page(place)
 
 
