@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 import yaml
 
 from job.batch.baseline_copy import is_baseline_copy
-from job.results.checksums import MISSING, damages
+from job.reports.model_card_file import card_text
+from job.results.checksums import CARD, MISSING, damages
 from job.results.job_result import Artifact, JobResult
 from job.storage.artifacts import JobPaths, write_text
 
@@ -28,6 +29,7 @@ EVALUATION_FILES = frozenset(
         "contexts.json",
         "model/vocabulary.json",  # it has the search options
         "spec.yaml",
+        CARD,
         *_PICTURES,
     }
 )
@@ -64,7 +66,7 @@ def essential(result: JobResult, artifact: Artifact) -> bool:
     if artifact.path == "history.csv":
         return not result.history.get("step")
     optional = artifact.path == _OPTIONAL or artifact.path.startswith("tensorboard/")
-    return not (optional or artifact.path == "spec.yaml" or artifact.path in _PICTURES)
+    return not (optional or artifact.path in ("spec.yaml", CARD, *_PICTURES))
 
 
 def result_damage(paths: JobPaths, result: JobResult, *, may_be_copy: bool = False) -> str:
@@ -109,7 +111,8 @@ def restore(paths: JobPaths, result: JobResult) -> Restored:
     """Make the missing files of a finished job again, from its result.
 
     `history.csv` gets the columns that the result has, with six digits. Of existing files only those whose
-    size is wrong are replaced: pictures that were cut off.
+    size is wrong are replaced: pictures that were cut off. An existing model card is left as it is, and its
+    record too: people edit it.
 
     Args:
         paths: of a job without `result_damage`.
@@ -119,7 +122,7 @@ def restore(paths: JobPaths, result: JobResult) -> Restored:
         OSError: a file cannot be written.
     """
     artifacts, written, lost = [], [], []
-    missing = {a.path: a for a in result.artifacts if _size(paths, a) != a.bytes}
+    missing = {a.path: a for a in result.artifacts if not _is_there(paths, a)}
     made = dict(_make_again(paths, result, missing))
     for artifact in result.artifacts:
         if artifact.path not in missing:
@@ -134,9 +137,9 @@ def restore(paths: JobPaths, result: JobResult) -> Restored:
     return Restored(replace(result, artifacts=tuple(artifacts)), tuple(written), tuple(lost))
 
 
-def _size(paths: JobPaths, artifact: Artifact) -> int | None:
+def _is_there(paths: JobPaths, artifact: Artifact) -> bool:
     path = paths.directory / artifact.path
-    return path.stat().st_size if path.is_file() else None
+    return path.is_file() and (artifact.path == CARD or path.stat().st_size == artifact.bytes)
 
 
 def _make_again(
@@ -148,6 +151,7 @@ def _make_again(
     makers: dict[str, Callable[[], str]] = {
         "history.csv": lambda: recorded_history(result),
         "spec.yaml": lambda: yaml.safe_dump(result.spec, sort_keys=False),
+        CARD: lambda: card_text(paths, result),
     }
     if missing.keys() & {*_PICTURES}:
         from job.reports.plots import drawings  # a second of matplotlib

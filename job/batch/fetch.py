@@ -17,6 +17,7 @@ from job.batch.derived_files import (
 from job.batch.earlier_results import EarlierResult
 from job.batch.planning import PlannedJob
 from job.batch.resume import read_recorded_result
+from job.reports.model_card_file import write_card
 from job.results.batch_report import SetAside
 from job.results.job_files import list_files
 from job.results.job_result import JobResult
@@ -70,7 +71,7 @@ def _copy_whole(source: EarlierResult, output: OutputPaths, name: str) -> JobPat
 
 
 def rename_result(paths: JobPaths, result: JobResult, job: JobSpec) -> JobResult:
-    """Make a finished result that of a job with another name: in `spec.yaml`, the pictures and `result.json`.
+    """Make a finished result that of a job with another name: its spec, pictures, card and `result.json`.
 
     Args:
         paths: of the job directory with the result's files.
@@ -86,6 +87,7 @@ def rename_result(paths: JobPaths, result: JobResult, job: JobSpec) -> JobResult
     renamed = replace(restore(paths, result).result, name=job.name, spec=spec)
     write_text(paths.spec, yaml.safe_dump(spec, sort_keys=False))
     write_plots(paths, renamed)
+    write_card(paths, renamed)
     renamed = replace(renamed, artifacts=list_files(paths.directory))
     write_text(paths.result, renamed.to_json())
     return renamed

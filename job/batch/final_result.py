@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from job.gating import gates
 from job.process import environment
+from job.reports.model_card_file import write_card
 from job.results.job_files import list_files
 from job.results.job_result import Failure, JobResult, Status
 from job.results.trained_job import TrainedJob
@@ -19,7 +20,7 @@ CANCELLED = "Cancelled"
 
 
 def final_result(task: Task, outcome: TrainedJob | Failure) -> JobResult:
-    """Draw a trained job's pictures, judge it, and return the result to record.
+    """Draw a trained job's pictures, write its model card, judge it, and return the result to record.
 
     An error in that fails the job, not the batch, and its traceback goes to the job's log.
 
@@ -28,7 +29,7 @@ def final_result(task: Task, outcome: TrainedJob | Failure) -> JobResult:
         outcome: the trained job, or why there is none.
 
     Raises:
-        OSError: a picture cannot be written.
+        OSError: a picture or the card cannot be written.
     """
     if isinstance(outcome, Failure):
         return unfinished_result(task, outcome, "failed")
@@ -37,6 +38,7 @@ def final_result(task: Task, outcome: TrainedJob | Failure) -> JobResult:
 
         result = gates.judge_trained(outcome, task.job.gate, task.job.seeds)
         write_plots(task.paths, result)
+        write_card(task.paths, result)
         result = replace(result, artifacts=list_files(task.paths.directory))
         result.to_json()
     except OSError:  # the output directory's fault, so the batch ends

@@ -15,6 +15,8 @@ from job.storage.file_names import short_fingerprint
 _CHUNK_BYTES = 1 << 20
 _DERIVED_SUFFIX, _DERIVED_FOLDER = ".svg", "tensorboard"
 _MODEL = "model"
+CARD = f"{_MODEL}/README.md"
+"""The model card, which people edit before they publish a model."""
 
 
 def sha256_of(path: Path) -> str:
@@ -27,13 +29,13 @@ def sha256_of(path: Path) -> str:
 
 
 def is_derived(path: str) -> bool:
-    """Return whether a file is derived from the other files of a job: a picture or TensorBoard events.
+    """Return whether a file follows from the other files of a job: picture, model card, TensorBoard events.
 
     Args:
         path: relative to the job directory.
     """
     parts = PurePosixPath(path)
-    return parts.suffix == _DERIVED_SUFFIX or parts.parts[:1] == (_DERIVED_FOLDER,)
+    return path == CARD or parts.suffix == _DERIVED_SUFFIX or parts.parts[:1] == (_DERIVED_FOLDER,)
 
 
 def damages(

@@ -101,6 +101,11 @@ class JobPaths:
         return self.directory / "model"
 
     @property
+    def card(self) -> Path:
+        """The model card, `README.md` in the directory of the models."""
+        return self.model / "README.md"
+
+    @property
     def tensorboard(self) -> Path:
         """The directory of the TensorBoard event file; exists only with `--tensorboard`."""
         return self.directory / "tensorboard"

@@ -148,7 +148,7 @@ def test_every_file_of_the_layout_is_there_and_no_other(first):
     }
     expected = {"result.json", "spec.yaml", "history.csv", "predictions.jsonl", "job.log", "contexts.json"}
     expected |= {"curves.svg", "accuracy.svg", "contexts.svg", "validation_predictions.jsonl"}
-    models = {f"model/{name}.keras" for name in MODELS} | {"model/vocabulary.json"}
+    models = {f"model/{name}.keras" for name in MODELS} | {"model/vocabulary.json", "model/README.md"}
     for name in FINISHED:
         directory = output / "jobs" / name
         found = {path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file()}

@@ -7,12 +7,13 @@ import yaml
 from sample_jobs import job_result
 
 from job.batch.batch_options import BatchOptions
-from job.batch.derived_files import restore
+from job.batch.derived_files import restore, result_damage
 from job.batch.merge import merge_reports
 from job.batch.planning import make_plan, write_plan
 from job.batch.progress import DONE, Log
 from job.batch.resume import find_previous, make_room
 from job.batch.run_batch import run_batch
+from job.reports.model_card_file import write_card
 from job.reports.plots import write_plots
 from job.results.job_files import list_files
 from job.results.predictions import Prediction
@@ -46,7 +47,7 @@ FIELDS = {
     ),
     "samples": (Prediction("0", "5", "5", "5", True),),
 }
-DERIVED = ("accuracy.svg", "attention.svg", "contexts.svg", "curves.svg", "spec.yaml")
+DERIVED = ("accuracy.svg", "attention.svg", "contexts.svg", "curves.svg", "spec.yaml", "model/README.md")
 
 
 @pytest.fixture
@@ -76,6 +77,7 @@ def leave(output, spec):
         }
         result = job_result("copy", **marks, **{**FIELDS, "spec": dumped})
         write_plots(paths, result)
+        write_card(paths, result)
         paths.spec.write_text(yaml.safe_dump(dumped, sort_keys=False))
         result = job_result(
             "copy",
@@ -119,6 +121,19 @@ def test_a_picture_that_is_cut_off_is_drawn_again(leave, spec, output):
     paths.curves.write_bytes(before[:100])
     run(spec, output, [])
     assert paths.curves.read_bytes() == before
+
+
+@pytest.mark.parametrize("text", ["---\nlicense: mit\n---\n", ""])
+def test_a_card_that_somebody_has_edited_stays_and_nothing_is_computed_again(leave, spec, output, text):
+    paths, result = leave()
+    paths.card.write_text(text)
+    lines = []
+    report = run(spec, output, lines)
+    assert report.jobs[0].reused
+    assert report.jobs[0].artifacts == result.artifacts
+    assert paths.card.read_text() == text
+    assert not any("written again" in line for line in lines)
+    assert result_damage(paths, result) == ""
 
 
 def test_the_report_command_writes_missing_files_again_too(leave, spec, output):

@@ -28,6 +28,7 @@ def check_taken_along(output, name, old, stand_in):
     assert replace(found, spec=old.spec, name=old.name, artifacts=old.artifacts) == old
     assert found.artifacts == list_files(output.job(name).directory)
     assert f"<title>{name}</title>" in output.job(name).curves.read_text()
+    assert f"# {name}\n" in output.job(name).card.read_text()
     assert output.job(name).predictions.read_text() == FILES["predictions.jsonl"]
 
 
@@ -62,6 +63,8 @@ def test_a_new_name_and_another_evaluation_take_the_model_along(batch, plan, out
     report = batch(job)
     assert report.jobs[0].training_fingerprint == old.training_fingerprint
     assert (output.job("fine").model / "train.keras").read_text() == FILES["model/train.keras"]
+    assert "# fine\n" in output.job("fine").card.read_text()
+    assert recorded(output, "fine").artifacts == list_files(output.job("fine").directory)
     assert recorded(output, "before") == old
 
 
