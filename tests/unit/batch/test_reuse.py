@@ -163,6 +163,7 @@ def test_a_failed_evaluation_is_repeated_with_the_model_that_was_set_aside(batch
     for _ in range(2):
         assert batch(job).exit_code == 1
         assert recorded(output, "raises").status == "failed"
+        assert not output.job("raises").card.exists()
         assert (output.job("raises").model / "train.keras").exists()
         (planned,) = plan(job)
         assert planned.action == "re-evaluate"
