@@ -9,6 +9,7 @@
     ├── UsageError               2   an option is misplaced, or an environment variable for one is misspelt
     ├── ShardError               2   `--shard`, or the cluster's variables in its place, are invalid
     ├── ClusterError             2   `--cluster`, or the cluster's variables in its place, are invalid
+    ├── StoreError               2   the store of `--store` cannot be used
     ├── BaselineError            4   the baseline is missing, or cannot be compared
     ├── DeviceError              1   the job requires a GPU, but there is none
     ├── DamagedResultError       1   a recorded result, or one of its files, was changed or damaged
@@ -169,6 +170,12 @@ class ResultError(TrainingError):
 
 class ClusterError(JobError):
     """The cluster, or the one given by a cluster's variables, has no place for this process."""
+
+    exit_code = BAD_USAGE
+
+
+class StoreError(JobError):
+    """The store of `--store` cannot be reached, read or written to, or its address is invalid."""
 
     exit_code = BAD_USAGE
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,7 @@ class BatchOptions:
             one process runs.
         costs: estimated seconds by job name, see `cost_estimate`.
         cluster: the processes that train one model together, of which this is one; None without `--cluster`.
+        flush_store: uploads what the jobs have left, and returns a sentence for each part that it could not.
     """
 
     workers: int = 1
@@ -49,6 +50,7 @@ class BatchOptions:
     lease_seconds: float | None = None
     costs: Mapping[str, float] = field(default_factory=dict)
     cluster: Cluster | None = None
+    flush_store: Callable[[], Sequence[str]] = tuple
 
     def for_mirrored_models(self, plan: Iterable[PlannedJob]) -> BatchOptions:
         """Return options with one worker that sees every GPU, if a job's model is mirrored on several.

@@ -47,6 +47,7 @@ def run_batch(
     comparison = baseline.compare(found, output, plan) if baseline is not None else None
     seeds = summarize_seeds(found, seed_families(entries))
     ensembles = ensembles_of_run(entries, results, output, options)
+    unsaved = batch_verdict.failures(options.flush_store())
     verdict = batch_verdict.decide(
         [entry.name for entry in entries],
         found,
@@ -54,7 +55,7 @@ def run_batch(
         may_be_empty=options.may_be_empty,
         comparison=comparison,
         seeds=seeds,
-        besides=batch_verdict.ensemble_findings(ensembles),
+        besides=[*unsaved, *batch_verdict.ensemble_findings(ensembles)],
         unusable=computed.unusable,
     )
     report = build_report(

@@ -1,13 +1,33 @@
-"""Check that the jobs from whose models others start are run, too, or were finished before."""
+"""The jobs from whose models others start: that they are run, too, or were finished before."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from job.batch.planning import PlannedJob
 from job.batch.resume import read_recorded_result
 from job.errors import UsageError
+from job.spec.schema import JobSpec
+from job.spec.start_models import parent_name
 from job.storage.artifacts import OutputPaths
+
+
+def with_parents(names: Collection[str], jobs: Sequence[JobSpec]) -> set[str]:
+    """Return the names of jobs and of those from whose models they start.
+
+    Args:
+        names: of some jobs.
+        jobs: all jobs of the spec.
+    """
+    by_name = {job.name: job for job in jobs}
+    found: set[str] = set()
+    waiting = [*names]
+    while waiting:
+        name = waiting.pop()
+        parent = parent_name(by_name[name], by_name)
+        waiting += [parent] if name not in found and parent is not None else []
+        found.add(name)
+    return found
 
 
 def require_parents(chosen: Sequence[PlannedJob], output: OutputPaths) -> None:

@@ -23,6 +23,7 @@ from job.cli.options import (
     UpdateOption,
 )
 from job.cli.run_options import RunOptions, parse_time_limit, parse_worker_count
+from job.cli.store import StoreOption, store_copy, uploaded_at_end
 from job.process.stopping import Stop
 
 OnlyOption = Annotated[
@@ -134,17 +135,20 @@ def run(
     log_format: LogFormatOption = "text",
     baseline: BaselineOption = None,
     update_baseline: UpdateOption = False,
+    store: StoreOption = None,
     on_end: OnEndOption = None,
     version: VersionOption = False,
 ) -> None:
     """Train and evaluate the encoder-decoder models of a spec, and judge them by their gates."""
     guard = ReportGuard(output_dir, "" if shard is None else None)
     is_batch = context.invoked_subcommand is None and not version
-    with EndHook(on_end if is_batch else None, guard).runs_at_end():
+    copy = store_copy(store if is_batch else None)
+    with EndHook(on_end if is_batch else None, guard).runs_at_end(), uploaded_at_end(copy):
         if _is_something_else(context, guard, version=version):
             return
         with guard.reports_on_error():
             EndHook(on_end, guard).check()
+            copy.check()
             stop = Stop(parse_time_limit(time_limit))
             part = WHOLE if shard is None else parse_shard(shard, os.environ)
             guard.shard = part.label
@@ -164,6 +168,7 @@ def run(
                 log_format=log_format,
                 baseline=baseline,
                 update_baseline=update_baseline,
+                store=copy,
             )
             from job.cli.start_batch import start_batch
 

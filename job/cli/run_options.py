@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import typer
 from job.batch.cluster import Cluster
 from job.batch.lock import EXCLUSIVE
 from job.batch.shard import WHOLE, Shard
+from job.batch.store_copy import StoreCopy
 from job.cli.finished_batch import check_update_options
 from job.cli.options import choice
 from job.process.stopping import Stop
@@ -29,6 +30,7 @@ class RunOptions:
         stop: asks the run to stop on a signal, and at the time limit.
         lease_seconds: time after which a node without heartbeat is lost.
         cluster: the processes that train one model together, of which this is one.
+        store: the remote copy of the output directory.
 
     Raises:
         typer.BadParameter: options contradict each other, or the log format is unknown.
@@ -49,6 +51,7 @@ class RunOptions:
     queue: bool = False
     lease_seconds: float = 60.0
     cluster: Cluster | None = None
+    store: StoreCopy = field(default_factory=lambda: StoreCopy(None))
 
     def __post_init__(self) -> None:
         choice("--log-format", self.log_format, ("text", "json"))
@@ -57,6 +60,12 @@ class RunOptions:
         if self.queue and self.fresh:
             text = "not with --queue: later nodes cannot tell new results from old; use a new --output-dir"
             raise typer.BadParameter(text, param_hint="--fresh")
+        if self.queue and self.store.url is not None:
+            text = (
+                "not with --queue or --cluster, whose processes share one output directory; shards "
+                "(--shard) can meet in a store"
+            )
+            raise typer.BadParameter(text, param_hint="--store")
         check_update_options(self.baseline, self.update_baseline, shard=self.is_shard or self.queue)
 
     @property

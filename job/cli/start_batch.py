@@ -44,6 +44,7 @@ def start_batch(options: RunOptions, guard: ReportGuard) -> int:
             may_be_empty=options.is_shard,
             lease_seconds=options.lease_seconds if options.queue else None,
             cluster=options.cluster,
+            flush_store=options.store.flush,
         )
         return _plan_and_run(options, batch_options, guard)
 
@@ -53,7 +54,7 @@ def _plan_and_run(options: RunOptions, batch_options: BatchOptions, guard: Repor
     from job.batch.opened_output import opened_output
     from job.batch.planning import make_plan
     from job.batch.shard_jobs import jobs_of_shard
-    from job.batch.start_jobs import require_parents
+    from job.batch.start_jobs import require_parents, with_parents
     from job.cli.run_planned import run_planned
     from job.storage.artifacts import OutputPaths
 
@@ -62,11 +63,15 @@ def _plan_and_run(options: RunOptions, batch_options: BatchOptions, guard: Repor
     selected = options.select([job.name for job in spec.jobs])
     batch_options = replace(batch_options, costs=estimated.costs)
     with opened_output(options.output_dir, options.lock_name, options.refused_locks) as output:
-        own = selected
+        own, store = selected, options.store
+        store.open(output, options.shard.label)
         if options.is_shard:
             jobs = [job for job in spec.jobs if job.name in selected]
             own = jobs_of_shard(options.shard, jobs, estimated.costs, checksums, output)
+        whole = not options.is_shard and not options.only
+        store.fetch(output, None if whole else with_parents(own, spec.jobs))
         plan = make_plan(spec, output, checksums, () if options.fresh else own)
         chosen = [planned for planned in plan if planned.job.name in own]
         require_parents(chosen, output)
+        store.start(output, None if whole else own, lambda: options.stop.request is not None)
         return run_planned(plan, chosen, output, options, batch_options, guard)

@@ -132,6 +132,11 @@ def ensemble_findings(ensembles: Iterable[EnsembleResult]) -> Iterator[Finding]:
             yield Finding(FAILED, f"the ensemble of job {ensemble.name} is not computed: {ensemble.reason}")
 
 
+def failures(reasons: Iterable[str]) -> Iterator[Finding]:
+    """Yield a finding for each thing that failed besides the jobs."""
+    return (Finding(FAILED, reason) for reason in reasons)
+
+
 def _stop_findings(request: Request | None) -> Iterator[Finding]:
     if request is not None:
         reason = f"the batch was stopped by {request.cause}; run the same command again to resume it"

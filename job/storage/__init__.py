@@ -1,4 +1,5 @@
-"""The paths of an output directory, atomic writes, moves between file systems, and reading untrusted files.
+"""Output directories: paths, atomic writes, moves, reading untrusted files; and their copies in stores.
 
-Nothing here knows what a job, a result or a model is. Start with `artifacts`.
+Nothing here knows what a job, a result or a model is. Start with `artifacts`, and for stores
+with `remote_files` and `mirror`.
 """

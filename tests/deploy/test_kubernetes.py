@@ -12,9 +12,11 @@ from job import errors
 from job.batch.shard import Shard, parse_shard
 from job.problems.checking import check_jobs
 from job.spec.spec_loading import load_located
+from job.storage.mirror_thread import STOPPED_SECONDS
 
 MANIFESTS = Path(__file__).parents[2] / "deploy" / "kubernetes"
-FOLDERS = ["base", "gpu", "merge", "queue"]
+FOLDERS = ["base", "gpu", "merge", "queue", "store", "store-merge"]
+KINDS = {"merge": ["Job"], "store-merge": ["Job"], "store": ["ConfigMap", "Job"]}
 SAVE_SECONDS = 10
 OUT_OF_MEMORY = 137
 
@@ -83,7 +85,7 @@ def test_there_are_schemas_of_several_versions():
 def test_what_kustomize_renders_fits_the_published_schemas(folder):
     resources = rendered(folder)
     kinds = sorted(resource["kind"] for resource in resources)
-    assert kinds == (["Job"] if folder == "merge" else ["ConfigMap", "Job", "PersistentVolumeClaim"])
+    assert kinds == KINDS.get(folder, ["ConfigMap", "Job", "PersistentVolumeClaim"])
     for version in VERSIONS:
         for resource in resources:
             assert kubernetes_validate.validate(resource, version, strict=True) == version
@@ -204,6 +206,25 @@ def test_shards_and_merge_share_one_volume_and_write_nowhere_else(job):
         assert "/output" in container_of(each)["args"]
         assert variables(container_of(each))["HOME"] == "/tmp"
     assert container_of(merge)["args"][0] == "report"
+
+
+def test_shards_without_a_shared_volume_and_their_merge_meet_in_one_store():
+    base, store, merge = (job_of(rendered(folder)) for folder in ("base", "store", "store-merge"))
+    stores = {variables(container_of(each))["SEQ2SEQ_JOB_STORE"] for each in (store, merge)}
+    assert len(stores) == 1
+    assert stores.pop().startswith("s3://")
+    for each in (store, merge):
+        assert "emptyDir" in mounts(each)["/output"]
+        assert "/output" in container_of(each)["args"]
+    assert container_of(store)["args"] == container_of(base)["args"]
+    assert store["spec"]["podFailurePolicy"] == base["spec"]["podFailurePolicy"]
+    assert pod_of(store)["terminationGracePeriodSeconds"] >= SAVE_SECONDS + STOPPED_SECONDS
+
+
+def test_the_document_names_the_folders_of_the_store():
+    lines = (MANIFESTS.parents[1] / "docs" / "stores.md").read_text("utf-8").splitlines()
+    named = [line.rpartition("/")[2] for line in lines if line.startswith("kubectl apply -k ")]
+    assert named == ["store", "store-merge"]
 
 
 # --- safety -------------------------------------------------------------------------------------------------

@@ -1,0 +1,64 @@
+"""The address of a store: a URL, the extra that its scheme needs, and what messages may show of it.
+
+Nothing here imports fsspec, so that an option can be checked at once.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from job.errors import StoreError
+from job.storage.local_paths import masked
+
+EXTRAS = {"s3": "s3", "gs": "gcs", "file": "store", "memory": "store"}
+"""The extra of this package that each scheme needs."""
+
+_MODULES = {"s3": "s3fs", "gcs": "gcsfs", "store": "fsspec"}
+_EXPECTED = "expected s3://BUCKET/PATH, gs://BUCKET/PATH, file:///PATH or memory://NAME"
+_URL = re.compile(r"([a-z][a-z0-9+.-]*)://(.*)", re.IGNORECASE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class StoreAddress:
+    """The address of a store.
+
+    Args:
+        scheme: a key of `EXTRAS`.
+        path: what follows `://`, without a slash at its end: bucket and path, an absolute path, or a name.
+    """
+
+    scheme: str
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.path}"
+
+
+def parse_store(url: str) -> StoreAddress:
+    """Return the address in a URL, after checking that the extra it needs is installed.
+
+    Raises:
+        StoreError: the URL is none of a store, contains credentials, or its extra is missing.
+    """
+    found = _URL.fullmatch(url.strip())
+    scheme = found[1].lower() if found else ""
+    if found is None or scheme not in EXTRAS:
+        raise StoreError(f"{masked(url)!r} is not the URL of a store; {_EXPECTED}")
+    path = found[2].rstrip("/")
+    authority = path.partition("/")[0]
+    if "@" in authority or "?" in path or (":" in authority and not authority.startswith("arn:")):
+        raise StoreError(
+            f"{masked(url)!r} has more than bucket and path; give credentials as the store's own library "
+            "reads them (environment variables, configuration files or the machine's role), never in the URL"
+        )
+    if not authority if scheme != "file" else not path.startswith("/"):
+        raise StoreError(f"{url!r} names no place in a store; {_EXPECTED}")
+    extra = EXTRAS[scheme]
+    if find_spec(_MODULES[extra]) is None:
+        raise StoreError(
+            f"{scheme}:// needs the package {_MODULES[extra]}, which is not installed: "
+            f"pip install 'seq2seq-job[{extra}]'"
+        )
+    return StoreAddress(scheme, path)
