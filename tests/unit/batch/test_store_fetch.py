@@ -172,4 +172,4 @@ def test_a_shard_fetches_its_own_jobs(store, remote, output):
 def test_a_job_whose_upload_failed_fails_the_batch(batch, output):
     leave(output, SUMS)
     report = batch(SUMS, flush_store=lambda: ["not uploaded: x"])
-    assert (report.exit_code, report.reasons) == (1, ("not uploaded: x",))
+    assert (report.exit_code, report.verdict.reasons) == (1, ("not uploaded: x",))

@@ -115,7 +115,7 @@ def test_what_is_not_uploaded_while_it_runs_fails_the_batch_and_its_report_says_
     assert "Access Denied" in err
     report = json.loads((here / "output" / "report.json").read_text())
     assert report["exit_code"] == 1
-    assert "not uploaded: " in report["reasons"][0]
+    assert "not uploaded: " in report["verdict"]["reasons"][0]
 
 
 @pytest.mark.parametrize(("own", "ends_with"), [(0, 1), (3, 3)])
