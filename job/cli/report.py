@@ -10,11 +10,10 @@ from typing import Annotated, NoReturn
 import typer
 
 from job.batch.report_guard import ReportGuard
-from job.batch.store_copy import StoreCopy
 from job.cli.finished_batch import check_update_options, report_to_github, update_if_successful
 from job.cli.on_end import EndHook, OnEndOption
 from job.cli.options import BaselineOption, UpdateOption, local_path
-from job.cli.store import StoreOption, store_copy, uploaded_at_end
+from job.cli.store import StoreOption, fetch_results, store_copy, uploaded_at_end
 from job.cli.terminal_output import open_console
 
 DirectoriesArgument = Annotated[
@@ -63,18 +62,8 @@ def report(
         check_update_options(baseline, update_baseline, shard=False)
         copy.check()
         if store is not None:
-            _fetch(copy, guard.root)
+            fetch_results(copy, guard.root)
         _merge(directories, output_dir, baseline, guard, update=update_baseline, hide_test=hide_test)
-
-
-def _fetch(copy: StoreCopy, directory: Path) -> None:
-    """Fetch the results of a store, and start to upload the reports."""
-    from job.batch.opened_output import opened_output
-
-    with opened_output(directory) as output:
-        copy.open(output)
-        copy.fetch(output)
-    copy.start(output, (), lambda: False)
 
 
 def _merge(

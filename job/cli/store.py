@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -28,6 +29,21 @@ StoreOption = Annotated[
 def store_copy(url: str | None) -> StoreCopy:
     """Return the copy in a store, which is neither checked nor opened yet."""
     return StoreCopy(url, lambda text: print_line(text, err=True))
+
+
+def fetch_results(copy: StoreCopy, directory: Path) -> None:
+    """Fetch the results of a store to an output directory, and start to upload the reports.
+
+    Raises:
+        StoreError: the store cannot be used.
+        OutputError: the output directory cannot be used.
+    """
+    from job.batch.opened_output import opened_output
+
+    with opened_output(directory) as output:
+        copy.open(output)
+        copy.fetch(output)
+    copy.start(output, (), lambda: False)
 
 
 @contextmanager
