@@ -101,24 +101,20 @@ def _seconds_left(
         queue = [scale * costs[name] for name in waiting if shard_of(name) == shard]
         if slots or queue:  # a shard between two jobs, or one that starts later, has one slot
             ends.append(makespan(slots or [0.0], queue))
-    return max(ends)
+    return max(ends) or None  # what runs has taken longer than expected
 
 
 def _scale(jobs: Sequence[JobStatus], costs: Mapping[str, float]) -> float | None:
     """Return the seconds that one estimated second takes; None before any job tells."""
-    paces = [job.seconds / costs[job.name] for job in jobs if job.seconds]
-    paces += [
-        job.eta_seconds / (costs[job.name] * (1 - job.trained))
-        for job in jobs
-        if job.state == "training" and job.eta_seconds and job.trained < 0.9
-    ]
+    measured = [(job, job.seconds or job.expected_seconds) for job in jobs]
+    paces = [seconds / costs[job.name] for job, seconds in measured if seconds]
     return median(paces) if paces else None
 
 
 def _job_left(job: JobStatus, cost: float, scale: float | None) -> float | None:
-    """Return how long a running job still takes; one that is evaluated has next to nothing left."""
-    if job.state == "evaluating":
-        return 0.0
+    """Return how long a running job still takes, with its evaluation; None if that cannot be told."""
     if job.eta_seconds is not None:
         return job.eta_seconds
-    return None if scale is None else scale * cost * (1 - job.trained)
+    if scale is None:
+        return None
+    return max(0.0, scale * cost * (1 - (job.done or 0.0)) - (job.evaluating_seconds or 0.0))

@@ -63,7 +63,7 @@ def estimate_seconds(job: JobSpec, problem: Problem, lengths: tuple[float, float
     forward = _forward_operations(job, problem, source, target)
     width = evaluation.beam_width if evaluation.decoder == "beam" else 1
     validated = training.epochs * evaluation.validation_examples
-    decoded = width * evaluation.examples * (1 + len(evaluation.also))
+    decoded = width * (evaluation.examples * (1 + len(evaluation.also)) + evaluation.validation_examples)
     operations = forward * (3 * training.epochs * examples + validated + decoded)
     if training.tokens_per_batch is None:
         batches = -(-examples // training.batch_size)

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
 
-from job.batch.job_pace import JobPace, OtherWork, next_pace
+from job.batch.job_pace import JobPace, next_pace
+from job.batch.other_work import OtherWork
 from job.results.job_result import JobResult, Progress
 
 MAX_RATIO = 8.0
@@ -139,7 +140,7 @@ class BatchEta:
         if left is not None:
             return left
         pace = self._running[name]
-        share = pace.trained if pace else 0.0
+        share = pace.done if pace else 0.0
         since = pace.last_at if pace else self._started[name][0]
         return max(0.0, _scaled(self._cost(name), measured) * (1 - share) - (now - since))
 

@@ -43,7 +43,11 @@ class Heartbeat:
         step, steps: training steps taken, and all; 0 before the first is reported. Where they are equal, the
             model is being evaluated.
         steps_per_second: None until it is known.
-        eta_seconds: how long the job still takes, with its evaluation; None until it is known.
+        eta_seconds: how long the job still takes, with its evaluation; None until it is known, and once it
+            has taken longer.
+        total_seconds: how long the whole job takes, with its evaluation; None until it is known.
+        done: the share of its work that is done, 0 to 1, where validation and evaluation are work too.
+        evaluating_seconds: how long the model has been evaluated; None before.
         loss, token_accuracy: of the last steps.
         validation: see `Progress`.
     """
@@ -60,6 +64,9 @@ class Heartbeat:
     steps: int = 0
     steps_per_second: float | None = None
     eta_seconds: float | None = None
+    total_seconds: float | None = None
+    done: float = 0.0
+    evaluating_seconds: float | None = None
     loss: float | None = None
     token_accuracy: float | None = None
     validation: dict[str, float] = field(default_factory=dict)

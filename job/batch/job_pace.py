@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from job.batch.cost_estimate import JOB_SECONDS
+from job.batch.other_work import OtherWork
 from job.results.job_result import Progress
-from job.spec.schema import JobSpec
 
 MIN_REPORTS = 4
 """Number of reports of settled training from which its pace is known."""
@@ -20,37 +20,6 @@ MAX_EPOCH_SECONDS = 60.0
 
 WINDOW_SECONDS = 30.0
 """Time constant of the mean pace: other jobs begin and end, and take or leave cores."""
-
-_VALIDATED, _DECODED, _EVALUATED = 0.5, 0.5, 0.8
-"""Time that an example takes in validation, in its decoding, and in the evaluation after the last epoch, in
-relation to an example of training: about as measured with recurrent models and a Transformer on two cores."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class OtherWork:
-    """The expected work of a job besides its training steps, in training steps.
-
-    Args:
-        epoch_end: of validation after each epoch, until it is measured.
-        evaluation: of the evaluation after the last epoch.
-    """
-
-    epoch_end: float = 0.0
-    evaluation: float = 0.0
-
-
-def other_work(job: JobSpec | None) -> OtherWork:
-    """Return the expected work of a job besides its training steps; none for None."""
-    if job is None:
-        return OtherWork()
-    training, evaluation = job.training, job.evaluation
-    width = evaluation.beam_width if evaluation.decoder == "beam" else 1
-    validated = evaluation.validation_examples * (_VALIDATED + (training.best_by != "loss") * _DECODED)
-    decoded = evaluation.examples * (1 + len(evaluation.also)) + evaluation.validation_examples
-    return OtherWork(
-        epoch_end=validated / training.step_examples,
-        evaluation=_EVALUATED * width * decoded / training.step_examples,
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +40,7 @@ class JobPace:
 
     last: Progress
     last_at: float
-    other: OtherWork = OtherWork()
+    other: OtherWork = field(default_factory=OtherWork)
     intervals: int = 0
     measured: float = 0.0
     steps: float = 0.0
@@ -113,6 +82,13 @@ class JobPace:
     def trained(self) -> float:
         """The share of the job's steps that are taken, 0 to 1, those of earlier runs included."""
         return self.last.step / self.last.steps
+
+    @property
+    def done(self) -> float:
+        """The share of the job's work that is done, 0 to 1: of its steps, validation and evaluation."""
+        ends = self.other.epoch_end
+        whole = self.last.steps + self.last.epochs * ends + self.other.evaluation
+        return (self.last.step + self.last.epoch * ends) / whole
 
     @property
     def evaluating(self) -> bool:
@@ -173,9 +149,9 @@ def next_pace(pace: JobPace | None, progress: Progress, now: float, other: Other
         pace: before; None if this is the first report.
         progress: what is reported.
         now: the present time.
-        other: the job's work besides training steps.
+        other: the job's work besides training steps, by what is known now.
     """
-    return pace.advanced(progress, now) if pace else JobPace(last=progress, last_at=now, other=other)
+    return replace(pace or JobPace(last=progress, last_at=now), other=other).advanced(progress, now)
 
 
 def _epoch_steps(progress: Progress) -> float:

@@ -27,14 +27,20 @@ class JobRecorder:
         output: the output directory.
         set_aside: receives what a job that was evaluated again has replaced.
         reasons: by name of such a job, why it takes that place, as a clause.
+        evaluated: see `Heartbeats`; what earlier runs have measured.
     """
 
     def __init__(
-        self, log: Log, output: OutputPaths, set_aside: list[SetAside], reasons: Mapping[str, str]
+        self,
+        log: Log,
+        output: OutputPaths,
+        set_aside: list[SetAside],
+        reasons: Mapping[str, str],
+        evaluated: Mapping[str, float] | None = None,
     ) -> None:
         self.output = output
         self._log, self._set_aside, self._reasons = log, set_aside, reasons
-        self._heartbeats = Heartbeats(output)
+        self._heartbeats = Heartbeats(output, dict(evaluated or {}))
         self._running: dict[str, Task] = {}
 
     def started(self, task: Task) -> None:
@@ -64,7 +70,10 @@ class JobRecorder:
         """
         result = final_result(task, outcome)
         write_text(task.paths.result, result.to_json())
-        self._heartbeats.stop(task.job.name)
+        if result.finished:
+            self._heartbeats.finish(task.job.name)
+        else:
+            self._heartbeats.stop(task.job.name)
         if task.trained is not None:
             self._replace(task)
         if result.status in FINISHED:

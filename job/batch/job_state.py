@@ -53,7 +53,13 @@ class JobStatus:
         state: `done` is a trained job without a gate; `lost`: its heartbeats have ended without a result.
         host: the machine that runs it, or ran it when it was lost.
         step, steps: training steps taken, and all.
-        steps_per_second, eta_seconds: of the training; None until they are known.
+        steps_per_second: of the training; None until it is known.
+        eta_seconds: how long the job still takes, with its evaluation; None until it is known, and once it
+            has taken longer.
+        expected_seconds: how long the whole job takes, with its evaluation; None until it is known.
+        done: the share of its work that is done, 0 to 1, where validation and evaluation are work too; None
+            if it does not run and has not finished.
+        evaluating_seconds: how long its model has been evaluated; None before.
         heartbeat: when the last sign of life was written, ISO 8601.
         reason: why it failed, or is unfinished, in one line.
         shard: that runs it, such as `2-of-4`; None if none does.
@@ -67,6 +73,9 @@ class JobStatus:
     steps: int | None = None
     steps_per_second: float | None = None
     eta_seconds: float | None = None
+    expected_seconds: float | None = None
+    done: float | None = None
+    evaluating_seconds: float | None = None
     heartbeat: str | None = None
     reason: str | None = None
     shard: str | None = None
@@ -76,11 +85,6 @@ class JobStatus:
     def running(self) -> bool:
         """Whether a machine runs it."""
         return self.state in RUNNING
-
-    @property
-    def trained(self) -> float:
-        """The share of its steps that it has trained, 0 to 1."""
-        return self.step / self.steps if self.step and self.steps else 0.0
 
 
 def ended_status(entry: PlanEntry, result: JobResult) -> JobStatus:
@@ -106,6 +110,7 @@ def ended_status(entry: PlanEntry, result: JobResult) -> JobStatus:
         steps=last,
         reason=reason,
         seconds=judged.timings.get("total_seconds"),
+        done=1.0 if judged.finished else None,
     )
 
 
@@ -120,6 +125,9 @@ def running_status(name: str, heartbeat: Heartbeat) -> JobStatus:
         steps=heartbeat.steps or None,
         steps_per_second=heartbeat.steps_per_second,
         eta_seconds=heartbeat.eta_seconds,
+        expected_seconds=heartbeat.total_seconds,
+        done=heartbeat.done,
+        evaluating_seconds=heartbeat.evaluating_seconds,
         heartbeat=heartbeat.heartbeat,
         shard=heartbeat.shard or None,
     )
@@ -128,4 +136,12 @@ def running_status(name: str, heartbeat: Heartbeat) -> JobStatus:
 def lost_status(status: JobStatus) -> JobStatus:
     """Return the status of a running job whose heartbeats have ended."""
     reason = f"no heartbeat since {status.heartbeat}; run the batch again to resume it"
-    return replace(status, state="lost", steps_per_second=None, eta_seconds=None, reason=reason)
+    return replace(
+        status,
+        state="lost",
+        steps_per_second=None,
+        eta_seconds=None,
+        expected_seconds=None,
+        evaluating_seconds=None,
+        reason=reason,
+    )

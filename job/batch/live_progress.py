@@ -13,7 +13,7 @@ from rich.table import Column
 from rich.text import Text
 
 from job.batch.eta import BatchEta
-from job.batch.job_pace import other_work
+from job.batch.other_work import other_work
 from job.batch.progress import NEW, Log
 from job.batch.progress_text import batch_parts, fitting, progress_parts
 from job.batch.short_names import short_name

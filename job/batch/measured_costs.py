@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
 from job.batch.balanced_shards import longest_first
+from job.batch.other_work import measured_ratio
 from job.batch.planning import PlannedJob
 from job.batch.resume import read_recorded_result
 from job.results.job_result import JobResult
@@ -38,6 +39,23 @@ def measured_costs(
             measured[job.name] = seconds
     scale = median([measured[name] / estimates[name] for name in measured] or [1.0])
     return {name: measured.get(name, round(scale * seconds, 3)) for name, seconds in estimates.items()}
+
+
+def measured_evaluations(jobs: Iterable[JobSpec], output: OutputPaths) -> dict[str, float]:
+    """Return how many times as long as expected the evaluation of each job took before, by name.
+
+    A measurement counts as in `measured_costs`; jobs without one are left out.
+
+    Args:
+        jobs: the jobs.
+        output: the output directory.
+    """
+    found = {}
+    for job in jobs:
+        result, _ = read_recorded_result(output.job(job.name))
+        if result is not None and _seconds(job, result) and (ratio := measured_ratio(job, result)):
+            found[job.name] = ratio
+    return found
 
 
 def costliest_first(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from job.batch.eta import BatchEta
-from job.batch.job_pace import other_work
+from job.batch.other_work import other_work
 from job.batch.progress_text import count_jobs, describe_progress, job_counts, time_left
 from job.reports.content import (
     column_title,

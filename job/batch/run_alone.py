@@ -8,6 +8,7 @@ from pathlib import Path
 from job.batch.batch_options import BatchOptions
 from job.batch.computed_jobs import ComputedJobs
 from job.batch.job_recorder import JobRecorder
+from job.batch.measured_costs import measured_evaluations
 from job.batch.planning import PlannedJob
 from job.batch.progress import Log
 from job.batch.reuse import prepare_jobs, reuse_results
@@ -32,10 +33,12 @@ def run_alone(
         OSError: the output directory can no longer be written to.
     """
     set_aside: list[SetAside] = []
+    evaluated = measured_evaluations([p.job for p in plan], output)  # before anything is moved
     reused = {} if options.fresh else reuse_results(plan, output, log, set_aside)
     todo = [p for p in plan if p.job.name not in reused]
     prepared = prepare_jobs(todo, output, log, set_aside, fresh=options.fresh)
     results = dict(reused)
-    recorder = JobRecorder(log, output, set_aside, {p.planned.job.name: p.reason for p in prepared})
+    reasons = {p.planned.job.name: p.reason for p in prepared}
+    recorder = JobRecorder(log, output, set_aside, reasons, evaluated)
     stopped_by = train_jobs(prepared, directory, recorder, results, options)
     return ComputedJobs(results=results, reused=[*reused], set_aside=set_aside, stopped_by=stopped_by)

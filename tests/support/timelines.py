@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sample_jobs import job_result
 
 from job.batch.eta import BatchEta
-from job.batch.job_pace import OtherWork
+from job.batch.other_work import OtherWork
 from job.results.job_result import Progress
 
 EXPECTED = OtherWork(epoch_end=10.0, evaluation=40.0)

@@ -4,8 +4,10 @@ import pytest
 from sample_jobs import job_result, job_spec
 
 from job.batch.cost_estimate import JOB_SECONDS, estimate_costs, estimate_seconds
-from job.batch.measured_costs import measured_costs
+from job.batch.measured_costs import measured_costs, measured_evaluations
+from job.batch.other_work import other_work
 from job.problems import build_problem
+from job.results.data_facts import DataFacts
 from job.spec.evaluation_section import EvaluationSpec
 from job.spec.model_section import ModelSpec
 from job.spec.problem_sections import CopySpec
@@ -53,7 +55,7 @@ def test_an_estimate_is_the_sum_of_its_parts(tmp_path):
     classes = len(problem.target_vocabulary)
     recurrent = 4 * 4 * (4 + 1)  # gates, units, and inputs without the one-hot ones
     forward = 2 * (recurrent * 3 + recurrent * 3 + 4 * classes * 3)
-    operations = forward * (3 * 2 * 1000 + 2 * 20 + 50)
+    operations = forward * (3 * 2 * 1000 + 2 * 20 + 50 + 20)
     expected = JOB_SECONDS + operations / 8e10 + 200 * 6 * 1e-4
     # the model has weights in its output layer's bias too, which multiply nothing
     assert math.isclose(estimate_seconds(job, problem, (3.0, 3.0)), expected, abs_tol=0.001)
@@ -114,3 +116,16 @@ def test_a_damaged_or_failed_result_measures_nothing(output):
         output.job(name).directory.mkdir()
         output.job(name).result.write_text(text)
     assert measured_costs(jobs, {"a": 1.0, "b": 2.0}, output) == {"a": 1.0, "b": 2.0}
+
+
+def test_an_earlier_evaluation_is_measured_in_training_steps(output):
+    jobs = [job_spec(name) for name in ("a", "b", "c", "d")]
+    timings = {"total_seconds": 9.0, "train_seconds": 5.0, "evaluate_seconds": 4.0}
+    for job, facts in (("a", DataFacts(steps=50)), ("b", DataFacts(steps=50, resumed_from_step=20))):
+        spec = job_spec(job).model_dump(mode="json")
+        output.job(job).directory.mkdir()
+        result = job_result(job, spec=spec, timings=timings, data=facts)
+        output.job(job).result.write_text(result.to_json())
+    leave(output, jobs[2], 30.0)
+    # 40 steps of a tenth of a second
+    assert measured_evaluations(jobs, output) == {"a": pytest.approx(40 / other_work(jobs[0]).evaluation)}

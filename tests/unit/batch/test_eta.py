@@ -6,7 +6,7 @@ from sample_jobs import job_result, job_spec
 from timelines import TimedJob, simulate
 
 from job.batch.eta import BatchEta, makespan
-from job.batch.job_pace import OtherWork, other_work
+from job.batch.other_work import OtherWork, other_work
 from job.results.job_result import Progress
 
 
@@ -124,7 +124,7 @@ def test_other_work_grows_with_the_examples_that_are_decoded():
     few, many = work(examples=1000), work(examples=10_000)
     assert many.evaluation > 3 * few.evaluation > 0
     assert many.epoch_end == few.epoch_end > 0
-    assert work(examples=1000, decoder="beam", beam_width=4).evaluation == 4 * few.evaluation
+    assert work(examples=1000, decoder="beam", beam_width=4).evaluation == 2.5 * few.evaluation
     assert work(examples=1000, validation_examples=2000).epoch_end == 2 * few.epoch_end
     assert other_work(None) == OtherWork()
 

@@ -7,7 +7,7 @@ from sample_jobs import job_result
 from job.batch import heartbeat
 from job.batch.heartbeat import HEARTBEAT_SECONDS, read_heartbeat
 from job.batch.heartbeat_writer import Heartbeats
-from job.batch.job_pace import other_work
+from job.batch.other_work import other_work
 from job.results.job_files import list_files
 from job.results.job_result import Progress
 from job.storage.artifacts import OutputPaths, prepare_output
@@ -40,6 +40,65 @@ def test_a_heartbeat_tells_how_far_the_job_is(clock, make_task, output):
     assert (found.fingerprint, found.attempt) == (task.fingerprint, 1)
     beats.stop("fine")
     assert [*task.paths.directory.iterdir()] == []
+
+
+def train(beats, clock, name, seconds=10.0):
+    """Report a training of ten seconds that begins now, up to its last step."""
+    began = clock[0]
+    for number in range(10, 101, 10):
+        clock[0] = began + seconds * number / 100
+        beats.advance(name, step(number))
+
+
+def test_the_time_left_of_an_evaluation_counts_down_and_is_unknown_once_it_is_over(clock, make_task, output):
+    task, beats = make_task("fine"), Heartbeats(output)
+    expected = other_work(task.job).evaluation / 10
+    beats.start(task)
+    train(beats, clock, "fine")
+    beats.beat()
+    found = read_heartbeat(task.paths)
+    assert (found.eta_seconds, found.evaluating_seconds) == (pytest.approx(expected, abs=0.1), 0.0)
+    assert 0.5 < found.done < 1
+    clock[0] += expected / 2
+    beats.beat()
+    found = read_heartbeat(task.paths)
+    assert found.eta_seconds == pytest.approx(expected / 2, abs=0.1)
+    assert found.evaluating_seconds == pytest.approx(expected / 2, abs=0.1)
+    clock[0] += expected
+    beats.beat()
+    assert read_heartbeat(task.paths).eta_seconds is None
+
+
+def test_the_evaluations_of_other_jobs_correct_what_is_expected_of_one(clock, make_task, output):
+    """All evaluations take four times as long as expected; from the second job on, that is known."""
+    beats, ratios = Heartbeats(output), {}
+    for name in ("first", "second", "third"):
+        task = make_task(name)
+        evaluation = 4 * other_work(task.job).evaluation / 10
+        beats.start(task)
+        train(beats, clock, name)
+        ended = clock[0] + evaluation
+        while (left := ended - clock[0]) > evaluation / 10:
+            beats.beat()
+            if (told := read_heartbeat(task.paths).eta_seconds) is not None:
+                ratios.setdefault(name, []).append(told / left)
+            clock[0] += evaluation / 8
+        clock[0] = ended
+        beats.finish(name)
+    assert min(ratios["first"]) < 1 / 1.5
+    for name in ("second", "third"):
+        assert len(ratios[name]) >= 7
+        assert 1 / 1.5 < min(ratios[name]) <= max(ratios[name]) < 1.5
+
+
+def test_an_earlier_run_of_the_job_tells_how_long_its_evaluation_takes(clock, make_task, output):
+    task, beats = make_task("fine"), Heartbeats(output, {"fine": 3.0, "other": 1.0, "others": 1.0})
+    beats.start(task)
+    train(beats, clock, "fine")
+    beats.beat()
+    assert read_heartbeat(task.paths).eta_seconds == pytest.approx(
+        3 * other_work(task.job).evaluation / 10, abs=0.1
+    )
 
 
 def test_heartbeats_are_written_now_and_then(clock, make_task, output):
@@ -104,4 +163,22 @@ def test_a_model_that_is_evaluated_again_has_all_its_steps(make_task, output):
     trained = job_result("fine", history={"step": [5, 10]})
     Heartbeats(output).start(replace(task, paths=temporary, trained=trained))
     found = read_heartbeat(task.paths)
-    assert (found.step, found.steps) == (10, 10)
+    assert (found.step, found.steps, found.eta_seconds) == (10, 10, None)
+
+
+def test_another_evaluation_takes_as_long_as_the_earlier_one_in_relation_to_its_examples(
+    clock, make_task, output
+):
+    task = make_task("fine")
+    spec = task.job.model_dump(mode="json")
+    twice = {**spec["evaluation"], "examples": 2 * task.job.evaluation.examples}
+    twice["validation_examples"] = 2 * task.job.evaluation.validation_examples
+    timings = {"evaluate_seconds": 40.0, "total_seconds": 100.0}
+    trained = job_result("fine", spec={**spec, "evaluation": twice}, timings=timings)
+    beats = Heartbeats(output)
+    beats.start(replace(task, trained=trained))
+    assert (read_heartbeat(task.paths).eta_seconds, read_heartbeat(task.paths).done) == (20.0, 0.8)
+    clock[0] += 15
+    beats.beat()
+    found = read_heartbeat(task.paths)
+    assert (found.eta_seconds, found.evaluating_seconds) == (5.0, 15.0)

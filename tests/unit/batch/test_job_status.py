@@ -61,8 +61,18 @@ def test_a_batch_that_has_not_begun_waits(planned):
 
 def test_running_jobs_say_where_and_how_far_they_are(planned, make_task):
     moment = ago(1)
-    beat(make_task, "a", step=3, steps=10, steps_per_second=2.0, eta_seconds=3.5, heartbeat=moment)
-    beat(make_task, "b", step=10, steps=10)
+    beat(
+        make_task,
+        "a",
+        step=3,
+        steps=10,
+        steps_per_second=2.0,
+        eta_seconds=3.5,
+        total_seconds=5.0,
+        done=0.3,
+        heartbeat=moment,
+    )
+    beat(make_task, "b", step=10, steps=10, done=0.8, evaluating_seconds=4.0)
     found = StatusReader([planned.root]).read()
     assert found[0] == JobStatus(
         name="a",
@@ -72,8 +82,11 @@ def test_running_jobs_say_where_and_how_far_they_are(planned, make_task):
         steps=10,
         steps_per_second=2.0,
         eta_seconds=3.5,
+        expected_seconds=5.0,
+        done=0.3,
         heartbeat=moment,
     )
+    assert (found[1].done, found[1].evaluating_seconds) == (0.8, 4.0)
     assert [job.state for job in found] == ["training", "evaluating", "waiting"]
 
 
@@ -83,6 +96,7 @@ def test_results_say_how_jobs_ended(planned):
     leave(planned, "c", "interrupted", error=Failure("Interrupted", "stopped by SIGTERM"))
     a, b, c = StatusReader([planned.root]).read()
     assert (a.state, a.step, a.steps, a.seconds) == ("done", 10, 10, 4.0)
+    assert [job.done for job in (a, b, c)] == [1.0, None, None]
     assert (b.state, b.reason) == ("failed", "NonFiniteError: the loss is NaN")
     assert (c.state, c.reason) == ("interrupted", "Interrupted: stopped by SIGTERM")
 
@@ -189,8 +203,16 @@ def test_nothing_is_written(planned, make_task):
 
 
 def training(name, left, trained=0.5, shard=None):
-    step = int(100 * trained)
-    return JobStatus(name=name, state="training", step=step, steps=100, eta_seconds=left, shard=shard)
+    return JobStatus(
+        name=name,
+        state="training",
+        step=int(100 * trained),
+        steps=100,
+        eta_seconds=left,
+        expected_seconds=left / (1 - trained),
+        done=trained,
+        shard=shard,
+    )
 
 
 def waiting(name):
@@ -231,6 +253,49 @@ def test_finished_jobs_tell_how_fast_the_machines_are(output):
     done = JobStatus(name="a", state="passed", seconds=30.0)
     starting = JobStatus(name="b", state="training", step=0)
     assert batch_status([done, starting], plan, [output]).eta_seconds == pytest.approx(30.0)
+
+
+def evaluating(name, left=None, **fields):
+    return JobStatus(name=name, state="evaluating", step=100, steps=100, eta_seconds=left, **fields)
+
+
+def test_an_evaluation_that_is_still_to_come_counts(output):
+    plan = plan_of(a=10.0, b=20.0)
+    job = evaluating("a", 12.0, expected_seconds=40.0, done=0.7)
+    assert batch_status([job], plan, [output]).eta_seconds == pytest.approx(12.0)
+    # b takes four times as long as estimated, as a does
+    assert batch_status([job, waiting("b")], plan, [output]).eta_seconds == pytest.approx(12.0 + 80.0)
+
+
+def test_an_evaluation_after_a_training_without_a_pace_takes_its_share_of_what_jobs_took(output):
+    plan = plan_of(a=10.0, b=20.0)
+    done = JobStatus(name="a", state="passed", seconds=30.0)
+    job = evaluating("b", done=0.75, evaluating_seconds=5.0)
+    assert batch_status([done, job], plan, [output]).eta_seconds == pytest.approx(60.0 / 4 - 5.0)
+    assert batch_status([job], plan, [output]).eta_seconds is None
+
+
+def test_what_takes_longer_than_expected_is_not_about_to_end(output):
+    plan = plan_of(a=10.0, b=20.0)
+    job = evaluating("a", expected_seconds=40.0, done=0.7, evaluating_seconds=13.0)
+    found = batch_status([job], plan, [output])
+    assert (found.eta_seconds, found.ended) == (None, False)
+    assert batch_status([job, waiting("b")], plan, [output]).eta_seconds == pytest.approx(80.0)
+
+
+def test_a_long_evaluation_does_not_make_the_jobs_that_wait_look_longer(output):
+    """Half of a job is its evaluation: what it still takes says little of how fast the machine is."""
+    plan = plan_of(a=10.0, b=10.0)
+    job = JobStatus(
+        name="a",
+        state="training",
+        step=80,
+        steps=100,
+        eta_seconds=12.0,
+        expected_seconds=20.0,
+        done=0.4,
+    )
+    assert batch_status([job, waiting("b")], plan, [output]).eta_seconds == pytest.approx(12.0 + 20.0)
 
 
 @pytest.mark.parametrize(
