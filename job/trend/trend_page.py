@@ -12,7 +12,7 @@ from job.trend.metric_changes import changes
 from job.trend.metric_series import Series, uncounted_runs
 from job.trend.runs import Run, SkippedReport
 from job.trend.trend_chart import HEIGHT, WIDTH, Chart, report_link, trend_chart
-from job.trend.trend_content import change_sentences, title
+from job.trend.trend_content import change_sentences, title, value_text
 from job.trend.trend_verdict import judge_trend
 
 _MAX_OPEN = 4
@@ -79,6 +79,7 @@ def trend_page(
         skipped=skipped,
         jobs=sections,
         runs=runs,
+        value_text=value_text,
         links=[report_link(run, directory) for run in runs],
     )
 

@@ -251,14 +251,33 @@ def unfold(browser):
 def test_on_a_phone_rows_are_cards_and_nothing_scrolls_sideways(show, red):
     browser = show(width=390, path=red)
     unfold(browser)
-    wide = "return [...document.querySelectorAll('*')].filter(e => e.scrollWidth > e.clientWidth + 1 &&"
-    wide += " getComputedStyle(e).overflowX != 'visible' && e.clientWidth > 1).map(e => e.outerHTML)"
-    assert browser.execute_script(wide) == []
+    assert scrolled_sideways(browser) == []
     label = "return getComputedStyle(document.querySelector('.overview td'), '::before').content"
     assert browser.execute_script(label) == '"status"'
     left = "return [...document.querySelectorAll('.overview tbody tr:first-child > *')]"
     lefts = browser.execute_script(left + ".map(e => e.getBoundingClientRect().left)")
     assert len(set(lefts)) <= 2  # one below the other; a label's cell may begin where its card does
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_trend_fits_on_a_phone_and_its_rows_are_cards(show, trend, scheme):
+    browser = show(scheme, width=390, path=trend)
+    unfold(browser)
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
+    assert scrolled_sideways(browser) == []
+    label = "return [...document.querySelectorAll('td[data-label]')].map(e =>"
+    labels = browser.execute_script(label + " getComputedStyle(e, '::before').content)")
+    assert {'"sequence accuracy"', '"validation sequence accuracy"', '"finished"', '"report"'} <= {*labels}
+    left = "return [...document.querySelectorAll('tbody tr')].map(r => new Set([...r.children]"
+    left += ".filter(e => e.checkVisibility()).map(e => e.getBoundingClientRect().left)).size)"
+    assert max(browser.execute_script(left)) <= 2
+
+
+def scrolled_sideways(browser):
+    """Return the elements that are wider than what is shown of them."""
+    wide = "return [...document.querySelectorAll('*')].filter(e => e.scrollWidth > e.clientWidth + 1 &&"
+    wide += " getComputedStyle(e).overflowX != 'visible' && e.clientWidth > 1).map(e => e.outerHTML)"
+    return browser.execute_script(wide)
 
 
 @pytest.mark.parametrize(("width", "most"), [(1200, 5000), (390, 10_000)])

@@ -18,7 +18,7 @@ def test_the_page_draws_every_metric_and_loads_nothing(nights):
     assert "<img" not in text
     assert "<script" not in text
     assert "<summary><h2>&lt;b&gt;</h2>" in text
-    assert text.count(", first bad one</th>") == 1
+    assert text.count(", worse from here</th>") == 1
     assert '>first bad run: 13 of 20<span class="comma">, </span><span class="rest">' in text
     assert text.index("first bad run: 13 of 20") < text.index("<main>")
 
@@ -82,5 +82,14 @@ def test_validation_has_charts_and_values_and_marks_no_run_as_bad(nights):
     assert re.findall("<figcaption>(.*?)</figcaption>", text) == titles
     assert 'data-label="validation sequence accuracy">60.' in text
     assert "validation sequence accuracy is worse from run 13 of 20 on" in text
-    assert "first bad one" not in text
+    assert "worse from here" not in text
     assert '<header class="verdict good">' in text
+
+
+def test_a_value_has_no_unit_that_its_column_has(nights):
+    runs, series = read(
+        nights([a_job(timings={"train_examples_per_second": 12345.0}, sequence_accuracy=0.9)])
+    )
+    text = trend_page(runs, series)
+    assert 'data-label="train examples per second">12,345</td>' in text
+    assert 'data-label="sequence accuracy">90.00 %</td>' in text
