@@ -128,7 +128,7 @@ def _compute(
     other = [m.name for m in members if m.test_fingerprint != first.test_fingerprint]
     task = EnsembleTask(
         name=ensemble.name,
-        job=JobSpec.model_validate(first.spec),
+        job=JobSpec.read_recorded(first.spec),
         members={member.name: output.job(member.name).directory for member in members},
         test=output.job(first.name).predictions,
         decoded_alone=tuple(other),

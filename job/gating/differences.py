@@ -48,7 +48,7 @@ def _differences(before: Settings, now: Settings) -> Iterator[ChangedSetting]:
 def _spec_settings(result: JobResult) -> Settings:
     """Return the keys of a job's spec; keys that its version did not have yet have their defaults."""
     try:
-        spec = JobSpec.model_validate(result.spec).model_dump(mode="json")
+        spec = JobSpec.read_recorded(result.spec).model_dump(mode="json")
     except ValidationError:  # of another version, or of no version
         spec = result.spec
     return {key: value for key, value in _flat(spec, "") if key != "name"}

@@ -2,21 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
 
 from job.metrics import Family
 from job.storage.local_paths import is_address, refusal
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 Separator = Literal["", " "]
 """The text between two tokens: nothing between characters, a space between all others."""
+
+_RECORDED = {"recorded": True}
+"""The context of the validation of a recorded section."""
 
 
 class Section(BaseModel):
     """A frozen section of a job that refuses unknown keys and converts no types."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    @classmethod
+    def read_recorded(cls, recorded: Mapping[str, Any]) -> Self:
+        """Return a section as it was recorded, in a result or in `spec.yaml`.
+
+        A recorded section has every key: one that has no effect beside the others is not refused, as it is
+        in a spec that someone has written.
+
+        Args:
+            recorded: the keys, as `model_dump` writes them.
+
+        Raises:
+            pydantic.ValidationError: the keys are not those of this version.
+        """
+        return cls.model_validate(recorded, context=_RECORDED)
+
+    def is_written(self, key: str, info: ValidationInfo) -> bool:
+        """Return whether someone has written a key; False for a recorded section, which has every key.
+
+        Args:
+            key: the name of the key.
+            info: what the validator that asks has received.
+        """
+        return key in self.model_fields_set and info.context != _RECORDED
 
 
 class ProblemSection(Section):

@@ -30,7 +30,7 @@ def resized(problem: ProblemSpec, changes: Mapping[str, int]) -> ProblemSpec:
         fields["options"] |= changes
     else:
         fields |= changes
-    return type(problem).model_validate(fields)
+    return problem.read_recorded(fields)
 
 
 def check_also(job: JobSpec, tree: Node) -> Iterator[Complaint]:

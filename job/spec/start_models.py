@@ -138,7 +138,7 @@ def _wrong_directory(job: JobSpec, start: str, jobs: Mapping[str, JobSpec], dire
         )
     try:
         recorded = yaml.safe_load((model.parent / "spec.yaml").read_text("utf-8"))["model"]
-        section = ModelSpec.model_validate(recorded).model_dump(mode="json")
+        section = ModelSpec.read_recorded(recorded).model_dump(mode="json")
     except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError):
         return ""  # the shapes of the weights are compared when they are read
     return _other_architecture(job, f"the model in {start}", section)

@@ -241,15 +241,15 @@ class TextPairsSpec(ProblemSection):
         return shared
 
     @model_validator(mode="after")
-    def _keys_have_an_effect(self) -> TextPairsSpec:
+    def _keys_have_an_effect(self, info: ValidationInfo) -> TextPairsSpec:
         sides = {self.source_tokens, self.target_tokens}
-        if "subwords" in self.model_fields_set and "subwords" not in sides:
+        if self.is_written("subwords", info) and "subwords" not in sides:
             raise ValueError("subwords needs source_tokens or target_tokens to be subwords")
-        if "vocabulary" in self.model_fields_set and sides == {"subwords"}:
+        if self.is_written("vocabulary", info) and sides == {"subwords"}:
             raise ValueError("vocabulary has no effect on subwords; set subwords.size")
         if self.columns is not None and self.format != "tsv":
             raise ValueError(f"columns are for format tsv, not {self.format}")
-        if "features_separator" in self.model_fields_set and (
+        if self.is_written("features_separator", info) and (
             self.columns is None or self.columns.features is None
         ):
             raise ValueError("features_separator needs columns.features")
@@ -262,13 +262,13 @@ class TextPairsSpec(ProblemSection):
         return self
 
     @model_validator(mode="after")
-    def _one_split(self) -> TextPairsSpec:
+    def _one_split(self, info: ValidationInfo) -> TextPairsSpec:
         explicit = (self.train, self.validation, self.test)
         if self.data is not None and any(explicit):
             raise ValueError("data is split by a hash, train/validation/test are given; use one of the two")
         if self.data is None and not all(explicit):
             raise ValueError("give data, or all of train, validation and test")
-        if self.data is None and "split" in self.model_fields_set:
+        if self.data is None and self.is_written("split", info):
             raise ValueError("split belongs to data; train, validation and test are the split already")
         return self
 

@@ -190,8 +190,8 @@ class TrainingSpec(Section):
     )
 
     @model_validator(mode="after")
-    def _one_size_of_batches(self) -> TrainingSpec:
-        if self.tokens_per_batch is not None and "batch_size" in self.model_fields_set:
+    def _one_size_of_batches(self, info: ValidationInfo) -> TrainingSpec:
+        if self.tokens_per_batch is not None and self.is_written("batch_size", info):
             raise ValueError("tokens_per_batch takes the place of batch_size; give one of the two")
         return self
 

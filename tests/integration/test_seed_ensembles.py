@@ -115,3 +115,28 @@ def test_an_ensemble_without_seeds_is_an_error_with_its_place(tmp_path, capsys):
     error = capsys.readouterr().err
     assert "jobs.yaml:9: jobs[0].evaluation.ensemble: ensemble needs the models of several seeds" in error
     assert "set ensemble: false" in error
+
+
+PAIRS = """
+version: 1
+jobs:
+  - name: pairs
+    seeds: [1, 2]
+    problem:
+      kind: text_pairs
+      train: {file: pairs.tsv}
+      validation: {file: pairs.tsv}
+      test: {file: pairs.tsv}
+    model: {units: 8}
+    training: {epochs: 1, batch_size: 2}
+    evaluation: {ensemble: true}
+"""
+
+
+def test_an_ensemble_of_pairs_of_text_is_computed(tmp_path):
+    """The recorded spec of such a job has sections that nobody has written, such as `subwords`."""
+    (tmp_path / "pairs.tsv").write_text("".join(f"{word}\t{word[::-1]}\n" for word in ("ab", "abc", "cb")))
+    (tmp_path / "jobs.yaml").write_text(PAIRS)
+    assert run_in_process("--spec", tmp_path / "jobs.yaml", "--output-dir", tmp_path / "output") == 0
+    found = ensemble(tmp_path / "output")
+    assert (found["name"], found["status"], found["examples"]) == ("pairs", "computed", 3)
