@@ -6,7 +6,7 @@ import pytest
 
 TESTS = Path(__file__).parent
 
-FAST = ("spec", "problems", "results", "storage", "gating", "trend", "reports")
+FAST = ("spec", "problems", "results", "storage", "gating", "trend", "reports", "tracking")
 """The suites of `tests/unit` that load no TensorFlow and train nothing."""
 
 ONCE = tuple(

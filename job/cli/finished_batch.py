@@ -1,4 +1,4 @@
-"""Steps after the reports of a run or of `report` are written: GitHub Actions, updating the baseline."""
+"""Steps after the reports of a run or of `report` are written: GitHub Actions, MLflow, the baseline."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from job.cli.terminal_output import print_line
+from job.errors import SIGHUP_EXIT, SIGINT_EXIT, SIGTERM_EXIT
 
 if TYPE_CHECKING:
     from job.results.batch_report import Report
@@ -25,6 +26,19 @@ def report_to_github(report: Report) -> None:
         write_summary(report, os.environ)
     except OSError as error:  # the summary is a convenience: the batch's exit code stays
         print_line(f"warning: {error.filename}: {error.strerror}; the step has no summary", err=True)
+
+
+def report_to_mlflow(report: Report, output: OutputPaths) -> None:
+    """Log a batch to MLflow, unless it was stopped; if that fails, print a line. The exit code stays."""
+    if report.exit_code in (SIGHUP_EXIT, SIGINT_EXIT, SIGTERM_EXIT):
+        text = "the batch was stopped, so it is not logged to MLflow; the run that resumes it does that"
+        print_line(f"warning: {text}", err=True)
+        return
+    from job.tracking.mlflow_process import log_to_mlflow
+
+    if problem := log_to_mlflow(output):
+        text = f"not all is logged to MLflow: its client {problem}; run the batch again to log the rest"
+        print_line(f"warning: {text}", err=True)
 
 
 def check_update_options(baseline: Path | None, update: bool, *, shard: bool) -> None:

@@ -109,6 +109,15 @@ TensorBoardOption = Annotated[
         help="Also write each trained job's history for TensorBoard, to jobs/NAME/tensorboard.",
     ),
 ]
+MlflowOption = Annotated[
+    bool,
+    typer.Option(
+        "--mlflow",
+        envvar="SEQ2SEQ_JOB_MLFLOW",
+        help="Log the finished batch to the MLflow server of MLFLOW_TRACKING_URI: a run for each job, nested "
+        "under that of the batch. If that fails, the exit code does not change.",
+    ),
+]
 LogFormatOption = Annotated[
     str,
     typer.Option(
@@ -132,6 +141,7 @@ def run(
     fail_fast: FailFastOption = False,
     time_limit: TimeLimitOption = None,
     tensorboard: TensorBoardOption = False,
+    mlflow: MlflowOption = False,
     log_format: LogFormatOption = "text",
     baseline: BaselineOption = None,
     update_baseline: UpdateOption = False,
@@ -165,6 +175,7 @@ def run(
                 fail_fast=fail_fast,
                 stop=stop,
                 tensorboard=tensorboard,
+                mlflow=mlflow,
                 log_format=log_format,
                 baseline=baseline,
                 update_baseline=update_baseline,

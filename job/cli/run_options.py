@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import secrets
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -18,6 +19,7 @@ from job.cli.finished_batch import check_update_options
 from job.cli.options import choice
 from job.process.stopping import Stop
 from job.storage.file_names import short_job_name
+from job.tracking.mlflow_process import check_mlflow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,9 +33,11 @@ class RunOptions:
         lease_seconds: time after which a node without heartbeat is lost.
         cluster: the processes that train one model together, of which this is one.
         store: the remote copy of the output directory.
+        mlflow: log the finished batch to MLflow.
 
     Raises:
         typer.BadParameter: options contradict each other, or the log format is unknown.
+        DependencyError, UsageError: see `check_mlflow`.
     """
 
     spec: Path
@@ -52,6 +56,7 @@ class RunOptions:
     lease_seconds: float = 60.0
     cluster: Cluster | None = None
     store: StoreCopy = field(default_factory=lambda: StoreCopy(None))
+    mlflow: bool = False
 
     def __post_init__(self) -> None:
         choice("--log-format", self.log_format, ("text", "json"))
@@ -66,6 +71,8 @@ class RunOptions:
                 "(--shard) can meet in a store"
             )
             raise typer.BadParameter(text, param_hint="--store")
+        if self.mlflow:
+            check_mlflow(os.environ)
         check_update_options(self.baseline, self.update_baseline, shard=self.is_shard or self.queue)
 
     @property

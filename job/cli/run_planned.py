@@ -11,7 +11,7 @@ from job.batch.open_log import open_log
 from job.batch.planning import PlannedJob, write_plan
 from job.batch.report_guard import ReportGuard
 from job.batch.run_batch import run_batch
-from job.cli.finished_batch import report_to_github, update_if_successful
+from job.cli.finished_batch import report_to_github, report_to_mlflow, update_if_successful
 from job.cli.run_options import RunOptions
 from job.cli.terminal_output import open_console, print_line
 from job.reports.terminal import print_summary
@@ -56,6 +56,8 @@ def run_planned(
         report_to_github(report)
         if baseline is not None and options.update_baseline:
             update_if_successful(baseline, output, report, [p.job.name for p in plan])
+        if options.mlflow:
+            report_to_mlflow(report, output)
         return report.exit_code
 
 

@@ -61,23 +61,34 @@ import sys
 sys.path[:] = [sys.argv[1], *filter(None, sys.path)]
 import job
 del sys.path[0]
-from job.workers.worker import serve
-serve(int(sys.argv[2]))
 """
-"""Program of a worker: it imports this package from its own directory and others from where they are
+"""Beginning of a program: it imports this package from its own directory and others from where they are
 installed."""
+
+_WORKER = "from job.workers.worker import serve; serve(int(sys.argv[2]))"
 
 
 def worker_command(python: str, descriptor: int) -> list[str]:
-    """Return the command that starts a worker process without the working directory in its import path.
+    """Return the command that starts a worker process.
 
     Args:
         python: Path of the interpreter.
         descriptor: File descriptor of the worker's end of the connection.
     """
+    return program_command(python, _WORKER, str(descriptor))
+
+
+def program_command(python: str, program: str, *arguments: str) -> list[str]:
+    """Return the command of a process of this package without the working directory in its import path.
+
+    Args:
+        python: Path of the interpreter.
+        program: What it runs; `sys` is imported, and `sys.argv[2]` is the first of the arguments.
+        arguments: Of the program.
+    """
     # Since 3.13 Python imports modules before it runs the program of -c; the option -P exists since 3.11.
     safe = ["-P"] if sys.version_info >= (3, 11) else []
-    return [python, *safe, "-c", _START, PACKAGE_ROOT, str(descriptor)]
+    return [python, *safe, "-c", f"{_START}{program}\n", PACKAGE_ROOT, *arguments]
 
 
 def worker_variables() -> dict[str, str]:

@@ -111,3 +111,42 @@ def test_a_mail_has_the_verdict_and_the_report(here):
     (page,) = mail.iter_attachments()
     assert page.get_filename() == "report.html"
     assert page.get_content().strip() == (here / "output" / "report.html").read_text("utf-8").strip()
+
+
+STAND_IN = """\
+import json
+def init(**given):
+    return Run(given)
+class Run:
+    def __init__(self, given):
+        self.summary, self.lines = {}, [["init", given]]
+    def log(self, values, step):
+        self.lines.append(["log", values, step])
+    def finish(self):
+        with open("logged", "a") as file:
+            print(json.dumps([*self.lines, ["summary", self.summary]]), file=file)
+"""
+
+
+def test_the_recipe_for_weights_and_biases_maps_names_as_documented(here):
+    """Against a stand-in for its client, which keeps what it gets."""
+    page = (PAGE.parent / "trackers.md").read_text("utf-8")
+    (recipe,) = re.findall(r"^```python\n# to_wandb.py\n(.*?)^```$", page, re.M | re.S)
+    (here / "to_wandb.py").write_text(recipe, "utf-8")
+    (here / "wandb.py").write_text(STAND_IN, "utf-8")
+    path = here / "output" / "report.json"
+    document = here / "output" / "jobs" / "a" / "result.json"
+    result = json.loads(document.read_text("utf-8"))
+    result["history"] = {"step": [3, 6], "loss": [1.5, 0.5], "val_loss": [None, 0.75]}
+    document.write_text(json.dumps(result), "utf-8")
+    done = report(here, f"{sys.executable} to_wandb.py")
+    assert "on-end" not in done.stderr
+    (begun, first, second, (_, summary)) = json.loads((here / "logged").read_text("utf-8"))
+    assert begun[1]["name"] == "a"
+    assert begun[1]["config"]["problem"]["kind"] == "copy"
+    assert begun[1]["tags"] == ["passed"]
+    assert first[1:] == [{"history.loss": 1.5}, 3]
+    assert second[1:] == [{"history.loss": 0.5, "history.val_loss": 0.75}, 6]
+    recorded = json.loads(path.read_text("utf-8"))["jobs"][0]["metrics"]
+    assert summary == {f"test.{name}": value for name, value in recorded.items()}
+    assert summary

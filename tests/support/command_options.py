@@ -25,6 +25,7 @@ OPTIONS = {
         "--fail-fast/--no-fail-fast",
         "--time-limit",
         "--tensorboard/--no-tensorboard",
+        "--mlflow",
         "--log-format",
         "--store",
         "--on-end",

@@ -12,6 +12,7 @@ ORDER = (
     "__main__",
     "cli",
     "trend",
+    "tracking",
     "batch",
     "workers",
     "running",
