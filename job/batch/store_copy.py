@@ -62,7 +62,7 @@ class StoreCopy:
         self._stored, problems = read_manifests(self._remote)
 
         def wanted(name: str) -> bool:
-            return not shard or name in ("plan.json", "shards.json") or f"-{shard}." in name
+            return not shard or name in ("plan.json", "shards.json", "mlflow.json") or f"-{shard}." in name
 
         self._report([*problems, *fetch_top_files(self._remote, self._stored, output, wanted)])
 

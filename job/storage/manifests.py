@@ -27,7 +27,8 @@ FOLDERS = ("superseded", "ensembles", "jobs")
 SCHEMA_VERSION = 1
 
 TOP_FILES = re.compile(
-    r"plan\.json|shards\.json|(?:report|junit|metrics)(?:-[0-9]+-of-[0-9]+)?\.(?:html|md|xml|prom|json)"
+    r"plan\.json|shards\.json|mlflow\.json|"
+    r"(?:report|junit|metrics)(?:-[0-9]+-of-[0-9]+)?\.(?:html|md|xml|prom|json)"
 )
 """The files at the top of an output directory that are units."""
 

@@ -43,9 +43,9 @@ class MlflowRuns:
 
     def log(self, report: Report) -> None:
         """Log the jobs of a report, then the report."""
-        given = os.environ.get("MLFLOW_RUN_ID")
+        given = os.environ.get("MLFLOW_RUN_ID") or None
         experiment = self._client.get_run(given).info.experiment_id if given else self._experiment()
-        found = [*self._search(experiment)]
+        found = [*self._search(experiment, given)]
         parents = [run for run in found if RESULT_TAG not in run.data.tags]
         parent = given or (parents[0].info.run_id if parents else self._create_parent(experiment, report))
         known = {run.data.tags[RESULT_TAG]: run for run in found if RESULT_TAG in run.data.tags}
@@ -70,11 +70,12 @@ class MlflowRuns:
                     raise
         return str(found.experiment_id)
 
-    def _search(self, experiment: str) -> Iterator[Any]:
-        """Yield the runs of this batch that are there."""
+    def _search(self, experiment: str, parent: str | None) -> Iterator[Any]:
+        """Yield the runs of this batch that are there: those below a given run, or with its number."""
+        tag, value = (BATCH_TAG, self._batch) if parent is None else (_PARENT_TAG, parent)
         token = None
         while True:
-            where = f"tags.`{BATCH_TAG}` = '{self._batch}'"
+            where = f"tags.`{tag}` = '{value}'"
             page = self._client.search_runs([experiment], where, max_results=1000, page_token=token)
             yield from page
             token = page.token

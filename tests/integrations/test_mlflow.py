@@ -105,6 +105,13 @@ def runs_of(client, output, experiment=EXPERIMENT):
     return batch, jobs
 
 
+def below(client, place, parent):
+    """Return the runs below a run by name, each once."""
+    found = [*client.search_runs([place], f"tags.`mlflow.parentRunId` = '{parent}'")]
+    assert len({run.info.run_name for run in found}) == len(found)
+    return {run.info.run_name: run for run in found}
+
+
 def files_of(client, run, folder=None):
     for file in client.list_artifacts(run.info.run_id, folder):
         if file.is_dir:
@@ -234,6 +241,11 @@ def test_the_run_and_the_experiment_of_the_environment_are_used(client, output, 
     assert batch.info.run_id == shared
     assert batch.info.status == "RUNNING"  # whoever made it ends it
     assert {run.data.tags["mlflow.parentRunId"] for run in jobs.values()} == {shared}
+    (output / "mlflow.json").unlink()  # a machine with an empty disk, or with another part of the batch
+    log(output)
+    assert {name: run.info.run_id for name, run in below(client, place, shared).items()} == {
+        name: run.info.run_id for name, run in jobs.items()
+    }
 
 
 def test_a_verdict_that_changed_is_that_of_the_known_run(client, output):

@@ -57,9 +57,11 @@ def test_an_empty_directory_gets_everything_and_nothing_is_trained_again(
     other, upload = remote
     result = leave(other, SUMS)
     write_text(other.plan, "{}")
+    write_text(other.root / "mlflow.json", '{"batch": "1"}')
     upload()
     assert fetch(store, output) == []
     assert fetch_top_files(store, read_manifests(store)[0], output, lambda name: True) == []
+    assert (output.root / "mlflow.json").read_text() == '{"batch": "1"}'  # its runs are found again
     assert output.plan.read_text() == "{}"
     assert recorded(output, "sums") == result
     assert batch(SUMS).jobs[0].reused
