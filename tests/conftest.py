@@ -11,9 +11,13 @@ FAST = ("spec", "problems", "results", "storage", "gating", "trend", "reports", 
 
 ONCE = tuple(
     f"integration/test_{name}.py"
-    for name in ("kills", "notifications", "queue", "quickstart", "readme", "recipe", "streams", "text_input")
-)
-"""Files of commands and signals, long and alike on every Python: `tox -e once` runs them on one."""
+    for name in (
+        "data_replaced", "kills", "notifications", "queue", "quickstart", "readme", "recipe",
+        "seed_ensembles", "start_from", "streams", "text_input",
+    )
+)  # fmt: skip
+"""Files of commands and signals, long and alike on every Python: `tox -e once` runs them on one, and the
+tests of TensorFlow's numerics that are marked so."""
 
 
 def suite_of(path):

@@ -5,6 +5,7 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
+from one_python import on_one_python
 
 from job.inference import length_batches
 from job.inference.length_batches import (
@@ -111,7 +112,7 @@ KINDS = {
 }
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=on_one_python(KINDS, "luong_dot", "transformer"))
 def model(request):
     """A random model of 20 units, so that sums are long enough to differ by their order."""
     models = build_models(ModelSpec(units=20, **KINDS[request.param]), len(SUMS), len(SUMS), masked=True)

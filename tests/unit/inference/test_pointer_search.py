@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from one_python import on_one_python
 from oracle.pointer import mixed
 from oracle.seq2seq import EncoderDecoder
 from oracle.transformer import Transformer
@@ -142,7 +143,7 @@ SPECS = {
 }
 
 
-@pytest.fixture(scope="module", params=SPECS)
+@pytest.fixture(scope="module", params=on_one_python(SPECS, "recurrent"))
 def random_model(request):
     """An architecture with random weights, and its oracle."""
     spec = SPECS[request.param]
@@ -190,6 +191,7 @@ def test_scores_of_samples_and_of_beam_search_are_those_of_the_paper(random_mode
 # --- saved models -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.once
 def test_a_new_process_predicts_the_same(random_model, tmp_path):
     models, _ = random_model
     facts = replace(FACTS, search=Search(decoder="beam", beam_width=3))

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from in_process import run_in_process
+from one_python import on_one_python
 from token_samples import SUMS, searching, tiny_model
 
 import job
@@ -54,7 +55,7 @@ def python_of(trained, facts=None):
     return TokenModel(SavedTokenModel(trained.encoder, trained.decoder, facts or trained.facts))
 
 
-@pytest.fixture(scope="module", params=ARCHITECTURES)
+@pytest.fixture(scope="module", params=on_one_python(ARCHITECTURES, "no_attention", "transformer"))
 def tiny(request):
     return tiny_model(**ARCHITECTURES[request.param])
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from one_python import on_one_python
 from oracle.seq2seq import EncoderDecoder
 from token_samples import SOURCES, SUMS, searching, tiny_model
 
@@ -24,7 +25,7 @@ def endless(monkeypatch):
     return tiny_model(bias=-100.0).trained
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=on_one_python(KINDS, "none", "luong_dot", "bahdanau"))
 def of_a_kind(request):
     return tiny_model(**KINDS[request.param])
 

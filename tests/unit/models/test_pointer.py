@@ -246,6 +246,7 @@ def double_precision():
             yield
 
 
+@pytest.mark.once
 @pytest.mark.usefixtures("double_precision")
 def test_gradients_are_those_of_numerical_differentiation(name):
     """Along a random direction of every weight tensor, of the loss with label smoothing."""
