@@ -118,9 +118,13 @@ class StoreCopy:
         try:
             return self.flush(stopped)
         finally:
-            if self._thread is not None:
-                self._thread.close()
-            self._thread = None
+            self.close()
+
+    def close(self) -> None:
+        """End without uploading anything more."""
+        if self._thread is not None:
+            self._thread.close()
+        self._thread = None
 
     def _report(self, problems: list[str]) -> None:
         for problem in problems:

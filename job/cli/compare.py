@@ -7,24 +7,25 @@ from typing import Annotated
 
 import typer
 
-from job.cli.options import choice, local_path
+from job.cli.options import choice, output_place
 from job.cli.terminal_output import check_output_complete, open_console, print_line
 from job.reports.escaping import json_document
 
 BaselineArgument = Annotated[
     Path,
     typer.Argument(
-        parser=local_path,
+        parser=output_place,
         metavar="BASELINE",
-        help="The output directory of an earlier run, or its report.json.",
+        help="The output directory of an earlier run, its report.json, or the URL of a store.",
     ),
 ]
 CandidateArgument = Annotated[
     Path | None,
     typer.Argument(
-        parser=local_path,
+        parser=output_place,
         metavar="CANDIDATE",
-        help="The output directory of the run to judge, or its report.json; not with --jobs.",
+        help="The output directory of the run to judge, its report.json, or the URL of a store; not with "
+        "--jobs.",
     ),
 ]
 JobsOption = Annotated[

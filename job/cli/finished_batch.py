@@ -10,6 +10,7 @@ import typer
 
 from job.cli.terminal_output import print_line
 from job.errors import SIGHUP_EXIT, SIGINT_EXIT, SIGTERM_EXIT
+from job.storage.store_address import is_copy
 
 if TYPE_CHECKING:
     from job.results.batch_report import Report
@@ -51,6 +52,9 @@ def check_update_options(baseline: Path | None, update: bool, *, shard: bool) ->
         raise typer.BadParameter(
             "expected --baseline too: the baseline to update", param_hint="--update-baseline"
         )
+    if update and baseline is not None and is_copy(baseline):
+        text = "a baseline in a store is only read; to replace it, run the batch with --store of that URL"
+        raise typer.BadParameter(text, param_hint="--update-baseline")
     if update and shard:
         text = (
             "a shard has only some of the results; update the baseline with seq2seq-job report of all shards"

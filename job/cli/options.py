@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
+from job.errors import BaselineError, StoreError
 from job.storage.local_paths import is_address, refusal
+from job.storage.store_address import is_store
 
 DEFAULT_SPEC = Path("jobs.yaml")
 DEFAULT_OUTPUT = Path("output")
@@ -33,6 +35,28 @@ def local_name(name: str) -> str:
 def local_path(name: str | Path) -> Path:
     """Return the path of a local file or directory; raises as `local_name` does."""
     return name if isinstance(name, Path) else Path(local_name(name))
+
+
+def output_place(name: str | Path) -> Path:
+    """Return the path of an output directory or a report, or of a copy of one in a store.
+
+    Raises:
+        typer.BadParameter: the name is empty, or the address of something that is no store.
+        StoreError: the store cannot be read.
+    """
+    if isinstance(name, Path) or not is_store(name):
+        return local_path(name)
+    from job.storage.fetched_places import fetch_output
+
+    return fetch_output(name)
+
+
+def baseline_place(name: str | Path) -> Path:
+    """Return the path of a baseline, as `output_place` does; raises `BaselineError` if a store has none."""
+    try:
+        return output_place(name)
+    except StoreError as error:
+        raise BaselineError(f"baseline {error}") from error
 
 
 def local_file(name: str | Path) -> Path:
@@ -100,11 +124,11 @@ BaselineOption = Annotated[
     Path | None,
     typer.Option(
         "--baseline",
-        parser=local_path,
+        parser=baseline_place,
         metavar="PATH",
         envvar="SEQ2SEQ_JOB_BASELINE",
-        help="The output directory of an earlier run, or its report.json. A job fails if it is worse than in "
-        "that run by more than chance.",
+        help="The output directory of an earlier run, its report.json, or the URL of a store. A job fails if "
+        "it is worse than in that run by more than chance.",
     ),
 ]
 UpdateOption = Annotated[

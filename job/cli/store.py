@@ -57,9 +57,11 @@ def uploaded_at_end(copy: StoreCopy) -> Iterator[None]:
         yield
     except typer.Exit as ended:
         raise typer.Exit(_finish(copy, ended.exit_code)) from None
-    except BaseException:
+    except Exception:
         _finish(copy, FAILED)
         raise
+    finally:  # also after a second signal, which ends the run immediately
+        copy.close()
 
 
 def _finish(copy: StoreCopy, code: int) -> int:

@@ -16,6 +16,7 @@ from job.results.predictions import Prediction
 from job.storage.artifacts import OutputPaths
 from job.storage.documents import read_regular, why
 from job.storage.staged_update import places_of_job, read_current
+from job.storage.store_address import shown
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def read_recorded(path: Path, role: str = "baseline") -> RecordedBatch:
     file = output.report if directory else path
     try:
         content = read_current(output, file) if directory else read_regular(file)
-        batch = RecordedBatch(str(path), output, Report.from_json(content))
+        batch = RecordedBatch(shown(path), output, Report.from_json(content))
     except FileNotFoundError:
         raise BaselineError(f"{role} {path} {_absent(path)}") from None
     except OSError as error:

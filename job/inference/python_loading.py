@@ -6,9 +6,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from job.errors import ModelDirectoryError
+from job.errors import ModelDirectoryError, StoreError
 from job.process.quiet_loading import load_tensorflow_quietly
 from job.storage.local_paths import is_address, refusal
+from job.storage.store_address import is_store
 
 if TYPE_CHECKING:
     from job.inference.loading import LoadedModel
@@ -23,7 +24,9 @@ def load(directory: str | os.PathLike[str]) -> Model:
     before keeps its own settings, and the last digits of scores can differ.
 
     Args:
-        directory: The job's directory, such as `output/jobs/tutorial`, or its `model` directory.
+        directory: The job's directory, such as `output/jobs/tutorial`, or its `model` directory; or the URL
+            of one in a store of `--store`, such as `s3://bucket/run/jobs/tutorial`, which is fetched to a
+            temporary directory and verified.
 
     Returns:
         The model; its files were verified against the checksums of the job's `result.json`, if it is there.
@@ -33,14 +36,26 @@ def load(directory: str | os.PathLike[str]) -> Model:
         DependencyError: TensorFlow or Keras is missing, too old or broken.
     """
     name = os.fspath(directory)
-    if is_address(name):
-        raise ModelDirectoryError(refusal(name))
-    path = Path(name)
+    path = _place(name)
     check_directory(path)
     load_tensorflow_quietly(parallel=True)
     from job.inference import loading
 
     return python_model(loading.load(path))
+
+
+def _place(name: str) -> Path:
+    """Return the path of a directory, or of a copy of one in a store."""
+    if not is_store(name):
+        if is_address(name):
+            raise ModelDirectoryError(refusal(name))
+        return Path(name)
+    from job.storage.fetched_places import fetch_model
+
+    try:
+        return fetch_model(name)
+    except StoreError as error:
+        raise ModelDirectoryError(str(error)) from error
 
 
 def check_directory(path: Path) -> None:

@@ -23,8 +23,8 @@ MAX_ROUNDS = 3
 
 _PAUSE_SECONDS = 0.5
 
-STOPPED_SECONDS = 30.0
-"""Time for the last uploads after a request to stop."""
+STOPPED_SECONDS = 20.0
+"""Time for uploads after a request to stop: for what the jobs have left, and once more for the reports."""
 
 
 class MirrorThread:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 
 from job.errors import StoreError
 from job.storage.local_paths import masked
@@ -34,6 +35,30 @@ class StoreAddress:
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.path}"
+
+
+_COPIES: dict[Path, str] = {}
+
+
+def note_copy(path: Path, address: StoreAddress) -> None:
+    """Note that a directory is a copy of a store, to read from."""
+    _COPIES[path] = str(address)
+
+
+def is_copy(path: Path) -> bool:
+    """Return whether a directory is a copy of a store, which must not be changed."""
+    return path in _COPIES
+
+
+def shown(path: Path) -> str:
+    """Return a path as the user wrote it: of a copy of a store, its URL."""
+    return _COPIES.get(path, str(path))
+
+
+def is_store(name: str) -> bool:
+    """Return whether a name is a URL with the scheme of a store."""
+    found = _URL.fullmatch(name.strip())
+    return found is not None and found[1].lower() in EXTRAS
 
 
 def parse_store(url: str) -> StoreAddress:

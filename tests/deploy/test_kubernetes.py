@@ -218,7 +218,7 @@ def test_shards_without_a_shared_volume_and_their_merge_meet_in_one_store():
         assert "/output" in container_of(each)["args"]
     assert container_of(store)["args"] == container_of(base)["args"]
     assert store["spec"]["podFailurePolicy"] == base["spec"]["podFailurePolicy"]
-    assert pod_of(store)["terminationGracePeriodSeconds"] >= SAVE_SECONDS + STOPPED_SECONDS
+    assert pod_of(store)["terminationGracePeriodSeconds"] >= SAVE_SECONDS + 2 * STOPPED_SECONDS
 
 
 def test_the_document_names_the_folders_of_the_store():

@@ -172,7 +172,7 @@ def test_the_commands_of_the_document(bucket, tmp_path):
     files(bucket).mkdir("my-bucket")
     blocks = re.findall(r"^```sh\n(.*?)^```$", DOCUMENT.read_text("utf-8"), re.MULTILINE | re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines() if not line.startswith("kubectl ")]
-    assert len(lines) == 4
+    assert len(lines) == 6
     for line in lines:
         program, *arguments = line.split()
         assert program == "seq2seq-job"

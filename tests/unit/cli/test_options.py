@@ -51,16 +51,12 @@ def test_wrong_usage_is_one_sentence_and_exit_code_2(command, here, arguments, s
     [
         ["--spec", "{}"],
         ["--output-dir", "{}"],
-        ["--baseline", "{}"],
         ["validate", "--spec", "{}"],
         ["plan", "--spec", "{}"],
         ["plan", "--output-dir", "{}"],
         ["report", "{}"],
         ["report", ".", "{}"],
         ["report", ".", "--output-dir", "{}"],
-        ["report", ".", "--baseline", "{}"],
-        ["compare", "{}", "."],
-        ["compare", ".", "{}"],
         ["trend", ".", "{}"],
         ["trend", ".", "--output", "{}"],
         ["predict", "{}"],
@@ -78,6 +74,21 @@ def test_an_address_is_refused_wherever_a_path_is_expected(command, here, argume
     assert [path.name for path in here.iterdir()] == ["jobs.yaml"]
 
 
+@pytest.mark.parametrize("address", ["HTTP://x", "s3:/b", "ftp://host/x"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--baseline", "{}"],
+        ["report", ".", "--baseline", "{}"],
+        ["compare", "{}", "."],
+        ["compare", ".", "{}"],
+    ],
+    ids=" ".join,
+)
+def test_an_address_of_no_store_is_refused_where_one_may_be_given(command, here, arguments, address):
+    test_an_address_is_refused_wherever_a_path_is_expected(command, here, arguments, address)
+
+
 @pytest.mark.parametrize(
     ("variable", "arguments"),
     [
@@ -85,7 +96,6 @@ def test_an_address_is_refused_wherever_a_path_is_expected(command, here, argume
         ("SPEC", ["validate"]),
         ("OUTPUT_DIR", []),
         ("OUTPUT_DIR", ["report", "."]),
-        ("BASELINE", []),
         ("INPUT", ["predict", "."]),
         ("OUTPUT", ["trend", "."]),
         ("OUTPUT", ["encode", "."]),

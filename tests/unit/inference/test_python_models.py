@@ -390,6 +390,8 @@ def test_directories_without_a_model_are_errors(tmp_path):
         with pytest.raises(ModelDirectoryError, match=message):
             job.load(str(tmp_path / name))
     with pytest.raises(ModelDirectoryError, match="is an address"):
+        job.load("http://host/job")
+    with pytest.raises(ModelDirectoryError, match="'s3://bucket/job' is no job in a store"):
         job.load("s3://bucket/job")
 
 
