@@ -9,14 +9,20 @@ import yaml
 from required_tools import require_kubectl
 
 from job import errors
+from job.batch.cluster import Cluster, parse_cluster
 from job.batch.shard import Shard, parse_shard
 from job.problems.checking import check_jobs
 from job.spec.spec_loading import load_located
 from job.storage.mirror_thread import STOPPED_SECONDS
 
 MANIFESTS = Path(__file__).parents[2] / "deploy" / "kubernetes"
-FOLDERS = ["base", "gpu", "merge", "queue", "store", "store-merge"]
-KINDS = {"merge": ["Job"], "store-merge": ["Job"], "store": ["ConfigMap", "Job"]}
+FOLDERS = ["base", "cluster", "gpu", "merge", "queue", "store", "store-merge"]
+KINDS = {
+    "merge": ["Job"],
+    "store-merge": ["Job"],
+    "store": ["ConfigMap", "Job"],
+    "cluster": ["ConfigMap", "Job", "PersistentVolumeClaim", "Service"],
+}
 SAVE_SECONDS = 10
 OUT_OF_MEMORY = 137
 
@@ -225,6 +231,50 @@ def test_the_document_names_the_folders_of_the_store():
     lines = (MANIFESTS.parents[1] / "docs" / "stores.md").read_text("utf-8").splitlines()
     named = [line.rpartition("/")[2] for line in lines if line.startswith("kubectl apply -k ")]
     assert named == ["store", "store-merge"]
+
+
+# --- a cluster ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def together():
+    """The resources of the variant whose pods train one model, by kind."""
+    return {resource["kind"]: resource for resource in rendered("cluster")}
+
+
+def test_the_pods_of_a_cluster_find_each_other(together):
+    """Pod I has the host name JOB-I, which the service that its subdomain names puts into DNS."""
+    job, service = together["Job"], together["Service"]
+    container, completions = container_of(job), job["spec"]["completions"]
+    arguments = container["args"]
+    assert arguments[arguments.index("--cluster") + 1] == "auto"
+    assert "--shard" not in arguments
+    assert pod_of(job)["subdomain"] == service["metadata"]["name"]
+    assert service["spec"]["clusterIP"] == "None"  # without an address of its own: names of pods
+    assert service["spec"]["publishNotReadyAddresses"] is True
+    label, name = job["metadata"]["name"], service["metadata"]["name"]
+    assert service["spec"]["selector"] == {"batch.kubernetes.io/job-name": label}  # which the Job sets
+    (port,) = service["spec"]["ports"]
+    expected = tuple(f"{label}-{index}.{name}:{port['port']}" for index in range(completions))
+    for index in range(completions):
+        environment = {**variables(container), "JOB_COMPLETION_INDEX": str(index)}
+        assert parse_cluster("auto", environment) == Cluster(expected, index)
+
+
+def test_pods_that_stop_because_another_was_evicted_begin_again(together):
+    job = together["Job"]
+    assert action_for(job, errors.SIGTERM_EXIT) == "Ignore"
+    plain = job_of(rendered("base"))
+    for code in (errors.FAILED, errors.BAD_USAGE, errors.GATE_FAILED, errors.BAD_BASELINE, OUT_OF_MEMORY):
+        assert action_for(job, code) == action_for(plain, code)
+
+
+def test_the_spec_of_a_cluster_trains_together(together):
+    located = load_located(MANIFESTS / "cluster" / "jobs.yaml")
+    _, complaints = check_jobs(located)
+    assert [*located.complaints, *complaints] == []
+    assert {job.training.distribution for job in located.spec.jobs} == {"multi_worker"}
+    assert together["ConfigMap"]["data"]["jobs.yaml"] == (MANIFESTS / "cluster" / "jobs.yaml").read_text()
 
 
 # --- safety -------------------------------------------------------------------------------------------------
