@@ -30,7 +30,7 @@ class BatchOptions:
         tensorboard: write event files for TensorBoard.
         may_be_empty: an empty plan is no failure: the batch may have more shards than jobs.
         baseline: compared with the results, unless the batch is stopped.
-        lease_seconds: time after which a node of `--queue` without heartbeat is lost; None for a batch that
+        lease_seconds: time after which a node of a queue without heartbeat is lost; None for a batch that
             one process runs.
         costs: estimated seconds by job name, see `cost_estimate`.
         cluster: the processes that train one model together, of which this is one; None without `--cluster`.

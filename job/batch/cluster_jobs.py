@@ -7,34 +7,21 @@ ended is left there, too.
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from job.batch.cluster import Cluster
+from job.batch.cluster_parts import GRACE_SECONDS, ClusterParts
 from job.batch.queue_batch import QueueBatch
-from job.batch.queue_nodes import MAX_BYTES, QueueNodes
+from job.batch.queue_nodes import QueueNodes
 from job.process.stopping import Request, Stop
-from job.results.job_result import Failure
 from job.running.task import ClusterPlace, Task
-from job.storage.documents import read_object
 from job.storage.exclusive import create_exclusively
 
-PEER_ERRORS = frozenset(
-    {
-        "AbortedError",
-        "CancelledError",
-        "DeadlineExceededError",
-        "FailedPreconditionError",
-        "InternalError",
-        "UnavailableError",
-        "UnknownError",
-    }
-)
-"""Exceptions of TensorFlow that a process raises when it waits in vain for another one."""
+HANG_SECONDS = 60.0
+"""Time after which the chief's worker must have noticed that another process's part has failed."""
 
 
 @dataclass
@@ -46,16 +33,20 @@ class ClusterJobs:
         folder: `queue/N/cluster`.
         nodes: the processes' heartbeats.
         stop: the request to stop, which one process passes on to all.
+        parts: how the processes' parts in each attempt ended.
     """
 
     cluster: Cluster
     folder: Path
     nodes: QueueNodes
     stop: Stop
+    parts: ClusterParts = field(init=False)
     _joined: set[str] = field(default_factory=set)
     _began: float = field(init=False)
 
     def __post_init__(self) -> None:
+        grace = min(GRACE_SECONDS, self.nodes.lease_seconds / 3)
+        self.parts = ClusterParts(self.cluster, self.folder, grace)
         self._began = time.monotonic()
 
     def place(self, key: str) -> ClusterPlace:
@@ -93,32 +84,6 @@ class ClusterJobs:
     def join(self, key: str) -> None:
         """Note that this process takes part in an attempt."""
         self._joined.add(key)
-
-    def end_part(self, task: Task, failure: Failure | None) -> None:
-        """Leave how this process's part in an attempt ended."""
-        assert task.cluster is not None
-        record = {"failure": failure.summary if failure else None}
-        path = self.folder / f"{task.cluster.key}.{self.cluster.rank}.ended"
-        with suppress(OSError):
-            create_exclusively(path, json.dumps(record).encode())
-
-    def peer_failure(self, task: Task, failure: Failure) -> Failure | None:
-        """Return the failure if another process made the task fail: which one, as far as that is known."""
-        lost = [*self._lost_parts(attempt_key(task))]
-        if lost:
-            return Failure("WorkerLost", f"{'; '.join(lost)} ({failure.summary})")
-        if failure.type in PEER_ERRORS:
-            how = "a process of the cluster was lost, hangs or cannot be reached"
-            return Failure("WorkerLost", f"{how} ({failure.summary})")
-        return None
-
-    def _lost_parts(self, key: str) -> Iterator[str]:
-        """Yield a clause for each process whose part ended because its worker was lost."""
-        for rank in range(len(self.cluster.addresses)):
-            record = read_object(self.folder / f"{key}.{rank}.ended", MAX_BYTES)
-            found = record.get("failure")
-            if isinstance(found, str) and found.startswith("WorkerLost"):
-                yield f"{self.cluster.name(rank)}: {found.removeprefix('WorkerLost: ')}"
 
     def missing(self) -> str:
         """Return a clause about a process that has no heartbeat; '' if all have one.

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from job.batch.cluster_jobs import ClusterJobs
+from job.batch.cluster_jobs import HANG_SECONDS, ClusterJobs, attempt_key
 from job.batch.planning import PlannedJob
 from job.batch.queue import JobQueue
 from job.batch.queue_batch import QueueBatch
@@ -92,13 +92,16 @@ class ClusterQueue(JobQueue):
     def intent(self, task: Task) -> Intent:
         """Return what to do with a running task, see `JobControl.intent`.
 
-        A part is dropped if the job has ended, the chief has begun another attempt, or a process is lost.
+        A part is dropped if the job has ended, the chief has begun another attempt, or a process is lost. The
+        chief's worker hangs if it has not noticed for `HANG_SECONDS` that another part has failed.
         """
         name = task.job.name
         if task.is_member:
             return "drop" if self._cluster.missing() or self._is_over(name) else "run"
         if task.cluster is not None and self._cluster.missing():
             return "lost"
+        if task.cluster is not None and self._cluster.parts.failed_for(attempt_key(task)) >= HANG_SECONDS:
+            return "hung"
         return super().intent(task)
 
     def _is_over(self, name: str) -> bool:
@@ -118,11 +121,22 @@ class ClusterQueue(JobQueue):
 
     def peer_failure(self, task: Task, failure: Failure) -> Failure | None:
         """Return the failure if another process of the cluster made the task fail, else None."""
-        return self._cluster.peer_failure(task, failure)
+        return self._cluster.parts.peer_failure(attempt_key(task), failure)
+
+    def hung(self, task: Task) -> Failure:
+        """Return the failure of a task whose worker has not noticed that another part has failed."""
+        return self._cluster.parts.hung(attempt_key(task))
+
+    def worker_lost(self, task: Task, failure: Failure, *, joining: bool = False) -> Failure:
+        """Return the failure of a task whose worker was lost; of a shared one with the processes' names."""
+        if task.cluster is None:
+            return failure
+        return self._cluster.parts.not_joined(failure) if joining else self._cluster.parts.lost(failure)
 
     def member_ended(self, task: Task, failure: Failure | None) -> None:
         """Leave how this process's part in a task ended; it may take part in another attempt."""
-        self._cluster.end_part(task, failure)
+        assert task.cluster is not None
+        self._cluster.parts.end(task.cluster.key, failure)
 
     def dropped(self, task: Task) -> None:
         """Forget a task, see `JobQueue.dropped`; of a part nothing is recorded."""

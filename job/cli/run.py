@@ -69,7 +69,7 @@ LeaseOption = Annotated[
         max=86400.0,
         metavar="SECONDS",
         envvar="SEQ2SEQ_JOB_LEASE_SECONDS",
-        help="With --queue: time without a heartbeat after which a process counts as lost.",
+        help="With --queue or --cluster: time without a heartbeat after which a process counts as lost.",
     ),
 ]
 ClusterOption = Annotated[

@@ -30,7 +30,7 @@ class RunOptions:
         only: globs of job names; empty for all jobs.
         workers: number of worker processes; None for `auto`.
         stop: asks the run to stop on a signal, and at the time limit.
-        lease_seconds: time after which a node without heartbeat is lost.
+        lease_seconds: time after which a node or a process of a cluster without heartbeat is lost.
         cluster: the processes that train one model together, of which this is one.
         store: the remote copy of the output directory.
         mlflow: log the finished batch to MLflow.

@@ -14,6 +14,8 @@ from job.running.output_bias import start_with_frequencies
 from job.running.start_weights import take_start_weights
 from job.running.task import Task
 from job.running.timings import StageClock
+from job.training.replicas import waiting_for_others
+from job.training.waiting import FIRST_WAIT_SECONDS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +58,8 @@ def prepare_model(task: Task, cache: ModelCache, clock: StageClock) -> PreparedM
         )
     with clock.stage("build"):
         kernel = choose_kernel(job.model, gpu=gpu)
-        compiled = cache.prepare(problem, job, kernel)
+        with waiting_for_others(FIRST_WAIT_SECONDS):  # the chief's initial weights are sent to all
+            compiled = cache.prepare(problem, job, kernel)
         start_with_frequencies(job, problem, compiled)
         take_start_weights(task, problem, compiled)
     return PreparedModel(problem=problem, compiled=compiled, kernel=kernel)

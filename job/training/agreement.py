@@ -7,10 +7,14 @@ step, the other would wait for it. So these decisions are exchanged, as sums ove
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+
+from job.training.replicas import waiting_for_others
+from job.training.waiting import FIRST_WAIT_SECONDS, WAIT_SECONDS
 
 
 class Agreement:
@@ -30,6 +34,10 @@ class Agreement:
     def scores(self, values: Mapping[str, float]) -> dict[str, float]:
         """Return the chief's scores: on unequal machines those of the others may differ in the last bits."""
         return dict(zip(values, self.of_chief([*values.values()]), strict=True)) if values else {}
+
+    def stepping(self) -> AbstractContextManager[None]:
+        """Limit the time of a block in which all processes take steps, so that none waits without end."""
+        return nullcontext()
 
 
 ALONE = Agreement()
@@ -56,6 +64,7 @@ class ClusterAgreement(Agreement):
         self._strategy = strategy
         self._local = strategy.num_replicas_in_sync // resolver.cluster_spec().num_tasks("worker")
         self.is_chief = resolver.task_id == 0
+        self._called: set[str] = set()
         signature = [tf.TensorSpec([None], tf.float64)]
         self._sum = tf.function(self._sum_over_replicas, input_signature=signature, autograph=False)
 
@@ -67,9 +76,20 @@ class ClusterAgreement(Agreement):
         """Return for each flag whether it is set in any process."""
         return [value > 0 for value in self._summed([float(flag) for flag in flags])]
 
+    def stepping(self) -> AbstractContextManager[None]:
+        """Limit the time of a block in which all processes take steps, so that none waits without end."""
+        return self._waiting("step")
+
+    def _waiting(self, kind: str) -> AbstractContextManager[None]:
+        """Limit the time of a call; the first one of its kind may take longer, because it is compiled."""
+        seconds = WAIT_SECONDS if kind in self._called else FIRST_WAIT_SECONDS
+        self._called.add(kind)
+        return waiting_for_others(seconds)
+
     def _summed(self, values: Sequence[float]) -> list[float]:
-        summed = self._sum(tf.constant([*values], tf.float64))
-        return [float(v) for v in np.asarray(self._strategy.experimental_local_results(summed)[0])]
+        with self._waiting("sum"):
+            summed = self._sum(tf.constant([*values], tf.float64))
+            return [float(v) for v in np.asarray(self._strategy.experimental_local_results(summed)[0])]
 
     def _sum_over_replicas(self, values: Any) -> Any:
         """Return the sums over all processes; of the replicas of one process only the first counts."""

@@ -46,14 +46,15 @@ def _check_same_step(state: TrainingState, agreement: Agreement) -> None:
         )
 
 
-def train_group(loop: CompiledLoop, state: TrainingState, group: list[Batch]) -> None:
-    """Train on a group of batches of one shape.
+def train_group(loop: CompiledLoop, state: TrainingState, group: list[Batch], agreement: Agreement) -> None:
+    """Train on a group of batches of one shape, together with the processes of an agreement.
 
     Raises:
         NonFiniteError: the loss or the gradient norm of a step is not finite.
     """
     began = time.perf_counter()
-    values = loop.train_batches(group)
+    with agreement.stepping():
+        values = loop.train_batches(group)
     seconds = time.perf_counter() - began
     state.add_call(seconds, steps=len(group), examples=sum(len(source) for source, _ in group))
     for quantity in ("loss", "gradient_norm"):

@@ -66,7 +66,7 @@ def fit(
         background, state.call_steps = None, limits.steps(state)
         while not state.over:
             for group in batch_groups(batches, state, lambda: state.call_steps):
-                train_group(loop, state, group)
+                train_group(loop, state, group, agreement)
                 background = background or thread.submit(loop.compile_validation, validation, in_background)
                 state.record_rows(batches.steps)
                 on_progress(state.progress(total, step_examples, spec.epochs, settled=background.done()))

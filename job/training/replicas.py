@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any
 
@@ -10,15 +11,12 @@ import tensorflow as tf
 
 from job.errors import no_implementation
 from job.spec.training_section import Distribution
+from job.training.waiting import WaitLimit
 
 
 @cache  # a second strategy in a process would reuse the keys of the first one's collective operations
 def _mirrored() -> Any:
     return tf.distribute.MirroredStrategy()
-
-
-COLLECTIVE_SECONDS = 60.0
-"""Time after which a process of a cluster no longer waits for the others in one operation."""
 
 
 def is_in_cluster() -> bool:
@@ -32,8 +30,21 @@ def cluster_strategy() -> Any:
 
     The first call must come before any other operation of TensorFlow, and waits for the other processes.
     """
-    options = tf.distribute.experimental.CommunicationOptions(timeout_seconds=COLLECTIVE_SECONDS)
-    return tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
+    return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+@cache
+def _wait_limit() -> WaitLimit:
+    return WaitLimit()
+
+
+def waiting_for_others(seconds: float) -> AbstractContextManager[None]:
+    """Limit the time of a block in which this process waits for the others of its cluster, if there is one.
+
+    Args:
+        seconds: afterwards operations that wait raise `tf.errors.DeadlineExceededError`.
+    """
+    return _wait_limit().limiting(seconds) if is_in_cluster() else nullcontext()
 
 
 def join_cluster(threads: int) -> None:

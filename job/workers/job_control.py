@@ -7,11 +7,12 @@ from typing import Literal
 from job.results.job_result import Failure, JobResult
 from job.running.task import Task
 
-Intent = Literal["run", "cancel", "drop", "lost"]
+Intent = Literal["run", "cancel", "drop", "lost", "hung"]
 """What the schedule must do with a running task.
 
 `run` continues it, `cancel` stops it with its state saved, `drop` ends it and discards its outcome, because
-another machine has taken the job over, and `lost` fails it, because a process of its cluster is lost.
+another machine has taken the job over, `lost` fails it, because a process of its cluster is lost, and `hung`
+retries it, because its worker does not notice that another process has left the training.
 """
 
 
@@ -43,6 +44,20 @@ class JobControl:
     def lost(self, task: Task) -> Failure:
         """Return the failure of a task whose cluster has lost a process."""
         raise NotImplementedError
+
+    def hung(self, task: Task) -> Failure:
+        """Return the failure of a task whose worker hangs."""
+        raise NotImplementedError
+
+    def worker_lost(self, task: Task, failure: Failure, *, joining: bool = False) -> Failure:
+        """Return the failure of a task whose worker was lost, with the names of processes of its cluster.
+
+        Args:
+            task: the task.
+            failure: what is known of the worker alone.
+            joining: whether it has waited in vain for the other processes.
+        """
+        return failure
 
     def member_ended(self, task: Task, failure: Failure | None) -> None:
         """Note that this process's part in a task of the cluster has ended, with a failure or without."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from job.results.job_result import QUOTED, Failure, JobResult
 from job.running.task import Task
+from job.workers import deadlines
 from job.workers.worker_handle import Worker
 
 LOG_LINES = 20
@@ -27,6 +28,16 @@ def lost_worker(worker: Worker, how: str) -> Failure:
         how: Clause that says what happened to the process.
     """
     return Failure("WorkerLost", f"the worker process {how}; {_quote_log(worker)}")
+
+
+def overdue(worker: Worker) -> Failure:
+    """Return the failure of a job whose worker was killed because it exceeded its deadline."""
+    if worker.ready:
+        return timed_out(worker)
+    if worker.joining:
+        how = f"waited {deadlines.JOIN_SECONDS:g} s for the other processes of the cluster and was killed"
+        return Failure("WorkerLost", f"the worker process {how}")
+    return lost_worker(worker, f"did not load TensorFlow in {deadlines.START_SECONDS:g} s and was killed")
 
 
 def timed_out(worker: Worker) -> Failure:
@@ -80,6 +91,8 @@ def _quote_log(worker: Worker) -> str:
 
 
 def _describe_stage(worker: Worker) -> str:
+    if worker.joining:
+        return "it was waiting for the other processes of the cluster"
     if not worker.ready:
         return "it was loading TensorFlow"
     if worker.progress is None:

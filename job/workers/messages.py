@@ -15,6 +15,11 @@ from job.workers.limits import MAX_RESIDENT_BYTES
 
 
 @dataclass(frozen=True)
+class Joining:
+    """TensorFlow is loaded, and waits for the other processes of the cluster."""
+
+
+@dataclass(frozen=True)
 class Ready:
     """TensorFlow is loaded and works."""
 

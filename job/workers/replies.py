@@ -9,7 +9,7 @@ from multiprocessing.connection import wait
 from job.errors import DependencyError
 from job.results.job_result import Failure
 from job.workers.lost_workers import describe_exit, lost_worker
-from job.workers.messages import Advanced, Broken, Failed, Finished, Interrupted, Joined, Ready
+from job.workers.messages import Advanced, Broken, Failed, Finished, Interrupted, Joined, Joining, Ready
 from job.workers.watcher import Watcher
 from job.workers.worker_handle import Worker
 
@@ -24,7 +24,7 @@ class Lost:
     failure: Failure
 
 
-Reply = Finished | Joined | Failed | Ready | Lost
+Reply = Finished | Joined | Failed | Joining | Ready | Lost
 
 
 def receive_replies(workers: Sequence[Worker], watcher: Watcher) -> Iterator[tuple[Worker, Reply]]:
@@ -55,7 +55,7 @@ def _receive(worker: Worker, watcher: Watcher) -> Reply | None:
     except (EOFError, OSError):
         return Lost(lost_worker(worker, describe_exit(worker.process)))
     match message:
-        case Finished() | Joined() | Failed() | Ready():
+        case Finished() | Joined() | Failed() | Joining() | Ready():
             return message
         case Interrupted(cause):  # on a signal from this process or from elsewhere
             return Lost(lost_worker(worker, f"was stopped by {cause}"))

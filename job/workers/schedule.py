@@ -15,8 +15,8 @@ from job.results.trained_job import TrainedJob
 from job.running.task import Task
 from job.workers import deadlines
 from job.workers.job_control import JobControl
-from job.workers.lost_workers import lost_worker, parent_failure, timed_out
-from job.workers.messages import Failed, Finished, Joined, Ready
+from job.workers.lost_workers import lost_worker, overdue, parent_failure
+from job.workers.messages import Failed, Finished, Joined, Joining, Ready
 from job.workers.replies import Lost, receive_replies
 from job.workers.watcher import Watcher
 from job.workers.worker_handle import Worker, start_worker, stop_worker
@@ -152,14 +152,14 @@ class _Schedule:
                     self.end_member(worker, None)
                 case Lost(failure) | Failed(failure) if worker.task is not None and worker.task.is_member:
                     self.end_member(worker, failure)
-                case Lost(failure):
-                    self.retry(worker, failure)
+                case Lost(failure) if worker.task is not None:
+                    self.retry(worker, self.control.worker_lost(worker.task, failure))
                 case Finished(trained):
                     self.finish(worker, trained, spent=reply.exceeds_memory)
                 case Failed(failure):  # the state of its process cannot be trusted
                     self.fail(worker, failure)
-                case Ready():
-                    worker.ready = True
+                case Joining() | Ready():
+                    worker.joining, worker.ready = isinstance(reply, Joining), isinstance(reply, Ready)
                     if not worker.cancelling:
                         deadlines.set_task_deadline(worker)
 
@@ -229,6 +229,10 @@ class _Schedule:
                     worker.process.kill()
                     worker.process.wait()
                     self.finish(worker, self.control.lost(worker.task), spent=True)
+                case "hung" if not worker.trained:  # after that it needs no other process
+                    worker.process.kill()
+                    worker.process.wait()
+                    self.retry(worker, self.control.hung(worker.task))
                 case "cancel" if not worker.cancelling:
                     worker.cancelling = True
                     deadlines.set_stop_deadline(worker)
@@ -241,15 +245,16 @@ class _Schedule:
                 continue
             worker.process.kill()
             worker.process.wait()
-            how = f"did not load TensorFlow in {deadlines.START_SECONDS:g} s and was killed"
-            if worker.task is not None and worker.task.is_member:
-                self.end_member(worker, timed_out(worker) if worker.ready else lost_worker(worker, how))
+            assert worker.task is not None
+            if worker.task.is_member:
+                self.end_member(worker, overdue(worker))
             elif worker.cancelling:
                 self.retry(worker, lost_worker(worker, "did not stop and was killed"))
             elif worker.ready:
-                self.finish(worker, timed_out(worker), spent=True)
+                self.finish(worker, overdue(worker), spent=True)
             else:
-                self.retry(worker, lost_worker(worker, how))
+                failure = self.control.worker_lost(worker.task, overdue(worker), joining=worker.joining)
+                self.retry(worker, failure)
 
     def stop_workers(self) -> None:
         """Have busy workers save their state and exit; record the jobs that finish in the meantime."""

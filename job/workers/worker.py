@@ -18,7 +18,7 @@ from job.process.parent_death import die_with_parent
 from job.process.standard_streams import secure_streams
 from job.running.ensemble_task import EnsembleTask
 from job.running.task import Task
-from job.workers.messages import Advanced, Broken, Interrupted, ParentGone, Ready
+from job.workers.messages import Advanced, Broken, Interrupted, Joining, ParentGone, Ready
 from job.workers.run_task import run_ensemble_task, run_task
 
 
@@ -40,6 +40,8 @@ def main(connection: Connection) -> None:
     with suppress(ParentGone):
         if (task := _receive(connection)) is None:
             return
+        if isinstance(task, Task) and task.cluster is not None:
+            _send(connection, Joining())
         try:
             _set_up_tensorflow(task)
         except DependencyError as error:

@@ -36,7 +36,8 @@ class Worker:
         process, connection: The process, and the parent's end of the connection to it.
         output: File with what the process prints before its first job.
         variables: Environment variables that select its device; a replacement gets the same.
-        ready: Whether it has loaded TensorFlow.
+        joining: Whether it has loaded TensorFlow, which waits for the other processes of the cluster.
+        ready: Whether TensorFlow works; in a cluster, with the other processes.
         task: The current task; None if it is free.
         log_start: Size of the task's log in bytes when the attempt began; earlier lines are from other
             attempts.
@@ -50,6 +51,7 @@ class Worker:
     connection: Connection
     output: IO[bytes]
     variables: Mapping[str, str] = field(default_factory=dict)
+    joining: bool = False
     ready: bool = False
     task: Task | None = None
     log_start: int = 0
@@ -57,6 +59,11 @@ class Worker:
     deadline: float = math.inf
     spent: bool = False
     cancelling: bool = False
+
+    @property
+    def trained(self) -> bool:
+        """Whether the training of its task is over, as far as it has reported."""
+        return self.progress is not None and self.progress.step >= self.progress.steps
 
     def begin(self, task: Task) -> None:
         """Send the worker a task. If the process is gone, its next answer is an error."""

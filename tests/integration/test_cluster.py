@@ -1,118 +1,32 @@
 """`--cluster`: processes on the loopback that train one model together, with real signals and kills."""
 
-import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
-
-import job
-
-pytestmark = pytest.mark.exhaustive  # minutes; the default suite has one such training on Slurm
-
-SPEC = """\
-version: 1
-jobs:
-  - name: ordinary
-    problem: {kind: copy, source_length: 2, cardinality: 6}
-    model: {units: 4}
-    training: {examples: 320, batch_size: 32}
-    evaluation: {examples: 20, validation_examples: 10}
-  - name: together
-    problem: {kind: reverse, source_length: 3, cardinality: 8}
-    model: {units: 16}
-    training:
-      {examples: 6400, batch_size: 64, epochs: EPOCHS, distribution: multi_worker, checkpoint_minutes: 0.01}
-    evaluation: {examples: 60, validation_examples: 40}
-"""
-
-
-(DOCUMENTED,) = re.findall(
-    r"^seq2seq-job --cluster .*$",
-    (Path(__file__).parents[2] / "docs" / "clusters.md").read_text("utf-8"),
-    re.MULTILINE,
+from cluster_runs import (
+    SPEC,
+    checkpointed,
+    ended,
+    free_ports,
+    local_addresses,
+    logs,
+    losses,
+    result,
+    same_result,
+    started,
+    variables,
+    wait_for,
+    worker_of,
 )
 
-
-def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("localhost", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
-
-
-def variables():
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("SEQ2SEQ_JOB_")}
-    return {**kept, "PYTHONPATH": str(Path(job.__file__).parents[1])}
-
-
-@contextmanager
-def started(directory, output, *options, count=2, addresses=None):
-    """The processes of a cluster, the chief first, each with its standard error in a file."""
-    addresses = addresses or ",".join(f"localhost:{port}" for port in free_ports(count))
-    given = {"node1:23456,node2:23456": addresses, "/shared/output": output}
-    words = [given.get(word, word) for word in DOCUMENTED.split()]
-    command = [sys.executable, "-m", "job", *words[1:], "--workers", "1"]
-    processes = []
-    for i in range(count):
-        with (directory / f"{output}-{i}.log").open("w") as log:
-            processes.append(
-                subprocess.Popen([*command, *options], cwd=directory, env=variables(), stderr=log, stdout=log)
-            )
-        wait_for(lambda port=addresses.split(",")[i].rpartition(":")[2]: is_taken(port), 60)
-    try:
-        yield processes
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
-
-
-def is_taken(port):
-    """Whether a process of the cluster has taken an address, so that the next one takes the next."""
-    for path in Path("/proc").glob("[0-9]*/fd/*"):
-        with suppress(OSError):
-            if path.readlink().name.endswith(f"-{port}.lock"):
-                return True
-    return False
-
-
-def wait_for(holds, seconds):
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-def ended(processes, seconds=240):
-    return [process.wait(timeout=seconds) for process in processes]
-
-
-def logs(directory, output):
-    return "\n".join(path.read_text("utf-8") for path in sorted(directory.glob(f"{output}-*.log")))
-
-
-def result(directory, output, name="together"):
-    return json.loads((directory / output / "jobs" / name / "result.json").read_text("utf-8"))
-
-
-def losses(directory, output):
-    return np.array(result(directory, output)["history"]["loss"], dtype=float)
-
-
-def checkpointed(directory, output):
-    return any((directory / output / "jobs" / "together" / "checkpoint").glob("*.npz"))
+pytestmark = pytest.mark.exhaustive  # minutes; the default suite has one such training on Slurm
 
 
 @pytest.fixture(scope="module")
@@ -159,6 +73,17 @@ def test_a_cluster_of_one_needs_no_option(tmp_path):
     assert result(tmp_path, "output")["status"] == "passed"
 
 
+def test_a_worker_does_not_start_threads_as_it_trains(tmp_path):
+    """TensorFlow's own limit on waiting starts one for each collective operation: hundreds a second."""
+    (tmp_path / "jobs.yaml").write_text(SPEC.replace("EPOCHS", "500"))
+    with started(tmp_path, "output", "--only", "together") as processes:
+        wait_for(lambda: checkpointed(tmp_path, "output"), 120)
+        threads = Path(f"/proc/{worker_of(processes[0])}/task")
+        before = len([*threads.iterdir()])
+        time.sleep(4)
+        assert len([*threads.iterdir()]) - before < 60
+
+
 LONG = SPEC.replace("EPOCHS", "12")
 
 
@@ -170,13 +95,6 @@ def long(tmp_path_factory):
     with started(directory, "unbroken") as processes:
         assert ended(processes) == [0, 0], logs(directory, "unbroken")
     return directory
-
-
-def same_result(directory, output):
-    files = [directory / out / "jobs" / "together" / "predictions.jsonl" for out in ("unbroken", output)]
-    return files[0].read_bytes() == files[1].read_bytes() and np.array_equal(
-        losses(directory, "unbroken"), losses(directory, output)
-    )
 
 
 @pytest.mark.parametrize("stopped", [0, 1], ids=["chief", "member"])
@@ -193,20 +111,14 @@ def test_a_stop_of_one_process_stops_all_and_the_next_run_resumes(long, stopped)
     assert same_result(long, output)
 
 
-def worker_of(process):
-    """The pid of the worker process of a command."""
-    listed = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=False)
-    return [int(pid) for pid in listed.stdout.split()]
-
-
 @pytest.mark.parametrize("killed", [0, 1], ids=["chief", "member"])
 def test_the_worker_of_one_process_is_killed_and_all_try_again(long, killed):
     output = f"killed-{killed}"
     with started(long, output) as processes:
         wait_for(lambda: checkpointed(long, output), 120)
-        for pid in worker_of(processes[killed]):
-            os.kill(pid, signal.SIGKILL)
+        os.kill(worker_of(processes[killed]), signal.SIGKILL)
         assert ended(processes) == [0, 0], logs(long, output)
+    assert f"process {killed} of 2 (" in (long / f"{output}-0.log").read_text("utf-8")
     assert result(long, output)["attempts"] == 2
     assert same_result(long, output)
 
@@ -214,12 +126,12 @@ def test_the_worker_of_one_process_is_killed_and_all_try_again(long, killed):
 @pytest.mark.parametrize("lost", [0, 1], ids=["chief", "member"])
 def test_a_process_that_is_lost_ends_the_batch_with_its_name_and_the_next_run_resumes(long, lost):
     output = f"lost-{lost}"
-    addresses = ",".join(f"localhost:{port}" for port in free_ports(2))
+    addresses = local_addresses(2)
     with started(long, output, "--lease-seconds", "15", addresses=addresses) as processes:
         wait_for(lambda: checkpointed(long, output), 120)
         processes[lost].kill()
         assert processes[1 - lost].wait(timeout=120) == 1, logs(long, output)
-    name = f"process {lost} of 2 ({addresses.split(',')[lost]})"
+    name = f"process {lost} of 2 ({addresses[lost]})"
     assert name in (long / f"{output}-{1 - lost}.log").read_text("utf-8")
     with started(long, output, "--lease-seconds", "15", addresses=addresses) as processes:
         assert ended(processes) == [0, 0], logs(long, output)

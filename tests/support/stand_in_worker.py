@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from contextlib import nullcontext
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from types import ModuleType
 
@@ -50,6 +51,7 @@ ACTS = {
     "nan": lambda task: None,
     "meets": meet,
     "waits": lambda task: signal.pause(),
+    "evaluates": lambda task: time.sleep(1),
     "deaf": lambda task: time.sleep(60),
     "once": lambda task: once(task, lambda: os.kill(os.getpid(), signal.SIGKILL)),
     "asked": lambda task: once(task, lambda: os.kill(os.getpid(), signal.SIGTERM)),
@@ -81,7 +83,7 @@ def act(task, watch):
         os.kill(os.getpid(), signal.SIGKILL)
     print(f"{task.job.name} says something")
     sys.stdout.flush()
-    watch(PROGRESS)
+    watch(replace(PROGRESS, step=PROGRESS.steps) if task.job.name == "evaluates" else PROGRESS)
     while task.job.name == "talks":
         watch(PROGRESS)
     ACTS[task.job.name.partition("-")[0]](task)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from job.batch import cancelling, cluster_jobs, cluster_queue, queue, queue_nodes
+from job.batch import cancelling, cluster_jobs, cluster_parts, cluster_queue, queue, queue_nodes
 from job.batch.cluster import Cluster
 from job.batch.cluster_jobs import join_processes
 from job.batch.cluster_queue import node_queue
@@ -14,6 +14,7 @@ from job.batch.queue_batch import Ended
 from job.batch.queue_joining import join_batch
 from job.batch.queue_results import QueueResults
 from job.process.stopping import Stop
+from job.results.job_result import Failure
 
 ADDRESSES = ("localhost:1", "localhost:2", "localhost:3")
 
@@ -31,7 +32,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch):
     found = Clock()
-    for module in (cancelling, cluster_jobs, cluster_queue, queue, queue_nodes):
+    for module in (cancelling, cluster_jobs, cluster_parts, cluster_queue, queue, queue_nodes):
         monkeypatch.setattr(module, "time", found)
     return found
 
@@ -149,6 +150,34 @@ def test_a_process_that_leaves_without_being_asked_is_lost(join, clock, make_tas
     member.nodes.beat(left=True)
     clock.now += 1.01
     assert queue.intent(task) == "lost"
+
+
+@pytest.mark.parametrize("failure", [None, Failure("UnavailableError", "no heartbeat")])
+def test_the_chiefs_worker_hangs_if_it_does_not_notice_that_a_part_has_failed(
+    join, clock, make_task, failure
+):
+    """A part that ended without a failure may have ended long before: the chief evaluates alone."""
+    processes = [join(0), join(1), join(2)]
+    (queue, jobs, _), (member, member_jobs, _), _ = processes
+    task = replace(make_task("fine"), cluster=jobs.place(""))
+    jobs.announce(task)
+    intents = []
+    for second in range(70):
+        clock.now += 1
+        for _, _, batch in processes:
+            batch.nodes.beat()
+        if second == 3:
+            key = member_jobs.announced("fine")
+            member.member_ended(replace(task, cluster=member_jobs.place(key)), failure)
+        intents.append(queue.intent(task))
+    if failure is None:
+        assert set(intents) == {"run"}
+        return
+    assert set(intents[:63]) == {"run"}
+    assert set(intents[65:]) == {"hung"}
+    message = queue.hung(task).message
+    assert message.startswith("process 0 of 3 (localhost:1): its worker hangs: it still ran 6")
+    assert "after process 1 of 3 (localhost:2) ended with UnavailableError: no heartbeat" in message
 
 
 def test_a_request_to_stop_arrives_within_a_second(join, clock):
