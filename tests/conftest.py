@@ -13,7 +13,7 @@ ONCE = tuple(
     f"integration/test_{name}.py"
     for name in (
         "data_replaced", "kills", "notifications", "queue", "quickstart", "readme", "recipe",
-        "seed_ensembles", "start_from", "streams", "text_input",
+        "seed_ensembles", "start_from", "streams", "text_input", "trained_once",
     )
 )  # fmt: skip
 """Files of commands and signals, long and alike on every Python: `tox -e once` runs them on one, and the

@@ -32,12 +32,17 @@ class Decision:
         why: the reason, as a clause.
         previous: what is in the job's own directory.
         source: the result to reuse or the model to evaluate, if it is in another directory.
+        after: jobs of the batch with the same training, in the order in which they are trained if all fail:
+            the model of the first that is trained is evaluated. Empty if the job waits for none.
+        alone: the decision if none of these is trained.
     """
 
     action: Action
     why: str
     previous: PreviousJob
     source: EarlierResult | None = None
+    after: tuple[str, ...] = ()
+    alone: Decision | None = None
 
     @property
     def result(self) -> JobResult | None:
@@ -48,8 +53,8 @@ class Decision:
 
     @property
     def model(self) -> JobResult | None:
-        """The finished result whose model is evaluated again; None for other actions."""
-        if self.action != "re-evaluate":
+        """The finished result whose model is evaluated; None for other actions, and until it is trained."""
+        if self.action != "re-evaluate" or self.after:
             return None
         return self.source.result if self.source else self.previous.model
 

@@ -50,8 +50,8 @@ def deal_jobs(seconds: Mapping[str, float], count: int, roots: Mapping[str, str]
     Args:
         seconds: estimated seconds by job name, in the plan's order.
         count: number of shards.
-        roots: by job name, see `start_models.root_names`: jobs with the same one go to the same shard,
-            because one starts from the model of another.
+        roots: by job name, see `equal_trainings.root_names`: jobs with the same one go to the same
+            shard, because one takes the model of another, or starts from it.
     """
     roots = roots or {}
     together: dict[str, list[str]] = {}

@@ -65,13 +65,12 @@ class ClusterQueue(JobQueue):
         return replace(task, cluster=self._cluster.place(""))
 
     def _is_next(self, planned: PlannedJob) -> bool:
-        """Return whether no job is left that is not shared, and no shared one before this."""
-        for other in self._plan:
-            if other is planned:
-                return all(_is_shared(p) or self._results.known(p.job.name) for p in self._plan)
-            if not self._results.known(other.job.name):
-                return False
-        return False
+        """Return whether no job is left that is not shared, and no shared one before this.
+
+        Jobs that wait for this one, or for a later one, do not count.
+        """
+        left = [p for p in self._plan if not self._results.known(p.job.name) and not self._waits(p)]
+        return all(map(_is_shared, left)) and left[0] is planned
 
     def _take_part(self, planned: PlannedJob) -> Task | None:
         key = self._cluster.announced(planned.job.name)

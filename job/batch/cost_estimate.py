@@ -49,6 +49,29 @@ def estimate_costs(jobs: Iterable[JobSpec], problems: Mapping[str, Problem]) -> 
     return costs
 
 
+def batch_costs(costs: Mapping[str, float], firsts: Mapping[str, str]) -> dict[str, float]:
+    """Return the estimated seconds of each job of a batch in which equal trainings are done once.
+
+    Args:
+        costs: estimated seconds of each job alone, by name.
+        firsts: by job name the one that is trained, see `equal_trainings.first_alike`; the others are only
+            evaluated.
+    """
+    return {
+        name: seconds if firsts.get(name, name) == name else evaluation_seconds(seconds)
+        for name, seconds in costs.items()
+    }
+
+
+def evaluation_seconds(seconds: float) -> float:
+    """Return the estimated seconds of a job that is only evaluated: a small part of a training.
+
+    Args:
+        seconds: the estimate with its training.
+    """
+    return min(seconds, JOB_SECONDS)
+
+
 def estimate_seconds(job: JobSpec, problem: Problem, lengths: tuple[float, float]) -> float:
     """Return the estimated seconds of a job on two cores, rounded to milliseconds.
 

@@ -25,7 +25,7 @@ class JobRecorder:
     Args:
         log: receives the progress.
         output: the output directory.
-        set_aside: receives what a job that was evaluated again has replaced.
+        asides: receives what a job that was evaluated again has replaced.
         reasons: by name of such a job, why it takes that place, as a clause.
         evaluated: see `Heartbeats`; what earlier runs have measured.
     """
@@ -34,12 +34,12 @@ class JobRecorder:
         self,
         log: Log,
         output: OutputPaths,
-        set_aside: list[SetAside],
-        reasons: Mapping[str, str],
+        asides: list[SetAside],
+        reasons: dict[str, str],
         evaluated: Mapping[str, float] | None = None,
     ) -> None:
         self.output = output
-        self._log, self._set_aside, self._reasons = log, set_aside, reasons
+        self.log, self.asides, self.reasons = log, asides, reasons
         self._heartbeats = Heartbeats(output, dict(evaluated or {}))
         self._running: dict[str, Task] = {}
 
@@ -49,19 +49,19 @@ class JobRecorder:
         with suppress(OSError):  # a request that came too late for an earlier run
             self.output.job(task.job.name).cancel.unlink(missing_ok=True)
         self._heartbeats.start(task)
-        self._log.started(task.job.name, task.job)
+        self.log.started(task.job.name, task.job)
 
     def advanced(self, name: str, progress: Progress) -> None:
         """Report the progress of a job's training."""
         self._heartbeats.advance(name, progress)
-        self._log.advanced(name, progress)
+        self.log.advanced(name, progress)
 
     def lost(self, task: Task, failure: Failure) -> None:
         """Report that the job's worker was lost and that the job will be retried."""
         with suppress(OSError), open_to_append(task.paths.log) as log:
             log.write(f"attempt {task.attempt}: {failure.summary}\n")
         self._heartbeats.stop(task.job.name)
-        self._log.retried(task.job.name, failure)
+        self.log.retried(task.job.name, failure)
 
     def finished(self, task: Task, outcome: TrainedJob | Failure) -> JobResult:
         """Judge a job and write `result.json` after all its other files; remove its checkpoint.
@@ -79,7 +79,7 @@ class JobRecorder:
         if result.status in FINISHED:
             shutil.rmtree(task.paths.checkpoint, ignore_errors=True)
         del self._running[task.job.name]
-        self._log.finished(result)
+        self.log.finished(result)
         return result
 
     def interrupted(self, task: Task, request: Request) -> JobResult:
@@ -101,7 +101,9 @@ class JobRecorder:
             write_text(task.paths.result, result.to_json())
         if started:
             self._heartbeats.stop(task.job.name)
-            self._log.finished(result)
+            self.log.finished(result)
+        if task.trained is not None:
+            shutil.rmtree(task.paths.directory, ignore_errors=True)
         return result
 
     def dropped(self, task: Task) -> None:
@@ -111,7 +113,7 @@ class JobRecorder:
         if task.trained is not None:
             shutil.rmtree(task.paths.directory, ignore_errors=True)
         failure = Failure("LeaseLost", "another machine has taken the job over")
-        self._log.retried(task.job.name, failure)
+        self.log.retried(task.job.name, failure)
 
     def unfinished(self, tasks: Sequence[Task]) -> list[Task]:
         """Return tasks and those that were started beside them, each once, without those that have ended."""
@@ -122,11 +124,11 @@ class JobRecorder:
         name = task.job.name
         place = put_in_place(task.paths, self.output, name)
         if place is not None:
-            aside = SetAside(name, self._reasons[name], place.relative_to(self.output.root).as_posix())
-            self._set_aside.append(aside)
-            self._log.set_aside(aside)
+            aside = SetAside(name, self.reasons[name], place.relative_to(self.output.root).as_posix())
+            self.asides.append(aside)
+            self.log.set_aside(aside)
 
     def tick(self) -> None:
         """Report progress and write heartbeats if it is time to."""
         self._heartbeats.beat()
-        self._log.tick()
+        self.log.tick()

@@ -63,7 +63,7 @@ class JobStatus:
         heartbeat: when the last sign of life was written, ISO 8601.
         reason: why it failed, or is unfinished, in one line.
         shard: that runs it, such as `2-of-4`; None if none does.
-        seconds: how long a finished job took.
+        seconds: how long a finished job took; with the model of another job, its evaluation.
     """
 
     name: str
@@ -109,7 +109,7 @@ def ended_status(entry: PlanEntry, result: JobResult) -> JobStatus:
         step=last,
         steps=last,
         reason=reason,
-        seconds=judged.timings.get("total_seconds"),
+        seconds=judged.timings.get("evaluate_seconds" if judged.model_of else "total_seconds"),
         done=1.0 if judged.finished else None,
     )
 

@@ -57,6 +57,7 @@ def plan_json(plan: Sequence[PlannedJob], problems: Mapping[str, Problem]) -> st
             "name": planned.job.name,
             "action": planned.action,
             "why": planned.decision.why,
+            "model_of": planned.model_of,
             "differs": differences[planned.job.name],
             "parameters": _parameters(planned.job, problems[planned.job.name]),
             "training_fingerprint": planned.fingerprints.training,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from job.batch.actions import Action, Decision, decide
+from job.batch.cost_estimate import evaluation_seconds
 from job.batch.earlier_results import EarlierResults
 from job.batch.resume import State, find_previous
 from job.gating.plan_file import PlanEntry, write_entries
@@ -54,6 +55,15 @@ class PlannedJob:
     def action(self) -> Action:
         """What the next run does."""
         return self.decision.action
+
+    @property
+    def model_of(self) -> str | None:
+        """The name of the other job whose model is evaluated, if there is one."""
+        decision, model = self.decision, self.decision.model
+        if model is None:
+            return decision.after[0] if decision.after else None
+        name = model.model_of or (model.name if decision.source is not None else None)
+        return name if name != self.job.name else None
 
     @property
     def state(self) -> State:
@@ -135,6 +145,13 @@ def decide_again(planned: PlannedJob, output: OutputPaths) -> PlannedJob:
         return planned
     decision = decide(planned.job, planned.fingerprints, output, EarlierResults(output))
     return replace(planned, decision=decision)
+
+
+def remaining_costs(plan: Sequence[PlannedJob], costs: Mapping[str, float]) -> dict[str, float]:
+    """Return the estimated seconds of what is left to do for each job, if they are known, by name."""
+    evaluated = {p.job.name for p in plan if p.action == "re-evaluate"}
+    names = [p.job.name for p in plan if p.job.name in costs]
+    return {name: evaluation_seconds(costs[name]) if name in evaluated else costs[name] for name in names}
 
 
 def plan_entry(planned: PlannedJob) -> PlanEntry:

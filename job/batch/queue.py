@@ -13,6 +13,7 @@ from job.batch.queue_batch import Ended, QueueBatch
 from job.batch.queue_recorder import QueueRecorder
 from job.batch.queue_results import QueueResults
 from job.batch.reuse import PreparedJob, prepare_jobs, reuse_results
+from job.batch.shared_trainings import is_waiting, with_model
 from job.results.batch_report import SetAside
 from job.running.task import Task
 from job.storage.lease import Lease
@@ -41,6 +42,7 @@ class JobQueue(CancelControl):
     ) -> None:
         super().__init__(recorder.output, recorder)
         self._plan, self._batch, self._make_task = plan, batch, make_task
+        self._names = {planned.job.name for planned in plan}
         self._queue_recorder, self._results = recorder, results
         self._mine: set[str] = set()
         self._looked_at = -math.inf
@@ -93,11 +95,13 @@ class JobQueue(CancelControl):
         return self._begin(planned, lease)
 
     def _waits(self, planned: PlannedJob) -> bool:
-        """Return whether a job starts from one of the batch that has no result yet."""
+        """Return whether a job takes or starts from the model of one of the batch that has no result yet."""
+        if is_waiting(planned, self._results.by_name, self._results.unusable):
+            return True
         parent = planned.start.job if planned.start is not None else None
         if parent is None or self._results.known(parent):
             return False
-        return any(other.job.name == parent for other in self._plan)
+        return parent in self._names
 
     def intent(self, task: Task) -> Intent:
         """Return `drop` if another node has taken the job over, else as for any batch."""
@@ -117,6 +121,8 @@ class JobQueue(CancelControl):
         """Return the task of a job that this node has a lease of; None if its result is reused."""
         recorder, name = self._queue_recorder, planned.job.name
         planned = decide_again(planned, recorder.output)
+        if planned.decision.after:
+            planned = with_model(planned, self._results.by_name, recorder.output)
         asides: list[SetAside] = []
         reused = reuse_results([planned], recorder.output, recorder.log, asides)
         recorder.set_aside_by_job[name] = asides

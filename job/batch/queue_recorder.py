@@ -26,10 +26,9 @@ class QueueRecorder(JobRecorder):
     def __init__(
         self, log: Log, output: OutputPaths, batch: QueueBatch, cluster: ClusterJobs | None = None
     ) -> None:
-        self.log, self.output, self.batch, self.cluster = log, output, batch, cluster
-        self.reasons: dict[str, str] = {}
+        super().__init__(log, output, [], {})
+        self.batch, self.cluster = batch, cluster
         self.set_aside_by_job: dict[str, list[SetAside]] = {}
-        super().__init__(log, output, [], self.reasons)
 
     def started(self, task: Task) -> None:
         """Report that a worker has taken the job, and announce it to the processes that take part."""
@@ -57,5 +56,6 @@ class QueueRecorder(JobRecorder):
         super().tick()
 
     def _end(self, task: Task, *, failed: bool) -> None:
-        asides = tuple(self.set_aside_by_job.get(task.job.name, ()))
+        replaced = [aside for aside in self.asides if aside.job == task.job.name]
+        asides = (*self.set_aside_by_job.get(task.job.name, ()), *replaced)
         self.batch.end(task.job.name, Ended(failed=failed, set_aside=asides))

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from job.batch.actions import Action
 from job.batch.derived_files import restore_and_record
 from job.batch.fetch import copy_model, fetch_result, rename_result
 from job.batch.planning import PlannedJob
 from job.batch.progress import Log
 from job.batch.resume import make_room
+from job.batch.shared_trainings import AFRESH
 from job.gating import gates
 from job.results.batch_report import SetAside
 from job.results.job_result import JobResult
@@ -37,7 +39,8 @@ class PreparedJob:
     @property
     def reason(self) -> str:
         """Why the evaluated job takes the place of what is in the job directory, as a clause."""
-        return self.planned.decision.previous.reason or "the model of this job was evaluated again"
+        how = f"the model of {self.planned.model_of}" if self.planned.model_of else "the model of this job"
+        return self.planned.decision.previous.reason or f"{how} was evaluated again"
 
 
 def reuse_results(
@@ -90,6 +93,8 @@ def prepare_jobs(
 ) -> list[PreparedJob]:
     """Prepare directories for the jobs that workers will train or evaluate.
 
+    A job that waits for the model of another one is prepared when that is trained; see `with_model`.
+
     Args:
         todo: the jobs.
         output: the output directory.
@@ -102,17 +107,30 @@ def prepare_jobs(
     """
     prepared = []
     for planned in todo:
-        copy = copy_model(planned, output) if planned.action == "re-evaluate" and not fresh else None
+        waits = bool(planned.decision.after)
+        copied = planned.action == "re-evaluate" and not fresh and not waits
+        copy = copy_model(planned, output) if copied else None
         if copy is not None:
             log.planned(planned.job.name, planned.action, planned.decision.why)
+            planned.paths.directory.mkdir(exist_ok=True)  # for its heartbeat
             prepared.append(PreparedJob(planned=planned, paths=copy, model=planned.decision.model))
             continue
-        aside = make_room(output, planned.job.name, planned.fingerprints, fresh=fresh)
-        if aside is not None:
-            log.set_aside(aside)
-            set_aside.append(aside)
-        resumed = planned.action == "resume" and not fresh
-        why = "every job is trained afresh, as asked" if fresh else planned.decision.why
-        log.planned(planned.job.name, "resume" if resumed else "train", why)
+        if fresh or not waits:
+            aside = make_room(output, planned.job.name, planned.fingerprints, fresh=fresh)
+            if aside is not None:
+                log.set_aside(aside)
+                set_aside.append(aside)
+        if not waits:
+            log.planned(planned.job.name, *_training(planned, fresh=fresh))
         prepared.append(PreparedJob(planned=planned, paths=planned.paths))
     return prepared
+
+
+def _training(planned: PlannedJob, *, fresh: bool) -> tuple[Action, str]:
+    """Return whether a job is trained or resumed, and why."""
+    if fresh:
+        return "train", AFRESH
+    if planned.action in ("train", "resume"):
+        return planned.action, planned.decision.why
+    what = "model" if planned.action == "re-evaluate" else "result"
+    return "train", f"the {what} of {planned.model_of or 'this job'} is gone or damaged"

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
 from job.batch.batch_ensembles import ensembles_of_run, stop_of_ensembles
 from job.batch.batch_options import BatchOptions
 from job.batch.computed_jobs import ComputedJobs
-from job.batch.cost_estimate import JOB_SECONDS
-from job.batch.planning import PlannedJob, plan_entry
+from job.batch.planning import PlannedJob, plan_entry, remaining_costs
 from job.batch.progress import Log
 from job.batch.run_alone import run_alone
 from job.batch.run_queue import run_queue
+from job.batch.shared_trainings import share_trainings
 from job.gating import batch_verdict
 from job.gating.seed_summaries import seed_families, summarize_seeds
 from job.reports.report_files import build_report, write_reports
@@ -40,6 +40,7 @@ def run_batch(
         Stopped: it was asked to stop twice.
     """
     started_at, entries = datetime.now(timezone.utc), [plan_entry(p) for p in plan]
+    plan = share_trainings(plan, fresh=options.fresh)
     computed = _compute(plan, output, directory, log, options)
     results, stopped_by = computed.results, computed.stopped_by
     found = [results[p.job.name] for p in plan if p.job.name in results]
@@ -81,16 +82,6 @@ def _compute(
 ) -> ComputedJobs:
     """Compute the results of the jobs: alone, or with `--queue` together with other nodes."""
     refuse_links(output, [p.job.name for p in plan])
-    log.begun(len(plan), _costs(plan, options.costs))
+    log.begun(len(plan), remaining_costs(plan, options.costs))
     run = run_queue if options.lease_seconds is not None else run_alone
     return run(plan, output, directory, log, options)
-
-
-def _costs(plan: Sequence[PlannedJob], costs: Mapping[str, float]) -> dict[str, float]:
-    """Return the estimated seconds of what is left to do for each job, if they are known.
-
-    An evaluation takes a small part of a training.
-    """
-    evaluated = {p.job.name for p in plan if p.action == "re-evaluate"}
-    names = [p.job.name for p in plan if p.job.name in costs]
-    return {name: min(costs[name], JOB_SECONDS) if name in evaluated else costs[name] for name in names}

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from job.batch.balanced_shards import Deal, deal_jobs
+from job.batch.cost_estimate import batch_costs
 from job.batch.measured_costs import measured_costs
 from job.batch.shard import Shard
 from job.batch.shard_file import agreed_deal, plan_fingerprint, read_deal, save_deal
+from job.spec.equal_trainings import first_alike, root_names
 from job.spec.file_locations import Checksums
 from job.spec.schema import JobSpec
-from job.spec.start_models import root_names
 from job.storage.artifacts import OutputPaths
 
 
@@ -33,7 +34,7 @@ def jobs_of_shard(
     Raises:
         OSError: the division cannot be written.
     """
-    deal = deal_jobs({job.name: costs[job.name] for job in jobs}, shard.count, root_names(jobs))
+    deal = _deal(jobs, {job.name: costs[job.name] for job in jobs}, shard.count)
     return {*agreed_deal(output, deal, plan_fingerprint(jobs, checksums)).names(shard.index)}
 
 
@@ -53,7 +54,7 @@ def expected_deal(
         checksums: checksums of the data by job name.
         output: the output directory, which may hold a saved division.
     """
-    deal = deal_jobs(costs, count, root_names(jobs))
+    deal = _deal(jobs, costs, count)
     return read_deal(output, deal, plan_fingerprint(jobs, checksums)) or deal
 
 
@@ -77,6 +78,11 @@ def save_measured_deal(
         OutputError: a batch is running, or the output directory cannot be used.
         OSError: the division cannot be written.
     """
-    deal = deal_jobs(measured_costs(jobs, costs, output), count, root_names(jobs))
+    deal = _deal(jobs, measured_costs(jobs, costs, output), count)
     save_deal(output, deal, plan_fingerprint(jobs, checksums))
     return deal
+
+
+def _deal(jobs: Sequence[JobSpec], costs: Mapping[str, float], count: int) -> Deal:
+    """Deal jobs to shards; those that take models from one another go to the same one."""
+    return deal_jobs(batch_costs(costs, first_alike(jobs)), count, root_names(jobs))

@@ -41,6 +41,8 @@ def task_maker(
             data=planned.data,
             training_fingerprint=planned.fingerprints.training,
             trained=prepared.model,
+            model_of=planned.model_of if prepared.model is not None else None,
+            after=planned.decision.after,
             start=planned.start,
             cache=cache,
         )

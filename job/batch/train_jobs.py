@@ -12,6 +12,7 @@ from job.batch.cancelling import CancelControl
 from job.batch.job_recorder import JobRecorder
 from job.batch.reuse import PreparedJob
 from job.batch.task_maker import task_maker
+from job.batch.waiting_jobs import WaitingJobs
 from job.process.stopping import Request
 from job.reports.renderers import load_renderers
 from job.results.job_result import JobResult
@@ -41,9 +42,13 @@ def train_jobs(
     """
     if not todo:
         return None
-    tasks = [*map(task_maker(directory, options, len(todo), recorder.output.cache), todo)]
-    control = CancelControl(recorder.output, recorder)
-    return work_through(tasks, len(tasks), recorder, results, options, control)
+    waiting = [prepared for prepared in todo if prepared.planned.decision.after]
+    trained = len(todo) - len(waiting)
+    tasks = [*map(task_maker(directory, options, trained, recorder.output.cache), todo)]
+    at_once = max(trained, len(waiting))
+    make_task = task_maker(directory, options, at_once, recorder.output.cache)
+    control = WaitingJobs(waiting, recorder, results, make_task)
+    return work_through(tasks, at_once, recorder, results, options, control)
 
 
 def work_through(

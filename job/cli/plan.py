@@ -49,6 +49,7 @@ def plan(
     from job.batch.plan_table import plan_json, print_plan, print_shards
     from job.batch.planning import make_plan
     from job.batch.shard_jobs import expected_deal, save_measured_deal
+    from job.batch.shared_trainings import share_trainings
     from job.storage.artifacts import OutputPaths
 
     if save_shards and shards is None:
@@ -59,7 +60,7 @@ def plan(
     located, problems = load_checked_spec(spec)
     estimated, output = estimate_spec(located.spec, problems), OutputPaths(output_dir)
     jobs, costs, checksums = estimated.spec.jobs, estimated.costs, estimated.checksums
-    planned = make_plan(estimated.spec, output, checksums)
+    planned = share_trainings(make_plan(estimated.spec, output, checksums))
     if form == "json":
         typer.echo(json_document(plan_json(planned, problems)), nl=False)
     else:

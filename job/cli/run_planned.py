@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from job.batch.baseline import check_baseline
 from job.batch.batch_options import BatchOptions
+from job.batch.cost_estimate import batch_costs
 from job.batch.open_log import open_log
 from job.batch.planning import PlannedJob, write_plan
 from job.batch.report_guard import ReportGuard
@@ -16,6 +17,7 @@ from job.cli.run_options import RunOptions
 from job.cli.terminal_output import open_console, print_line
 from job.reports.terminal import print_summary
 from job.results.batch_report import Report
+from job.spec.equal_trainings import first_alike
 from job.storage.artifacts import OutputPaths, prepare_output
 
 
@@ -45,7 +47,7 @@ def run_planned(
             baseline, output, plan, chosen, options.spec.parent, sharded=options.is_shard
         )
         batch_options = replace(batch_options, baseline=recorded)
-    write_plan(output, plan, batch_options.costs)
+    write_plan(output, plan, batch_costs(batch_options.costs, first_alike([p.job for p in plan])))
     guard.start()
     output = replace(output, shard=options.shard.label)
     batch_options = batch_options.for_mirrored_models(chosen)

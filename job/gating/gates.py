@@ -49,6 +49,7 @@ def judge_trained(trained: TrainedJob, gate: GateSpec, seeds: Sequence[int] = ()
         test_fingerprint=trained.test_fingerprint,
         speed_ranges=trained.speed_ranges,
         validation=trained.validation,
+        model_of=trained.model_of,
     )
     return judge_result(result, gate, seeds)
 

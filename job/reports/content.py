@@ -212,9 +212,14 @@ def missing_reason(report: Report, name: str) -> str:
 
 
 def origin(result: JobResult) -> str:
-    """Return what this run did: `trained now`, `evaluated again`, `already done` or `not finished`."""
+    """Return what this run did: `trained now`, `evaluated again`, `already done` or `not finished`.
+
+    A job with the model of another one was `evaluated only`.
+    """
     if result.reused:
         return "already done"
+    if result.finished and result.model_of is not None:
+        return "evaluated only"
     if result.finished and "evaluation" in result.environment:
         return "evaluated again"
     return "trained now" if result.status in FINISHED else "not finished"

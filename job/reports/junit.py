@@ -113,6 +113,8 @@ def _job(result: JobResult) -> TestCase:
         f"{name}: {metric_value(result, name, result.metrics[name])}" for name in metric_names([result])
     ]
     lines = [origin(result), f"fingerprint: {result.fingerprint}", *values]
+    if result.model_of:
+        lines.insert(1, f"model of job: {result.model_of}")
     if outcome_words(result) == "trained":
         lines.append("no gates of its own")
     case.system_out = xml("\n".join(lines))

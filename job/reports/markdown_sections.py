@@ -56,7 +56,8 @@ def brief_section(result: JobResult) -> str:
 
 def _head(result: JobResult) -> Iterator[str]:
     yield f"## {code(result.name)}: {outcome_words(result)}"
-    yield f"Fingerprint {code(result.fingerprint)}, seed {result.seed}, {origin(result)}."
+    model = f"; the model is that of job {code(result.model_of)}" if result.model_of else ""
+    yield f"Fingerprint {code(result.fingerprint)}, seed {result.seed}, {origin(result)}{model}."
     if result.error:
         yield _error(result, result.error)
 

@@ -185,6 +185,7 @@ class JobResult:
         training_fingerprint: SHA-256 of what determines the trained model: the spec's problem, model,
             training and seed, the data files and the versions; results with the same one have the same model.
         evaluation_fingerprint: SHA-256 of `training_fingerprint` and the spec's evaluation.
+        model_of: name of the job with the same training that left the model, if that is another one.
         reused: whether the result is from an earlier run; not in `result.json`.
         judged: whether gates of its own were applied: False for a job without gates, and for a seed of a job
             with gates on the mean. Such a job is `passed` once it is trained.
@@ -217,6 +218,7 @@ class JobResult:
     validation: ValidationResult | None = None
     training_fingerprint: str = ""
     evaluation_fingerprint: str = ""
+    model_of: JobName | None = None
     reused: bool = False
     judged: bool = False
 

@@ -36,6 +36,7 @@ class TrainedJob:
         environment: versions, machine and commit.
         validation: the decoded validation examples.
         attempts: number of the attempt that trained it, from 1.
+        model_of: name of the job that left the model, if that is another one.
     """
 
     name: str
@@ -59,3 +60,4 @@ class TrainedJob:
     environment: dict[str, Any]
     attempts: int
     validation: ValidationResult
+    model_of: str | None = None

@@ -77,6 +77,7 @@ def trained_job(task: Task, training: TrainingRecord, evaluation: Evaluation) ->
         environment=training.environment,
         attempts=task.attempt,
         validation=_validation_record(evaluation.validation, data),
+        model_of=task.model_of,
     )
 
 

@@ -64,6 +64,9 @@ class Task:
         training_fingerprint: see `job.spec.fingerprints.Fingerprints`; empty to use `fingerprint` for both.
         trained: a finished result of the same training, whose model in the job directory is evaluated again;
             None to train.
+        model_of: the job that left the model to evaluate, if that is another one.
+        after: jobs of the batch with the same training, for one of which this task waits to evaluate its
+            model, see `JobControl.prepare`; empty for a task that can be run as it is.
         start: the model that training starts from, if there is one.
         cluster: the place of this process, if several train the model together.
         lease: the right to work on the job, if several machines share the batch.
@@ -83,6 +86,8 @@ class Task:
     data: PlannedData | None = None
     training_fingerprint: str = ""
     trained: JobResult | None = None
+    model_of: str | None = None
+    after: tuple[str, ...] = ()
     start: StartModel | None = None
     cluster: ClusterPlace | None = None
     lease: Lease | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,18 +41,6 @@ def parent_name(job: JobSpec, names: Mapping[str, JobSpec]) -> str | None:
     if start is None:
         return None
     return next((name for name in (start, run_name(start, job.seed)) if name in names), None)
-
-
-def root_names(jobs: Sequence[JobSpec]) -> dict[str, str]:
-    """Return by job name the first job of the chain of jobs that start from one another."""
-    names = {job.name: job for job in jobs}
-    roots = {}
-    for job in jobs:
-        root = job
-        while (parent := parent_name(root, names)) is not None:
-            root = names[parent]
-        roots[job.name] = root.name
-    return roots
 
 
 def model_directory(start_from: str, directory: Path) -> Path:

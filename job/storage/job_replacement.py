@@ -96,6 +96,8 @@ def put_in_place(new: JobPaths, output: OutputPaths, name: str) -> Path | None:
     current = output.job(name).directory
     flush_tree(new.directory)
     aside = None
+    with suppress(OSError):
+        current.rmdir()  # unless there is anything to set aside
     if not current.is_dir():
         os.replace(new.directory, current)
     elif _can_exchange(current):

@@ -33,6 +33,10 @@ class JobControl:
         """Return the next task; None if there is none now."""
         return None
 
+    def prepare(self, task: Task) -> Task:
+        """Return what is run for a task that has waited for the jobs in `Task.after`."""
+        raise NotImplementedError
+
     def intent(self, task: Task) -> Intent:
         """Return what the schedule must do with a running task."""
         return "run"

@@ -63,6 +63,17 @@ def test_all_processes_report_the_same(unbroken):
         assert re.search(r"together +trained", log)
 
 
+def test_the_chief_evaluates_a_model_that_all_have_trained(tmp_path):
+    """Although that job is the costlier one."""
+    together = SPEC[SPEC.index("  - name: together") :].replace("together", "searched")
+    beam = together.replace("validation_examples: 40", "validation_examples: 40, decoder: beam")
+    (tmp_path / "jobs.yaml").write_text((SPEC + beam).replace("EPOCHS", "1"))
+    with started(tmp_path, "two", "--only", "together", "--only", "searched") as processes:
+        codes = ended(processes)
+    assert codes == [0, 0], logs(tmp_path, "two")
+    assert result(tmp_path, "two", "searched")["model_of"] == "together"
+
+
 def test_a_cluster_of_one_needs_no_option(tmp_path):
     (tmp_path / "jobs.yaml").write_text(SPEC.replace("EPOCHS", "1").replace("examples: 6400", "examples: 64"))
     done = subprocess.run(

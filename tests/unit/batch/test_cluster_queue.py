@@ -5,16 +5,24 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from sample_jobs import job_spec
 
 from job.batch import cancelling, cluster_jobs, cluster_parts, cluster_queue, queue, queue_nodes
+from job.batch.batch_options import BatchOptions
 from job.batch.cluster import Cluster
 from job.batch.cluster_jobs import join_processes
 from job.batch.cluster_queue import node_queue
+from job.batch.progress import Log
 from job.batch.queue_batch import Ended
 from job.batch.queue_joining import join_batch
+from job.batch.queue_recorder import QueueRecorder
 from job.batch.queue_results import QueueResults
+from job.batch.shared_trainings import share_trainings
+from job.batch.task_maker import task_maker
 from job.process.stopping import Stop
 from job.results.job_result import Failure
+from job.spec.evaluation_section import EvaluationSpec
+from job.spec.training_section import TrainingSpec
 
 ADDRESSES = ("localhost:1", "localhost:2", "localhost:3")
 
@@ -49,6 +57,38 @@ def join(output, clock):
         return node_queue([], batch, recorder, results, None, jobs), jobs, batch
 
     return new
+
+
+SHARED = TrainingSpec(distribution="multi_worker")
+
+
+@pytest.mark.parametrize(
+    "training",
+    [
+        TrainingSpec(start_from="parent"),
+        TrainingSpec(start_from="parent", distribution="multi_worker"),
+        SHARED,
+    ],
+    ids=["starts", "starts and is shared", "same training"],
+)
+def test_a_job_that_waits_for_a_shared_one_does_not_hold_it_up(output, plan, training):
+    """Whatever the order is in which the jobs are taken: the costliest first."""
+    batch = join_batch(output, "p", ("child", "parent"), 60.0)
+    jobs = join_processes(Cluster(ADDRESSES, 0), batch, Stop())
+    log = Log(lambda line: None)
+    planned = share_trainings(
+        plan(
+            job_spec("parent", seed=1, training=SHARED),
+            job_spec("child", seed=1, training=training, evaluation=EvaluationSpec(decoder="beam")),
+        )
+    )
+    results = QueueResults(output, log, 60.0, {})
+    make_task = task_maker(output.root, BatchOptions(), 2, output.cache)
+    recorder = QueueRecorder(log, output, batch, jobs)
+    queue = node_queue(planned[::-1], batch, recorder, results, make_task, jobs)
+    task = queue.take()
+    assert task is not None
+    assert (task.job.name, task.cluster.rank) == ("parent", 0)
 
 
 READS = {"open", "os.listdir", "os.scandir"}

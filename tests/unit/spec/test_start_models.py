@@ -3,8 +3,8 @@
 import pytest
 
 from job.errors import SpecError
+from job.spec.equal_trainings import root_names
 from job.spec.spec_loading import load_spec
-from job.spec.start_models import root_names
 
 WRONG = {
     "unknown": ("start_from: nobody", "neither another job of this spec"),
