@@ -15,6 +15,7 @@
     ├── DamagedResultError       1   a recorded result, or one of its files, was changed or damaged
     ├── ChangedDataError         1   a data file has changed since the batch was planned
     ├── LeaseLostError           1   another machine has taken the job over
+    ├── ExportError              1   an export cannot be made, or predicts something else than the model
     └── TrainingError            1   training cannot continue
         ├── NonFiniteError       1   the loss or the gradient is not a finite number
         └── ResultError          1   a trained model's result is not finite, or cannot be recorded
@@ -141,6 +142,10 @@ class LeaseLostError(JobError):
 
     def __init__(self) -> None:
         super().__init__("another machine has taken this job over")
+
+
+class ExportError(JobError):
+    """An export of a trained model cannot be made or run, or predicts something else than the model."""
 
 
 class TrainingError(JobError):

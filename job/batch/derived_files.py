@@ -11,6 +11,7 @@ import io
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 
 import yaml
 
@@ -34,6 +35,12 @@ EVALUATION_FILES = frozenset(
     }
 )
 """The files in a job directory that an evaluation writes, besides `result.json`."""
+
+
+def of_evaluation(path: str) -> bool:
+    """Return whether an evaluation or an export writes a file, by its path relative to the job directory."""
+    return path in EVALUATION_FILES or PurePosixPath(path).parts[0] == "export"
+
 
 _OPTIONAL = "contexts.json"
 """A file that only a picture needs; only the model could compute it again."""
@@ -97,7 +104,7 @@ def model_damage(paths: JobPaths, result: JobResult) -> str:
 
     What an evaluation writes is ignored, and so is what can be made again.
     """
-    of_training = [artifact for artifact in result.artifacts if artifact.path not in EVALUATION_FILES]
+    of_training = [artifact for artifact in result.artifacts if not of_evaluation(artifact.path)]
     found = damages(paths.directory, of_training, lambda file: not essential(result, file))
     return next(found, "") or ("" if _has_model(result) else f"model/ {MISSING}")
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 import yaml
 
 from job.batch.derived_files import (
-    EVALUATION_FILES,
     model_damage,
+    of_evaluation,
     recorded_history,
     restore,
     result_damage,
@@ -93,6 +93,10 @@ def rename_result(paths: JobPaths, result: JobResult, job: JobSpec) -> JobResult
     return renamed
 
 
+def _not_of_training(path: str) -> bool:
+    return path in ("result.json", "checkpoint") or of_evaluation(path)
+
+
 def copy_model(planned: PlannedJob, output: OutputPaths) -> JobPaths | None:
     """Copy everything that training left to a temporary job directory, in which to evaluate the model again.
 
@@ -109,9 +113,8 @@ def copy_model(planned: PlannedJob, output: OutputPaths) -> JobPaths | None:
     model, source = planned.decision.model, planned.decision.source
     assert model is not None
     directory = source.directory if source else planned.paths.directory
-    left_out = {"result.json", "checkpoint", *EVALUATION_FILES}
     try:
-        copy = copy_job(directory, output, planned.job.name, lambda path: path in left_out)
+        copy = copy_job(directory, output, planned.job.name, _not_of_training)
     except FileNotFoundError:
         return None
     if model_damage(copy, model):

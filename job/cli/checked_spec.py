@@ -44,10 +44,12 @@ def load_checked_spec(spec: Path, cache: Path | None = None) -> tuple[LocatedSpe
     """
     from job.errors import SpecError
     from job.problems.checking import check_jobs
+    from job.spec.export_packages import missing_packages
     from job.spec.spec_loading import load_located
 
     located = load_located(spec)
     problems, complaints = check_jobs(located, cache)
+    complaints += missing_packages(located)
     if complaints or located.complaints:
         raise SpecError([*located.complaints, *complaints])
     return located, problems

@@ -50,6 +50,7 @@ def judge_trained(trained: TrainedJob, gate: GateSpec, seeds: Sequence[int] = ()
         speed_ranges=trained.speed_ranges,
         validation=trained.validation,
         model_of=trained.model_of,
+        exports=trained.exports,
     )
     return judge_result(result, gate, seeds)
 

@@ -18,7 +18,7 @@ from job.decoding.step import Step
 from job.inference.model_facts import ModelFacts
 from job.inference.model_pair import ModelPair
 from job.models.pointer import Columns
-from job.problems.vocabulary import PAD
+from job.problems.vocabulary import PAD, Vocabulary
 from job.spec.evaluation_section import Decoder
 
 SearchFunction = Callable[[Any], tuple[Any, Any]]
@@ -89,6 +89,16 @@ def _with_target_ids(
     if models[0].copies:
         ids = Columns.of(facts.copying.ids(source), len(facts.target)).target_ids(ids)
     return ids, scores
+
+
+def greedy_search(model: ModelPair, facts: ModelFacts, source: Any) -> tuple[Any, Any]:
+    """Decode sources by greedy search, whatever `facts.search.decoder` is; call it inside a `tf.function`.
+
+    Returns:
+        Target ids (n, T) int32, 0 after the end of each, and their log-probabilities, (n,) float32.
+    """
+    ids, scores = _with_target_ids(partial(_greedy, True), [model], facts, source)
+    return ids[:, 0], scores[:, 0]
 
 
 def _greedy(scored: bool, models: Sequence[ModelPair], facts: ModelFacts, source: Any) -> tuple[Any, Any]:
@@ -187,20 +197,34 @@ def _step_of_model(
     states, memory = model.begin(source if copying is None else copying.known_source(source), width)
     count, target = len(states), facts.target
     columns = None if copying is None else Columns.of(copying.ids(source), len(target)).repeated(width)
-    # Targets do not contain these symbols. As text shows neither, an n-best list could repeat a text.
-    excluded = tf.constant([i in (PAD, target.start) for i in range(len(target))])
 
     def step(symbols: Any, states: Any) -> tuple[Any, Any]:
         known = symbols if copying is None else copying.known_target(symbols)
         given = [known[:, None], *states[:count], *memory]
         logits, *rest = model.decoder(given, training=False)
         after = (*rest[:count], *(weights[:, 0] for weights in rest[count : len(states)]))
-        if columns is None:
-            return tf.where(excluded, IMPOSSIBLE, logits[:, 0]), after
-        logs = columns.log_probabilities(logits, gate=rest[count + 1], weights=rest[count])
-        return tf.where(columns.widened(excluded), IMPOSSIBLE, logs), after
+        return symbol_scores(target, logits, rest[count:], columns), after
 
     return step, (*states, tf.zeros_like(source, tf.float32)) if attention else states
+
+
+def symbol_scores(target: Vocabulary, logits: Any, attended: Sequence[Any], columns: Columns | None) -> Any:
+    """Return what a search compares at a step: (N, V) logits, or log-probabilities of `columns`.
+
+    Padding and the start have `IMPOSSIBLE`: targets do not contain them. As text shows neither, an n-best
+    list could repeat a text.
+
+    Args:
+        target: The target vocabulary.
+        logits: Output of the decoder, (N, 1, V).
+        attended: Its outputs after the states: attention weights and gate; used only with `columns`.
+        columns: The columns of a model with a pointer, else None.
+    """
+    excluded = tf.constant([i in (PAD, target.start) for i in range(len(target))])
+    if columns is None:
+        return tf.where(excluded, IMPOSSIBLE, logits[:, 0])
+    logs = columns.log_probabilities(logits, gate=attended[1], weights=attended[0])
+    return tf.where(columns.widened(excluded), IMPOSSIBLE, logs)
 
 
 def _in_parallel_halves(search: Callable[..., tuple[Any, Any]]) -> Callable[..., tuple[Any, Any]]:

@@ -11,6 +11,7 @@ from job.metrics import METRICS
 from job.reports.content import metric_names
 from job.reports.formatting import percent, plain, ranges, span
 from job.results.data_facts import DataFacts, MixedPart, TokenCounts
+from job.results.export_result import ExportFormat, ExportResult
 from job.results.job_result import GateOutcome, JobResult
 from job.results.validation_result import ValidationResult
 
@@ -38,6 +39,7 @@ def data_sentences(result: JobResult) -> Iterator[str]:
         yield _unknown(data.test_tokens, data.unknown_tokens)
     if result.validation is not None:
         yield _validation(result.validation)
+    yield from map(_export, result.exports)
 
 
 def _validation(validation: ValidationResult) -> str:
@@ -47,6 +49,25 @@ def _validation(validation: ValidationResult) -> str:
     examples = f"{validation.examples:,} validation example{'' if validation.examples == 1 else 's'}"
     seen = validation.seen_in_training
     return examples + (f"; {seen:,} of their sources also occur in the training data." if seen else ".")
+
+
+_FORMATS: dict[ExportFormat, str] = {"saved_model": "a SavedModel", "onnx": "ONNX"}
+
+
+def _export(export: ExportResult) -> str:
+    """Return how large and how fast an export is, and what its own runtime predicted."""
+    runtime = " and ".join(f"{package} {version}" for package, version in export.versions.items())
+    ties = (
+        f", but for {export.near_ties:,} near tie{'' if export.near_ties == 1 else 's'}"
+        if export.near_ties
+        else ""
+    )
+    return (
+        f"Exported as {_FORMATS[export.format]}, {export.bytes / 2**20:,.1f} MiB in {export.directory}: by "
+        f"greedy search {runtime} predicts what the model predicts for {export.examples:,} test "
+        f"example{'' if export.examples == 1 else 's'}{ties}, at {export.sequences_per_second:,.0f} "
+        "sequences/s on the CPU."
+    )
 
 
 def not_measured_sentences(result: JobResult) -> Iterator[str]:

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from job.metrics import METRICS
 from job.results.data_facts import DataFacts, DataSection
+from job.results.export_result import ExportResult
 from job.results.predictions import Prediction
 from job.results.reading import SCHEMA_VERSION, Measured, read_document
 from job.results.sections import (
@@ -186,6 +187,7 @@ class JobResult:
             training and seed, the data files and the versions; results with the same one have the same model.
         evaluation_fingerprint: SHA-256 of `training_fingerprint` and the spec's evaluation.
         model_of: name of the job with the same training that left the model, if that is another one.
+        exports: the model for other runtimes, each checked in its own; empty for a job without `export`.
         reused: whether the result is from an earlier run; not in `result.json`.
         judged: whether gates of its own were applied: False for a job without gates, and for a seed of a job
             with gates on the mean. Such a job is `passed` once it is trained.
@@ -219,6 +221,7 @@ class JobResult:
     training_fingerprint: str = ""
     evaluation_fingerprint: str = ""
     model_of: JobName | None = None
+    exports: tuple[ExportResult, ...] = ()
     reused: bool = False
     judged: bool = False
 

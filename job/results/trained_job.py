@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from job.results.data_facts import DataFacts
+from job.results.export_result import ExportResult
 from job.results.predictions import Prediction
 from job.results.validation_result import ValidationResult
 
@@ -37,6 +38,7 @@ class TrainedJob:
         validation: the decoded validation examples.
         attempts: number of the attempt that trained it, from 1.
         model_of: name of the job that left the model, if that is another one.
+        exports: the model for other runtimes, in the order of the spec's `export`.
     """
 
     name: str
@@ -61,3 +63,4 @@ class TrainedJob:
     attempts: int
     validation: ValidationResult
     model_of: str | None = None
+    exports: tuple[ExportResult, ...] = ()

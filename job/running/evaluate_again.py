@@ -7,6 +7,7 @@ from job.process.stopping import Stop
 from job.results.job_result import JobResult
 from job.results.trained_job import TrainedJob
 from job.running.evaluator import evaluator_for
+from job.running.exporting import export_trained
 from job.running.inference_model import load_inference_model
 from job.running.machine import require_device, reset_peak_rss, seed_generators
 from job.running.outputs import write_evaluation, write_model_record, write_spec
@@ -46,7 +47,8 @@ def evaluate_again(task: Task, recorded: JobResult, stop: Stop) -> TrainedJob:
     with clock.stage("evaluate"):
         evaluation = evaluator.evaluate(recorded.data.epochs or 0)
         write_evaluation(task, evaluation)
+    exports = export_trained(task, evaluator, clock, stop)
     training = recorded_training(task, recorded, evaluation, clock)
-    trained = trained_job(task, training, evaluation)
+    trained = trained_job(task, training, evaluation, exports)
     check_trained(trained)
     return trained

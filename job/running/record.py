@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from job.evaluation.attention_samples import MAX_SAMPLES
-from job.evaluation.outcome import DecodedValidation, Evaluation
-from job.problems.base import Problem
+from job.evaluation.outcome import Evaluation
 from job.results.data_facts import DataFacts
+from job.results.export_result import ExportResult
 from job.results.job_result import JobResult
 from job.results.scored_examples import fingerprint_predictions
 from job.results.trained_job import TrainedJob
-from job.results.validation_result import ValidationResult
 from job.running.history_files import history_columns
 from job.running.machine import environment_record, peak_rss_bytes
+from job.running.prepared_model import PreparedModel
 from job.running.problem_facts import describe_problem, mixed_parts
 from job.running.task import Task
 from job.running.timings import (
@@ -52,9 +52,16 @@ class TrainingRecord:
     peak_rss_bytes: int
 
 
-def trained_job(task: Task, training: TrainingRecord, evaluation: Evaluation) -> TrainedJob:
-    """Return the record of a job that is trained and evaluated."""
-    data = _with_evaluation(training.data, evaluation)
+def trained_job(
+    task: Task,
+    training: TrainingRecord,
+    evaluation: Evaluation,
+    exports: tuple[ExportResult, ...] = (),
+) -> TrainedJob:
+    """Return the record of a job that is trained, evaluated and exported."""
+    data, validated = _with_evaluation(training.data, evaluation), evaluation.validation.result
+    if decoded := evaluation.validation.predictions:
+        validated = replace(validated, fingerprint=fingerprint_predictions(decoded, data))
     return TrainedJob(
         name=task.job.name,
         fingerprint=task.fingerprint,
@@ -76,37 +83,28 @@ def trained_job(task: Task, training: TrainingRecord, evaluation: Evaluation) ->
         attention=evaluation.attention,
         environment=training.environment,
         attempts=task.attempt,
-        validation=_validation_record(evaluation.validation, data),
+        validation=validated,
         model_of=task.model_of,
+        exports=exports,
     )
-
-
-def _validation_record(validation: DecodedValidation, data: DataFacts) -> ValidationResult:
-    if not validation.predictions:
-        return validation.result
-    return replace(validation.result, fingerprint=fingerprint_predictions(validation.predictions, data))
 
 
 def record_training(
     task: Task,
-    problem: Problem,
+    prepared: PreparedModel,
     fitted: FitResult,
     evaluation: Evaluation,
     *,
     clock: StageClock,
-    kernel: str,
-    parameters: int,
 ) -> TrainingRecord:
     """Return the record of a training that this process has done.
 
     Args:
         task: the job.
-        problem: the source of its examples.
+        prepared: its data and its model.
         fitted: the outcome of training.
         evaluation: the outcome of the test, for the timings.
         clock: the time of the job's stages.
-        kernel: name of the recurrent kernel that training used.
-        parameters: number of weights of the model.
 
     Raises:
         ResultError: the problem's description is not a mapping of JSON values.
@@ -119,14 +117,14 @@ def record_training(
             stopped_early=fitted.stopped_early,
             best_epoch=fitted.best_epoch,
             resumed_from_step=fitted.resumed_from_step,
-            mixture=mixed_parts(task, problem, fitted.epochs),
-            problem=describe_problem(problem),
+            mixture=mixed_parts(task, prepared.problem, fitted.epochs),
+            problem=describe_problem(prepared.problem),
         ),
         timings=job_timings(clock, fitted, evaluation),
         speed_ranges=speed_ranges(fitted.history, evaluation.decode_speeds),
-        parameters=parameters,
+        parameters=prepared.compiled.models.train.count_params(),
         history=history_columns(fitted.history),
-        environment=environment_record(task, kernel),
+        environment=environment_record(task, prepared.kernel),
         peak_rss_bytes=peak_rss_bytes(),
     )
 

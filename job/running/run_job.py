@@ -1,4 +1,4 @@
-"""Run one job: build its data and model, train, save, evaluate."""
+"""Run one job: build its data and model, train, save, evaluate, export."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from job.results.job_result import Progress
 from job.results.trained_job import TrainedJob
 from job.running.evaluate_again import evaluate_again
 from job.running.evaluator import evaluator_for
+from job.running.exporting import export_trained
 from job.running.history_files import write_history
 from job.running.model_cache import ModelCache
 from job.running.outputs import save_trained_model, write_evaluation, write_spec
@@ -44,6 +45,7 @@ def run_job(
         JobError: training cannot continue, or the job's device is not available.
         ChangedDataError: a data file has changed since the batch was planned.
         DataError, DataErrors: data cannot be used.
+        ExportError: an export cannot be made, or predicts something else than the model.
         ResultError: a number in the result is not finite, or its leading metric is missing.
         LeaseLostError: another machine has taken the job over; nothing more is written.
         OSError: a file cannot be written.
@@ -76,10 +78,8 @@ def run_job(
         evaluation = evaluator.evaluate(fitted.epochs)
         task.check_lease()
         write_evaluation(task, evaluation)
-    parameters = compiled.models.train.count_params()
-    training = record_training(
-        task, problem, fitted, evaluation, clock=clock, kernel=prepared.kernel, parameters=parameters
-    )
-    trained = trained_job(task, training, evaluation)
+    exports = export_trained(task, evaluator, clock, stop)
+    training = record_training(task, prepared, fitted, evaluation, clock=clock)
+    trained = trained_job(task, training, evaluation, exports)
     check_trained(trained)
     return trained

@@ -18,6 +18,10 @@ MIN_SPEED_PARTS = 8
 """Fewest parts from which a range of speeds is reported; a test of 10,000 examples has nine full ones."""
 
 
+_OF_EVALUATION = ("evaluate_seconds", "export_seconds")
+"""Stages that evaluating a model again repeats."""
+
+
 class StageClock:
     """A clock that measures named stages, and starts none after a request to stop.
 
@@ -77,8 +81,10 @@ def timings_evaluated_again(
         clock: the time of the new evaluation's stages.
         evaluation: its outcome.
     """
-    seconds, earlier = clock.seconds["evaluate_seconds"], recorded.get("evaluate_seconds", 0.0)
-    timings = {**recorded, "evaluate_seconds": seconds, **_decode_timings(evaluation)}
+    stages = {name: clock.seconds[name] for name in _OF_EVALUATION if name in clock.seconds}
+    seconds, earlier = sum(stages.values()), sum(recorded.get(name, 0.0) for name in _OF_EVALUATION)
+    kept = {name: value for name, value in recorded.items() if name not in _OF_EVALUATION}
+    timings = {**kept, **stages, **_decode_timings(evaluation)}
     timings["total_seconds"] = recorded.get("total_seconds", earlier) - earlier + seconds
     return {name: round(value, 4) for name, value in timings.items()}
 

@@ -22,6 +22,7 @@ EFFECTS: dict[str, Effect] = {
     "training.checkpoint_minutes": "operation",
     "gate": "gate",
     "evaluation": "evaluation",
+    "export": "evaluation",  # it is made of the trained model, and must predict what the evaluation predicts
     "evaluation.ensemble": "operation",  # it is computed from the results of the seeds, which stay
     "evaluation.validation_examples": "training",  # of the validation loss, which may end the training
 }

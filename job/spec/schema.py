@@ -9,11 +9,18 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+)
 
 from job.metrics import METRICS, gate_key
+from job.results.export_result import ExportFormat
 from job.spec.base_section import Section
 from job.spec.evaluation_section import EvaluationSpec
 from job.spec.gate_section import GateSpec
@@ -42,6 +49,12 @@ class JobSpec(Section):
     model: ModelSpec = Field(default=ModelSpec(), description="The architecture of the encoder-decoder.")
     training: TrainingSpec = Field(default=TrainingSpec(), description="How the model is trained.")
     evaluation: EvaluationSpec = Field(default=EvaluationSpec(), description="How the model is evaluated.")
+    export: Annotated[list[ExportFormat], Field(max_length=2)] = Field(
+        default=[],
+        description="Runtimes for which the trained model is also written, below `export/` in the job's "
+        "directory: `saved_model` for TensorFlow and TensorFlow Serving, `onnx` for onnxruntime (needs "
+        "`seq2seq-job[export]`). Each one must predict what the model predicts, or the job fails.",
+    )
     gate: GateSpec = Field(default=GateSpec(), description="The thresholds that the job must pass.")
     device: Device = Field(
         default="auto",
@@ -77,6 +90,24 @@ class JobSpec(Section):
         if twice:
             raise ValueError(f"{', '.join(map(str, twice))} would be trained twice; name each seed once")
         return seeds
+
+    @field_validator("export")
+    @classmethod
+    def _exports_tokens_once(cls, export: list[ExportFormat], info: ValidationInfo) -> list[ExportFormat]:
+        problem = info.data.get("problem")
+        if export and problem is not None and problem.kind == "time_series":
+            raise ValueError("export is for models of tokens, but this problem forecasts numbers; drop it")
+        if len(set(export)) < len(export):
+            raise ValueError("has a format twice; name each once")
+        return export
+
+    @model_serializer(mode="wrap")
+    def _without_later_keys(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out keys of later versions at their defaults: then fingerprints are as before."""
+        values: dict[str, Any] = handler(self)
+        if not values.get("export", True):
+            del values["export"]
+        return values
 
     @property
     def family(self) -> str:

@@ -20,7 +20,8 @@ Schema = dict[str, Any]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 SHARED_KEYS = (
-    *("problem", "model", "training", "evaluation", "gate", "seeds", "device", "timeout_minutes", "retries"),
+    *("problem", "model", "training", "evaluation", "export", "gate", "seeds", "device"),
+    *("timeout_minutes", "retries"),
 )
 """The keys that `defaults` may have."""
 EXTENSION_PREFIX = "x-"

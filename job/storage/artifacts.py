@@ -106,6 +106,11 @@ class JobPaths:
         return self.model / "README.md"
 
     @property
+    def export(self) -> Path:
+        """The directory of the model for other runtimes; only for jobs with `export`."""
+        return self.directory / "export"
+
+    @property
     def tensorboard(self) -> Path:
         """The directory of the TensorBoard event file; exists only with `--tensorboard`."""
         return self.directory / "tensorboard"
@@ -243,7 +248,7 @@ def refuse_links(output: OutputPaths, names: Iterable[str]) -> None:
         refuse_link(folder)
     for name in names:
         job = output.job(name)
-        inner = (job.model.name, job.checkpoint.name, job.tensorboard.name)
+        inner = (job.model.name, job.export.name, job.checkpoint.name, job.tensorboard.name)
         refuse_linked_folders(job.directory, inner)
 
 

@@ -94,6 +94,27 @@ def _delete(path: Path) -> None:
         path.unlink()
 
 
+def replace_directory(new: Path, place: Path) -> None:
+    """Put a complete directory in the place of another one of the same file system, synced to disk.
+
+    Args:
+        new: the directory.
+        place: its new path, which may be taken.
+
+    Raises:
+        OSError: it cannot be moved.
+    """
+    flush_tree(new)
+    if place.exists():
+        leaving = temporary_path(place)
+        os.replace(place, leaving)
+        os.replace(new, place)
+        _delete(leaving)
+    else:
+        os.replace(new, place)
+    flush(place.parent)
+
+
 def clear_leftovers(folder: Path, name: str) -> None:
     """Remove partial copies of `name` that killed processes left; no other process may be moving it."""
     for path in folder.glob(f"{TEMPORARY}*-{name}"):

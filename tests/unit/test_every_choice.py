@@ -275,6 +275,13 @@ def of_examples(value: Any, directory: Path) -> Any:
     return problem.examples_per_epoch(value)
 
 
+def of_export(value: Any, directory: Path) -> Any:
+    """Return the function that writes a format, and the runtime that checks it."""
+    from job.inference.export.export_model import FORMATS
+
+    return FORMATS[value].write, FORMATS[value].runtime
+
+
 def of_device(value: Any, directory: Path) -> Any:
     """Return whether a job may run where there is no GPU."""
     try:
@@ -311,6 +318,7 @@ IMPLEMENTATIONS: dict[str, Callable[[Any, Path], Any]] = {
     "gate.speed": lambda value, _: chosen(GateSpec(), speed=value).slower_fails,
     "gate.baseline": lambda value, _: chosen(GateSpec(), baseline=value).allows_other_data,
     "gate.seeds": lambda value, _: chosen(GateSpec(), seeds=value).on_mean,
+    "export": of_export,
     "device": of_device,
 }
 

@@ -121,7 +121,7 @@ def test_result_json_has_the_keys_of_the_contract():
         *("timings", "peak_rss_bytes", "parameters", "samples", "artifacts", "environment", "error"),
         *("analysis", "also", "attention", "attempts", "problem_fingerprint", "speed_ranges"),
         *("history", "judged", "validation", "test_fingerprint"),
-        *("training_fingerprint", "evaluation_fingerprint", "model_of"),
+        *("training_fingerprint", "evaluation_fingerprint", "model_of", "exports"),
     }
 
 

@@ -77,6 +77,7 @@ TOP_LEVEL_KEYS = {
     "model": "training",
     "training": "training",
     "evaluation": "evaluation",
+    "export": "evaluation",
     "gate": "gate",
     "device": "training",
     "timeout_minutes": "operation",

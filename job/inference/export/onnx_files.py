@@ -1,0 +1,54 @@
+"""Write an exported model as ONNX files: the encoder, and one step of the decoder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from job.errors import ExportError
+from job.inference.export.functions import ExportedModel, Function
+from job.storage.documents import why
+
+OPSET = 18
+"""Version of the ONNX operators, of ONNX 1.13 and onnxruntime 1.14."""
+
+FILES = {"encode": "encoder.onnx", "step": "decoder_step.onnx"}
+"""Name of a function -> its file."""
+
+
+def write_onnx(exported: ExportedModel, folder: Path) -> None:
+    """Write `FILES` to an existing directory.
+
+    Raises:
+        ExportError: an operation cannot be converted.
+    """
+    import onnx
+
+    for name, file in FILES.items():
+        model = _converted(getattr(exported, name), name)
+        onnx.save(model, folder / file)
+
+
+def _converted(function: Function, name: str) -> Any:
+    """Return a function as an ONNX model."""
+    import onnx
+    import tf2onnx
+
+    traced = tf.function(function.call, [*function.inputs], autograph=False)
+    try:
+        model, _ = tf2onnx.convert.from_function(traced, [*function.inputs], opset=OPSET)
+        _name_sizes(model)
+        onnx.checker.check_model(model)
+    except Exception as error:  # of what they cannot convert, tf2onnx and protobuf raise almost anything
+        raise ExportError(f"its function `{name}` cannot be converted ({why(error)})") from error
+    return model
+
+
+def _name_sizes(model: Any) -> None:
+    """Name the sizes that vary: `n` rows, `S` source positions, `classes` with the columns of a pointer."""
+    for value in (*model.graph.input, *model.graph.output):
+        for axis, size in enumerate(value.type.tensor_type.shape.dim):
+            if not size.dim_value:
+                size.dim_param = "n" if axis == 0 else "classes" if value.name == "logits" else "S"

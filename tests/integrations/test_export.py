@@ -1,0 +1,157 @@
+"""Models of every kind in their own runtimes: they predict what the model predicts, or the export fails."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from job.errors import ExportError
+from job.inference.export import export_model as exporting
+from job.inference.export.export_model import export_model
+from job.inference.export.functions import ExportedModel
+from job.inference.model_facts import ModelFacts, Search
+from job.inference.tokens import TrainedModel
+from job.models.seq2seq import build_models
+from job.problems.vocabulary import Vocabulary
+from job.process.stopping import Request, Stop, Stopped
+from job.spec.model_section import ModelSpec
+
+LETTERS = tuple("abcdefgh")
+MODELS: dict[str, dict[str, Any]] = {
+    "one-hot inputs": {},
+    "stacked": {"cell": "gru", "layers": 2, "attention": "luong_general", "residual": True},
+    "bahdanau": {"attention": "bahdanau", "bidirectional": True, "inputs": "embedding"},
+    "input feeding": {"attention": "luong_dot", "input_feeding": True, "cell": "gru"},
+    "monotonic": {"attention": "monotonic", "inputs": "embedding"},
+    "rotary": {"architecture": "transformer", "heads": 2, "layers": 2},
+    "learned": {"architecture": "transformer", "heads": 2, "positions": "learned", "max_positions": 5},
+    "sinusoidal": {"architecture": "transformer", "heads": 2, "positions": "sinusoidal"},
+    "pointer": {"attention": "luong_general", "pointer": True},
+    "pointer of a Transformer": {"architecture": "transformer", "heads": 2, "pointer": True},
+}
+
+
+def random_model(spec: dict[str, Any], *, fixed: bool = False, **search: Any) -> TrainedModel:
+    """A model with random weights, by which sources have many different targets.
+
+    The target vocabulary has some of the source's letters, in another order.
+    """
+    numbered = bool(spec.get("pointer"))
+    source, target = (
+        Vocabulary(("<pad>", "<start>", "<end>", "<unk>", *letters), "", 1, 2, 3, numbered=numbered)
+        for letters in (LETTERS, LETTERS[:-3:-1] + LETTERS[:4])
+    )
+    target = replace(target, end=None) if fixed else target
+    models = build_models(ModelSpec(units=8, **spec), len(source), len(target), masked=not fixed)
+    facts = ModelFacts(source, target, fixed, 5 if fixed else None, 9, Search(**search))
+    model = TrainedModel(models.inference_encoder, models.inference_decoder, facts)
+    for seed in range(100):
+        random = np.random.default_rng(seed)
+        models.train.set_weights([random.normal(scale=0.9, size=w.shape) for w in models.train.weights])
+        if len(np.unique(model.decode(sources(model)), axis=0)) > 10:
+            return model
+    raise AssertionError("every one of these models has the same few targets for all sources")
+
+
+def sources(model: TrainedModel, count: int = 60) -> Any:
+    """Sources of different lengths; with a pointer some of their tokens are in no vocabulary."""
+    random = np.random.default_rng(5)
+    width = model.facts.source_length or 13
+    last = len(model.facts.source) + (3 if model.copies else 0)
+    ids = random.integers(3, last, size=(count, width)).astype(np.int32)
+    lengths = np.full(count, width) if model.facts.fixed_length else random.integers(1, width + 1, count)
+    return np.where(np.arange(width) < lengths[:, None], ids, 0)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_both_runtimes_predict_what_the_model_predicts(name: str, tmp_path: Path) -> None:
+    search = {"rotary": {"max_length_factor": 0.8}, "stacked": {"max_length": 7}}.get(name, {})
+    model = random_model(MODELS[name], fixed=name == "one-hot inputs", **search)
+    if name == "monotonic":  # a search of another kind evaluates the job, and the export stays greedy
+        model = replace(model, facts=replace(model.facts, search=Search(decoder="beam")))
+    given = sources(model)
+    results = export_model(model, ["saved_model", "onnx"], given, tmp_path, threads=1, stop=Stop())
+    assert [(r.format, r.examples, r.near_ties) for r in results] == [("saved_model", 60, 0), ("onnx", 60, 0)]
+    for result in results:
+        files = [path for path in (tmp_path / result.format).rglob("*") if path.is_file()]
+        assert result.bytes == sum(path.stat().st_size for path in files) > 0
+        assert result.sequences_per_second > 0
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "saved_model",
+        "onnx",
+        "README.md",
+        "vocabulary.json",
+    }
+    check_description(tmp_path)
+
+
+def check_description(folder: Path) -> None:
+    """Check that the description has the names, the shapes and the types of the files."""
+    import onnxruntime
+
+    text = (folder / "README.md").read_text("utf-8")
+    for file in ("encoder", "decoder_step"):
+        session = onnxruntime.InferenceSession(folder / "onnx" / f"{file}.onnx")
+        for array in (*session.get_inputs(), *session.get_outputs()):
+            kind = {"tensor(int32)": "int32", "tensor(float)": "float32"}[array.type]
+            sizes = ["V" if size == "classes" else size for size in array.shape]
+            sizes = ["n", "V"] if array.name == "logits" else sizes
+            shape = ", ".join(map(str, sizes)) + ("," if len(sizes) == 1 else "")
+            described = (f"`{array.name}`, ({shape}) {kind}", f"`{array.name}` | ({shape}) {kind}")
+            assert any(words in text for words in described), array
+
+
+@pytest.mark.parametrize("kind", ["saved_model", "onnx"])
+def test_an_export_of_other_weights_is_refused_with_the_place(
+    kind: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, other = random_model({}, fixed=True), random_model({}, fixed=True)
+    *weights, bias = other.decoder.get_weights()
+    other.decoder.set_weights([*weights, bias[::-1]])
+    right = exporting.FORMATS[kind]
+    wrong = replace(right, write=lambda _, folder: right.write(ExportedModel(other), folder))
+    monkeypatch.setitem(exporting.FORMATS, kind, wrong)
+    given = sources(model)
+    with pytest.raises(ExportError) as error:
+        export_model(model, [kind], given, tmp_path, threads=1, stop=Stop())
+    expected, found = (m.decode(given) for m in (model, other))
+    row = int(np.flatnonzero((expected != found).any(axis=1))[0])
+    place = int((expected[row] != found[row]).argmax())
+    message = str(error.value)
+    assert f"the {kind} export failed" in message
+    assert f"in test example {row} at symbol {place + 1} the model has id {expected[row, place]} " in message
+    assert f"and the export id {found[row, place]} " in message
+    assert not (tmp_path / "README.md").exists()
+
+
+@pytest.mark.parametrize(("program", "blocked"), [("run_saved_model", "keras"), ("run_onnx", "tensorflow")])
+@pytest.mark.parametrize("package", ["job", None])
+def test_the_programs_cannot_import_what_users_lack(program: str, blocked: str, package: str | None) -> None:
+    file = Path(exporting.__file__).with_name(f"{program}.py")
+    code = file.read_text("utf-8").partition("import numpy")[0]
+    code += f"import {package or blocked}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "ModuleNotFoundError" in done.stderr
+
+
+def test_a_stop_ends_the_runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+    stop = Stop()
+
+    def start(*arguments: Any, **options: Any) -> subprocess.Popen[bytes]:
+        started.append(real(*arguments, **options))
+        stop.ask(Request("SIGTERM", 143))
+        return started[-1]
+
+    model, real = random_model({}, fixed=True), subprocess.Popen
+    monkeypatch.setattr("job.inference.export.runtimes.subprocess.Popen", start)
+    with pytest.raises(Stopped):
+        export_model(model, ["saved_model"], sources(model), tmp_path, threads=1, stop=stop)
+    assert started[0].poll() is not None
