@@ -12,7 +12,7 @@ FAST = ("spec", "problems", "results", "storage", "gating", "trend", "reports", 
 ONCE = tuple(
     f"integration/test_{name}.py"
     for name in (
-        "data_replaced", "kills", "notifications", "queue", "quickstart", "readme", "recipe",
+        "custom_model", "data_replaced", "kills", "notifications", "queue", "quickstart", "readme", "recipe",
         "seed_ensembles", "start_from", "streams", "text_input", "trained_once",
     )
 )  # fmt: skip

@@ -101,10 +101,14 @@ def estimate_seconds(job: JobSpec, problem: Problem, lengths: tuple[float, float
 def _forward_operations(job: JobSpec, problem: Problem, source: float, target: float) -> float:
     """Return the floating-point operations of one example's forward pass.
 
-    Looking up an embedding, or a row for a one-hot vector, takes next to none.
+    Looking up an embedding, or a row for a one-hot vector, takes next to none. For a plugin each of its
+    weights counts once for each position, if its package counts them.
     """
     numbers = problem.target_kind == "numbers"
-    inner = count_parameters(job.model, 0, 0, numbers=numbers)  # half in the encoder, half in the decoder
+    if job.model.architecture == "plugin":
+        weights = count_parameters(job.model, *widths(problem), numbers=numbers) or 0
+        return weights * (source + target)
+    inner = count_parameters(job.model, 0, 0, numbers=numbers) or 0  # half in each of encoder and decoder
     output: float = job.model.units * widths(problem)[1]
     if job.model.attention == "monotonic":
         output *= source  # symbols are emitted from each position

@@ -17,6 +17,7 @@ from job.reports.escaping import terminal
 from job.reports.formatting import clock_time
 from job.reports.tables import Column, print_table
 from job.results.reading import SCHEMA_VERSION
+from job.spec.model_section import ModelSpec
 from job.spec.schema import JobSpec
 from job.storage.file_names import short_fingerprint
 
@@ -68,7 +69,7 @@ def plan_json(plan: Sequence[PlannedJob], problems: Mapping[str, Problem]) -> st
     return json.dumps({"schema_version": SCHEMA_VERSION, "jobs": jobs}, indent=2, ensure_ascii=False) + "\n"
 
 
-def _parameters(job: JobSpec, problem: Problem) -> int:
+def _parameters(job: JobSpec, problem: Problem) -> int | None:
     return count_parameters(job.model, *widths(problem), numbers=problem.target_kind == "numbers")
 
 
@@ -96,14 +97,21 @@ def print_shards(deal: Deal, console: Console) -> None:
 
 def _row(planned: PlannedJob, problem: Problem) -> list[str]:
     job, sizes = planned.job, widths(problem)
-    model, examples = job.model, problem.examples_per_epoch(job.training.examples)
+    examples, parameters = problem.examples_per_epoch(job.training.examples), _parameters(job, problem)
     return [
         job.name,
         job.problem.kind,
         f"{sizes[0]}, {sizes[1]}",
-        f"{model.layers} x {model.units}" if model.layers > 1 else str(model.units),
+        _units(job.model),
         f"{examples:,}" if job.training.epochs == 1 else f"{job.training.epochs} x {examples:,}",
-        f"{_parameters(job, problem):,}",
+        "" if parameters is None else f"{parameters:,}",
         short_fingerprint(planned.fingerprint),
         planned.action,
     ]
+
+
+def _units(model: ModelSpec) -> str:
+    """Return the width of the layers, with their number if it is not 1; empty if only a plugin knows it."""
+    if model.architecture == "plugin":
+        return ""
+    return f"{model.layers} x {model.units}" if model.layers > 1 else str(model.units)

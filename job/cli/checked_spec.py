@@ -40,8 +40,9 @@ def load_checked_spec(spec: Path, cache: Path | None = None) -> tuple[LocatedSpe
         the spec, and by job name the problem with its data.
 
     Raises:
-        SpecError: the spec or its data is wrong; the error lists every mistake.
+        SpecError: the spec, its data or a model of another package is wrong; the error lists every mistake.
     """
+    from job.batch.plugin_models import check_plugin_models
     from job.errors import SpecError
     from job.problems.checking import check_jobs
     from job.spec.export_packages import missing_packages
@@ -50,6 +51,7 @@ def load_checked_spec(spec: Path, cache: Path | None = None) -> tuple[LocatedSpe
     located = load_located(spec)
     problems, complaints = check_jobs(located, cache)
     complaints += missing_packages(located)
+    complaints += check_plugin_models(located, problems)
     if complaints or located.complaints:
         raise SpecError([*located.complaints, *complaints])
     return located, problems

@@ -1,7 +1,8 @@
 """Load `.keras` files from untrusted sources: each file is checked before Keras builds anything.
 
 A model file is a zip of `config.json`, which names the classes to build, `metadata.json` and the weights.
-Only Keras's own layers, operations and initializers and this package's layers are allowed. A file that could
+Only Keras's own layers, operations and initializers, this package's layers, and those that installed packages
+offer (see `package_layers.py`) are allowed. A file that could
 run code, read another file or exhaust memory is rejected, independently of Keras's safe mode.
 """
 
@@ -14,6 +15,7 @@ from typing import Any
 
 import keras
 
+from job.inference.package_layers import register_package_layer
 from job.storage.documents import open_regular, parse_json
 
 PARTS = ("config.json", "metadata.json", "model.weights.h5")
@@ -67,6 +69,7 @@ def load_model_file(path: Path) -> keras.Model:
         Exception: The file is damaged; Keras raises exceptions of many types.
         OSError: The file cannot be read.
         ValueError: The file is not a model file, or contains a class that is not allowed.
+        ModelDirectoryError: The file needs a layer of a package that does not offer it, or is not installed.
     """
     check_model_file(path)
     model = keras.models.load_model(path, compile=False, safe_mode=True)
@@ -125,7 +128,8 @@ def _check_class(path: Path, described: Mapping[str, Any]) -> None:
     if module is None and name in _VALUES:
         return
     if isinstance(registered, str) and ">" in registered:  # registered by another package
-        raise ValueError(refusal)
+        register_package_layer(registered, path)
+        return
     if name == "function":
         known = isinstance(described.get("config"), str) and hasattr(keras.activations, described["config"])
         if known and module in _ACTIVATIONS:

@@ -39,7 +39,8 @@ class ModelPair:
         """Encode sources; return the initial states of the decoder and its further inputs.
 
         The further inputs are the same at every step: the memory of attention, and the sources if lengths
-        vary. The initial states of a Transformer, the keys and values of earlier symbols, are empty.
+        vary. The initial states of a Transformer, the keys and values of earlier symbols, are empty. Those
+        of a plugin are the encoder's outputs of the same names.
 
         Args:
             source: Sources, (n, S, ...).
@@ -50,10 +51,10 @@ class ModelPair:
         inputs = {i.name: i for i in self.decoder.inputs}
         if "encoder_outputs" in inputs:
             named["encoder_outputs"] = encoded.pop()
-        memory = [named[name] for name in inputs if name in named]
         states = [i for name, i in inputs.items() if name.startswith("state_")]
-        if is_cache(states[0]):
-            begun = tuple(_empty(state, source) for state in states)
+        memory = [named[name] for name in inputs if name in named and not name.startswith("state_")]
+        if all(is_cache(state) or state.name in named for state in states):
+            begun = tuple(_begun(i, named.get(i.name), source) for i in states)
         else:
             begun = (*encoded, *[tf.zeros_like(encoded[0])] * (len(states) - len(encoded)))  # input feeding
         return begun, repeat_states(memory, width) if width > 1 else memory
@@ -135,16 +136,18 @@ def is_cache(state: Any) -> bool:
     return len(state.shape) == 4
 
 
-def _empty(state: Any, source: Any) -> Any:
-    """Return an empty cache of keys or values, (n, heads, 0, D), whose static length is unknown.
+def _begun(state: Any, value: Any, source: Any) -> Any:
+    """Return an initial state with the static shape of the decoder's input, whose free lengths may grow.
 
     Args:
-        state: Input of the decoder for the cache.
+        state: Input of the decoder for the state.
+        value: The encoder's output; None for an empty cache of keys or values, (n, heads, 0, D).
         source: Sources, (n, S, ...).
     """
-    _, heads, _, width = state.shape
-    empty = tf.zeros([tf.shape(source)[0], heads, 0, width])
-    return tf.raw_ops.PlaceholderWithDefault(input=empty, shape=[source.shape[0], heads, None, width])
+    if value is None:
+        _, heads, _, width = state.shape
+        value = tf.zeros([tf.shape(source)[0], heads, 0, width])
+    return tf.raw_ops.PlaceholderWithDefault(input=value, shape=[source.shape[0], *state.shape[1:]])
 
 
 def _shapes(states: Sequence[Any]) -> list[list[int]]:

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from job.decoding.rollout import rollout
 from job.inference.contexts import Contexts
-from job.inference.model_pair import Batches, ModelPair
+from job.inference.model_pair import Batches, ModelPair, listed
 from job.problems.windows import Floats, Series, Values
 
 ROWS = 256
@@ -76,7 +76,8 @@ class Forecaster(SeriesForecaster, ModelPair):
         states, memory = self.begin(source)
 
         def step(values: Any, states: Any) -> tuple[Any, Any]:
-            outputs, *rest = self.decoder([values[:, None, None], *states, *memory], training=False)
+            given = [values[:, None, None], *states, *memory]
+            outputs, *rest = listed(self.decoder(given, training=False))
             return outputs[:, 0, 0], tuple(rest[: len(states)])
 
         return rollout(step, states, first=source[:, -1, 0], length=self.series.target_length)

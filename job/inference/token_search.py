@@ -16,7 +16,7 @@ from job.decoding.greedy import greedy
 from job.decoding.sampling import random_keys, sample
 from job.decoding.step import Step
 from job.inference.model_facts import ModelFacts
-from job.inference.model_pair import ModelPair
+from job.inference.model_pair import ModelPair, listed
 from job.models.pointer import Columns
 from job.problems.vocabulary import PAD, Vocabulary
 from job.spec.evaluation_section import Decoder
@@ -201,7 +201,7 @@ def _step_of_model(
     def step(symbols: Any, states: Any) -> tuple[Any, Any]:
         known = symbols if copying is None else copying.known_target(symbols)
         given = [known[:, None], *states[:count], *memory]
-        logits, *rest = model.decoder(given, training=False)
+        logits, *rest = listed(model.decoder(given, training=False))
         after = (*rest[:count], *(weights[:, 0] for weights in rest[count : len(states)]))
         return symbol_scores(target, logits, rest[count:], columns), after
 

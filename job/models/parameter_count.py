@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from job.errors import no_implementation
+from job.models.architecture_plugin import Sizes, count_plugin_parameters
 from job.spec.model_section import ModelSpec
 
 
-def count_parameters(spec: ModelSpec, source_size: int, target_size: int, *, numbers: bool = False) -> int:
-    """Return the number of trainable weights of `models.seq2seq.build_models`.
+def count_parameters(
+    spec: ModelSpec, source_size: int, target_size: int, *, numbers: bool = False
+) -> int | None:
+    """Return the number of weights of `models.seq2seq.build_models`; None if a plugin does not count them.
 
     Args:
         spec: The architecture.
         source_size, target_size: Number of classes of each vocabulary; for numbers, the number of values at
             each position.
         numbers: Whether both sides are numbers instead of token ids.
+
+    Raises:
+        DataErrors: A plugin cannot be loaded, or cannot count.
     """
     match spec.architecture:
         case "recurrent":
             return _recurrent_model(spec, source_size, target_size, numbers)
         case "transformer":
             return _transformer(spec, source_size, target_size, numbers)
+        case "plugin":
+            return count_plugin_parameters(
+                spec, Sizes(source=source_size, target=target_size, numbers=numbers)
+            )
         case unknown:
             no_implementation("model.architecture", unknown)
 

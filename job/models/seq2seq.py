@@ -1,6 +1,7 @@
 """The encoder-decoder: builds Keras models that share weights from a `ModelSpec` and the sizes of both sides.
 
-A Transformer is built by `transformer.py`, recurrent layers here. The last states of a recurrent encoder are
+A Transformer is built by `transformer.py`, a model of another package by `plugin_builder.py`, recurrent
+layers here. The last states of a recurrent encoder are
 the initial states of the decoder (Sutskever, Vinyals and Le 2014). With several layers, each decoder layer
 starts from the encoder layer at the same height. A bidirectional encoder's states are concatenated and
 projected to the width of the decoder.
@@ -15,9 +16,11 @@ import keras
 from keras import ops
 
 from job.errors import no_implementation
+from job.models.architecture_plugin import Sizes, load_architecture
 from job.models.attention import AttentionDecoder
 from job.models.inputs import named, sequence_input, source_mask
 from job.models.monotonic import MonotonicOutput, first_alignment
+from job.models.plugin_builder import PluginBuilder
 from job.models.pointer import GenerationGate
 from job.models.recurrent import CellOptions, FusedGRU, FusedLSTM, Kernel
 from job.models.reversal import backward_order, run_backward
@@ -49,7 +52,8 @@ class Models:
             state before it is the `alignment`; see `MonotonicOutput`. With a pointer the last output is the
             gate `generation` (B, 1, 1).
 
-    The inference models of a Transformer have other inputs and outputs, see `TransformerBuilder`.
+    The inference models of a Transformer have other inputs and outputs, see `TransformerBuilder`; so have
+    those of a plugin, see `PluginBuilder`.
     """
 
     train: keras.Model
@@ -91,13 +95,16 @@ def build_training_model(
 
 def _builder(
     spec: ModelSpec, sizes: tuple[int, int], masked: bool, numbers: bool, kernel: Kernel
-) -> _Builder | TransformerBuilder:
+) -> _Builder | TransformerBuilder | PluginBuilder:
     """Return the builder of an architecture."""
     match spec.architecture:
         case "recurrent":
             return _Builder(spec, sizes, masked, numbers, kernel)
         case "transformer":
             return TransformerBuilder(spec, sizes, masked, numbers)
+        case "plugin":
+            plugin_sizes = Sizes(source=sizes[0], target=sizes[1], numbers=numbers)
+            return PluginBuilder(load_architecture(spec), plugin_sizes, masked=masked, name=spec.name)
         case unknown:
             no_implementation("model.architecture", unknown)
 

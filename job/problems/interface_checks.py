@@ -8,6 +8,9 @@ import numpy as np
 
 from job.problems.base import Examples, Ids, TokenProblem
 from job.problems.vocabulary import PAD, Vocabulary
+from job.spec.factories import BrokenPromiseError
+
+__all__ = ["BrokenPromiseError", "check_problem"]
 
 _ATTRIBUTES = (
     "source_vocabulary",
@@ -21,10 +24,6 @@ _ATTRIBUTES = (
     "examples",
     "describe",
 )
-
-
-class BrokenPromiseError(Exception):
-    """A problem that does not implement `TokenProblem` correctly; the message says what is wrong."""
 
 
 def check_problem(problem: TokenProblem) -> None:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Mapping
-from copy import deepcopy
-from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from job.errors import ChangedDataError, DataError, DataErrors
 from job.problems.base import TokenProblem
 from job.problems.data_files import checksums_of
 from job.problems.interface_checks import BrokenPromiseError, check_problem
-from job.spec import entry_points
+from job.spec.entry_points import PROBLEMS
+from job.spec.factories import call_factory, check_package, reporting_bugs
 from job.spec.file_locations import PlannedData, changed_data
 from job.spec.problem_sections import PluginSpec
 
@@ -42,32 +39,12 @@ def build_plugin(
         DataErrors: there is no such problem, it cannot be loaded, it rejects its options, or it does not
             implement `TokenProblem`.
     """
-    try:
-        entry = entry_points.find(spec.name)
-    except DataError as error:
-        raise DataErrors([error]) from None
-    try:
-        problem = _build(entry, spec, seed, directory)
+    with reporting_bugs(PROBLEMS, spec.name):
+        problem: TokenProblem = call_factory(PROBLEMS, spec.name, spec.options, seed, directory)
         check_problem(problem)
         if planned is not None:
             _check_unchanged(spec.name, problem, planned)
-    except (DataErrors, ChangedDataError):
-        raise
-    except Exception as error:  # the code of another package can raise anything
-        raise DataErrors([_bug_error(error, entry)]) from error
     return problem
-
-
-def _build(entry: EntryPoint, spec: PluginSpec, seed: int, directory: Path) -> TokenProblem:
-    factory: Factory = entry.load()
-    try:
-        return factory(deepcopy(spec.options), seed, directory)
-    except ValueError as error:
-        raise DataErrors([DataError(str(error), key=_option_key(str(error), spec))]) from error
-    except DataError as error:
-        raise DataErrors([_option_error(error)]) from error
-    except DataErrors as errors:
-        raise DataErrors([_option_error(error) for error in errors.errors]) from errors
 
 
 def _check_unchanged(name: str, problem: TokenProblem, planned: PlannedData) -> None:
@@ -75,29 +52,4 @@ def _check_unchanged(name: str, problem: TokenProblem, planned: PlannedData) -> 
     for file, found in checksums_of(problem).items():
         if planned.files.get(file, found) != found:
             raise changed_data(file, planned.files[file], found)
-    found_package = entry_points.identity(name)
-    for key, expected in planned.plugin.items():
-        if found_package[key] != expected:
-            what = f"the package of problem {name!r} ({found_package['distribution']})"
-            raise changed_data(what, expected, found_package[key])
-
-
-def _bug_error(error: Exception, entry: EntryPoint) -> DataError:
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    what = str(error) if isinstance(error, BrokenPromiseError) else f"{type(error).__name__}: {error}"
-    where = "" if isinstance(error, BrokenPromiseError) else f" ({last.filename}:{last.lineno})"
-    return DataError(
-        f"problem {entry.name!r} ({entry.value} of {entry_points.owner(entry)}) has a bug: {what}{where}",
-        key="name",
-    )
-
-
-def _option_error(error: DataError) -> DataError:
-    key = f"options.{error.key}" if error.key else "options"
-    return DataError(error.message, file=error.file, line=error.line, key=key)
-
-
-def _option_key(message: str, spec: PluginSpec) -> str:
-    """Return the key of the option that is the first word of a message; `options` if there is none."""
-    word = message.partition(" ")[0]
-    return f"options.{word}" if word in spec.options else "options"
+    check_package(PROBLEMS, name, planned.plugin)

@@ -159,10 +159,15 @@ def _limits(result: JobResult) -> Iterator[str]:
 
 def _use(result: JobResult) -> Iterator[str]:
     yield "## Use"
-    yield "With the package `seq2seq-job` of the same version, in Python or by command:"
+    package = result.environment.get("model")  # of a model of the user's own
+    needed = f" and {code(str(package))}, whose model it is" if package else ""
+    yield f"With the package `seq2seq-job` of the same version{needed}, in Python or by command:"
     yield _block("python", _PYTHON.format(shown="prediction." + _shown(result)))
     yield _block("sh", _COMMAND)
-    yield "Without it, the two inference models are plain Keras:"
+    if package:
+        yield "Without `seq2seq-job`, Keras loads the models once the layers of that package are imported:"
+    else:
+        yield "Without it, the two inference models are plain Keras:"
     yield _block("python", _KERAS)
     facts = "`vocabulary.json` has the vocabularies, the lengths and the options of the search"
     if "rmse" in result.metrics:

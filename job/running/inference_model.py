@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from job.errors import ModelDirectoryError
+from job.errors import ModelDirectoryError, TrainingError
 from job.inference.model_facts import ModelFacts, Search
 from job.inference.model_files import load_model_file
 from job.inference.numbers import Forecaster
@@ -52,10 +52,19 @@ def inference_model(
         encoder, decoder: see `job.models.seq2seq.Models`.
         problem: the source of the job's examples.
         job: its spec.
+
+    Raises:
+        TrainingError: the job's search needs attention weights, which the decoder does not have.
     """
     if problem.target_kind == "numbers":
         return InferenceModel(Forecaster(encoder, decoder, problem.series))
-    return InferenceModel(TrainedModel(encoder, decoder, _model_facts(problem, job)))
+    model = TrainedModel(encoder, decoder, _model_facts(problem, job))
+    if job.evaluation.coverage_penalty and not model.attends:  # a plugin; of others the spec is checked
+        raise TrainingError(
+            f"evaluation.coverage_penalty needs attention weights, but {job.model.name!r} returns none; "
+            "drop it"
+        )
+    return InferenceModel(model)
 
 
 def load_inference_model(directory: Path, problem: Problem, job: JobSpec) -> InferenceModel:
@@ -74,6 +83,8 @@ def load_inference_model(directory: Path, problem: Problem, job: JobSpec) -> Inf
         path = directory / f"{name}.keras"
         try:
             models.append(load_model_file(path))
+        except ModelDirectoryError:
+            raise
         except Exception as error:  # of a damaged file Keras, HDF5 and TensorFlow raise almost anything
             raise ModelDirectoryError(
                 f"{path} cannot be loaded ({why(error)}); train the job again"

@@ -14,7 +14,7 @@ import tensorflow as tf
 from job.errors import DeviceError, no_implementation
 from job.process import environment
 from job.running.task import Task
-from job.spec import entry_points as plugins
+from job.spec.entry_points import MODELS, PROBLEMS, find, owner
 from job.spec.problem_sections import PluginSpec
 from job.spec.schema import Device
 
@@ -93,7 +93,9 @@ def environment_record(task: Task, kernel: str) -> dict[str, Any]:
     """
     record = {**environment.describe(_device_names(), task.commit, task.dirty), "kernel": kernel}
     if isinstance(task.job.problem, PluginSpec):  # the version of the package that made the examples
-        record["problem"] = plugins.owner(plugins.find(task.job.problem.name))
+        record["problem"] = owner(find(PROBLEMS, task.job.problem.name))
+    if task.job.model.name is not None:
+        record["model"] = owner(find(MODELS, task.job.model.name))
     return record
 
 

@@ -14,6 +14,8 @@ from job.running.output_bias import start_with_frequencies
 from job.running.start_weights import take_start_weights
 from job.running.task import Task
 from job.running.timings import StageClock
+from job.spec.entry_points import MODELS
+from job.spec.factories import check_package
 from job.training.replicas import waiting_for_others
 from job.training.waiting import FIRST_WAIT_SECONDS
 
@@ -43,8 +45,8 @@ def prepare_model(task: Task, cache: ModelCache, clock: StageClock) -> PreparedM
 
     Raises:
         DeviceError: the job's device is not available.
-        ChangedDataError: a data file has changed since the batch was planned.
-        DataError, DataErrors: data cannot be used.
+        ChangedDataError: a data file, or the package of the model, has changed since the batch was planned.
+        DataError, DataErrors: data cannot be used, or the model of another package has a bug.
         TrainingError: the model that training starts from cannot be used.
         Stopped: the job was asked to stop.
     """
@@ -57,6 +59,8 @@ def prepare_model(task: Task, cache: ModelCache, clock: StageClock) -> PreparedM
             job.problem, job.seed, task.directory, task.data, task.cache, copies=job.model.pointer
         )
     with clock.stage("build"):
+        if job.model.name is not None and task.data is not None:
+            check_package(MODELS, job.model.name, task.data.model)
         kernel = choose_kernel(job.model, gpu=gpu)
         with waiting_for_others(FIRST_WAIT_SECONDS):  # the chief's initial weights are sent to all
             compiled = cache.prepare(problem, job, kernel)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from job.errors import ChangedDataError, TrainingError
+from job.errors import ChangedDataError, ModelDirectoryError, TrainingError
 from job.inference.model_files import load_model_file
 from job.models.earlier_weights import SharedIds, Side, shared_ids, transferred_weights, weights_of
 from job.problems.base import Problem
@@ -42,6 +42,8 @@ def take_start_weights(task: Task, problem: Problem, compiled: CompiledModel) ->
         old = load_model_file(start.model / "train.keras")
         record = json.loads((start.model / "vocabulary.json").read_text("utf-8"))
         shared = _shared(record, problem)
+    except ModelDirectoryError as error:
+        raise TrainingError(f"training cannot start from {what}: {error}") from error
     except Exception as error:  # of a damaged file Keras, HDF5 and TensorFlow raise almost anything
         raise TrainingError(
             f"training cannot start from {what}: its model cannot be read ({why(error)}); train it again"

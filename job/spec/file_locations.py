@@ -30,6 +30,7 @@ class PlannedData:
     Args:
         files: the checksums of its data files.
         plugin: the identity of a plugin problem's package, see `entry_points.identity`; else empty.
+        model: the same of the package of a plugin's model.
         start: what identifies the model that training starts from: the training fingerprint of a job of the
             spec, or `start_models.start_checksum`; empty if there is none.
     """
@@ -37,6 +38,7 @@ class PlannedData:
     files: Checksums = field(default_factory=dict)
     plugin: Mapping[str, str] = field(default_factory=dict)
     start: str = ""
+    model: Mapping[str, str] = field(default_factory=dict)
 
 
 def locate(name: str, directory: Path) -> Path:

@@ -11,9 +11,9 @@ from typing import Any
 
 from job import __version__
 from job.process.installed_versions import installed
-from job.spec import entry_points as plugins
 from job.spec import file_locations as files
 from job.spec.change_effects import select
+from job.spec.entry_points import MODELS, PROBLEMS, identity
 from job.spec.file_locations import Checksums, PlannedData
 from job.spec.problem_sections import PluginSpec
 from job.spec.schema import JobSpec
@@ -36,18 +36,19 @@ def planned_data(
             none.
 
     Raises:
-        DataError: a data file, or the problem, is in a package that is not installed.
+        DataError: a data file, the problem or the model is in a package that is not installed.
         OSError: a data file cannot be read.
     """
     found = dict(read or {})
     for name in job.problem.data_files:
         if name not in found:
             found[name] = files.checksum(files.locate(name, directory))
-    plugin = plugins.identity(job.problem.name) if isinstance(job.problem, PluginSpec) else {}
+    plugin = identity(PROBLEMS, job.problem.name) if isinstance(job.problem, PluginSpec) else {}
+    model = identity(MODELS, job.model.name) if job.model.name is not None else {}
     start = job.training.start_from
     if start is not None and not parent:
         parent = start_checksum(model_directory(start, directory))
-    return PlannedData(found, plugin, parent)
+    return PlannedData(found, plugin, parent, model)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +59,7 @@ class Fingerprints:
         training: SHA-256, in hex, of everything that decides the trained model: the problem, the content of
             its data files, the model, the training, the model that it starts from, the number of validation
             examples, the seed, the device, the versions of this package, TensorFlow, Keras and NumPy and, for
-            a problem of the user's own, its package.
+            a problem or a model of the user's own, its package.
         evaluation: SHA-256, in hex, of the training fingerprint and the evaluation: it decides the result.
     """
 
@@ -77,7 +78,7 @@ def fingerprints_of(job: JobSpec, directory: Path, data: PlannedData | None = No
         data: the result of `planned_data`; None to compute it here.
 
     Raises:
-        DataError: a data file, or the problem, is in a package that is not installed.
+        DataError: a data file, the problem or the model is in a package that is not installed.
         OSError: a data file cannot be read.
     """
     data = data or planned_data(job, directory)
@@ -89,6 +90,8 @@ def fingerprints_of(job: JobSpec, directory: Path, data: PlannedData | None = No
     }
     if isinstance(job.problem, PluginSpec):
         facts["plugin"] = dict(data.plugin)
+    if job.model.name is not None:
+        facts["model_plugin"] = dict(data.model)
     if data.start:  # what the model is decides, not how it is named
         facts["start"] = data.start
         facts["spec"]["training"].pop("start_from")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from job.errors import Complaint
 from job.spec.complaints import did_you_mean
-from job.spec.spec_file import OPTIONS_PREFIX, VARIANT_NAME, VARIANTS, matrix_keys
+from job.spec.spec_file import OPTIONS_PREFIXES, VARIANT_NAME, VARIANTS, matrix_keys
 from job.spec.yaml_tree import Node
 
 Combination = dict[str, Node]
@@ -133,7 +133,7 @@ def _only_scalars(values: Iterable[Node], wrong: _Mistakes) -> None:
 
 def _unknown_key(key: str, node: Node) -> _Mistakes:
     known = matrix_keys()
-    if key in known or (key.startswith(OPTIONS_PREFIX) and not key.endswith(".")):
+    if key in known or (key.startswith(OPTIONS_PREFIXES) and not key.endswith(".")):
         return []
     inside = [name for name in known if name.startswith(f"{key}.")]
     if inside:

@@ -15,7 +15,7 @@ from pydantic import (
 
 from job.spec.base_section import Section
 
-Architecture = Literal["recurrent", "transformer"]
+Architecture = Literal["recurrent", "transformer", "plugin"]
 Positions = Literal["rotary", "sinusoidal", "learned"]
 Cell = Literal["lstm", "gru"]
 Attention = Literal["none", "luong_dot", "luong_general", "bahdanau", "monotonic"]
@@ -31,14 +31,21 @@ RECURRENT_KEYS = (
 TRANSFORMER_KEYS = ("heads", "feed_forward", "positions", "max_positions")
 """Keys that only a Transformer has; recurrent layers accept their defaults alone."""
 
+PLUGIN_KEYS = ("name", "options")
+"""Keys that only a plugin has; it accepts the defaults alone of all others but `architecture`."""
+
+_KEYS_OF_ONE = {"recurrent": RECURRENT_KEYS, "transformer": TRANSFORMER_KEYS, "plugin": PLUGIN_KEYS}
+"""Architecture -> the keys that it alone has."""
+
 
 class ModelSpec(Section):
     """The architecture of the encoder-decoder."""
 
     architecture: Architecture = Field(
         default="recurrent",
-        description="`recurrent` layers, or a `transformer` (Vaswani et al. 2017; normalization before each "
-        "sublayer, Xiong et al. 2020).",
+        description="`recurrent` layers, a `transformer` (Vaswani et al. 2017; normalization before each "
+        "sublayer, Xiong et al. 2020), or a `plugin`: a model of the user's own, provided by an installed "
+        "package (see docs/custom_models.md), which has no keys but `name` and `options`.",
     )
     cell: Cell = Field(default="lstm", description="Recurrent cell of the encoder and the decoder.")
     units: int = Field(
@@ -137,26 +144,65 @@ class ModelSpec(Section):
         description="Number of `learned` positions of each side; later positions share the last one.",
     )
 
+    name: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        validate_default=True,
+        description="Name of a plugin's entry point in the group seq2seq_job.models.",
+    )
+    options: dict[str, Any] = Field(
+        default={}, description="Arguments of a plugin; its package defines which there are."
+    )
+
     @model_serializer(mode="wrap")
     def _without_later_keys(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out keys of later versions at their defaults: then fingerprints are as before."""
+        """Leave out keys of later versions at their defaults: then fingerprints are as before.
+
+        Of a plugin leave out all keys that do not apply to it.
+        """
         values: dict[str, Any] = handler(self)
+        if self.architecture == "plugin":
+            return {key: values[key] for key in ("architecture", *PLUGIN_KEYS)}
+        for key in PLUGIN_KEYS:
+            del values[key]
         if not values["pointer"]:
             del values["pointer"]
         if values["output_bias"] == "zero":
             del values["output_bias"]
         return values
 
-    @field_validator(*RECURRENT_KEYS, *TRANSFORMER_KEYS)
+    @field_validator(*RECURRENT_KEYS, *TRANSFORMER_KEYS, *PLUGIN_KEYS)
     @classmethod
     def _has_the_key(cls, value: Any, info: ValidationInfo) -> Any:
         key = str(info.field_name)
-        only = "recurrent" if key in RECURRENT_KEYS else "transformer"
+        only = next(a for a, keys in _KEYS_OF_ONE.items() if key in keys)
         default = cls.model_fields[key].default
         written = json.dumps(default).strip('"')
         if value != default and info.data.get("architecture", only) != only:
             raise ValueError(f"{key} applies to architecture {only} only; leave it out or write {written}")
         return value
+
+    @field_validator(
+        "units", "layers", "inputs", "tied_embeddings", "dropout", "pointer", "kernel_initializer",
+        "output_bias",
+    )  # fmt: skip
+    @classmethod
+    def _is_no_plugin(cls, value: Any, info: ValidationInfo) -> Any:
+        key = str(info.field_name)
+        if info.data.get("architecture") == "plugin" and value != cls.model_fields[key].default:
+            raise ValueError(
+                f"{key} does not apply to architecture plugin; leave it out, and give what the plugin takes "
+                "as model.options"
+            )
+        return value
+
+    @field_validator("name")
+    @classmethod
+    def _names_the_plugin(cls, name: str | None, info: ValidationInfo) -> str | None:
+        if name is None and info.data.get("architecture") == "plugin":
+            raise ValueError("architecture plugin needs name, the entry point of the model")
+        return name
 
     @field_validator("input_feeding")
     @classmethod
@@ -202,8 +248,8 @@ class ModelSpec(Section):
 
     @property
     def has_attention(self) -> bool:
-        """Whether the decoder attends to the encoder's outputs."""
-        return self.architecture == "transformer" or self.attention != "none"
+        """Whether the decoder attends to the encoder's outputs; of a plugin this shows when it is built."""
+        return self.architecture != "recurrent" or self.attention != "none"
 
     @property
     def attends_in_recurrence(self) -> bool:

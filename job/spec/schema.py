@@ -200,6 +200,17 @@ class JobSpec(Section):
                 )
         return model
 
+    @field_validator("training")
+    @classmethod
+    def _freezes_named_parts(cls, training: TrainingSpec, info: ValidationInfo) -> TrainingSpec:
+        model = info.data.get("model")
+        if training.freeze and model is not None and model.architecture == "plugin":
+            raise ValueError(
+                "freeze names parts of the built-in architectures, not of a plugin; drop it, and let an "
+                "option of the plugin set layer.trainable"
+            )
+        return training
+
     @field_validator("evaluation")
     @classmethod
     def _coverage_needs_attention(cls, evaluation: EvaluationSpec, info: ValidationInfo) -> EvaluationSpec:

@@ -127,8 +127,8 @@ def alternatives(schema: Schema, root: Schema) -> list[Schema]:
     return [option for branch in branches for option in alternatives(branch, root)]
 
 
-OPTIONS_PREFIX = "problem.options."
-"""Prefix of the options of a plugin problem; a matrix may set any of them, and its package checks them."""
+OPTIONS_PREFIXES = ("problem.options.", "model.options.")
+"""Prefixes of the options of plugins; a matrix may set any of them, and their packages check them."""
 
 
 @cache
@@ -204,7 +204,8 @@ _PROBLEM_SOMEWHERE: Schema = {
 
 def _matrix_schema() -> Schema:
     keys = matrix_keys()
-    free, scalar = f"^{re.escape(OPTIONS_PREFIX)}.", {"type": ["string", "number", "boolean", "null"]}
+    prefixes = "|".join(map(re.escape, OPTIONS_PREFIXES))
+    free, scalar = f"^({prefixes}).", {"type": ["string", "number", "boolean", "null"]}
     bundle = {
         "type": "object",
         "properties": keys,

@@ -133,8 +133,13 @@ def _wrong_directory(job: JobSpec, start: str, jobs: Mapping[str, JobSpec], dire
 
 
 def _other_architecture(job: JobSpec, what: str, section: Mapping[str, Any]) -> str:
-    changes = changed_keys(section, job.model.model_dump(mode="json"))
-    listed = ", ".join(f"model.{change}" for change in changes if change.key not in FREE_KEYS)
+    changes = [
+        change
+        for change in changed_keys(section, job.model.model_dump(mode="json"))
+        # only its package knows which options of a plugin change the weights, whose shapes are compared
+        if change.key not in FREE_KEYS and not change.key.startswith("options.")
+    ]
+    listed = ", ".join(f"model.{change}" for change in changes)
     return (
         f"{what} has another architecture: {listed}; give this job the same model section" if listed else ""
     )

@@ -2,14 +2,13 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
 import yaml
+from offered import install_example
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "custom_problem"
 DOCUMENT = Path(__file__).parents[2] / "docs" / "custom_problems.md"
@@ -17,15 +16,8 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "custom_problems.md"
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
-    """The folder that the example is installed in: what `pip install --target` does, also without pip."""
-    source = shutil.copytree(EXAMPLE, tmp_path_factory.mktemp("source") / "example")
-    wheels, target = tmp_path_factory.mktemp("wheels"), tmp_path_factory.mktemp("target")
-    build = f"from setuptools import build_meta; build_meta.build_wheel({str(wheels)!r})"
-    subprocess.run([sys.executable, "-c", build], cwd=source, check=True, capture_output=True)
-    (wheel,) = wheels.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(target)
-    return target
+    """The folder that the example is installed in."""
+    return install_example(EXAMPLE, tmp_path_factory.mktemp("installed"))
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import numpy as np
 import pytest
-from offered import install
+from offered import MODEL_CODE, install
 from pydantic import BaseModel, ValidationError
 
 from job.errors import DeviceError
@@ -116,6 +116,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         return Mine(SortSpec(kind="sort", source_length=4, cardinality=9), seed)
     """
     install(folder / "site", "every_choice_problem", code, name="every_choice")
+    install(folder / "site", "every_choice_model", MODEL_CODE, name="every_choice", group="models")
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(folder / "site"))
         yield folder
@@ -167,7 +168,9 @@ def of_model(key: str, **others: Any) -> Callable[[Any, Path], Any]:
         from job.models.parameter_count import count_parameters
         from job.models.seq2seq import build_training_model
 
-        spec = chosen(ModelSpec(units=8, layers=2, embedding_size=4), **others, **{key: value})
+        of_package = {"name": "every_choice"} if value == "plugin" else {}
+        small = ModelSpec(units=8, layers=2, embedding_size=4)
+        spec = chosen(small, **others, **of_package, **{key: value})
         models = []
         for kernel in ("fused", "keras"):
             keras.utils.set_random_seed(1)

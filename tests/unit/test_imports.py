@@ -45,6 +45,7 @@ MAY_IMPORT_TENSORFLOW = {"decoding", "evaluation", "inference", "models", "runni
 FREE_OF_TENSORFLOW = {
     "job.evaluation.scores",
     "job.evaluation.error_analysis",
+    "job.models.architecture_plugin",
     "job.models.parameter_count",
     "job.running.task",
     "job.training.checkpoints",

@@ -7,6 +7,7 @@ import zipfile
 
 import keras
 import pytest
+from offered import install
 
 from job.errors import ModelDirectoryError
 from job.inference.loading import load
@@ -165,3 +166,44 @@ def test_a_vocabulary_file_that_holds_no_object_is_refused(directory, text):
 def test_every_model_that_is_saved_is_one_that_is_loaded(trained_job):
     for path in trained_job.paths.model.glob("*.keras"):
         check_model_file(path)
+
+
+OFFERED = """
+import keras
+
+@keras.saving.register_keras_serializable(package="offered-layers")
+def function(x):
+    return x
+"""
+
+
+@pytest.mark.parametrize(
+    ("registered", "code", "message"),
+    [
+        (
+            "offered-layers>Layer",
+            OFFERED,
+            "needs the layer offered-layers>Layer, which {0} does not register",
+        ),
+        ("offered-layers>function", OFFERED, "needs the layer offered-layers>function, which {0} does not"),
+        (
+            "failing-layers>Layer",
+            "import no_such_module",
+            "needs the layers of {0}, which cannot be imported (ModuleNotFoundError: No module named",
+        ),
+        (
+            "other>Layer",
+            OFFERED,
+            "unless an installed package offers the layers of 'other' (entry point group",
+        ),
+    ],
+)
+def test_layers_come_only_from_packages_that_offer_them(
+    directory, tmp_path, monkeypatch, registered, code, message
+):
+    package = registered.partition(">")[0].replace("-", "_")
+    install(tmp_path / "site", package, code, layers=package.replace("_", "-") if package != "other" else "x")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    layer = {"module": "os", "class_name": "Layer", "registered_name": registered, "config": {"name": "x"}}
+    rewrite(directory / ENCODER, with_layer(layer))
+    assert message.format(f"{package} 1.0") in refusal(directory)

@@ -124,6 +124,14 @@ def test_it_says_how_to_load_the_model():
     assert 'keras.models.load_model("inference_encoder.keras")' in card
 
 
+def test_it_names_the_package_of_a_model_of_the_users_own():
+    environment = {**TUTORIAL.environment, "model": "gated-convolutions 1.0"}
+    card = model_card(replace(TUTORIAL, environment=environment), {})
+    assert "of the same version and `gated-convolutions 1.0`, whose model it is" in card
+    assert "plain Keras" not in card
+    assert "plain Keras" in model_card(TUTORIAL, {})
+
+
 def test_it_depends_on_the_result_without_its_verdict():
     assert model_card(TUTORIAL, INTERVALS) == model_card(TUTORIAL, INTERVALS)
     missed = tuple(replace(gate, passed=False, bound=1.0) for gate in TUTORIAL.gates)

@@ -1,4 +1,4 @@
-"""What a fingerprint knows of a problem that another package offers."""
+"""What a fingerprint knows of a problem, and of a model, that another package offers."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from job.errors import DataError
+from job.errors import ChangedDataError, DataError
 from job.spec import entry_points as plugins
-from job.spec.fingerprints import fingerprints_of
+from job.spec.factories import check_package
+from job.spec.fingerprints import fingerprints_of, planned_data
 from job.spec.schema import JobSpec
 from job.spec.spec_file import json_schema
 from job.spec.spec_loading import load_spec
@@ -21,7 +22,8 @@ def entry_points(folder: Path, distribution: str, version: str, value: str) -> N
     info = folder / f"{distribution}-{version}.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
-    (info / "entry_points.txt").write_text(f"[{plugins.GROUP}]\nmine = {value}\n")
+    groups = (plugins.PROBLEMS, plugins.MODELS)
+    (info / "entry_points.txt").write_text("".join(f"[{group.name}]\nmine = {value}\n" for group in groups))
 
 
 @pytest.fixture
@@ -39,6 +41,19 @@ def job_of(**problem: object) -> JobSpec:
     return JobSpec.model_validate({"name": "a", "problem": {"kind": "plugin", "name": "mine", **problem}})
 
 
+def with_model(**model: object) -> JobSpec:
+    return JobSpec.model_validate(
+        {
+            "name": "a",
+            "problem": {"kind": "addition", "digits": 2},
+            "model": {"architecture": "plugin", "name": "mine", **model},
+        }
+    )
+
+
+JOBS = pytest.mark.parametrize("job", [job_of, with_model], ids=["problem", "model"])
+
+
 def new_version(site: Path) -> None:
     (site / "offered-1.2.dist-info" / "METADATA").write_text(
         "Metadata-Version: 2.1\nName: offered\nVersion: 1.3\n"
@@ -53,19 +68,28 @@ def nothing(site: Path) -> None:
     (site / "offered_package" / "notes.txt").write_text("no Python\n")
 
 
+@JOBS
 @pytest.mark.parametrize(("change", "differs"), [(new_version, True), (new_code, True), (nothing, False)])
 def test_a_fingerprint_knows_version_and_code(
-    site: Path, change: Callable[[Path], None], differs: bool
+    site: Path, job: Callable[..., JobSpec], change: Callable[[Path], None], differs: bool
 ) -> None:
-    before = fingerprints_of(job_of(), site)
+    before = fingerprints_of(job(), site)
     change(site)
-    assert (fingerprints_of(job_of(), site) != before) == differs
+    assert (fingerprints_of(job(), site).training != before.training) == differs
 
 
-def test_a_fingerprint_knows_the_options(site: Path) -> None:
-    assert fingerprints_of(job_of(options={"size": 3}), site) != fingerprints_of(
-        job_of(options={"size": 4}), site
-    )
+@JOBS
+def test_a_fingerprint_knows_the_options(site: Path, job: Callable[..., JobSpec]) -> None:
+    one, other = (fingerprints_of(job(options={"size": size}), site) for size in (3, 4))
+    assert one.training != other.training
+
+
+def test_a_package_of_a_model_that_changes_before_its_training_is_refused(site: Path) -> None:
+    planned = planned_data(with_model(), site)
+    check_package(plugins.MODELS, "mine", planned.model)
+    new_code(site)
+    with pytest.raises(ChangedDataError, match=r"the package of model 'mine' \(offered 1.2\) has changed"):
+        check_package(plugins.MODELS, "mine", planned.model)
 
 
 def test_other_problems_do_not_look_for_packages(site: Path) -> None:
@@ -76,7 +100,7 @@ def test_other_problems_do_not_look_for_packages(site: Path) -> None:
 
 
 def test_identity_is_found_without_importing(site: Path) -> None:
-    found = plugins.identity("mine")
+    found = plugins.identity(plugins.PROBLEMS, "mine")
     assert found["distribution"] == "offered 1.2"
     assert len(found["sha256"]) == 64
 
@@ -84,14 +108,17 @@ def test_identity_is_found_without_importing(site: Path) -> None:
 def test_a_module_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(tmp_path)
     entry_points(tmp_path, "single", "1", "offered_single:build")
-    before = plugins.identity("mine")  # the module is not there: what cannot be read decides nothing
+    before = plugins.identity(
+        plugins.PROBLEMS, "mine"
+    )  # the module is not there: what cannot be read decides nothing
     (tmp_path / "offered_single.py").write_text("SIZE = 3\n")
-    assert plugins.identity("mine")["sha256"] != before["sha256"]
+    assert plugins.identity(plugins.PROBLEMS, "mine")["sha256"] != before["sha256"]
 
 
-def test_a_problem_that_is_not_installed_has_no_fingerprint(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no installed package offers a problem 'mine'"):
-        fingerprints_of(job_of(), tmp_path)
+@JOBS
+def test_what_is_not_installed_has_no_fingerprint(tmp_path: Path, job: Callable[..., JobSpec]) -> None:
+    with pytest.raises(DataError, match=r"no installed package offers a (problem|model) 'mine'"):
+        fingerprints_of(job(), tmp_path)
 
 
 # --- in a spec --------------------------------------------------------------------------------------------
@@ -107,13 +134,18 @@ jobs:
     problem.options.size: [4, 5]
     problem.options.deep.colour: [red]
     include: [{problem.options.other: true}]
+- name: model
+  problem: {kind: addition, digits: 2}
+  model: {architecture: plugin, name: mine}
+  matrix: {model.options.size: [4, 5]}
 """
 
 
 def test_options_may_be_anything_and_a_matrix_may_set_them(tmp_path: Path) -> None:
     path = tmp_path / "jobs.yaml"
     path.write_text(SPEC)
-    first, *others = load_spec(path).jobs
+    first, *others, four, five = load_spec(path).jobs
+    assert (four.name, four.model.options, five.model.options) == ("model-size-4", {"size": 4}, {"size": 5})
     assert first.problem.model_dump()["options"] == {"deep": {"list": [1, {"x": None}]}, "size": 3}
     assert [(job.name, job.problem.model_dump()["options"]) for job in others] == [
         ("grid-size-4-colour-red", {"size": 4, "deep": {"colour": "red"}, "other": True}),

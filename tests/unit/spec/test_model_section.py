@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from job.errors import SpecError
-from job.spec.model_section import RECURRENT_KEYS, TRANSFORMER_KEYS, ModelSpec
+from job.spec.model_section import PLUGIN_KEYS, RECURRENT_KEYS, TRANSFORMER_KEYS, ModelSpec
 from job.spec.schema import JobSpec
 from job.spec.spec_loading import load_spec
 
@@ -21,6 +21,16 @@ OTHER_VALUES = {
     "feed_forward": 7,
     "positions": "learned",
     "max_positions": 9,
+}
+SHARED_VALUES = {
+    "units": 8,
+    "layers": 2,
+    "inputs": "embedding",
+    "tied_embeddings": True,
+    "dropout": 0.1,
+    "pointer": True,
+    "kernel_initializer": "he_normal",
+    "output_bias": "frequencies",
 }
 
 
@@ -39,7 +49,8 @@ def complaints(tmp_path, model):
 def test_every_key_belongs_to_one_architecture_or_to_both():
     shared = {"architecture", "units", "layers", "inputs", "tied_embeddings", "dropout", "pointer"}
     shared |= {"kernel_initializer", "output_bias"}
-    assert shared | {*RECURRENT_KEYS} | {*TRANSFORMER_KEYS} == ModelSpec.model_fields.keys()
+    assert shared == {"architecture", *SHARED_VALUES}
+    assert shared | {*RECURRENT_KEYS, *TRANSFORMER_KEYS, *PLUGIN_KEYS} == ModelSpec.model_fields.keys()
     assert OTHER_VALUES.keys() == {*RECURRENT_KEYS, *TRANSFORMER_KEYS}
 
 
@@ -54,8 +65,40 @@ def test_a_key_of_the_other_architecture_is_refused(key):
     assert ModelSpec(architecture=other, **{key: default}) == ModelSpec(architecture=other)
 
 
+@pytest.mark.parametrize("key", SHARED_VALUES)
+def test_a_plugin_has_no_key_of_the_built_in_architectures(key):
+    given = {"architecture": "plugin", "name": "mine"}
+    with pytest.raises(ValidationError, match=f"{key} does not apply to architecture plugin; leave it out"):
+        ModelSpec(**given, **{key: SHARED_VALUES[key]})
+    default = ModelSpec.model_fields[key].default
+    assert ModelSpec(**given, **{key: default}) == ModelSpec(**given)
+
+
+def test_the_spec_of_a_plugin_has_its_own_keys_alone():
+    spec = ModelSpec(architecture="plugin", name="mine", options={"size": 3})
+    assert spec.model_dump(mode="json") == {
+        "architecture": "plugin",
+        "name": "mine",
+        "options": {"size": 3},
+    }
+    assert not {*PLUGIN_KEYS} & ModelSpec().model_dump(mode="json").keys()
+
+
+def test_the_parts_of_a_plugin_cannot_be_frozen():
+    job = {"name": "a", "problem": {"kind": "copy", "source_length": 3, "cardinality": 9}}
+    job |= {"training": {"start_from": "b", "freeze": ["encoder"]}}
+    assert JobSpec.model_validate(job).training.freeze == ["encoder"]
+    with pytest.raises(ValidationError, match="freeze names parts of the built-in architectures"):
+        JobSpec.model_validate({**job, "model": {"architecture": "plugin", "name": "mine"}})
+
+
 def test_a_resolved_spec_can_be_read_again():
-    for spec in (ModelSpec(), ModelSpec(architecture="transformer", units=32, positions="learned")):
+    of_package = ModelSpec(architecture="plugin", name="mine", options={"deep": [1]})
+    for spec in (
+        ModelSpec(),
+        ModelSpec(architecture="transformer", units=32, positions="learned"),
+        of_package,
+    ):
         assert ModelSpec.model_validate(spec.model_dump(mode="json")) == spec
 
 
@@ -105,7 +148,22 @@ def test_a_resolved_spec_can_be_read_again():
         (
             "architecture: lstm",
             "jobs[0].model.architecture",
-            "must be 'recurrent' or 'transformer', found 'lstm'",
+            "must be 'recurrent', 'transformer' or 'plugin', found 'lstm'",
+        ),
+        (
+            "architecture: plugin",
+            "jobs[0].model.architecture",
+            "architecture plugin needs name, the entry point of the model",
+        ),
+        (
+            "options: {units: 3}",
+            "jobs[0].model.options",
+            "options applies to architecture plugin only; leave it out or write {}",
+        ),
+        (
+            "architecture: plugin, name: mine, cell: gru",
+            "jobs[0].model.cell",
+            "cell applies to architecture recurrent only; leave it out or write lstm",
         ),
     ],
 )
