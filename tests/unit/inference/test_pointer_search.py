@@ -220,3 +220,19 @@ def test_a_model_without_a_gate_does_not_copy():
     model = SavedTokenModel(models.inference_encoder, models.inference_decoder, FACTS)
     assert not model.copies
     assert len(model.decode([KNOWN.encode(["be"])])[0]) == 3
+
+
+def test_job_load_copies_what_the_command_copies(random_model, tmp_path):
+    """The same texts, the same n-best lists with their scores, and attention to every source token."""
+    save_models(random_model[0], FACTS.to_json(), tmp_path)
+    model, saved = job.load(tmp_path), load_model(tmp_path)
+    found = list(model.predict(LINES, attention=True))
+    assert [prediction.text for prediction in found] == [*saved.predict_lines(LINES, "in", None)]
+    assert any("Yorick" in prediction.tokens for prediction in found)
+    for line, prediction in zip(LINES, found, strict=True):
+        assert prediction.attention.shape[1] == len(line.split())
+    best = list(model.predict(LINES, n_best=3))
+    rows = [row.split("\t") for row in saved.predict_lines(LINES, "in", 3)]
+    given = [(p.score, p.text) for one in best for p in (one, *one.alternatives)]
+    assert [text for _, text in given] == [text for _, _, text in rows]
+    assert [f"{score:.4f}" for score, _ in given] == [f"{float(score):.4f}" for _, score, _ in rows]

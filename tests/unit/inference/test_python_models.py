@@ -275,6 +275,10 @@ def test_features_follow_a_tab():
 
 @pytest.fixture(scope="module")
 def series():
+    return random_forecaster()
+
+
+def random_forecaster():
     spec = ModelSpec(units=4, inputs="embedding")
     models = build_models(spec, 2, 1, masked=False, numbers=True)
     series = Series(
@@ -301,6 +305,20 @@ def test_numbers_in_numbers_out(series):
     first, empty = series.encode([rows, ""])
     np.testing.assert_array_equal(first.states["h1"], series._saved.contexts(np.array([rows]))["h1"][0])
     assert empty.states == {}
+
+
+def test_an_ensemble_of_series_forecasts_the_mean():
+    members = [random_forecaster() for _ in range(2)]
+    together = combine({name: member._saved for name, member in zip("ab", members, strict=True)})
+    model, lines = python_model(together), ["1.5 0 2.5 1 3.5 0", "", "0 0 1 1 2 0"]
+    found = list(model.predict(lines))
+    assert [prediction.text for prediction in found] == [*together.predict_lines(lines, "in")]
+    one, other = ([p.values for p in member.predict(lines)] for member in members)
+    assert not np.array_equal(one[0], other[0])
+    for prediction, *alone in zip(found, one, other, strict=True):
+        np.testing.assert_array_equal(prediction.values, np.mean(alone, axis=0))
+    with pytest.raises(InputError, match="an ensemble has no context of its own"):
+        list(model.encode(lines))
 
 
 @pytest.mark.parametrize(
