@@ -137,3 +137,21 @@ def same_result(directory, output, unbroken="unbroken"):
     return files[0].read_bytes() == files[1].read_bytes() and np.array_equal(
         losses(directory, unbroken), losses(directory, output)
     )
+
+
+TOGETHER = SPEC[: SPEC.index("  - name: ordinary")] + SPEC[SPEC.index("  - name: together") :]
+"""The spec with the jobs alone that all processes train together."""
+
+
+def train_unbroken(directory, *counts):
+    """Train TOGETHER by each number of processes, in `unbroken-COUNT`, interrupted by nothing."""
+    (directory / "jobs.yaml").write_text(TOGETHER.replace("EPOCHS", "16"))
+    for count in counts:
+        with started(directory, f"unbroken-{count}", count=count) as processes:
+            assert ended(processes) == [0] * count, logs(directory, f"unbroken-{count}")
+
+
+def retried(directory, output):
+    """The line of the log that says why the job was retried."""
+    (line,) = [line for line in logs(directory, output).splitlines() if line.endswith("it is retried")]
+    return line
