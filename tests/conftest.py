@@ -9,12 +9,18 @@ TESTS = Path(__file__).parent
 FAST = ("spec", "problems", "results", "storage", "gating", "trend", "reports", "tracking")
 """The suites of `tests/unit` that load no TensorFlow and train nothing."""
 
-ONCE = tuple(
-    f"integration/test_{name}.py"
-    for name in (
-        "custom_model", "data_replaced", "kills", "notifications", "queue", "quickstart", "readme", "recipe",
-        "seed_ensembles", "start_from", "streams", "text_input", "trained_once",
-    )
+ONCE = (
+    "deploy/test_ci.py",
+    "unit/test_every_choice.py",
+    *(f"unit/training/test_{name}.py" for name in (
+        "pointer_training", "recipes", "replicas", "token_batches",
+    )),
+    *(f"integration/test_{name}.py" for name in (
+        "baseline", "choosing", "clusters", "custom_model", "custom_problem", "data_replaced",
+        "kills", "notifications", "queue", "quickstart", "readme", "recipe", "seed_ensembles",
+        "series_command", "shards", "signals", "start_from", "streams", "text_input",
+        "trained_once",
+    )),
 )  # fmt: skip
 """Files of commands and signals, long and alike on every Python: `tox -e once` runs them on one, and the
 tests of TensorFlow's numerics that are marked so."""

@@ -8,7 +8,7 @@ from command_options import ARGUMENTS, OPTIONS
 @pytest.mark.parametrize("option", sorted(OPTIONS[""]))
 def test_an_option_before_a_subcommand_is_refused(command, here, option, subcommand):
     name = option.partition("/")[0]
-    takes_value = "/" not in option and name not in {"--queue", "--update-baseline", "--version"}
+    takes_value = "/" not in option and name not in {"--mlflow", "--queue", "--update-baseline", "--version"}
     value = {"--time-limit": "1", "--lease-seconds": "60"}.get(name, "bad.yaml")
     code, out, err = command(name, *([value] if takes_value else []), subcommand, *(["x", "y"]))
     assert (code, out) == (2, "")
