@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -176,6 +177,28 @@ def test_the_command_logs_what_it_trained_and_once_only(client, tmp_path):
     assert jobs["copy"].info.run_id == copy.info.run_id
     assert jobs["copy"].data.tags["seq2seq_job.verdict"] == "no gates"
     assert not any(tag.startswith("seq2seq_job.gate.") for tag in jobs["copy"].data.tags)
+
+
+def test_the_commands_of_the_document(client, server, tmp_path):
+    (tmp_path / "jobs.yaml").write_text(SPEC[: SPEC.index("    gate:")])
+    page = (Path(__file__).parents[2] / "docs" / "trackers.md").read_text("utf-8")
+    (block,) = re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    install, *commands = block.replace("http://mlflow.example.org:5000", server).splitlines()
+    assert install == 'pip install "seq2seq-job[mlflow]"'
+    (tmp_path / "seq2seq-job").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m job "$@"\n')
+    (tmp_path / "seq2seq-job").chmod(0o755)
+    environment = {
+        **os.environ,
+        "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(Path(job.__file__).parents[1]),
+    }
+    del environment["MLFLOW_TRACKING_URI"]
+    script = ["sh", "-ec", "\n".join(commands)]
+    ended = subprocess.run(script, cwd=tmp_path, env=environment, check=False, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    batch, jobs = runs_of(client, tmp_path / "output")
+    assert batch.info.status == "FINISHED"
+    assert [*jobs] == ["copy"]
 
 
 def test_a_run_that_was_not_completed_is_replaced(client, output):
