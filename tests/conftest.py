@@ -11,6 +11,8 @@ FAST = ("spec", "problems", "results", "storage", "gating", "trend", "reports", 
 
 ONCE = (
     "deploy/test_ci.py",
+    "unit/running/test_evaluate_again.py",
+    "unit/running/test_model_cache.py",
     "unit/test_every_choice.py",
     *(f"unit/training/test_{name}.py" for name in (
         "pointer_training", "recipes", "replicas", "token_batches",
