@@ -39,6 +39,8 @@ BAD_BASELINE = 4
 SIGHUP_EXIT = 129
 SIGINT_EXIT = 130
 SIGTERM_EXIT = 143
+STOP_EXITS = (SIGTERM_EXIT, SIGINT_EXIT, SIGHUP_EXIT)
+"""The exit codes of a batch that was asked to stop, the one that comes first first."""
 
 
 @dataclass(frozen=True, order=True)

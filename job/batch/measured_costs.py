@@ -41,18 +41,16 @@ def measured_costs(
     return {name: measured.get(name, round(scale * seconds, 3)) for name, seconds in estimates.items()}
 
 
-def measured_evaluations(jobs: Iterable[JobSpec], output: OutputPaths) -> dict[str, float]:
+def measured_evaluations(earlier: Iterable[tuple[JobSpec, JobResult | None]]) -> dict[str, float]:
     """Return how many times as long as expected the evaluation of each job took before, by name.
 
     A measurement counts as in `measured_costs`; jobs without one are left out.
 
     Args:
-        jobs: the jobs.
-        output: the output directory.
+        earlier: each job with what was recorded of it before.
     """
     found = {}
-    for job in jobs:
-        result, _ = read_recorded_result(output.job(job.name))
+    for job, result in earlier:
         if result is not None and _seconds(job, result) and (ratio := measured_ratio(job, result)):
             found[job.name] = ratio
     return found

@@ -76,7 +76,7 @@ def seconds_to_evaluate_again(job: JobSpec, trained: JobResult) -> float | None:
     """
     seconds = trained.timings.get("evaluate_seconds")
     try:
-        earlier = decoded_examples(EvaluationSpec.model_validate(trained.spec.get("evaluation")))
+        earlier = decoded_examples(EvaluationSpec.read_recorded(trained.spec.get("evaluation", {})))
     except ValueError:  # of a version with other keys
         return None
     return seconds * decoded_examples(job.evaluation) / earlier if seconds and earlier else None

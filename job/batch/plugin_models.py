@@ -28,10 +28,10 @@ def check_plugin_models(located: LocatedSpec, problems: Mapping[str, Problem]) -
         if job.model.architecture != "plugin":
             continue
         problem = problems.get(job.name)
-        key = f"{problem and widths(problem)} {job.model.model_dump_json()}"
-        if key not in found:
-            found[key] = _errors_of(job.model, problem)
-        wrong = found[key]
+        model = f"{problem and widths(problem)} {job.model.model_dump_json()}"
+        if model not in found:
+            found[model] = _errors_of(job.model, problem)
+        wrong = found[model]
         for error in wrong.errors if wrong else ():
             key = f"model.{error.key}" if error.key else "model"
             complaints.append(located.complaint(job.name, key, error.message))

@@ -33,7 +33,7 @@ def run_alone(
         OSError: the output directory can no longer be written to.
     """
     set_aside: list[SetAside] = []
-    evaluated = measured_evaluations([p.job for p in plan], output)  # before anything is moved
+    evaluated = measured_evaluations((p.job, p.decision.previous.recorded) for p in plan)
     reused = {} if options.fresh else reuse_results(plan, output, log, set_aside)
     todo = [p for p in plan if p.job.name not in reused]
     prepared = prepare_jobs(todo, output, log, set_aside, fresh=options.fresh)

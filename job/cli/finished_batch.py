@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from job.cli.terminal_output import print_line
-from job.errors import SIGHUP_EXIT, SIGINT_EXIT, SIGTERM_EXIT
+from job.errors import STOP_EXITS
 from job.storage.store_address import is_copy
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def report_to_github(report: Report) -> None:
 
 def report_to_mlflow(report: Report, output: OutputPaths) -> None:
     """Log a batch to MLflow, unless it was stopped; if that fails, print a line. The exit code stays."""
-    if report.exit_code in (SIGHUP_EXIT, SIGINT_EXIT, SIGTERM_EXIT):
+    if report.exit_code in STOP_EXITS:
         text = "the batch was stopped, so it is not logged to MLflow; the run that resumes it does that"
         print_line(f"warning: {text}", err=True)
         return

@@ -12,9 +12,7 @@ from job.errors import (
     FAILED,
     GATE_FAILED,
     OK,
-    SIGHUP_EXIT,
-    SIGINT_EXIT,
-    SIGTERM_EXIT,
+    STOP_EXITS,
 )
 from job.metrics import leading_metric
 from job.process.stopping import Request
@@ -23,7 +21,7 @@ from job.results.comparison_records import Comparison, JobComparison
 from job.results.ensemble_records import EnsembleResult
 from job.results.job_result import FINISHED, JobResult
 
-PRECEDENCE = (SIGTERM_EXIT, SIGINT_EXIT, SIGHUP_EXIT, BAD_USAGE, FAILED, BAD_BASELINE, GATE_FAILED)
+PRECEDENCE = (*STOP_EXITS, BAD_USAGE, FAILED, BAD_BASELINE, GATE_FAILED)
 """Exit codes other than 0, most urgent first: if several apply, the batch ends with the first of them."""
 
 

@@ -168,7 +168,7 @@ def recorded_gate(result: JobResult) -> GateSpec | None:
         if "gate" not in result.spec and result.gates:
             return GateSpec.model_validate({gate_key(gate.metric): gate.bound for gate in result.gates})
         if "gate" in result.spec or result.status != "gate_failed":
-            return GateSpec.model_validate(result.spec.get("gate", {}))
+            return GateSpec.read_recorded(result.spec.get("gate", {}))
     except (KeyError, ValueError) as error:
         raise OutputError(
             f"the result of job {result.name} records a gate that cannot be read "

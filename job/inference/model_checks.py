@@ -19,7 +19,7 @@ from job.inference.model_pair import ModelPair, listed
 from job.models.architecture_plugin import Architecture, Sizes, counted_parameters
 from job.models.plugin_builder import PluginBuilder
 from job.models.seq2seq import Models
-from job.spec.factories import BrokenPromiseError
+from job.spec.factories import BrokenPromiseError, require
 
 __all__ = ["BrokenPromiseError", "check_model"]
 
@@ -53,7 +53,7 @@ def check_model(architecture: Architecture, *, numbers: bool = False) -> None:
     checked = _Checked.build(architecture, sizes, masked=not numbers)
     _check_names(checked, PluginBuilder(architecture, sizes, masked=not numbers).train())
     counted, found = counted_parameters(architecture, sizes), checked.models.train.count_params()
-    _require(counted in (None, found), f"count_parameters returns {counted}, but there are {found} weights")
+    require(counted in (None, found), f"count_parameters returns {counted}, but there are {found} weights")
     _check_weights_are_shared(checked)
     _check_gradients(checked)
     _check_random_numbers(checked)
@@ -129,18 +129,18 @@ def _stepped(pair: ModelPair, source: Any, inputs: Any) -> tuple[Array, list[Arr
 
 def _check_names(checked: _Checked, again: keras.Model) -> None:
     paths, others = _paths(checked.models.train), _paths(again)
-    _require(
+    require(
         len(paths) == len(others),
         f"it has {len(paths)} weights, and {len(others)} when it is built again",
     )
     for before, after in zip(paths, others, strict=True):
-        _require(
+        require(
             before == after,
             f"weight {before} is called {after} when the model is built again; give every layer a name",
         )
-        _require(paths.count(before) == 1, f"two weights are called {before}; give every layer a name")
+        require(paths.count(before) == 1, f"two weights are called {before}; give every layer a name")
     shared = {id(v) for v in checked.models.train.weights} & {id(v) for v in again.weights}
-    _require(not shared, "two calls of build share weights; make new layers in each")
+    require(not shared, "two calls of build share weights; make new layers in each")
 
 
 def _paths(model: keras.Model) -> list[str]:
@@ -154,7 +154,7 @@ def _check_weights_are_shared(checked: _Checked) -> None:
         ("step", checked.models.inference_decoder),
     ):
         own = [variable.path for variable in model.weights if id(variable) not in trained]
-        _require(not own, f"{function} uses {own[0] if own else ''}, a weight that training does not change")
+        require(not own, f"{function} uses {own[0] if own else ''}, a weight that training does not change")
 
 
 def _check_gradients(checked: _Checked) -> None:
@@ -162,9 +162,9 @@ def _check_gradients(checked: _Checked) -> None:
     with tf.GradientTape() as tape:
         output = checked.models.train([checked.source, checked.inputs], training=True)
         loss = tf.reduce_sum(tf.square(output))
-    _require(bool(variables), "it has no weights that can be trained")
+    require(bool(variables), "it has no weights that can be trained")
     for variable, gradient in zip(variables, tape.gradient(loss, variables), strict=True):
-        _require(
+        require(
             gradient is not None,
             f"the output does not depend on the weight {variable.path}, so it cannot be trained",
         )
@@ -180,7 +180,7 @@ def _check_random_numbers(checked: _Checked) -> None:
         outputs.append(checked.trained(training=True))
     for variable, value in zip(variables, before, strict=True):
         variable.assign(value)
-    _require(
+    require(
         np.array_equal(outputs[0], outputs[1]),
         "training draws random numbers that no layer keeps, so a resumed training would differ; use "
         "keras.layers.Dropout, or a keras.random.SeedGenerator that is an attribute of a layer",
@@ -193,18 +193,18 @@ def _check_random_numbers(checked: _Checked) -> None:
 def _check_steps(checked: _Checked) -> None:
     expected = checked.trained()
     found, attention = _stepped(checked.pair, checked.source, checked.inputs)
-    _require(bool(np.isfinite(expected).all()), "decode returns numbers that are not finite")
+    require(bool(np.isfinite(expected).all()), "decode returns numbers that are not finite")
     for t in range(expected.shape[1]):
-        _require(
+        require(
             _close(found[:, t], expected[:, t]),
             f"step and decode differ at position {t + 1} by up to "
             f"{np.abs(found[:, t] - expected[:, t]).max():.2g}: step must compute what decode computes there",
         )
     for weights in attention:
         right = weights.shape == checked.source.shape[:2] and _close(weights.sum(axis=1), np.ones(_ROWS))
-        _require(right, "the attention weights of a step must be (B, 1, S), and sum to 1 for each source")
+        require(right, "the attention weights of a step must be (B, 1, S), and sum to 1 for each source")
         padding = checked.source == 0 if not checked.sizes.numbers else np.zeros_like(weights, bool)
-        _require(_close(weights[padding], 0.0), "the attention weights of padding must be 0")
+        require(_close(weights[padding], 0.0), "the attention weights of padding must be 0")
 
 
 def _check_rows(checked: _Checked) -> None:
@@ -213,7 +213,7 @@ def _check_rows(checked: _Checked) -> None:
         alone = checked.models.train(
             [checked.source[row : row + 1], checked.inputs[row : row + 1]], training=False
         )
-        _require(_close(_array(alone)[0], expected[row]), "the output for a source depends on the others")
+        require(_close(_array(alone)[0], expected[row]), "the output for a source depends on the others")
 
 
 def _check_padding(checked: _Checked) -> None:
@@ -225,7 +225,7 @@ def _check_padding(checked: _Checked) -> None:
         "encode (context)": tuple(_context(checked.pair, s) for s in (source, checked.source)),
     }
     for what, (padded, expected) in outputs.items():
-        _require(
+        require(
             _close(padded, expected),
             f"padding of the source changes the result of {what}; use the mask that encode receives",
         )
@@ -242,9 +242,9 @@ def _check_saved(checked: _Checked) -> None:
     with tempfile.TemporaryDirectory() as folder:
         loaded = Models(*_reloaded(checked.models, Path(folder)))
     again = _Checked(checked.sizes, loaded, checked.source, checked.inputs)
-    _require(np.array_equal(again.trained(), checked.trained()), _OTHER)
+    require(np.array_equal(again.trained(), checked.trained()), _OTHER)
     for found, expected in zip(*(_step_outputs(one) for one in (again, checked)), strict=True):
-        _require(np.array_equal(found, expected), _OTHER)
+        require(np.array_equal(found, expected), _OTHER)
 
 
 def _step_outputs(checked: _Checked) -> list[Array]:
@@ -270,8 +270,3 @@ def _array(x: Any) -> Array:
 
 def _close(one: Array, other: Array | float) -> bool:
     return bool(np.allclose(one, other, rtol=TOLERANCE, atol=TOLERANCE))
-
-
-def _require(condition: bool, otherwise: str) -> None:
-    if not condition:
-        raise BrokenPromiseError(otherwise)

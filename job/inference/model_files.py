@@ -2,8 +2,8 @@
 
 A model file is a zip of `config.json`, which names the classes to build, `metadata.json` and the weights.
 Only Keras's own layers, operations and initializers, this package's layers, and those that installed packages
-offer (see `package_layers.py`) are allowed. A file that could
-run code, read another file or exhaust memory is rejected, independently of Keras's safe mode.
+offer (see `package_layers.py`) are allowed. A file that could run code, read another file or exhaust memory
+is rejected, independently of Keras's safe mode.
 """
 
 from __future__ import annotations

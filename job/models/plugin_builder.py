@@ -12,7 +12,7 @@ import keras
 from job.models.architecture_plugin import Architecture, Encoded, Sizes, Step
 from job.models.inputs import named, sequence_input, source_mask
 from job.spec.entry_points import MODELS
-from job.spec.factories import BrokenPromiseError, reporting_bugs
+from job.spec.factories import BrokenPromiseError, reporting_bugs, require
 
 OUTPUT = "outputs"
 """Name of the output of the training model and of the decoder."""
@@ -46,7 +46,7 @@ class PluginBuilder:
             lacking = [
                 f for f in ("encode", "decode", "step") if not callable(getattr(self.network, f, None))
             ]
-            _require(not lacking, f"the result of build lacks {', '.join(lacking)}")
+            require(not lacking, f"the result of build lacks {', '.join(lacking)}")
 
     def _reporting(self) -> AbstractContextManager[None]:
         return nullcontext() if self.name is None else reporting_bugs(MODELS, self.name)
@@ -93,18 +93,18 @@ class PluginBuilder:
     def _encode(self, source: Any) -> Encoded:
         mask = None if self.sizes.numbers else source_mask(source, self.masked)
         encoded = self.network.encode(source, mask)
-        _require(isinstance(encoded, Encoded), "encode must return a job.models.architecture_plugin.Encoded")
+        require(isinstance(encoded, Encoded), "encode must return a job.models.architecture_plugin.Encoded")
         _check_names([*encoded.states, *encoded.caches], "states and caches")
         _check_names(encoded.memory, "memory")
         _check_tensor("context", encoded.context, (None, None), exact=())
-        _require(isinstance(encoded.context.shape[1], int), "context must have a fixed width")
+        require(isinstance(encoded.context.shape[1], int), "context must have a fixed width")
         for name, state in encoded.states.items():
             _check_rows(f"state {name!r}", state)
-            _require(len(state.shape) <= 3, f"state {name!r} has more than three axes; {_CACHE}")
+            require(len(state.shape) <= 3, f"state {name!r} has more than three axes; {_CACHE}")
         for name, memory in encoded.memory.items():
             _check_rows(f"memory {name!r}", memory)
             heads = len(memory.shape) != 4 or None not in (memory.shape[1], memory.shape[3])
-            _require(heads, f"memory {name!r} with four axes must be (rows, heads, S, width)")
+            require(heads, f"memory {name!r} with four axes must be (rows, heads, S, width)")
         return encoded
 
 
@@ -131,13 +131,13 @@ def _check_names(names: Iterable[object], what: str) -> None:
     listed = [*names]
     for name in listed:
         valid = isinstance(name, str) and name.isidentifier()
-        _require(valid, f"the names of {what} must be Python identifiers, found {name!r}")
-        _require(listed.count(name) == 1, f"{name!r} is the name of a state and of a cache")
+        require(valid, f"the names of {what} must be Python identifiers, found {name!r}")
+        require(listed.count(name) == 1, f"{name!r} is the name of a state and of a cache")
 
 
 def _check_rows(what: str, x: Any) -> None:
-    _require(keras.backend.is_keras_tensor(x), f"{what} must be a Keras tensor, found {type(x).__name__}")
-    _require(len(x.shape) >= 1 and x.shape[0] is None, f"{what} must have one row for each source")
+    require(keras.backend.is_keras_tensor(x), f"{what} must be a Keras tensor, found {type(x).__name__}")
+    require(len(x.shape) >= 1 and x.shape[0] is None, f"{what} must have one row for each source")
 
 
 def _check_tensor(
@@ -147,22 +147,22 @@ def _check_tensor(
     _check_rows(what, x)
     axes = range(1, len(shape)) if exact is None else exact
     right = len(x.shape) == len(shape) and all(x.shape[i] == shape[i] for i in axes)
-    _require(right, f"{what} must have shape {_shown(shape)}, found {_shown(x.shape)}")
+    require(right, f"{what} must have shape {_shown(shape)}, found {_shown(x.shape)}")
     floating = keras.backend.is_float_dtype(keras.backend.standardize_dtype(x.dtype))
-    _require(floating, f"{what} must be floating-point, found {x.dtype}")
+    require(floating, f"{what} must be floating-point, found {x.dtype}")
 
 
 def _check_step(found: Step, states: Mapping[str, Any], sizes: Sizes) -> None:
-    _require(isinstance(found, Step), "step must return a job.models.architecture_plugin.Step")
+    require(isinstance(found, Step), "step must return a job.models.architecture_plugin.Step")
     _check_tensor("the output of step", found.output, (None, 1, sizes.target))
     same = set(found.states) == set(states)
-    _require(same, f"step must return the states {_list(states)}, found {_list(found.states)}")
+    require(same, f"step must return the states {_list(states)}, found {_list(found.states)}")
     for name, before in states.items():
         after = found.states[name]
         _check_rows(f"state {name!r} after a step", after)
         form = (len(before.shape), keras.backend.standardize_dtype(before.dtype))
         found_form = (len(after.shape), keras.backend.standardize_dtype(after.dtype))
-        _require(
+        require(
             form == found_form and _fits(before.shape, after.shape),
             f"state {name!r} must stay {_shown(before.shape)} of {before.dtype} in a step, found "
             f"{_shown(after.shape)} of {after.dtype}",
@@ -181,8 +181,3 @@ def _list(names: Iterable[str]) -> str:
 
 def _shown(shape: tuple[int | None, ...]) -> str:
     return f"({', '.join('any' if length is None else str(length) for length in shape)})"
-
-
-def _require(condition: bool, otherwise: str) -> None:
-    if not condition:
-        raise BrokenPromiseError(otherwise)

@@ -1,10 +1,9 @@
 """The encoder-decoder: builds Keras models that share weights from a `ModelSpec` and the sizes of both sides.
 
 A Transformer is built by `transformer.py`, a model of another package by `plugin_builder.py`, recurrent
-layers here. The last states of a recurrent encoder are
-the initial states of the decoder (Sutskever, Vinyals and Le 2014). With several layers, each decoder layer
-starts from the encoder layer at the same height. A bidirectional encoder's states are concatenated and
-projected to the width of the decoder.
+layers here. The last states of a recurrent encoder are the initial states of the decoder (Sutskever, Vinyals
+and Le 2014). With several layers, each decoder layer starts from the encoder layer at the same height. A
+bidirectional encoder's states are concatenated and projected to the width of the decoder.
 """
 
 from __future__ import annotations

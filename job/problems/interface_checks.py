@@ -8,7 +8,7 @@ import numpy as np
 
 from job.problems.base import Examples, Ids, TokenProblem
 from job.problems.vocabulary import PAD, Vocabulary
-from job.spec.factories import BrokenPromiseError
+from job.spec.factories import BrokenPromiseError, require
 
 __all__ = ["BrokenPromiseError", "check_problem"]
 
@@ -42,11 +42,11 @@ def check_problem(problem: TokenProblem) -> None:
     batch, same_batch = (problem.batch(0, 0, count, count) for _ in range(2))
     _check_arrays("a batch", problem, *batch)
     same = all(np.array_equal(one, other) for one, other in zip(batch, same_batch, strict=True))
-    _require(same, "a batch differs when it is asked for again")
+    require(same, "a batch differs when it is asked for again")
     for split in ("validation", "test"):
         _check_examples(f"the {split} split", problem, problem.examples(split, 2))
     described = problem.describe()
-    _require(isinstance(described, dict), f"describe() must return a dict, not {type(described).__name__}")
+    require(isinstance(described, dict), f"describe() must return a dict, not {type(described).__name__}")
     try:
         json.dumps(described, allow_nan=False)
     except (TypeError, ValueError) as error:
@@ -55,56 +55,51 @@ def check_problem(problem: TokenProblem) -> None:
 
 def _check_attributes(problem: TokenProblem) -> None:
     missing = [name for name in _ATTRIBUTES if not hasattr(problem, name)]
-    _require(not missing, f"it lacks {', '.join(missing)}")
-    _require(getattr(problem, "target_kind", "") == "tokens", "its target_kind must be 'tokens'")
+    require(not missing, f"it lacks {', '.join(missing)}")
+    require(getattr(problem, "target_kind", "") == "tokens", "its target_kind must be 'tokens'")
     for side in ("source", "target"):
-        _require(
+        require(
             isinstance(getattr(problem, f"{side}_vocabulary"), Vocabulary),
             f"its {side}_vocabulary must be a job.problems.vocabulary.Vocabulary",
         )
     if not problem.fixed_length:
-        _require(problem.target_vocabulary.end is not None, "targets vary in length but have no end id")
+        require(problem.target_vocabulary.end is not None, "targets vary in length but have no end id")
 
 
 def _check_examples(what: str, problem: TokenProblem, examples: Examples) -> None:
-    _require(isinstance(examples, Examples), f"{what} must be a job.problems.base.Examples")
-    _require(1 <= len(examples) <= 2, f"{what} has {len(examples)} examples where 1 or 2 were asked for")
+    require(isinstance(examples, Examples), f"{what} must be a job.problems.base.Examples")
+    require(1 <= len(examples) <= 2, f"{what} has {len(examples)} examples where 1 or 2 were asked for")
     _check_arrays(what, problem, examples.source, examples.target)
     for name in ("sources", "references"):
         count = len(getattr(examples, name))
-        _require(count in (0, len(examples)), f"{what} has {count} {name} for {len(examples)} examples")
-    _require(all(examples.references), f"{what} has an example without a reference target")
+        require(count in (0, len(examples)), f"{what} has {count} {name} for {len(examples)} examples")
+    require(all(examples.references), f"{what} has an example without a reference target")
 
 
 def _check_arrays(what: str, problem: TokenProblem, source: Ids, target: Ids) -> None:
     _check_ids(f"source of {what}", source, problem.source_vocabulary, problem.fixed_length)
     _check_ids(f"target of {what}", target, problem.target_vocabulary, problem.fixed_length)
     counts = f"{len(source)} sources and {len(target)} targets"
-    _require(len(source) == len(target), f"{what} has {counts}; expected equal numbers")
+    require(len(source) == len(target), f"{what} has {counts}; expected equal numbers")
     longest = int((target != PAD).sum(axis=1).max())
     limit = problem.max_target_length
-    _require(longest <= limit, f"a target of {what} has {longest} ids, but max_target_length is {limit}")
+    require(longest <= limit, f"a target of {what} has {longest} ids, but max_target_length is {limit}")
     if problem.fixed_length:
         found = f"a target of {what} has {longest} ids and max_target_length is {limit}"
-        _require(longest == limit, f"lengths are fixed, but {found}")
+        require(longest == limit, f"lengths are fixed, but {found}")
     else:
         last = target[np.arange(len(target)), (target != PAD).sum(axis=1) - 1]
         closed = bool((last == problem.target_vocabulary.end).all())
-        _require(closed, f"a target of {what} does not end with the end id")
+        require(closed, f"a target of {what} does not end with the end id")
 
 
 def _check_ids(what: str, ids: Ids, vocabulary: Vocabulary, fixed_length: bool) -> None:
     form = getattr(ids, "ndim", None), getattr(ids, "dtype", None)
-    _require(form == (2, np.int32), f"the {what} must be an array (n, length) of int32")
-    _require(ids.shape[1] > 0 and bool((ids[:, 0] != PAD).all()), f"a {what} is empty")
+    require(form == (2, np.int32), f"the {what} must be an array (n, length) of int32")
+    require(ids.shape[1] > 0 and bool((ids[:, 0] != PAD).all()), f"a {what} is empty")
     known = bool(((ids >= 0) & (ids < len(vocabulary))).all())
-    _require(known, f"the {what} has ids outside its vocabulary of {len(vocabulary)}")
+    require(known, f"the {what} has ids outside its vocabulary of {len(vocabulary)}")
     padding_before_id = (ids[:, :-1] == PAD) & (ids[:, 1:] != PAD)
-    _require(not padding_before_id.any(), f"the {what} has padding before other ids; pad on the right only")
+    require(not padding_before_id.any(), f"the {what} has padding before other ids; pad on the right only")
     full = not fixed_length or bool((ids != PAD).all())
-    _require(full, f"lengths are fixed, but the {what} is padded")
-
-
-def _require(condition: bool, otherwise: str) -> None:
-    if not condition:
-        raise BrokenPromiseError(otherwise)
+    require(full, f"lengths are fixed, but the {what} is padded")

@@ -23,6 +23,12 @@ class BrokenPromiseError(Exception):
     """An object of another package that does not implement its interface; the message says what is wrong."""
 
 
+def require(condition: bool, otherwise: str) -> None:
+    """Raise `BrokenPromiseError` with a message if a condition of an interface is not met."""
+    if not condition:
+        raise BrokenPromiseError(otherwise)
+
+
 def call_factory(group: Group, name: str, options: Mapping[str, Any], *arguments: object) -> Any:
     """Load the factory that an entry point names, and call it; to be called in `reporting_bugs`.
 

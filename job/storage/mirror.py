@@ -83,9 +83,8 @@ class Mirror:
             except StoreError as error:
                 problems[name] = str(error)
                 failures += 1
-            except (
-                OSError
-            ) as error:  # replaced or removed while it was read: the next round finds the new file
+            except OSError as error:
+                # Replaced or removed while it was read: the next round finds the new file.
                 problems[name] = f"{name} cannot be read: {why(error)}"
         self._seen |= units.keys()
         return problems

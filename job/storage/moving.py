@@ -7,6 +7,8 @@ import os
 import re
 import secrets
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 TEMPORARY = ".tmp-"
@@ -61,16 +63,30 @@ def move_directory(source: Path, target: Path, name: str) -> None:
     flush(source.parent)
 
 
-def _copy(source: Path, target: Path, name: str) -> None:
+@contextmanager
+def filled_directory(target: Path, name: str) -> Iterator[Path]:
+    """Yield the temporary path of a directory to make, and put it in its place, synced to disk, afterwards.
+
+    If the block or the move fails, what it has made is removed.
+
+    Args:
+        target: see `move_directory`.
+        name: suffix of the temporary name, see `clear_leftovers`.
+    """
     temporary = temporary_path(target.parent / name)
     try:
-        shutil.copytree(source, temporary, symlinks=True)
+        yield temporary
         flush_tree(temporary)
         os.replace(temporary, target)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     flush(target.parent)
+
+
+def _copy(source: Path, target: Path, name: str) -> None:
+    with filled_directory(target, name) as temporary:
+        shutil.copytree(source, temporary, symlinks=True)
 
 
 def _remove(directory: Path, name: str) -> None:

@@ -28,7 +28,9 @@ CHUNK_BYTES = 1 << 20
 _WHOLE_BYTES = 1 << 24
 """Up to this size a file is read into memory at once and written in one request."""
 
-_READERS = 8
+READERS = 8
+"""Number of objects that are read at once."""
+
 _FINAL = (
     "NoCredentialsError",
     "PartialCredentialsError",
@@ -134,7 +136,7 @@ class RemoteFiles:
     def read(self, paths: Iterable[str]) -> dict[str, bytes]:
         """Return the content of objects by path, without those that do not exist; raises `StoreError`."""
         wanted = [*paths]
-        with ThreadPoolExecutor(_READERS) as pool:
+        with ThreadPoolExecutor(READERS) as pool:
             contents = [*pool.map(lambda path: self._retried(path, "read", partial(self._cat, path)), wanted)]
         return {path: content for path, content in zip(wanted, contents, strict=True) if content is not None}
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from job.storage.manifests import Manifest
-from job.storage.moving import flush, flush_tree, temporary_path
-from job.storage.remote_files import RemoteFiles
-
-_READERS = 8
+from job.storage.moving import filled_directory, flush, temporary_path
+from job.storage.remote_files import READERS, RemoteFiles
 
 
 def fetch_directory(remote: RemoteFiles, manifest: Manifest, target: Path) -> list[str]:
@@ -31,16 +28,8 @@ def fetch_directory(remote: RemoteFiles, manifest: Manifest, target: Path) -> li
         StoreError: the store cannot be read.
         OSError: a file cannot be written; `target` does not exist.
     """
-    temporary = temporary_path(target)
-    try:
-        problems = _fetch_files(remote, manifest, temporary)
-        flush_tree(temporary)
-        os.replace(temporary, target)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-    flush(target.parent)
-    return problems
+    with filled_directory(target, target.name) as temporary:
+        return _fetch_files(remote, manifest, temporary)
 
 
 def fetch_file(remote: RemoteFiles, manifest: Manifest, target: Path) -> list[str]:
@@ -67,7 +56,7 @@ def _fetch_files(remote: RemoteFiles, manifest: Manifest, directory: Path) -> li
     def fetched(name: str) -> bool:
         return remote.fetch(manifest.place(name), directory / name, manifest.files[name])
 
-    with ThreadPoolExecutor(_READERS) as pool:
+    with ThreadPoolExecutor(READERS) as pool:
         found = dict(zip(manifest.files, pool.map(fetched, manifest.files), strict=True))
     return [_left_out(remote, manifest.place(name)) for name, whole in found.items() if not whole]
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from job.errors import GATE_FAILED, OK, SIGHUP_EXIT, SIGINT_EXIT, SIGTERM_EXIT
+from job.errors import GATE_FAILED, OK, STOP_EXITS
 from job.gating.batch_verdict import decide
 from job.reports.formatting import plain
 from job.results.batch_report import Report
@@ -26,8 +26,6 @@ from job.trend.runs import Run, SkippedReport
 from job.trend.trend_content import number_of_runs, suspicion
 
 Outlook = Literal["good", "unproven", "bad"]
-
-_INTERRUPTED = (SIGHUP_EXIT, SIGINT_EXIT, SIGTERM_EXIT)
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,7 @@ def judge_trend(
 
 def run_fault(report: Report) -> str:
     """Return what makes a run bad, as a clause; empty if it is not bad."""
-    if report.running or report.exit_code in _INTERRUPTED:
+    if report.running or report.exit_code in STOP_EXITS:
         ended = [job for job in report.jobs if job.status != "interrupted"]
         return "; ".join(_reasons(report, ended, ())[:1])
     found = _reasons(report, report.jobs, report.missing)
@@ -146,7 +144,7 @@ def _doubts(runs: Sequence[Run], series: Sequence[Series], skipped: Sequence[Ski
     for number, run in enumerate(runs, 1):
         if run.report.running:
             yield f"run {number} of {len(runs)} was still running when its report was written"
-        elif run.report.exit_code in _INTERRUPTED:
+        elif run.report.exit_code in STOP_EXITS:
             yield f"run {number} of {len(runs)} was interrupted, exit code {run.report.exit_code}"
     unread = sum(not each.duplicate for each in skipped)
     if unread:

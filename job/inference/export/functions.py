@@ -34,9 +34,9 @@ class Function:
     inputs: tuple[tf.TensorSpec, ...]
     call: Callable[..., dict[str, Any]]
 
-    def traced(self) -> Any:
-        """Return the concrete TensorFlow function."""
-        return tf.function(self.call, [*self.inputs], autograph=False).get_concrete_function()
+    def compiled(self) -> Any:
+        """Return the TensorFlow function of these inputs."""
+        return tf.function(self.call, [*self.inputs], autograph=False)
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import tensorflow as tf
-
 from job.errors import ExportError
 from job.inference.export.functions import ExportedModel, Function
 from job.storage.documents import why
@@ -36,9 +34,8 @@ def _converted(function: Function, name: str) -> Any:
     import onnx
     import tf2onnx
 
-    traced = tf.function(function.call, [*function.inputs], autograph=False)
     try:
-        model, _ = tf2onnx.convert.from_function(traced, [*function.inputs], opset=OPSET)
+        model, _ = tf2onnx.convert.from_function(function.compiled(), [*function.inputs], opset=OPSET)
         _name_sizes(model)
         onnx.checker.check_model(model)
     except Exception as error:  # of what they cannot convert, tf2onnx and protobuf raise almost anything

@@ -22,5 +22,8 @@ def write_saved_model(exported: ExportedModel, folder: Path) -> None:
     module = tf.Module()
     both = (*exported.model.encoder.variables, *exported.model.decoder.variables)
     module.all_variables = [*{id(variable): variable.value for variable in both}.values()]
-    signatures = {name: getattr(exported, name).traced() for name in ("encode", "step", "predict")}
+    signatures = {
+        name: getattr(exported, name).compiled().get_concrete_function()
+        for name in ("encode", "step", "predict")
+    }
     tf.saved_model.save(module, str(folder / VERSION), signatures=signatures)

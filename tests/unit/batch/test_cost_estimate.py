@@ -6,6 +6,7 @@ from sample_jobs import job_result, job_spec
 from job.batch.cost_estimate import JOB_SECONDS, estimate_costs, estimate_seconds
 from job.batch.measured_costs import measured_costs, measured_evaluations
 from job.batch.other_work import other_work
+from job.batch.resume import read_recorded_result
 from job.problems import build_problem
 from job.results.data_facts import DataFacts
 from job.spec.evaluation_section import EvaluationSpec
@@ -128,4 +129,5 @@ def test_an_earlier_evaluation_is_measured_in_training_steps(output):
         output.job(job).result.write_text(result.to_json())
     leave(output, jobs[2], 30.0)
     # 40 steps of a tenth of a second
-    assert measured_evaluations(jobs, output) == {"a": pytest.approx(40 / other_work(jobs[0]).evaluation)}
+    earlier = [(job, read_recorded_result(output.job(job.name))[0]) for job in jobs]
+    assert measured_evaluations(earlier) == {"a": pytest.approx(40 / other_work(jobs[0]).evaluation)}
