@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from containers import LIMITS, ROOT, SOURCE, wait_until
+from processes import steps_taken
 
 import job
 
@@ -194,7 +195,7 @@ def test_stopped_in_mid_training_it_saves_and_the_next_run_goes_on(podman, image
     (workspace / "jobs.yaml").write_text(LONG)
     job_directory = workspace / "output" / "jobs" / "long"
     podman.call("run", "--detach", "--name=stopped", *LIMITS, *as_caller(workspace), image)
-    wait_until((job_directory / "spec.yaml").exists, 120)  # which is written before training
+    wait_until(lambda: steps_taken(job_directory), 120)
     began = time.monotonic()
     podman.call("stop", "--time=30", "stopped")
     assert time.monotonic() - began < 15

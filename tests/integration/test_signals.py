@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from in_process import run_in
-from processes import checkpointed, children, ended, kill, read, running, start, wait_until
+from processes import checkpointed, children, ended, kill, read, running, start, steps_taken, wait_until
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="children are found in /proc")
 
@@ -54,7 +54,7 @@ def test_sigterm_saves_the_state_of_what_runs_and_ends_the_batch_soon(command, t
     before = first_process()
     output = tmp_path / "output"
     process = command("--workers", 1, before=before)
-    wait_until((output / "jobs" / "endless" / "spec.yaml").exists, process)  # written as training begins
+    wait_until(lambda: steps_taken(output / "jobs" / "endless"), process)
     batch = children(process.pid)[0] if before else process.pid
     workers = children(batch)
     second = command("--workers", 1, before=before)

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from processes import PATIENCE, checkpointed, children, ended, kill, read, start, wait_until
+from processes import PATIENCE, checkpointed, children, ended, kill, read, start, steps_taken, wait_until
 from test_signals import SPEC as ENDLESS
 from test_signals import first_process
 
@@ -148,7 +148,7 @@ def endless(tmp_path):
 def test_sighup_saves_as_sigterm_does(endless):
     process = start("--workers", 1, cwd=endless.parent)
     try:
-        wait_until((endless / "jobs" / "endless" / "spec.yaml").exists, process)
+        wait_until(lambda: steps_taken(endless / "jobs" / "endless"), process)
         code, said = ended(process, signal.SIGHUP)
     finally:
         if process.poll() is None:
@@ -169,7 +169,7 @@ def test_a_terminal_that_goes_away_costs_nothing(endless):
         variables = {**os.environ, "PYTHONPATH": str(Path(job.__file__).parents[1])}
         os.execve(sys.executable, [sys.executable, "-m", "job", "--workers", "1"], variables)
     deadline = time.monotonic() + PATIENCE
-    while not (endless / "jobs" / "endless" / "spec.yaml").exists():
+    while not steps_taken(endless / "jobs" / "endless"):
         assert time.monotonic() < deadline
         time.sleep(0.01)
         os.set_blocking(terminal, False)
@@ -191,7 +191,7 @@ def test_a_terminal_that_goes_away_costs_nothing(endless):
 def test_a_batch_continues_under_nohup(endless):
     process = start("--workers", 1, cwd=endless.parent, before=["nohup"])
     try:
-        wait_until((endless / "jobs" / "endless" / "spec.yaml").exists, process)
+        wait_until(lambda: steps_taken(endless / "jobs" / "endless"), process)
         for pid in (process.pid, *children(process.pid)):
             os.kill(pid, signal.SIGHUP)
         time.sleep(1)

@@ -78,6 +78,14 @@ def checkpointed(directory):
     return max([int(path.stem.split("-")[1]) for path in directory.glob("checkpoint/[!.]*.npz")], default=0)
 
 
+def steps_taken(directory):
+    """The training steps of a running job, 0 before its first. Before that a stop has no state to save."""
+    try:
+        return read(directory / "progress.json")["step"]
+    except FileNotFoundError:
+        return 0
+
+
 def outcome(directory):
     """What a job came to, times and histories of processes apart: equal for equal results, to the bit."""
     result = read(directory / "result.json")
