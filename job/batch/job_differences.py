@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -27,18 +27,43 @@ def job_differences(jobs: Sequence[JobSpec]) -> dict[str, dict[str, Any]]:
     Returns:
         job name -> dotted key -> its value; empty for a job that is alone of its kind.
     """
+    found = {name: varied for kind in _varied_by_kind(jobs) for name, varied in kind.items()}
+    return {job.name: found[job.name] for job in jobs}
+
+
+def short_differences(jobs: Sequence[JobSpec]) -> dict[str, str]:
+    """Return in a few words in what each job differs from others of its kind: `units 64, decoder beam`.
+
+    A value that more than half of the jobs of that kind have is left out: each of six variants of one job is
+    described by what was varied in it.
+
+    Args:
+        jobs: the resolved jobs of a batch.
+
+    Returns:
+        by job name; empty for a job that is alone of its kind or has the usual value of each key.
+    """
+    found: dict[str, str] = {}
+    for kind in _varied_by_kind(jobs):
+        counts = Counter((key, _text(value)) for varied in kind.values() for key, value in varied.items())
+        for name, varied in kind.items():
+            texts = [(key, _text(value)) for key, value in varied.items()]
+            parts = [
+                f"{key.rpartition('.')[2]} {text}"
+                for key, text in texts
+                if counts[key, text] * 2 <= len(kind)
+            ]
+            found[name] = ", ".join([*parts[:MAX_SHOWN], *(["…"] if len(parts) > MAX_SHOWN else [])])
+    return found
+
+
+def _varied_by_kind(jobs: Sequence[JobSpec]) -> list[dict[str, dict[str, Any]]]:
+    """Return for each kind its jobs by name, with the keys in which they differ."""
     kinds: dict[tuple[str, str], dict[str, dict[str, Any]]] = defaultdict(dict)
     for job in jobs:
         spec = {key: value for key, value in job.model_dump(mode="json").items() if key not in _NAMING}
         kinds[job.problem.kind, job.model.architecture][job.name] = dict(_values(spec, ""))
-    found = {name: different for specs in kinds.values() for name, different in _different(specs).items()}
-    return {job.name: found[job.name] for job in jobs}
-
-
-def short_differences(differences: Mapping[str, Any]) -> str:
-    """Return the keys in which a job differs in a few words: `units 64, decoder beam`."""
-    parts = [f"{key.rpartition('.')[2]} {_text(value)}" for key, value in differences.items()]
-    return ", ".join([*parts[:MAX_SHOWN], *(["…"] if len(parts) > MAX_SHOWN else [])])
+    return [_different(specs) for specs in kinds.values()]
 
 
 def _values(spec: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:

@@ -34,11 +34,11 @@ def print_plan(plan: Sequence[PlannedJob], problems: Mapping[str, Problem], cons
     columns += [Column(name, right=True) for name in ("classes", "units", "examples", "parameters")]
     columns += [Column("finger\u00ad\nprint"), Column("next run")]
     rows = [_row(planned, problems[planned.job.name]) for planned in plan]
-    differences = job_differences([planned.job for planned in plan])
+    differences = short_differences([planned.job for planned in plan])
     if any(differences.values()):
         columns.append(Column("differs"))
         for planned, row in zip(plan, rows, strict=True):
-            row.append(short_differences(differences[planned.job.name]))
+            row.append(differences[planned.job.name])
     print_table(columns, rows, console)
     console.print()
     for line in reasons(plan):

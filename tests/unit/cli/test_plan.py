@@ -81,3 +81,17 @@ def test_plan_shows_the_keys_in_which_jobs_of_one_kind_differ(command, here):
     assert (
         command("plan", "--format", "xml")[0] == command("plan", "--format", "json", "--shards", "2")[0] == 2
     )
+
+
+def test_each_of_many_variants_is_described_by_what_was_varied_in_it(command, here):
+    variants = (
+        "variants: {base: {}, wide: {model.units: 64}, deep: {model.layers: 2}, copied: {model.dropout: 0.3},"
+        " slow: {training.optimizer.learning_rate: 0.001}, attention: {model.attention: luong_dot}}"
+    )
+    (here / "jobs.yaml").write_text(
+        UNEQUAL.split("    matrix", maxsplit=1)[0] + f"    matrix: {{{variants}}}\n"
+        "    problem: {kind: copy, source_length: 2, cardinality: 6}\n"
+    )
+    shown = re.findall(r"^copy-.* train +(.*)$", command("plan")[1], re.MULTILINE)
+    expected = ["", "units 64", "layers 2", "dropout 0.3", "learning_rate 0.001", "attention luong_dot"]
+    assert [text.strip() for text in shown] == expected
