@@ -13,7 +13,7 @@ from job.batch.queue_batch import Ended, QueueBatch
 from job.batch.queue_recorder import QueueRecorder
 from job.batch.queue_results import QueueResults
 from job.batch.reuse import PreparedJob, prepare_jobs, reuse_results
-from job.batch.shared_trainings import is_waiting, with_model
+from job.batch.shared_trainings import with_model
 from job.results.batch_report import SetAside
 from job.running.task import Task
 from job.storage.lease import Lease
@@ -96,7 +96,7 @@ class JobQueue(CancelControl):
 
     def _waits(self, planned: PlannedJob) -> bool:
         """Return whether a job takes or starts from the model of one of the batch that has no result yet."""
-        if is_waiting(planned, self._results.by_name, self._results.unusable):
+        if self._results.lack_model_of(planned.decision.after):
             return True
         parent = planned.start.job if planned.start is not None else None
         if parent is None or self._results.known(parent):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from job.batch.planning import PlannedJob
@@ -10,6 +11,7 @@ from job.batch.progress import Log
 from job.batch.resume import read_recorded_result
 from job.gating import gates
 from job.results.job_result import JobResult
+from job.results.shared_models import awaits_model
 from job.storage.artifacts import OutputPaths
 
 
@@ -35,6 +37,10 @@ class QueueResults:
     def known(self, name: str) -> bool:
         """Return whether a job has ended, with a result or without."""
         return name in self.by_name or name in self.unusable
+
+    def lack_model_of(self, names: Sequence[str]) -> bool:
+        """Return whether none of these jobs with the same training is trained, but one may still be."""
+        return awaits_model(names, self.by_name, [name for name in names if not self.known(name)])
 
     @property
     def failed(self) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from job.batch.earlier_results import EarlierResult
 from job.batch.planning import PlannedJob
 from job.results.job_result import JobResult
+from job.results.shared_models import first_trained
 from job.storage.artifacts import OutputPaths
 
 AFRESH = "every job is trained afresh, as asked"
@@ -45,19 +46,6 @@ def _waiting(planned: PlannedJob, after: tuple[str, ...], *, fresh: bool) -> Pla
     return replace(planned, decision=decision)
 
 
-def is_waiting(planned: PlannedJob, results: Mapping[str, JobResult], unusable: Collection[str] = ()) -> bool:
-    """Return whether no job whose model a job waits for is trained, and one of them has not ended.
-
-    Args:
-        planned: the job.
-        results: of the jobs that have ended, by name.
-        unusable: names of the jobs that have ended without a result that can be read.
-    """
-    after = planned.decision.after
-    pending = any(name not in results and name not in unusable for name in after)
-    return pending and _trained(after, results) is None
-
-
 def with_model(planned: PlannedJob, results: Mapping[str, JobResult], output: OutputPaths) -> PlannedJob:
     """Return a job that waits no longer: it evaluates the model of the first trained job, or trains alone.
 
@@ -68,7 +56,7 @@ def with_model(planned: PlannedJob, results: Mapping[str, JobResult], output: Ou
     """
     decision = planned.decision
     assert decision.alone is not None
-    trained = _trained(decision.after, results)
+    trained = first_trained(decision.after, results)
     if trained is None:
         names = ", ".join(decision.after)
         why = f"no model came of {names} with the same training; {decision.alone.why}"
@@ -77,9 +65,3 @@ def with_model(planned: PlannedJob, results: Mapping[str, JobResult], output: Ou
     why = f"the model of {trained.name}, which has the same training"
     decision = replace(decision, why=why, source=source, after=(), alone=None)
     return replace(planned, decision=decision)
-
-
-def _trained(names: Sequence[str], results: Mapping[str, JobResult]) -> JobResult | None:
-    """Return the result of the first of these jobs that is trained; None if none is."""
-    ended = (results[name] for name in names if name in results)
-    return next((result for result in ended if result.finished), None)

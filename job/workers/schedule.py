@@ -6,11 +6,12 @@ The parent process, in which this runs, never imports TensorFlow.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from job.process.stopping import Stop
 from job.results.job_result import Failure, JobResult
+from job.results.shared_models import awaits_model
 from job.results.trained_job import TrainedJob
 from job.running.task import Task
 from job.workers import deadlines
@@ -142,17 +143,12 @@ class _Schedule:
         pending = {task.job.name for task in self.waiting} | self.recording
         pending |= {worker.task.job.name for worker in self.workers if worker.task is not None}
         for i, waiting in enumerate(self.waiting):
-            ready = waiting.after and not self.awaits_model(waiting, pending)
+            ready = waiting.after and not awaits_model(waiting.after, self.results, pending)
             task = self.waiting[i] = self.control.prepare(waiting) if ready else waiting
             if not task.after and task.waits_for not in pending:
                 del self.waiting[i]
                 return task
         return self.control.take()
-
-    def awaits_model(self, task: Task, pending: Set[str]) -> bool:
-        """Return whether one of the pending jobs may leave the model of a task, and none has left it yet."""
-        ended = [self.results[name] for name in task.after if name in self.results]
-        return not any(result.finished for result in ended) and any(name in pending for name in task.after)
 
     def handle_messages(self) -> None:
         """Handle messages of busy workers, waiting at most `replies.POLL_SECONDS`."""
