@@ -25,7 +25,7 @@ from job.metrics import DATA_UNIT, METRICS, VALIDATION, gate_key
 from job.reports.comparison_content import regression_in_words
 from job.reports.ensemble_content import ensemble_remarks
 from job.reports.formatting import duration, exact_quantity, plain, quantity, unit_of
-from job.results.batch_report import MetricOverSeeds, Report, SeedsSummary
+from job.results.batch_report import MetricOverSeeds, Report, SeedsSummary, SetAside
 from job.results.job_result import FINISHED, GateOutcome, JobResult
 
 _EXIT_CODES = {
@@ -322,13 +322,24 @@ def gates_in_words(result: JobResult) -> str:
 # --- remarks on the batch -----------------------------------------------------------------------------------
 
 
+def aside_remarks(asides: Sequence[SetAside]) -> Iterator[str]:
+    """Yield a sentence for each reason for which directories were set aside."""
+    by_reason: dict[str, list[SetAside]] = {}
+    for aside in asides:
+        by_reason.setdefault(aside.reason, []).append(aside)
+    for reason, group in by_reason.items():
+        first, more = group[0], len(group) - 1
+        jobs = f"{first.job} and {more} more" if more else first.job
+        place = f"{first.place.rpartition('/')[0]}/, by the names of the jobs" if more else first.place
+        yield f"{jobs}: what was there before is in {place}, because {reason}"
+
+
 def remarks(report: Report) -> Iterator[str]:
     """Yield a sentence for each directory set aside, metric over seeds, and value close to its threshold.
 
     Of validation that is a job's most important metric over seeds, or all if those of the test are hidden.
     """
-    for aside in report.set_aside:
-        yield f"{aside.job}: what was there before is in {aside.place}, because {aside.reason}"
+    yield from aside_remarks(report.set_aside)
     for job in report.seeds:
         for metric in job.metrics:
             yield _over_seeds(job, metric)

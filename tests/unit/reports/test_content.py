@@ -5,9 +5,11 @@ from sample_results import SHORT, STOPPED, TUTORIAL
 
 from job.reports import content
 from job.reports.content import remarks
+from job.reports.html import html_page
 from job.reports.markdown import markdown
-from job.results.batch_report import MetricOverSeeds, SeedsSummary
+from job.results.batch_report import MetricOverSeeds, SeedsSummary, SetAside
 from job.results.job_result import GateOutcome
+from job.storage.artifacts import OutputPaths
 
 
 @pytest.mark.parametrize(
@@ -135,3 +137,19 @@ def test_a_value_within_sampling_error_of_its_threshold_is_named(make_report):
         "about 20,000 test examples would settle it"
     ]
     assert [*remarks(make_report(TUTORIAL))] == []
+
+
+def test_directories_set_aside_for_one_reason_are_one_sentence(make_report, tmp_path):
+    def aside(name, reason="it is of another evaluation section"):
+        return SetAside(name, reason, f"superseded/{name}-0a1b2c3d")
+
+    report = replace(
+        make_report(TUTORIAL), set_aside=(aside("a"), aside("b"), aside("c", "its model is damaged"))
+    )
+    sentences = [
+        "a and 1 more: what was there before is in superseded/, by the names of the jobs, because it is of "
+        "another evaluation section",
+        "c: what was there before is in superseded/c-0a1b2c3d, because its model is damaged",
+    ]
+    assert [*remarks(report)] == sentences
+    assert all(f"<p>{sentence}.</p>" in html_page(report, OutputPaths(tmp_path)) for sentence in sentences)
