@@ -133,7 +133,7 @@ def regressed_jobs(report: Report) -> set[str]:
 def sorted_jobs(report: Report) -> list[JobResult]:
     """Return the results by what matters: not finished ones, then failed gates and regressions, then others.
 
-    Within these they are in the plan's order.
+    Within these they are in the report's order: the plan's, or that of validation if the test is hidden.
     """
     regressed = regressed_jobs(report)
 

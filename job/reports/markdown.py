@@ -123,12 +123,14 @@ def _jobs(report: Report) -> list[str]:
     test = metric_names(report.jobs)
     metrics = (*test, *validation_columns(report.jobs, most=1 if test else None))
     named = [prose(column_title(name)) for name in metrics]
-    columns = ["job", "status", *named, "gates", "parameters", "training", "done"]
+    gates = [] if report.test_hidden else ["gates"]
+    columns = ["job", "status", *named, *gates, "parameters", "training", "done"]
     regressed = regressed_jobs(report)
-    rows = [_job_row(result, metrics, result.name in regressed) for result in sorted_jobs(report)]
+    rows = [_job_row(report, result, metrics, result.name in regressed) for result in sorted_jobs(report)]
     blank = [""] * (len(columns) - 2)
     rows += [[code(name), f"**{missing_status(report)}**", *blank] for name in report.missing]
-    return markdown_table(columns, rows, "ll" + "r" * len(metrics) + "lrrl").splitlines()
+    alignment = "ll" + "r" * len(metrics) + "l" * len(gates) + "rrl"
+    return markdown_table(columns, rows, alignment).splitlines()
 
 
 def _ensembles(report: Report) -> str:
@@ -140,12 +142,13 @@ def _ensembles(report: Report) -> str:
     return f"## Ensembles\n\n{ENSEMBLE_NOTE}\n\n{table}"
 
 
-def _job_row(result: JobResult, metrics: Sequence[str], regressed: bool) -> list[str]:
+def _job_row(report: Report, result: JobResult, metrics: Sequence[str], regressed: bool) -> list[str]:
     row = overview_row(result, metrics)
     status = row.status if result.status == "passed" else f"**{row.status}**"
     status += ", **regression**" if regressed else ""
     values = map(prose, row.metrics)
-    return [code(row.job), status, *values, row.gates, row.parameters, row.training, row.done]
+    gates = [] if report.test_hidden else [row.gates]
+    return [code(row.job), status, *values, *gates, row.parameters, row.training, row.done]
 
 
 def comparison_markdown(comparison: Comparison) -> str:

@@ -79,23 +79,24 @@ def _print_table(report: Report, console: Console) -> None:
         Column("job"),
         Column("status"),
         *(Column(column_title(name).replace(" ", "\n"), right=True) for name in metrics),
-        Column("gates"),
+        *([] if report.test_hidden else [Column("gates")]),
         Column("training", right=True),
         Column(""),
     ]
     missing = Text(missing_status(report), style="" if report.running else "red")
     regressed = regressed_jobs(report)
-    rows = [_row(result, metrics, result.name in regressed) for result in sorted_jobs(report)]
+    rows = [_row(report, result, metrics, result.name in regressed) for result in sorted_jobs(report)]
     rows += [[name, missing] for name in report.missing]
     print_table(columns, rows, console)
 
 
-def _row(result: JobResult, metrics: tuple[str, ...], regressed: bool) -> list[Cell]:
+def _row(report: Report, result: JobResult, metrics: tuple[str, ...], regressed: bool) -> list[Cell]:
     row = overview_row(result, metrics, brief=True)
     status = Text(row.status, style=_STATUS_STYLES.get(row.status, ""))
     if regressed:
         status = Text(f"{row.status}, regression", style=_VERDICT_STYLES["regression"])
-    return [row.job, status, *row.metrics, row.gates, row.training, row.done]
+    gates = [] if report.test_hidden else [row.gates]
+    return [row.job, status, *row.metrics, *gates, row.training, row.done]
 
 
 def print_comparison(comparison: Comparison, console: Console) -> None:

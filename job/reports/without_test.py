@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from job.gating import batch_verdict
+from job.metrics import METRICS
 from job.results.batch_report import Report, Verdict
 from job.results.job_result import JobResult
 
@@ -20,12 +21,13 @@ def without_test(report: Report) -> Report:
     """Return a report without anything measured on the test, for reports that people read.
 
     Metrics, gates, samples, mistakes, the comparison with a baseline and means of the test over seeds are
-    left out, and so are the reasons of the verdict that tell of them. The exit code stays.
+    left out, and so are the reasons of the verdict that tell of them. The exit code stays. Jobs are in the
+    order of their most important metric of validation, the best first.
     """
     told = set(_reasons_of_test(report))
     reasons = [reason for reason in report.verdict.reasons if reason not in told]
     reasons += [HIDDEN] if report.exit_code and told else []
-    jobs = tuple(map(_hide, report.jobs))
+    jobs = tuple(map(_hide, sorted(report.jobs, key=_by_validation)))
     totals = dict(report.totals)
     totals["passed"] = totals.get("passed", 0) + totals.pop("gate_failed", 0)
     return replace(
@@ -48,6 +50,15 @@ def _reasons_of_test(report: Report) -> Iterator[str]:
         *batch_verdict.comparison_findings(compared),
     ]
     yield from (finding.reason for finding in findings)
+
+
+def _by_validation(result: JobResult) -> tuple[int, float]:
+    """Return the place of a job among others: by its most important metric, and its value, the best first."""
+    metrics = result.validation.metrics if result.validation else {}
+    for number, (name, metric) in enumerate(METRICS.items()):
+        if name in metrics:
+            return number, -metrics[name] if metric.direction == "higher" else metrics[name]
+    return len(METRICS), 0.0
 
 
 def _hide(result: JobResult) -> JobResult:

@@ -124,3 +124,15 @@ def test_gates_that_wait_for_a_seed_are_hidden_as_gates_are(report):
 
 def test_a_hidden_report_is_not_written_to_json(report):
     assert not Report.from_json(without_test(report).to_json()).test_hidden
+
+
+def test_jobs_are_in_the_order_of_validation_without_columns_of_the_test(make_report, tmp_path):
+    def job(name, accuracy):
+        validation = replace(TUTORIAL.validation, metrics={"sequence_accuracy": accuracy})
+        return replace(TUTORIAL, name=name, validation=validation)
+
+    hidden = without_test(make_report(job("worst", 0.5), job("best", 0.9), job("middle", 0.7)))
+    for name, text in texts(hidden, prepare_output(tmp_path / "output")).items():
+        assert text.index("best") < text.index("middle") < text.index("worst"), name
+        assert "gates" not in text.replace("Metrics and gates of", ""), name
+        assert "accuracy by position" not in text, name
