@@ -7,6 +7,8 @@ ARGS ?=
 # What builds and runs the image: docker or podman. SOURCE is the address of the source, for its label.
 CONTAINER ?= docker
 SOURCE ?=
+# How a container is given the GPUs: podman takes --device nvidia.com/gpu=all.
+GPUS ?= --gpus all
 
 # pyenv's python3.10 to python3.13 answer only for the versions that are switched on: switch on all of them.
 PYENV = $(shell pyenv versions --bare 2>/dev/null | grep -xE '3\.1[0-3]\.[0-9]+' | tr '\n' ':')system
@@ -23,10 +25,10 @@ BUILD = $(CONTAINER) build -f docker/Dockerfile \
 	--build-arg VERSION="$$(sed -n 's/^__version__ = "\(.*\)"$$/\1/p' job/__init__.py)" \
 	--build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null)" --build-arg SOURCE="$(SOURCE)"
 
-.PHONY: help install install-dev run-jobs test lint bench image image-gpu run-image docs lock clean
+.PHONY: help install install-dev run-jobs test lint bench gpu-check image image-gpu run-image image-gpu-check docs lock clean
 
 help:  ## List the targets.
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
 
 install: .venv/runtime  ## Make .venv: what the job needs, from the lock file with its hashes, and this package.
 
@@ -44,6 +46,10 @@ lint: install-dev  ## Check style, format and types.
 bench: install-dev  ## Time it against the tutorial's program, plain Keras, PyTorch and JAX; ARGS="--only tutorial" for a part.
 	.venv/bin/python -m benchmarks $(ARGS)
 
+gpu-check: install-dev  ## Check the GPU path on this machine's GPUs, then time it beside PyTorch; says so without one.
+	@if ls /dev/nvidia[0-9]* >/dev/null 2>&1; then $(MAKE) .venv/cuda; fi
+	.venv/bin/python -m benchmarks.gpu_check $(ARGS)
+
 image:  ## Build the container image seq2seq-job (CONTAINER=docker or podman).
 	$(BUILD) -t seq2seq-job $(ARGS) .
 
@@ -52,6 +58,10 @@ image-gpu:  ## The same with CUDA, for NVIDIA's GPUs: seq2seq-job:latest-gpu.
 
 run-image:  ## Run jobs.yaml in the container image: reads and writes this directory, as you.
 	$(CONTAINER) run --rm --user "$$(id -u):$$(id -g)" --volume "$(CURDIR):/workspace" seq2seq-job $(ARGS)
+
+image-gpu-check:  ## The checks of gpu-check with what is installed in the GPU image, which `make image-gpu` has built.
+	$(CONTAINER) build -f docker/Dockerfile.gpu-check -t seq2seq-job:gpu-check $(ARGS) .
+	$(CONTAINER) run --rm $(GPUS) --user "$$(id -u):$$(id -g)" --volume "$(CURDIR):/workspace" seq2seq-job:gpu-check
 
 docs: install-dev  ## Write the reference pages of docs/ anew from the code.
 	.venv/bin/python docs/generate.py
@@ -63,6 +73,7 @@ lock: install-dev  ## Write requirements/ anew from pyproject.toml; ARGS="--upgr
 	$(COMPILE) -o requirements/image-cpu.txt --group image-cpu --no-emit-package tensorflow $(IMAGE)
 	$(COMPILE) -o requirements/image-gpu.txt --extra gpu $(IMAGE)
 	$(COMPILE) -o requirements/image-tools.txt --group pyproject.toml:image-tools
+	$(COMPILE) -o requirements/image-gpu-check.txt --group pyproject.toml:image-gpu-check --constraints requirements/dev.txt
 	$(COMPILE) -o requirements/image-tensorboard.txt --group pyproject.toml:image-tensorboard
 	$(COMPILE) -o requirements/integrations.txt --group pyproject.toml:integrations $(INTEGRATIONS)
 
@@ -85,4 +96,9 @@ UV = .venv/bin/uv --no-config pip install --python .venv/bin/python --no-python-
 
 .venv/development: .venv/runtime requirements/dev.txt
 	$(UV) --compile-bytecode --require-hashes -r requirements/dev.txt
+	touch $@
+
+# CUDA and cuDNN for .venv: gigabytes, and only for a machine with a GPU.
+.venv/cuda: .venv/development requirements/image-gpu.txt
+	$(UV) --compile-bytecode --require-hashes -r requirements/image-gpu.txt
 	touch $@

@@ -122,19 +122,19 @@ def peers(session: Session) -> dict[str, Any]:
 
 def _compared(session: Session, job: Job, contenders: list[Contender], runs: int) -> dict[str, Any]:
     figures: dict[str, list[dict[str, float | None]]] = {}
-    versions = {}
+    origins = {}
     for seed in range(1, runs + 1):
         lesson = session.workload(job, seed)
         for contender in contenders:
             done = contender.run(lesson.directory, str(lesson.directory))
-            versions[contender.name] = done.said.pop("versions")
+            origins[contender.name] = {key: done.said.pop(key) for key in ("versions", "device")}
             whole = _whole(done, done.said["sequence_accuracy"])
             if contender.name == OWN:  # as its users start it; the steady figures are of the process alone
                 whole = _whole(_run_own(session, lesson))
             figures.setdefault(contender.name, []).append({**done.said, **whole})
     rows = {name: {**medians(of), "runs": runs} for name, of in figures.items()}
     check_parameters(rows, second_biases=2 * lesson.layers * 4 * lesson.units)
-    return {name: {**row, "versions": versions[name]} for name, row in rows.items()}
+    return {name: {**row, **origins[name]} for name, row in rows.items()}
 
 
 def pair(session: Session) -> dict[str, Any]:

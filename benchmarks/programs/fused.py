@@ -40,7 +40,8 @@ def program(lesson: Lesson, threads: int, decoding: bool) -> Figures:
         "target_size": lesson.target_size,
         "masked": lesson.masked,
     }
-    model = build_training_model(job.model, **sizes, kernel=choose_kernel(job.model, gpu=False))
+    gpu = bool(tf.config.list_physical_devices("GPU"))
+    model = build_training_model(job.model, **sizes, kernel=choose_kernel(job.model, gpu=gpu))
     clock = told.Clock(lesson)
 
     def watch(progress: Progress) -> None:
@@ -61,6 +62,7 @@ def program(lesson: Lesson, threads: int, decoding: bool) -> Figures:
         examples=len(lesson.source),
         fit_seconds=clock.marks[-1][1],
         examples_per_second=told.steady_rate(clock.marks),
+        device="gpu" if gpu else "cpu",
         versions={"tensorflow": tf.__version__},
         **figures,
     )

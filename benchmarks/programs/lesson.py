@@ -160,6 +160,7 @@ class Figures:
         greedy_per_second, beam_per_second: test sequences decoded, once compiled; the beam has `BEAM_WIDTH`
             hypotheses. None where it was not done.
         sequence_accuracy: of greedy decoding, in 0..1; None where it was not done.
+        device: `cpu` or `gpu`, which computed.
         versions: of the packages that computed.
     """
 
@@ -170,6 +171,7 @@ class Figures:
     greedy_per_second: float | None = None
     beam_per_second: float | None = None
     sequence_accuracy: float | None = None
+    device: str = "cpu"
     versions: dict[str, str]
 
 

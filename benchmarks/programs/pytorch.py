@@ -14,6 +14,7 @@ from benchmarks.programs import lesson as told
 from benchmarks.programs.lesson import Figures, Ids, Lesson
 
 IMPOSSIBLE = -1e30
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 class EncoderDecoder(nn.Module):  # type: ignore[misc]
@@ -42,7 +43,7 @@ class EncoderDecoder(nn.Module):  # type: ignore[misc]
             outputs, states = self.encoder(x)
             return states, outputs, None
         valid = source != 0
-        packed = pack_padded_sequence(x, valid.sum(1), batch_first=True, enforce_sorted=False)
+        packed = pack_padded_sequence(x, valid.sum(1).cpu(), batch_first=True, enforce_sorted=False)
         outputs, states = self.encoder(packed)
         outputs, _ = pad_packed_sequence(outputs, batch_first=True, total_length=source.shape[1])
         return states, outputs, valid
@@ -93,25 +94,27 @@ def fit(model: EncoderDecoder, lesson: Lesson) -> list[tuple[int, float]]:
         nn.utils.clip_grad_norm_(model.parameters(), lesson.clip_norm)
         optimizer.step()
         if clock.due(step + 1):
+            if DEVICE.type == "cuda":
+                torch.cuda.synchronize()  # steps are only begun until somebody asks for their results
             clock.mark(step + 1)
     return clock.marks
 
 
 def _tensor(ids: Ids) -> Any:
-    return torch.from_numpy(ids.astype(np.int64))
+    return torch.from_numpy(ids.astype(np.int64)).to(DEVICE)
 
 
 def greedy(model: EncoderDecoder, sources: Ids) -> Ids:
     """Decode a chunk of sources; stops when all have ended."""
     lesson = model.lesson
     states, memory, valid = model.encode(_tensor(told.trimmed(sources)))
-    symbols = torch.full((len(sources), 1), lesson.start)
+    symbols = torch.full((len(sources), 1), lesson.start, device=DEVICE)
     found = np.zeros((len(sources), lesson.columns), np.int32)
     ended = np.zeros(len(sources), bool)
     for t in range(lesson.columns):
         logits, states = model.decode(symbols, states, memory, valid)
         symbols = logits.argmax(-1)
-        found[:, t] = symbols[:, 0].numpy()
+        found[:, t] = symbols[:, 0].cpu().numpy()
         if lesson.end is not None:
             ended |= found[:, t] == lesson.end
             if ended.all():
@@ -126,14 +129,14 @@ def beam(model: EncoderDecoder, sources: Ids) -> Ids:
     states = tuple(state.repeat_interleave(width, dim=1) for state in states)
     memory = memory.repeat_interleave(width, dim=0)
     valid = None if valid is None else valid.repeat_interleave(width, dim=0)
-    symbols = torch.full((n * width, 1), lesson.start)
-    totals = torch.full((n, width), IMPOSSIBLE)
+    symbols = torch.full((n * width, 1), lesson.start, device=DEVICE)
+    totals = torch.full((n, width), IMPOSSIBLE, device=DEVICE)
     totals[:, 0] = 0.0  # the others would be copies of it
-    found = torch.zeros(n, width, lesson.columns, dtype=torch.long)
-    ended = torch.zeros(n, width, dtype=torch.bool)
-    stays = torch.full((lesson.target_size,), IMPOSSIBLE)
+    found = torch.zeros(n, width, lesson.columns, dtype=torch.long, device=DEVICE)
+    ended = torch.zeros(n, width, dtype=torch.bool, device=DEVICE)
+    stays = torch.full((lesson.target_size,), IMPOSSIBLE, device=DEVICE)
     stays[0] = 0.0
-    rows = torch.arange(n)[:, None]
+    rows = torch.arange(n, device=DEVICE)[:, None]
     for t in range(lesson.columns):
         logits, states = model.decode(symbols, states, memory, valid)
         logs = logits[:, 0].log_softmax(-1).view(n, width, -1)
@@ -149,7 +152,7 @@ def beam(model: EncoderDecoder, sources: Ids) -> Ids:
         flat = (rows * width + parent).flatten()
         states = tuple(state[:, flat] for state in states)
         symbols = symbol.view(-1, 1)
-    best_found: Ids = found[:, 0].numpy().astype(np.int32)
+    best_found: Ids = found[:, 0].cpu().numpy().astype(np.int32)
     return best_found
 
 
@@ -157,7 +160,7 @@ def program(lesson: Lesson, threads: int, decoding: bool) -> Figures:
     """Train, and decode if asked to."""
     torch.manual_seed(lesson.seed)
     torch.set_num_threads(threads)
-    model = EncoderDecoder(lesson)
+    model = EncoderDecoder(lesson).to(DEVICE)
     marks = fit(model, lesson)
     figures: dict[str, Any] = {}
     if decoding:
@@ -172,6 +175,7 @@ def program(lesson: Lesson, threads: int, decoding: bool) -> Figures:
         examples=len(lesson.source),
         fit_seconds=marks[-1][1],
         examples_per_second=told.steady_rate(marks),
+        device="gpu" if DEVICE.type == "cuda" else "cpu",
         versions={"torch": torch.__version__},
         **figures,
     )

@@ -41,6 +41,7 @@ LOCKS = {
     ],
     "bootstrap": GROUPS["bootstrap"],
     "image-tools": GROUPS["image-tools"],
+    "image-gpu-check": GROUPS["image-gpu-check"],
     "image-tensorboard": GROUPS["image-tensorboard"],
 }
 DECLARED = sorted({*PROJECT["dependencies"], *(line for lines in EXTRAS.values() for line in lines)})
@@ -165,6 +166,7 @@ def test_the_makefile_has_and_lists_its_targets() -> None:
     assert makefile_targets() >= {
         *("help", "install", "run-jobs", "test", "lint", "bench", "clean"),
         *("image", "image-gpu", "run-image"),
+        *("gpu-check", "image-gpu-check"),
     }
 
 
