@@ -11,6 +11,10 @@ FAST = ("spec", "problems", "results", "storage", "gating", "trend", "reports", 
 
 ONCE = (
     "deploy/test_ci.py",
+    "unit/batch/test_baseline_update.py",
+    *(f"unit/inference/test_{name}.py" for name in (
+        "ensembles", "pointer_search", "random_models", "transformer_search",
+    )),
     "unit/running/test_evaluate_again.py",
     "unit/running/test_model_cache.py",
     "unit/test_every_choice.py",

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 import pytest
 
 
-def on_one_python(names: Iterable[str], *everywhere: str) -> list[object]:
+def on_one_python(values: Iterable[object], *everywhere: object) -> list[object]:
     """Return the parameters of a test or fixture.
 
     Args:
-        names: all of them, such as a dictionary of architectures.
+        values: all of them, such as the names of architectures.
         everywhere: those that are tested on every Python; the others are marked `once`.
     """
-    return [name if name in everywhere else pytest.param(name, marks=pytest.mark.once) for name in names]
+    return [value if value in everywhere else pytest.param(value, marks=pytest.mark.once) for value in values]

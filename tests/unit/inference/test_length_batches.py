@@ -129,7 +129,7 @@ def sources_of(*lengths):
     return [random.integers(4, len(SUMS), length).tolist() for length in lengths]
 
 
-@pytest.mark.parametrize("decoder", ["greedy", "beam"])
+@pytest.mark.parametrize("decoder", on_one_python(["greedy", "beam"], "greedy"))
 def test_predictions_and_scores_are_the_same_bits_alone_and_beside_long_sources(model, decoder):
     searching = replace(model, facts=replace(FACTS, search=replace(FACTS.search, decoder=decoder)))
     short = sources_of(*range(1, 17), 7, 7, 7)

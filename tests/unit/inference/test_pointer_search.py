@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from one_python import on_one_python
 from oracle.pointer import mixed
 from oracle.seq2seq import EncoderDecoder
 from oracle.transformer import Transformer
@@ -143,7 +142,7 @@ SPECS = {
 }
 
 
-@pytest.fixture(scope="module", params=on_one_python(SPECS, "recurrent"))
+@pytest.fixture(scope="module", params=SPECS)
 def random_model(request):
     """An architecture with random weights, and its oracle."""
     spec = SPECS[request.param]

@@ -70,7 +70,7 @@ def test_predictions_are_those_of_the_evaluation(loaded, evaluated):
     assert all(prediction.score < 0 and prediction.alternatives == () for prediction in found)
 
 
-@pytest.mark.parametrize("n_best", [1, 3])
+@pytest.mark.parametrize("n_best", on_one_python([1, 3], 3))
 def test_the_command_writes_the_same_objects(loaded, trained_job, tmp_path, capfdbinary, n_best):
     (tmp_path / "in.txt").write_text("\n".join(LINES) + "\n", "utf-8")
     given = ["predict", trained_job.paths.directory, "--input", tmp_path / "in.txt"]
@@ -168,6 +168,7 @@ def test_the_score_of_any_target_is_its_log_probability_by_the_training_model(ti
     assert model.score(*pairs[2]) == pytest.approx(expected[2], abs=2e-5)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("search", [{}, {"decoder": "sample", "sample_seed": 5}])
 def test_the_score_of_a_prediction_is_that_of_its_target(tiny, search):
     model = python_of(searching(tiny.trained, **search))

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from one_python import on_one_python
 from oracle.seq2seq import EncoderDecoder
 from token_samples import SOURCES, SUMS, searching, tiny_model
 
@@ -25,7 +24,7 @@ def endless(monkeypatch):
     return tiny_model(bias=-100.0).trained
 
 
-@pytest.fixture(scope="module", params=on_one_python(KINDS, "none", "luong_dot", "bahdanau"))
+@pytest.fixture(scope="module", params=KINDS)
 def of_a_kind(request):
     return tiny_model(**KINDS[request.param])
 

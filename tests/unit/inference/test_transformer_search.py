@@ -7,7 +7,6 @@ from functools import cache
 import numpy as np
 import pytest
 import tensorflow as tf
-from one_python import on_one_python
 from oracle.seq2seq import greedy
 from oracle.transformer import Transformer
 
@@ -41,7 +40,7 @@ def build(name, *sizes, numbers=False):
     return models, Transformer(spec, models.train, numbers=numbers)
 
 
-@pytest.fixture(scope="module", params=on_one_python(SPECS, "rotary"))
+@pytest.fixture(scope="module", params=SPECS)
 def both(request):
     """A model, and the log-probabilities of the symbols after some by the oracle."""
     models, oracle = build(request.param, len(LETTERS), len(LETTERS))

@@ -116,6 +116,7 @@ def test_parameters_are_counted_without_building_the_model(name, built_once):
     assert counted == built_once(name).train.count_params()
 
 
+@pytest.mark.once
 def test_the_saved_models_give_the_same_bits(name, built_once, tmp_path):
     given = [padded(SOURCES, 4), tf.constant(GIVEN)]
     models = built_once(name)

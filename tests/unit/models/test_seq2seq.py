@@ -20,6 +20,7 @@ from assembled_models import (
     named,
     padded,
 )
+from one_python import on_one_python
 
 from job.models.parameter_count import count_parameters
 from job.models.seq2seq import build_training_model
@@ -38,12 +39,12 @@ def built_once():
     return find
 
 
-@pytest.fixture(scope="module", params=ARCHITECTURES, ids=named)
+@pytest.fixture(scope="module", params=on_one_python(ARCHITECTURES, *ARCHITECTURES[::4]), ids=named)
 def built(request, built_once):
     return built_once(request.param)
 
 
-@pytest.fixture(scope="module", params=SOME, ids=named)
+@pytest.fixture(scope="module", params=on_one_python(SOME, *SOME[2::2]), ids=named)
 def some(request, built_once):
     return built_once(request.param)
 
@@ -128,7 +129,7 @@ def test_gradients_of_the_fused_model_are_those_of_the_plain_one(some):
         np.testing.assert_allclose(ours, expected, atol=5e-6 * scale)
 
 
-@pytest.mark.parametrize("some", [SOME[0], *SOME[4:]], ids=named, indirect=True)
+@pytest.mark.parametrize("some", on_one_python([SOME[0], *SOME[4:]], SOME[4]), ids=named, indirect=True)
 @pytest.mark.parametrize("side", ["encoder", "decoder"])
 def test_a_weight_changed_in_one_model_is_changed_in_the_others(some, side):
     name = "decoder" if side == "decoder" and some.spec.attends_in_recurrence else f"{side}_1"
@@ -143,6 +144,7 @@ def test_a_weight_changed_in_one_model_is_changed_in_the_others(some, side):
         kernel.assign(before)
 
 
+@pytest.mark.once
 def test_each_model_saved_and_loaded_alone_gives_the_same_bits(some, tmp_path):
     states, memory = some.begin(tf.ones_like)
     given = {

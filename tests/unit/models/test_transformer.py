@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from assembled_models import check_shared_variables
+from one_python import on_one_python
 from oracle.transformer import Transformer
 
 from job.models.parameter_count import count_parameters
@@ -114,7 +115,7 @@ def built_once():
     return cache(lambda name, kind: build(model_spec(name), kind))
 
 
-@pytest.fixture(scope="module", params=CASES, ids="-".join)
+@pytest.fixture(scope="module", params=on_one_python(CASES, *CASES[::3]), ids="-".join)
 def built(request, built_once):
     return built_once(*request.param)
 
@@ -235,7 +236,7 @@ def double_precision():
 
 
 @pytest.mark.usefixtures("double_precision")
-@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize("name", on_one_python(SPECS, "rotary"))
 def test_gradients_are_those_of_numerical_differentiation(name):
     """Along a random direction of every weight tensor."""
     model = build_training_model(model_spec(name, dropout=0.0), SIZE, SIZE, masked=True, kernel="keras")
@@ -305,6 +306,7 @@ def test_positions_are_exact_in_every_precision(name, precision):
 # --- saved models -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.once
 def test_each_model_saved_and_loaded_alone_gives_the_same_bits(built, tmp_path):
     encoder, decoder = built.models.inference_encoder, built.models.inference_decoder
     encoded = dict(zip(encoder.output_names, listed(encoder(built.source)), strict=True))
