@@ -1,5 +1,6 @@
 """deploy/kubernetes, rendered by kustomize, against Kubernetes' schemas and this package's contract."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -16,12 +17,13 @@ from job.spec.spec_loading import load_located
 from job.storage.mirror_thread import STOPPED_SECONDS
 
 MANIFESTS = Path(__file__).parents[2] / "deploy" / "kubernetes"
-FOLDERS = ["base", "cluster", "gpu", "merge", "queue", "store", "store-merge"]
+FOLDERS = ["base", "cluster", "cluster-kueue", "gpu", "merge", "queue", "store", "store-merge"]
 KINDS = {
     "merge": ["Job"],
     "store-merge": ["Job"],
     "store": ["ConfigMap", "Job"],
     "cluster": ["ConfigMap", "Job", "PersistentVolumeClaim", "Service"],
+    "cluster-kueue": ["ConfigMap", "Job", "PersistentVolumeClaim", "Service"],
 }
 SAVE_SECONDS = 10
 OUT_OF_MEMORY = 137
@@ -37,8 +39,12 @@ VERSIONS = sorted(
 
 
 def rendered(folder):
+    return rendered_directory(MANIFESTS / folder)
+
+
+def rendered_directory(directory):
     require_kubectl()
-    command = ["kubectl", "kustomize", str(MANIFESTS / folder)]
+    command = ["kubectl", "kustomize", str(directory)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     return [*yaml.safe_load_all(done.stdout)]
@@ -275,6 +281,44 @@ def test_the_spec_of_a_cluster_trains_together(together):
     assert [*located.complaints, *complaints] == []
     assert {job.training.distribution for job in located.spec.jobs} == {"multi_worker"}
     assert together["ConfigMap"]["data"]["jobs.yaml"] == (MANIFESTS / "cluster" / "jobs.yaml").read_text()
+
+
+# --- Kueue --------------------------------------------------------------------------------------------------
+
+QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
+
+
+@pytest.mark.parametrize("folder", ["base", "cluster", "gpu", "queue", "store"])
+def test_every_variant_can_wait_in_a_queue(folder, tmp_path):
+    """The component adds a label, the suspension, and a rule; the pods stay as they are."""
+    plain = job_of(rendered(folder))
+    places = {name: os.path.relpath(MANIFESTS / name, tmp_path) for name in (folder, "kueue")}
+    patch = "- {op: replace, path: /metadata/labels/kueue.x-k8s.io~1queue-name, value: mine}"
+    overlay = {
+        "resources": [places[folder]],
+        "components": [places["kueue"]],
+        "patches": [{"target": {"kind": "Job"}, "patch": patch}],
+    }
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
+    job = job_of(rendered_directory(tmp_path))
+    for version in VERSIONS:
+        assert kubernetes_validate.validate(job, version, strict=True) == version
+    assert job["metadata"]["labels"].pop(QUEUE_LABEL) == "mine"
+    assert job["spec"].pop("suspend") is True
+    assert action_for(job, errors.SIGTERM_EXIT) == "Ignore"
+    assert pod_of(job)["terminationGracePeriodSeconds"] >= 2 * SAVE_SECONDS
+    del job["spec"]["podFailurePolicy"]["rules"][1]
+    assert job == plain
+
+
+def test_pods_of_a_cluster_in_a_queue_save_when_they_are_preempted():
+    """Kueue suspends the Job, and whoever gets SIGTERM leaves with 143: it is not counted as a failure."""
+    job = job_of(rendered("cluster-kueue"))
+    assert job["metadata"]["labels"][QUEUE_LABEL]
+    assert job["spec"]["suspend"] is True
+    plain = job_of(rendered("cluster"))
+    for code in (errors.FAILED, errors.BAD_USAGE, errors.GATE_FAILED, errors.SIGTERM_EXIT, OUT_OF_MEMORY):
+        assert action_for(job, code) == action_for(plain, code)
 
 
 # --- safety -------------------------------------------------------------------------------------------------
