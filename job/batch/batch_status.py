@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from statistics import median
 
 from job.batch.eta import makespan
 from job.batch.job_state import ENDED, JobStatus
+from job.batch.queue_batch import is_leased
 from job.batch.shard_file import read_shards
 from job.gating.plan_file import PlanEntry
 from job.results.reading import SCHEMA_VERSION
 from job.storage.artifacts import OutputPaths
+
+_RESUMED = "another node of the queue resumes it when its lease has expired"
+"""What becomes of a lost job in a queue."""
 
 
 @dataclass(frozen=True)
@@ -69,13 +73,14 @@ def batch_status(
 
     The estimated seconds of the plan are scaled to the machines by the jobs that have finished or run long
     enough. Each shard of `shards.json` runs its own jobs; without shards, every machine that runs a job takes
-    the next one.
+    the next one. In a queue that is also one that another node has lost.
 
     Args:
         jobs: the state of each job.
         plan: by job name.
         outputs: the output directories that were read.
     """
+    jobs = _with_successors(jobs, outputs)
     labels = {job.shard for job in jobs if job.running}
     divisions = (read_shards(output, [*plan]) for output in outputs)
     shards = next((found for found in divisions if found and labels & {*found.values()}), None)
@@ -84,11 +89,28 @@ def batch_status(
     return BatchStatus(tuple(jobs), None if left is None else round(left, 1))
 
 
+def _with_successors(jobs: Sequence[JobStatus], outputs: Sequence[OutputPaths]) -> list[JobStatus]:
+    """Return the jobs, where one that a node of a queue has lost says that another node resumes it."""
+    if not any(job.running for job in jobs):
+        return [*jobs]
+    return [
+        replace(job, reason=f"no heartbeat since {job.heartbeat}; {_RESUMED}")
+        if job.state == "lost" and any(is_leased(output.queue, job.name) for output in outputs)
+        else job
+        for job in jobs
+    ]
+
+
+def _waits(job: JobStatus) -> bool:
+    """Return whether a machine that runs another job will take this one."""
+    return job.state == "waiting" or (job.state == "lost" and (job.reason or "").endswith(_RESUMED))
+
+
 def _seconds_left(
     jobs: Sequence[JobStatus], costs: Mapping[str, float], shard_of: Callable[[str], str]
 ) -> float | None:
     running = [job for job in jobs if job.running]
-    waiting = [job.name for job in jobs if job.state == "waiting"]
+    waiting = [job.name for job in jobs if _waits(job)]
     if not running:
         return None if waiting else 0.0
     scale = _scale(jobs, costs)

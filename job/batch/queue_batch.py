@@ -90,3 +90,17 @@ class QueueBatch:
         """Return whether all of these jobs have ended, and one is to be run again by the next batch."""
         ended = self.ended()
         return ended.issuperset(names) and any(self.read_ended(name).failed for name in names)
+
+
+def is_leased(queue: Path, name: str) -> bool:
+    """Return whether a node has begun a job of the last batch of a queue, and none has ended it.
+
+    Args:
+        queue: see `OutputPaths.queue`; it may be missing.
+        name: of the job.
+    """
+    numbers = [int(path.name) for path in queue.glob("*") if path.name.isdecimal()]
+    folder = queue / str(max(numbers, default=0))
+    with suppress(OSError):
+        return bool(lease_numbers(folder / "leases" / name)) and not (folder / "ended" / name).exists()
+    return False

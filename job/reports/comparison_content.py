@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from job.reports.formatting import change_texts, plain
+from job.reports.formatting import change_texts, p_value, plain
 from job.reports.what_changed import comparison_changes
 from job.results.comparison_records import Comparison, JobComparison, MetricComparison
 
@@ -31,7 +31,7 @@ def comparison_cells(metric: MetricComparison | None) -> list[str]:
         return [""] * 5
     texts = change_texts(metric.metric, metric.before, metric.now, metric.difference, decimals=2)
     name = plain(metric.metric) + (f" ({texts.unit})" if texts.unit else "")
-    return [name, texts.before, texts.now, texts.difference, f"{metric.adjusted_p_value:.2g}"]
+    return [name, texts.before, texts.now, texts.difference, p_value(metric.adjusted_p_value)]
 
 
 def comparison_remarks(comparison: Comparison) -> Iterator[str]:

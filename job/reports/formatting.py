@@ -20,6 +20,11 @@ def plain(name: str) -> str:
     return name.replace("_", " ")
 
 
+def p_value(value: float) -> str:
+    """Return a p-value with two digits; one too small for a float is not 0."""
+    return f"{value:.2g}" if value else "<1e-300"
+
+
 def clock_time(seconds: float) -> str:
     """Return a duration as hours, minutes and seconds, for instance `04:37:56`."""
     minutes, rest = divmod(round(seconds), 60)

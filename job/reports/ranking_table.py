@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from job.reports.escaping import code, prose, terminal
-from job.reports.formatting import plain, quantity
+from job.reports.formatting import p_value, plain, quantity
 from job.reports.tables import Column, markdown_table, print_table
 from job.results.ranking_records import RankedJob, Ranking
 
@@ -51,7 +51,7 @@ def _cells(ranking: Ranking, job: RankedJob) -> list[str]:
         quantity(name, job.value),
         interval,
         "" if job.examples is None else f"{job.examples:,}",
-        "" if job.p_value is None else f"{job.p_value:.2g}",
+        "" if job.p_value is None else p_value(job.p_value),
         standing(job),
     ]
 

@@ -33,6 +33,9 @@ PERMUTATIONS = 1000
 COVERAGE = 0.99
 """Share of further runs that fall into the noise band."""
 
+MIN_BAND_RUNS = 5
+"""Number of runs from which on a noise band is narrow enough to be of use."""
+
 UNLIMITED = (-math.inf, math.inf)
 """Limits of values that can be any number."""
 
@@ -47,7 +50,8 @@ class Level:
     Args:
         first, end: 0-based indices in the series; `end` is exclusive.
         mean: of the values.
-        low, high: the noise band within what is possible, see `noise_band`; None for a single value.
+        low, high: the noise band within what is possible, see `noise_band`; None for fewer than
+            `MIN_BAND_RUNS` values.
         p_value: of the change at which the level begins; None for the first level.
     """
 
@@ -74,9 +78,13 @@ def find_levels(
     ends = [0, *sorted(p_values), len(series)]
     parts = [(first, end, series[first:end]) for first, end in pairwise(ends)]
     return tuple(
-        Level(first, end, float(part.mean()), *noise_band(part, limits), p_values.get(first))
+        Level(first, end, float(part.mean()), *_useful_band(part, limits), p_values.get(first))
         for first, end, part in parts
     )
+
+
+def _useful_band(part: Floats, limits: tuple[float, float]) -> tuple[float | None, float | None]:
+    return noise_band(part, limits) if len(part) >= MIN_BAND_RUNS else (None, None)
 
 
 def noise_band(

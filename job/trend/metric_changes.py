@@ -13,11 +13,8 @@ from itertools import pairwise
 from job.gating.metric_tests import min_effect
 from job.metrics import METRICS, possible_range
 from job.spec.gate_section import GateSpec
-from job.trend.change_points import Level, noise_band
+from job.trend.change_points import MIN_BAND_RUNS, Level, noise_band
 from job.trend.metric_series import Series
-
-_MIN_RUNS = 5
-"""Number of runs from which on a noise band is narrow enough to be of use."""
 
 
 @dataclass(frozen=True)
@@ -136,9 +133,9 @@ def _stands_out(series: Series, before: Sequence[float], after: Sequence[float])
         return False
     if min(sign * value for value in before) <= max(sign * value for value in after):
         return False
-    if len(before) >= _MIN_RUNS:
+    if len(before) >= MIN_BAND_RUNS:
         return _outside(_mean(after), before)
-    if len(after) >= _MIN_RUNS:
+    if len(after) >= MIN_BAND_RUNS:
         return _outside(_mean(before), after)
     return drop > max(max(side) - min(side) for side in (before, after))
 
@@ -152,7 +149,7 @@ def band_left_by_last_run(series: Series) -> tuple[float, float] | None:
     """Return the noise band of the runs before the last one, if the last one is outside and worse."""
     level = series.levels[-1]
     before = series.values[level.first : -1]
-    if len(before) < _MIN_RUNS:
+    if len(before) < MIN_BAND_RUNS:
         return None
     low, high = noise_band(before, possible_range(series.metric))
     last, mean = series.values[-1], _mean(before)

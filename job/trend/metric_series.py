@@ -57,16 +57,16 @@ class Series:
 def all_series(runs: Sequence[Run], alpha: float = ALPHA) -> list[Series]:
     """Return the series of the last run's jobs, then of other jobs, metrics in the order of `ORDER`.
 
-    A run counts for a job that it trained itself; a reused result adds no information. Results from before
-    the job's problem changed are not comparable, and are left out.
+    A run counts for a job if no earlier one has the same result, which adds no information. Results from
+    before the job's problem changed are not comparable, and are left out.
 
     Args:
         runs: in the order of time.
         alpha: see `find_levels`.
     """
     by_name: dict[str, list[tuple[int, JobResult]]] = {}
-    for number, run in reversed([*enumerate(runs)]):
-        for job in _results(run.report):
+    for number, report in reversed([*enumerate(_with_repeats_marked(runs))]):
+        for job in _results(report):
             if _measures(job):
                 by_name.setdefault(job.name, []).insert(0, (number, job))
     return [
@@ -74,6 +74,26 @@ def all_series(runs: Sequence[Run], alpha: float = ALPHA) -> list[Series]:
         for name, results in by_name.items()
         for series in _job_series(name, _of_last_problem(results), alpha)
     ]
+
+
+def _with_repeats_marked(runs: Sequence[Run]) -> list[Report]:
+    """Return the reports, in which a result is reused only if an earlier report has it too.
+
+    The first report of a result may be of a run that reused it: one that was repeated, or that resumed a run
+    which was interrupted before its report was kept.
+
+    Args:
+        runs: in the order of time.
+    """
+    seen: set[tuple[str, str, tuple[tuple[str, float], ...]]] = set()
+    reports = []
+    for run in runs:
+        keys = [(job.name, job.fingerprint, tuple(sorted(job.timings.items()))) for job in run.report.jobs]
+        jobs = zip(keys, run.report.jobs, strict=True)
+        marked = tuple(replace(job, reused=job.reused and key in seen) for key, job in jobs)
+        reports.append(replace(run.report, jobs=marked))
+        seen.update(keys)
+    return reports
 
 
 def _results(report: Report) -> Iterator[JobResult]:
@@ -177,13 +197,14 @@ _OUTCOMES = {
 
 def uncounted_runs(runs: Sequence[Run]) -> dict[str, str]:
     """Return a sentence for each job that some runs do not count for: how many, by reason."""
-    results = [{job.name: job for job in run.report.jobs} for run in runs]
+    reports = _with_repeats_marked(runs)
+    results = [{job.name: job for job in report.jobs} for report in reports]
     found = {}
     for name in dict.fromkeys(name for jobs in reversed(results) for name in jobs):
         last = _last_problem(jobs[name] for jobs in results if name in jobs and _measures(jobs[name]))
         whys = [
-            _why_uncounted(run.report, name, jobs.get(name), last)
-            for run, jobs in zip(runs, results, strict=True)
+            _why_uncounted(report, name, jobs.get(name), last)
+            for report, jobs in zip(reports, results, strict=True)
         ]
         reasons = Counter(filter(None, whys))
         counted = [jobs[name] for why, jobs in zip(whys, results, strict=True) if not why]

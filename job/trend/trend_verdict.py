@@ -130,7 +130,7 @@ def _first_bad_run(runs: Sequence[Run], faults: dict[int, str], change: Change |
         reasons.append(faults[number])
     if change and change.run == number:
         reasons.append(f"{plain(change.series.metric)} of {change.series.job}")
-    commit = f", commit {run.commit}" if run.commit else ""
+    commit = f", commit {run.commit[:12]}" if run.commit else ""
     last_good = f"; the run before it is {runs[number - 1].path}" if number else ""
     return (
         f"first bad run: {number + 1} of {len(runs)}, {run.path}, finished {run.report.finished_at}"

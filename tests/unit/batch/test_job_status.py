@@ -14,6 +14,8 @@ from job.batch.heartbeat import LOST_SECONDS
 from job.batch.heartbeat_writer import Heartbeats
 from job.batch.job_state import JobStatus
 from job.batch.job_status import StatusReader
+from job.batch.queue_batch import Ended
+from job.batch.queue_joining import join_batch
 from job.batch.shard_file import agreed_deal
 from job.errors import OutputError
 from job.gating.plan_file import PlanEntry, write_entries
@@ -328,3 +330,21 @@ def test_the_json_document_has_a_list_of_jobs():
         "reason",
     } <= {*record["jobs"][0]}
     assert (record["eta_seconds"], record["totals"]["running"], record["totals"]["waiting"]) == (12.5, 1, 1)
+
+
+def test_a_lost_job_of_a_queue_waits_for_another_node(output):
+    plan = plan_of(a=10.0, b=10.0)
+    lost = JobStatus(name="b", state="lost", heartbeat="2026-03-01T13:00:00+00:00", reason="no heartbeat")
+    jobs = [training("a", 10.0), lost]
+    alone = batch_status(jobs, plan, [output])
+    assert alone.jobs[1].reason == "no heartbeat"
+    batch = join_batch(output, "p", ["a", "b"], 60.0)
+    assert batch.take("b") is not None
+    found = batch_status(jobs, plan, [output])
+    assert found.jobs[1].reason.endswith("another node of the queue resumes it when its lease has expired")
+    assert found.eta_seconds == pytest.approx(10.0 + 20.0)  # a takes twice as long as estimated
+    assert alone.eta_seconds == pytest.approx(10.0)
+    left = batch_status([lost], plan, [output])  # nobody is there to resume it
+    assert (left.jobs[1:], left.jobs[0].reason) == ((), "no heartbeat")
+    batch.end("b", Ended())
+    assert batch_status(jobs, plan, [output]).jobs[1].reason == "no heartbeat"

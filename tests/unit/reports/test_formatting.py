@@ -53,3 +53,10 @@ def test_quantities_have_their_unit(name, value, text):
 def test_ranges_have_equal_numbers_of_distinct_values(values, most, expected):
     assert formatting.ranges(values, most) == expected
     assert [formatting.span(*each) for each in [(3, 3), (3, 5)]] == ["3", "3-5"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.0312, "0.031"), (7.4e-32, "7.4e-32"), (0.0, "<1e-300"), (1.0, "1")]
+)
+def test_a_p_value_is_never_zero(value, text):
+    assert formatting.p_value(value) == text

@@ -19,6 +19,20 @@ def test_a_job_that_was_done_before_or_failed_adds_nothing(nights):
     assert (series.runs, series.values) == ((0, 3), (0.5, 0.6))
 
 
+def test_a_result_counts_for_the_first_run_that_reports_it_even_if_that_has_reused_it(nights):
+    """The report of a run that is repeated, or resumed, takes the place of the first one."""
+    root = nights(
+        [a_job(sequence_accuracy=0.5, reused=True)],
+        [a_job(sequence_accuracy=0.6, timings={"train_seconds": 2.0})],
+        [a_job(sequence_accuracy=0.6, timings={"train_seconds": 2.0}, reused=True)],
+    )
+    runs, (series, _) = read(root)
+    assert (series.runs, series.values) == ((0, 1), (0.5, 0.6))
+    assert uncounted_runs(runs) == {
+        "tutorial": "tutorial: 1 of 3 runs do not count for it: 1 that reused an earlier result"
+    }
+
+
 def test_examples_recorded_before_the_problem_changed_are_not_compared(nights):
     old, new = a_job(problem="p1", sequence_accuracy=0.9), a_job(problem="p2", sequence_accuracy=0.5)
     unnamed = a_job(problem="", sequence_accuracy=0.4)
