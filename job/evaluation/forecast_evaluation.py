@@ -8,6 +8,7 @@ import numpy as np
 
 from job.evaluation.outcome import DecodedValidation, Evaluation
 from job.evaluation.scores import mae, rmse
+from job.evaluation.timed_decoding import ALONE, PART_SIZE, Spread, in_order
 from job.inference.numbers import Forecaster
 from job.problems.base import Windows
 from job.problems.example_texts import window_texts
@@ -45,18 +46,32 @@ def score_forecasts(windows: Windows, predicted: Values) -> dict[str, float]:
     }
 
 
-def evaluate_forecasts(forecaster: Forecaster, test: Windows) -> Evaluation:
+def forecast_spread(forecaster: Forecaster, history: Values, spread: Spread) -> Values:
+    """Forecast the windows after histories (n, S, F), in parts; return them in order, (n, T) float64.
+
+    In processes other than the first one the result has no rows.
+    """
+    forecast = forecaster.forecast
+    parts = [
+        np.arange(first, min(first + PART_SIZE, len(history))) for first in range(0, len(history), PART_SIZE)
+    ]
+    rounds = spread.rounds(parts, lambda part: forecast(history[part]))
+    return in_order(parts, [rows for found in rounds for rows in found])
+
+
+def evaluate_forecasts(forecaster: Forecaster, test: Windows, spread: Spread = ALONE) -> Evaluation:
     """Forecast every test window from its true history, and score the values that the series has.
 
     Args:
         forecaster: the model.
         test: the test windows, at least one.
+        spread: the processes that forecast.
     """
-    series, forecast = forecaster.series, forecaster.forecast
+    series = forecaster.series
     began = time.perf_counter()
-    forecast(test.history[:1])
+    forecaster.forecast(test.history[:1])
     compiled = time.perf_counter()
-    predicted = forecast(test.history)
+    predicted = forecast_spread(forecaster, test.history, spread)
     finished = time.perf_counter()
     return Evaluation(
         metrics=score_forecasts(test, predicted),
@@ -68,16 +83,19 @@ def evaluate_forecasts(forecaster: Forecaster, test: Windows) -> Evaluation:
     )
 
 
-def forecast_validation(forecaster: Forecaster, validation: Windows) -> DecodedValidation:
+def forecast_validation(
+    forecaster: Forecaster, validation: Windows, spread: Spread = ALONE
+) -> DecodedValidation:
     """Forecast the validation windows and score them as `evaluate_forecasts` scores the test.
 
     Args:
         forecaster: the model.
         validation: the windows; there may be none.
+        spread: the processes that forecast.
     """
     if not len(validation):
         return DecodedValidation(result=ValidationResult(reason="problem.validation is 0"))
-    predicted = forecaster.forecast(validation.history)
+    predicted = forecast_spread(forecaster, validation.history, spread)
     result = ValidationResult(examples=len(validation), metrics=score_forecasts(validation, predicted))
     return DecodedValidation(
         result=result, predictions=forecast_predictions(forecaster.series, validation, predicted)

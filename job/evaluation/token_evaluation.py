@@ -14,7 +14,7 @@ from job.evaluation.error_analysis import analyse
 from job.evaluation.outcome import DecodedValidation, Evaluation
 from job.evaluation.scores import edit_rate, sequence_accuracy, token_accuracy
 from job.evaluation.text_scores import TextScores, Tokenization, bleu_is_defined, text_scores
-from job.evaluation.timed_decoding import Decode, decode_timed
+from job.evaluation.timed_decoding import ALONE, Decode, Spread, decode_spread, decode_timed
 from job.evaluation.token_counts import token_facts
 from job.evaluation.token_predictions import token_predictions
 from job.problems.base import Examples, Ids, TextSides, TokenProblem
@@ -89,6 +89,7 @@ def evaluate_tokens(
     *,
     words: bool | None = None,
     attention: Attention | None = None,
+    spread: Spread = ALONE,
 ) -> Evaluation:
     """Decode a test set and score it against the texts of the data.
 
@@ -99,8 +100,9 @@ def evaluate_tokens(
         seen: (n,) bool, whether a source occurs in the training data.
         words: whether the tokens of a target are words, for BLEU; None if targets are not text.
         attention: the model's attention; None if it has none.
+        spread: the processes that decode.
     """
-    decoded = decode_timed(decode, test.source)
+    decoded = decode_timed(decode, test.source, spread)
     scores = score_tokens(problem, test, decoded.ids, seen=seen, words=words)
     predictions = scores.predictions
     source, target = problem.source_vocabulary, problem.target_vocabulary
@@ -127,15 +129,17 @@ def evaluate_validation(
     seen: NDArray[np.bool_],
     *,
     words: bool | None = None,
+    spread: Spread = ALONE,
 ) -> DecodedValidation:
     """Decode the validation examples and score them as `evaluate_tokens` scores the test.
 
     Args:
-        decode, problem, words: see `evaluate_tokens`.
+        decode, problem, words, spread: see `evaluate_tokens`.
         validation: n > 0 examples.
         seen: (n,) bool, whether a source occurs in the training data.
     """
-    scores = score_tokens(problem, validation, decode(validation.source), seen=seen, words=words)
+    decoded = decode_spread(decode, validation.source, spread)
+    scores = score_tokens(problem, validation, decoded, seen=seen, words=words)
     result = ValidationResult(
         examples=len(validation),
         metrics=scores.metrics,
@@ -147,7 +151,7 @@ def evaluate_validation(
 
 
 def evaluate_other_sizes(
-    decode: Decode, problem: TokenProblem, sizes: Mapping[str, int], count: int
+    decode: Decode, problem: TokenProblem, sizes: Mapping[str, int], count: int, spread: Spread = ALONE
 ) -> dict[str, Any]:
     """Evaluate a model on a problem of other sizes than it was trained on, with the same vocabularies.
 
@@ -156,12 +160,13 @@ def evaluate_other_sizes(
         problem: the problem with the other sizes.
         sizes: these sizes, for the record.
         count: largest number of examples.
+        spread: the processes that decode.
 
     Returns:
         `sizes`, the number of `examples`, and `metrics`.
     """
     test = problem.examples("test", count)
-    predicted = decode(test.source)
+    predicted = decode_spread(decode, test.source, spread)
     metrics = _token_metrics(problem, test, predicted, token_predictions(problem, test, predicted))
     return {"sizes": dict(sizes), "examples": len(test), "metrics": metrics}
 

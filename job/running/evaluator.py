@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Any, Protocol, cast
 
 from job.evaluation.outcome import Evaluation
+from job.evaluation.timed_decoding import ALONE, Spread
 from job.inference.numbers import Forecaster
 from job.problems.base import Examples, Problem, TokenProblem, Windows
+from job.process.stopping import Stop
+from job.running.cluster_spread import spread_for
 from job.running.forecast_evaluator import ForecastEvaluator
 from job.running.inference_model import InferenceModel
+from job.running.prepared_model import PreparedModel
 from job.running.task import Task
 from job.running.token_evaluator import TokenEvaluator
 
@@ -32,22 +36,49 @@ class Evaluator(Protocol):
 
         Args:
             epochs: number of epochs that the model was trained for.
+
+        Raises:
+            Stopped: a process of a cluster was asked to stop.
+        """
+
+    def take_part(self) -> None:
+        """Compute this process's share of `evaluate`, which the first process of its cluster calls.
+
+        Raises:
+            Stopped: a process of the cluster was asked to stop.
         """
 
 
-def evaluator_for(task: Task, problem: Problem, inference: InferenceModel) -> Evaluator:
+def evaluator_of(task: Task, prepared: PreparedModel, stop: Stop) -> Evaluator:
+    """Return the evaluator of a model that this process trains, alone or with the others of its cluster.
+
+    Args:
+        task: the job.
+        prepared: its data and its model.
+        stop: requests to stop this process.
+    """
+    compiled = prepared.compiled
+    return evaluator_for(task, prepared.problem, compiled.inference, spread_for(compiled.strategy, stop))
+
+
+def evaluator_for(
+    task: Task, problem: Problem, inference: InferenceModel, spread: Spread = ALONE
+) -> Evaluator:
     """Return the evaluator for a problem's kind of targets; draws its test and validation examples.
 
     Args:
         task: the job.
         problem: the source of its examples.
         inference: its model.
+        spread: the processes that decode.
     """
     test = problem.examples("test", task.job.evaluation.examples)
     validation = problem.examples("validation", task.job.evaluation.validation_examples)
     if isinstance(inference.trained, Forecaster):
         windows = cast(Windows, test), cast(Windows, validation)
-        return ForecastEvaluator(model=inference.trained, test=windows[0], validation=windows[1])
+        return ForecastEvaluator(
+            model=inference.trained, test=windows[0], validation=windows[1], spread=spread
+        )
     return TokenEvaluator(
         task=task,
         problem=cast(TokenProblem, problem),
@@ -55,4 +86,5 @@ def evaluator_for(task: Task, problem: Problem, inference: InferenceModel) -> Ev
         model=inference.trained,
         test=cast(Examples, test),
         validation=cast(Examples, validation),
+        spread=spread,
     )

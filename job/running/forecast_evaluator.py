@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from job.evaluation.forecast_evaluation import evaluate_forecasts, forecast_validation
+from job.evaluation.forecast_evaluation import evaluate_forecasts, forecast_spread, forecast_validation
 from job.evaluation.outcome import Evaluation
+from job.evaluation.timed_decoding import Spread
 from job.inference.numbers import Forecaster
 from job.problems.base import Windows
 
@@ -19,11 +20,13 @@ class ForecastEvaluator:
         model: the model.
         test: windows of the test rows.
         validation: windows of the validation rows.
+        spread: the processes that forecast.
     """
 
     model: Forecaster
     test: Windows
     validation: Windows
+    spread: Spread
 
     @property
     def model_record(self) -> dict[str, Any]:
@@ -35,5 +38,13 @@ class ForecastEvaluator:
 
     def evaluate(self, epochs: int) -> Evaluation:
         """Forecast the windows of test and validation, and score them."""
-        evaluation = evaluate_forecasts(self.model, self.test)
-        return replace(evaluation, validation=forecast_validation(self.model, self.validation))
+        self.spread.share_weights((self.model.encoder, self.model.decoder))
+        evaluation = evaluate_forecasts(self.model, self.test, self.spread)
+        validation = forecast_validation(self.model, self.validation, self.spread)
+        return replace(evaluation, validation=validation)
+
+    def take_part(self) -> None:
+        """Compute this process's share of the forecasts of `evaluate`, in the same order."""
+        self.spread.share_weights((self.model.encoder, self.model.decoder))
+        for windows in (self.test, self.validation):
+            forecast_spread(self.model, windows.history, self.spread)

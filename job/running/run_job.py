@@ -8,7 +8,7 @@ from job.process.stopping import Stop
 from job.results.job_result import Progress
 from job.results.trained_job import TrainedJob
 from job.running.evaluate_again import evaluate_again
-from job.running.evaluator import evaluator_for
+from job.running.evaluator import evaluator_of
 from job.running.exporting import export_trained
 from job.running.history_files import write_history
 from job.running.model_cache import ModelCache
@@ -58,7 +58,7 @@ def run_job(
     prepared = prepare_model(task, cache or ModelCache(), clock)
     problem, compiled = prepared.problem, prepared.compiled
     with clock.stage("build"):
-        evaluator = evaluator_for(task, problem, compiled.inference)
+        evaluator = evaluator_of(task, prepared, stop)
     write_spec(task)
     with clock.stage("fit"):
         fitted = train(

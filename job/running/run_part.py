@@ -7,6 +7,7 @@ from collections.abc import Callable
 from job.process.stopping import Stop
 from job.results.job_result import Progress
 from job.results.trained_job import TrainedJob
+from job.running.evaluator import evaluator_of
 from job.running.model_cache import ModelCache
 from job.running.prepared_model import prepare_model
 from job.running.run_job import run_job
@@ -32,7 +33,7 @@ def runner() -> Run:
 
 
 def run_part(task: Task, stop: Stop) -> None:
-    """Compute this process's share of every step of a job's training; nothing is written.
+    """Compute this process's share of a job's training and of its evaluation; nothing is written.
 
     It reads the checkpoint from which the chief resumes too.
 
@@ -47,14 +48,16 @@ def run_part(task: Task, stop: Stop) -> None:
         Stopped: a process of the cluster was asked to stop.
     """
     prepared = prepare_model(task, ModelCache(), StageClock(stop))
-    problem = prepared.problem
-    validation = problem.examples("validation", task.job.evaluation.validation_examples)
+    problem, compiled = prepared.problem, prepared.compiled
+    evaluator = evaluator_of(task, prepared, stop)
     train(
         task,
         problem,
-        validation,
-        prepared.compiled,
+        evaluator.validation,
+        compiled,
         on_progress=lambda _: None,
         stop=stop,
-        in_background=lambda: None,
+        in_background=evaluator.compile,
     )
+    compiled.take_over_weights()
+    evaluator.take_part()

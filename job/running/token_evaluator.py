@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from job.evaluation.context_projection import MAX_SOURCES, contexts
 from job.evaluation.outcome import NOT_DECODED, Evaluation
+from job.evaluation.timed_decoding import Decode, Spread, decode_spread
 from job.evaluation.token_evaluation import (
     evaluate_other_sizes,
     evaluate_tokens,
     evaluate_validation,
 )
 from job.inference.tokens import TrainedModel
-from job.problems import build_problem
 from job.problems.base import Examples, TokenProblem
 from job.problems.overlap import seen_in_training
 from job.running.inference_model import InferenceModel
+from job.running.other_sizes import resized_problems
 from job.running.result_checks import check_contexts
 from job.running.task import Task
-from job.spec.other_sizes import resized
 
 Bools = NDArray[np.bool_]
 
@@ -38,6 +38,7 @@ class TokenEvaluator:
         model: the model with the decoder for this problem's lengths.
         test: the test set.
         validation: the validation examples; a plugin's problem may have none.
+        spread: the processes that decode.
     """
 
     task: Task
@@ -46,6 +47,7 @@ class TokenEvaluator:
     model: TrainedModel
     test: Examples
     validation: Examples
+    spread: Spread
 
     @property
     def model_record(self) -> dict[str, Any]:
@@ -60,6 +62,7 @@ class TokenEvaluator:
     def evaluate(self, epochs: int) -> Evaluation:
         """Decode and score test and validation, then the other sizes, then project context vectors."""
         model, problem, words = self.model, self.problem, self.task.job.problem.target_words
+        self.spread.share_weights((model.encoder, model.decoder))
         seen, seen_validation = self._seen(epochs)
         evaluation = evaluate_tokens(
             model.decode,
@@ -68,11 +71,12 @@ class TokenEvaluator:
             seen,
             words=words,
             attention=model.attention if model.attends else None,
+            spread=self.spread,
         )
         validation = NOT_DECODED
         if len(self.validation):
             validation = evaluate_validation(
-                model.decode, problem, self.validation, seen_validation, words=words
+                model.decode, problem, self.validation, seen_validation, words=words, spread=self.spread
             )
         return replace(
             evaluation,
@@ -80,6 +84,16 @@ class TokenEvaluator:
             also=self._other_sizes(),
             contexts=self._contexts(evaluation),
         )
+
+    def take_part(self) -> None:
+        """Compute this process's share of the decoding of `evaluate`, in the same order."""
+        self.spread.share_weights((self.model.encoder, self.model.decoder))
+        for examples in (self.test, self.validation):
+            if len(examples):
+                decode_spread(self.model.decode, examples.source, self.spread)
+        for _, problem in resized_problems(self.task):
+            source = problem.examples("test", self.task.job.evaluation.examples).source
+            decode_spread(self._decoder(problem), source, self.spread)
 
     def _seen(self, epochs: int) -> tuple[Bools, Bools]:
         """Return which test and which validation sources occur in the training data, (n,) bool each."""
@@ -92,16 +106,15 @@ class TokenEvaluator:
 
     def _other_sizes(self) -> tuple[dict[str, Any], ...]:
         """Return the evaluations at the sizes of the spec's `evaluation.also`."""
-        job, rows = self.task.job, []
-        for sizes in job.evaluation.also:
-            spec = resized(job.problem, sizes)
-            built = build_problem(
-                spec, job.seed, self.task.directory, self.task.data, self.task.cache, copies=job.model.pointer
-            )
-            problem = cast(TokenProblem, built)
-            decode = self.inference.decoder_for(problem.max_target_length).decode
-            rows.append(evaluate_other_sizes(decode, problem, sizes, job.evaluation.examples))
-        return tuple(rows)
+        count = self.task.job.evaluation.examples
+        return tuple(
+            evaluate_other_sizes(self._decoder(problem), problem, sizes, count, self.spread)
+            for sizes, problem in resized_problems(self.task)
+        )
+
+    def _decoder(self, problem: TokenProblem) -> Decode:
+        """Return the model's search for a problem's lengths."""
+        return self.inference.decoder_for(problem.max_target_length).decode
 
     def _contexts(self, evaluation: Evaluation) -> dict[str, Any]:
         """Return the content of `contexts.json`.

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from job.training.replicas import waiting_for_others
 from job.training.waiting import FIRST_WAIT_SECONDS, WAIT_SECONDS
@@ -22,6 +23,21 @@ class Agreement:
 
     is_chief = True
     """Whether this process writes checkpoints and results."""
+
+    rank = 0
+    """Number of this process; that of the chief is 0."""
+
+    processes = 1
+    """Number of processes."""
+
+    def total(self, values: NDArray[np.float64], seconds: float) -> NDArray[np.float64]:
+        """Return the sums of values, (n,), over all processes.
+
+        Args:
+            values: those of this process.
+            seconds: time in which all others must call this, too.
+        """
+        return values
 
     def of_chief(self, values: Sequence[float]) -> list[float]:
         """Return the values of the chief, whatever those of this process are."""
@@ -62,11 +78,17 @@ class ClusterAgreement(Agreement):
     def __init__(self, strategy: Any) -> None:
         resolver = strategy.cluster_resolver
         self._strategy = strategy
-        self._local = strategy.num_replicas_in_sync // resolver.cluster_spec().num_tasks("worker")
-        self.is_chief = resolver.task_id == 0
+        self.rank, self.processes = resolver.task_id, resolver.cluster_spec().num_tasks("worker")
+        self._local = strategy.num_replicas_in_sync // self.processes
+        self.is_chief = self.rank == 0
         self._called: set[str] = set()
         signature = [tf.TensorSpec([None], tf.float64)]
         self._sum = tf.function(self._sum_over_replicas, input_signature=signature, autograph=False)
+
+    def total(self, values: NDArray[np.float64], seconds: float) -> NDArray[np.float64]:
+        """Return the sums of values, (n,), over all processes; see `Agreement.total`."""
+        with waiting_for_others(seconds):
+            return self._reduced(tf.constant(values, tf.float64))
 
     def of_chief(self, values: Sequence[float]) -> list[float]:
         """Return the values of the chief, whatever those of this process are."""
@@ -88,8 +110,10 @@ class ClusterAgreement(Agreement):
 
     def _summed(self, values: Sequence[float]) -> list[float]:
         with self._waiting("sum"):
-            summed = self._sum(tf.constant([*values], tf.float64))
-            return [float(v) for v in np.asarray(self._strategy.experimental_local_results(summed)[0])]
+            return [float(value) for value in self._reduced(tf.constant([*values], tf.float64))]
+
+    def _reduced(self, values: Any) -> NDArray[np.float64]:
+        return np.asarray(self._strategy.experimental_local_results(self._sum(values))[0])
 
     def _sum_over_replicas(self, values: Any) -> Any:
         """Return the sums over all processes; of the replicas of one process only the first counts."""

@@ -12,13 +12,16 @@ import numpy as np
 import pytest
 from cluster_runs import (
     SPEC,
+    TOGETHER,
     checkpointed,
     ended,
     free_ports,
+    is_evaluated,
     local_addresses,
     logs,
     losses,
     result,
+    retried,
     same_result,
     started,
     variables,
@@ -32,7 +35,9 @@ pytestmark = pytest.mark.exhaustive  # minutes; the default suite has one such t
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory):
     directory = tmp_path_factory.mktemp("cluster")
-    (directory / "jobs.yaml").write_text(SPEC.replace("EPOCHS", "1"))
+    more = "{examples: 2500, validation_examples: 1100}"  # several batches to decode
+    spec = SPEC.replace("EPOCHS", "1").replace("{examples: 60, validation_examples: 40}", more)
+    (directory / "jobs.yaml").write_text(spec.replace("source_length: 3", "source_length: 6"))
     return directory
 
 
@@ -52,6 +57,27 @@ def test_two_processes_end_with_the_losses_of_one(unbroken):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     np.testing.assert_allclose(losses(unbroken, "two"), losses(unbroken, "one"), rtol=1e-4)
+
+
+def test_evaluated_by_two_processes_it_is_what_one_finds(unbroken):
+    """To the bit: the same model is evaluated again, by one process and with another number of workers."""
+    files = [f"two/jobs/together/{name}" for name in ("predictions.jsonl", "validation_predictions.jsonl")]
+    spread, found = [(unbroken / file).read_bytes() for file in files], result(unbroken, "two")
+    assert [text.count(b"\n") for text in spread] == [2500, 1100]
+    text = (unbroken / "jobs.yaml").read_text("utf-8")
+    (unbroken / "again.yaml").write_text(
+        text.replace("{examples: 2500,", "{length_penalty: 0.5, examples: 2500,")
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "job", "--spec", "again.yaml", "--output-dir", "two", "--only", "together"],
+        cwd=unbroken, env=variables(), capture_output=True, text=True, check=False, timeout=240,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "evaluated again" in done.stdout
+    assert [(unbroken / file).read_bytes() for file in files] == spread
+    again = result(unbroken, "two")
+    assert again["metrics"] == found["metrics"]
+    assert again["validation"] == found["validation"]
 
 
 def test_all_processes_report_the_same(unbroken):
@@ -132,6 +158,20 @@ def test_the_worker_of_one_process_is_killed_and_all_try_again(long, killed):
     assert f"process {killed} of 2 (" in (long / f"{output}-0.log").read_text("utf-8")
     assert result(long, output)["attempts"] == 2
     assert same_result(long, output)
+
+
+def test_a_worker_is_killed_in_the_evaluation_and_all_try_again(tmp_path):
+    slow = "{examples: 20000, validation_examples: 40, decoder: beam, beam_width: 8}"
+    spec = TOGETHER.replace("EPOCHS", "1").replace("{examples: 60, validation_examples: 40}", slow)
+    (tmp_path / "jobs.yaml").write_text(spec.replace("source_length: 3", "source_length: 6"))
+    with started(tmp_path, "output") as processes:
+        wait_for(lambda: is_evaluated(tmp_path, "output"), 240)
+        os.kill(worker_of(processes[1]), signal.SIGKILL)
+        assert ended(processes) == [0, 0], logs(tmp_path, "output")
+    assert "process 1 of 2 (" in retried(tmp_path, "output")
+    found = result(tmp_path, "output")
+    assert found["attempts"] == 2
+    assert found["data"]["resumed_from_step"] == 100
 
 
 @pytest.mark.parametrize("lost", [0, 1], ids=["chief", "member"])
