@@ -9,6 +9,7 @@ from job.errors import DamagedResultError
 from job.results.job_result import JobResult
 from job.storage.artifacts import JobPaths, write_bytes, write_text
 from job.storage.documents import read_regular, why
+from job.storage.store_address import is_copy
 
 
 def copy_to_baseline(source: JobPaths, target: JobPaths, result: JobResult) -> None:
@@ -40,7 +41,12 @@ def copy_to_baseline(source: JobPaths, target: JobPaths, result: JobResult) -> N
 
 
 def is_baseline_copy(paths: JobPaths) -> bool:
-    """Return whether a job directory has only the files that a baseline keeps: result and predictions."""
+    """Return whether a job directory has only the files that a baseline keeps: result and predictions.
+
+    Or it is one of the copy of a store, which lacks what reading results does not need, such as models.
+    """
+    if is_copy(paths.directory.parent.parent):
+        return True
     with suppress(OSError):
         return {path.name for path in paths.directory.iterdir()} == {
             paths.result.name,

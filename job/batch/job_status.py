@@ -6,7 +6,7 @@ Nothing is written, and no file that is damaged, half written or gone between tw
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from job.batch.resume import read_recorded_result
 from job.gating.plan_file import PlanEntry
 from job.results.job_result import JobResult
 from job.storage.artifacts import JobPaths, OutputPaths
+from job.storage.store_address import shown
 from job.training.checkpoints import checkpointed_fingerprints
 
 
@@ -41,9 +42,13 @@ class StatusReader:
 
     Args:
         directories: the output directory of a batch, or those of its shards.
+        refresh: brings the directories up to date before each look.
+        beat_seconds: seconds between two heartbeats in the directories.
     """
 
     directories: Sequence[Path]
+    refresh: Callable[[], object] = lambda: None
+    beat_seconds: float = HEARTBEAT_SECONDS
     _results: dict[Path, tuple[tuple[int, int], JobResult | str]] = field(default_factory=dict)
     _lost: dict[Path, int] = field(default_factory=dict)
 
@@ -62,10 +67,12 @@ class StatusReader:
         Heartbeats of other machines that seem too old, or seem to come from the future, are read a second
         time after a few seconds: clocks may differ, but a process that lives has written another by then.
         """
+        self.refresh()
         plan, outputs = self.plan(), distinct(self.directories)
         seen = {name: [self._look(output, entry) for output in outputs] for name, entry in plan.items()}
         if any(look.doubted for looks in seen.values() for look in looks):
-            time.sleep(2.5 * HEARTBEAT_SECONDS)
+            time.sleep(2.5 * self.beat_seconds)
+            self.refresh()
         return [
             min((self._decided(look) for look in looks), key=lambda status: FURTHEST.index(status.state))
             for looks in seen.values()
@@ -85,11 +92,13 @@ class StatusReader:
             sure = heartbeat.machine == this_machine() or self._lost.get(paths.progress) == heartbeat.count
             return _Look(lost_status(status)) if sure else _Look(status, heartbeat, paths)
         if isinstance(result, str):
-            return _Look(JobStatus(name=entry.name, state="failed", reason=f"{paths.result}: {result}"))
+            return _Look(
+                JobStatus(name=entry.name, state="failed", reason=f"{shown(paths.result)}: {result}")
+            )
         if result is None and checkpointed_fingerprints(paths.checkpoint):
             return _Look(JobStatus(name=entry.name, state="interrupted", reason="it left a checkpoint"))
-        reason = "its result is of another spec, data or version" if result is not None else None
-        return _Look(JobStatus(name=entry.name, state="waiting", reason=reason))
+        other = "its result is of another spec, data or version" if result is not None else None
+        return _Look(JobStatus(name=entry.name, state="waiting", reason=other))
 
     def _decided(self, look: _Look) -> JobStatus:
         """Return the state of a job, whose heartbeat is read again if there was doubt."""

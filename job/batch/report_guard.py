@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from job.errors import FAILED, SIGINT_EXIT, JobError, OutputError
 from job.process.stopping import Stopped
+from job.storage.store_address import with_addresses
 
 if TYPE_CHECKING:  # loading pydantic takes a while, and few runs need it here
     from job.results.batch_report import Report
@@ -141,4 +142,4 @@ def describe_error(error: BaseException) -> tuple[int, str] | None:
             described = FAILED, f"this is a bug of seq2seq-job: {type(error).__name__}: {error}"
         case _:
             return None
-    return described
+    return described[0], with_addresses(described[1])

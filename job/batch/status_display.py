@@ -19,7 +19,7 @@ from job.reports.formatting import clock_time, plain
 from job.reports.tables import Column, print_table
 
 WATCH_SECONDS = 2.0
-"""Seconds between two looks of `--watch`."""
+"""Seconds between two looks of `--watch`, at least; a batch in a store has a heartbeat less often."""
 
 _STYLES = {"failed": "red", "gate_failed": "yellow", "lost": "red", "passed": "green", "done": "green"}
 
@@ -33,7 +33,7 @@ def current_status(reader: StatusReader) -> BatchStatus:
 def watch_status(
     reader: StatusReader, console: Console | None, show: Callable[[BatchStatus], None] | None = None
 ) -> None:
-    """Show the state of a batch every `WATCH_SECONDS`, until it has ended.
+    """Show the state of a batch again and again, until it has ended.
 
     It has ended when no job runs or waits; and if none has run for `LOST_SECONDS` while others wait.
 
@@ -54,7 +54,7 @@ def watch_status(
         ran_at = time.monotonic() if found.running else ran_at
         if found.ended or time.monotonic() - ran_at > LOST_SECONDS:
             return
-        time.sleep(WATCH_SECONDS)
+        time.sleep(max(WATCH_SECONDS, reader.beat_seconds))
 
 
 def print_status(found: BatchStatus, console: Console) -> None:

@@ -12,6 +12,10 @@ if TYPE_CHECKING:  # fsspec and what it needs take time to load
     from job.storage.manifests import Manifest
     from job.storage.mirror_thread import MirrorThread
     from job.storage.remote_files import RemoteFiles
+    from job.storage.stored_heartbeats import HeartbeatUploads
+
+_HEARTBEAT_SECONDS = 5.0
+"""At the end: time to remove the heartbeats from the store, after everything is uploaded."""
 
 
 class StoreCopy:
@@ -30,6 +34,7 @@ class StoreCopy:
         self._remote: RemoteFiles | None = None
         self._stored: dict[str, Manifest] = {}
         self._thread: MirrorThread | None = None
+        self._heartbeats: HeartbeatUploads | None = None
         self._failed = False
 
     @property
@@ -92,12 +97,18 @@ class StoreCopy:
             return
         from job.storage.mirror import Mirror
         from job.storage.mirror_thread import MirrorThread
+        from job.storage.stored_heartbeats import HeartbeatUploads
 
         def owned(unit: str) -> bool:
             return not unit.startswith(("jobs/", "superseded/")) or is_of(unit, names)
 
         mirror = Mirror(output, self._remote, self._stored, owned)
         self._thread = MirrorThread(mirror)
+        if names is None or names:
+            self._heartbeats = HeartbeatUploads(
+                output, self._remote.without_retries(), lambda name: names is None or name in names
+            )
+            self._heartbeats.start()
 
     def flush(self, stopped: Callable[[], bool] = lambda: False) -> list[str]:
         """Wait until the store has everything; return a sentence for each part that it does not have.
@@ -116,7 +127,12 @@ class StoreCopy:
     def finish(self, stopped: Callable[[], bool]) -> list[str]:
         """Upload the last files and end; returns as `flush` does."""
         try:
-            return self.flush(stopped)
+            if self._heartbeats is not None:
+                self._heartbeats.end()
+            problems = self.flush(stopped)
+            if self._heartbeats is not None:
+                self._heartbeats.join(_HEARTBEAT_SECONDS)
+            return problems
         finally:
             self.close()
 
@@ -124,7 +140,9 @@ class StoreCopy:
         """End without uploading anything more."""
         if self._thread is not None:
             self._thread.close()
-        self._thread = None
+        if self._heartbeats is not None:
+            self._heartbeats.end()
+        self._thread = self._heartbeats = None
 
     def _report(self, problems: list[str]) -> None:
         for problem in problems:

@@ -51,6 +51,29 @@ def output_place(name: str | Path) -> Path:
     return fetch_output(name)
 
 
+def gathered_place(name: str | Path) -> Path:
+    """Return the path of an output directory, or of a copy of a whole one in a store, as `output_place`."""
+    if isinstance(name, Path) or not is_store(name):
+        return local_path(name)
+    from job.storage.fetched_places import fetch_output
+
+    return fetch_output(name, whole=True)
+
+
+def model_place(name: str | Path) -> Path:
+    """Return the path of a job directory, or of a copy of one in a store, as `output_place`."""
+    if isinstance(name, Path) or not is_store(name):
+        return local_path(name)
+    from job.storage.fetched_places import fetch_model
+
+    return fetch_model(name)
+
+
+def local_or_stored(name: str) -> str:
+    """Return a name that is the URL of a store unchanged, and any other as `local_name` does."""
+    return name if is_store(name) else local_name(name)
+
+
 def baseline_place(name: str | Path) -> Path:
     """Return the path of a baseline, as `output_place` does; raises `BaselineError` if a store has none."""
     try:
@@ -115,9 +138,9 @@ InputOption = Annotated[
 ModelArgument = Annotated[
     Path,
     typer.Argument(
-        parser=local_path,
+        parser=model_place,
         metavar="MODEL_DIR",
-        help="The job directory of a finished job, or its model directory.",
+        help="The job directory of a finished job, its model directory, or the URL of one in a store.",
     ),
 ]
 BaselineOption = Annotated[

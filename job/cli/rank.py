@@ -7,14 +7,16 @@ from typing import Annotated
 
 import typer
 
-from job.cli.options import choice, local_path
+from job.cli.options import choice, output_place
 from job.cli.terminal_output import check_output_complete, open_console
 from job.reports.escaping import json_document
 
 OutputArgument = Annotated[
     Path,
     typer.Argument(
-        parser=local_path, metavar="OUTPUT", help="The output directory of a batch; it may still be running."
+        parser=output_place,
+        metavar="OUTPUT",
+        help="The output directory of a batch, or the URL of a store; it may still be running.",
     ),
 ]
 ByOption = Annotated[

@@ -12,16 +12,18 @@ import typer
 from job.batch.report_guard import ReportGuard
 from job.cli.finished_batch import check_update_options, report_to_github, update_if_successful
 from job.cli.on_end import EndHook, OnEndOption
-from job.cli.options import BaselineOption, UpdateOption, local_path
+from job.cli.options import BaselineOption, UpdateOption, gathered_place, local_path
 from job.cli.store import StoreOption, fetch_results, store_copy, uploaded_at_end
 from job.cli.terminal_output import open_console
+from job.storage.store_address import is_copy
 
 DirectoriesArgument = Annotated[
     list[Path],
     typer.Argument(
-        parser=local_path,
+        parser=gathered_place,
         metavar="DIR...",
-        help="The output directory of a batch, or those of all its shards.",
+        help="The output directory of a batch, or those of all its shards; the URLs of stores too, with "
+        "--output-dir.",
     ),
 ]
 GatheredOption = Annotated[
@@ -55,6 +57,9 @@ def report(
     on_end: OnEndOption = None,
 ) -> None:
     """Write the reports of the results in one or more output directories, judged by the gates of the plan."""
+    if output_dir is None and is_copy(directories[0]):
+        text = "the first DIR is a store, which is only read; expected a directory for the results"
+        raise typer.BadParameter(text, param_hint="--output-dir")
     guard = ReportGuard(output_dir or directories[0], planned=True)
     hook, copy = EndHook(on_end, guard), store_copy(store)
     with hook.runs_at_end(), uploaded_at_end(copy):

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from job.cli.options import choice, local_path
+from job.cli.options import choice, local_or_stored
 from job.cli.terminal_output import check_output_complete, open_console
 
 WatchedArgument = Annotated[
-    list[Path],
+    list[str],
     typer.Argument(
-        parser=local_path,
+        parser=local_or_stored,
         metavar="DIR...",
-        help="The output directory of a batch, or those of all its shards.",
+        help="The output directory of a batch, or those of all its shards; URLs of stores too.",
     ),
 ]
 WatchOption = Annotated[
@@ -35,12 +34,12 @@ def status(
     directories: WatchedArgument, watch: WatchOption = False, format: StatusFormatOption = "text"
 ) -> None:
     """Show the progress of each job of a batch, on any machine, and when the batch will end."""
-    from job.batch.job_status import StatusReader
     from job.batch.status_display import current_status, print_status, watch_status
+    from job.batch.stored_status import status_reader
     from job.reports.escaping import json_document
 
     form = choice("--format", format, ("text", "json"))
-    reader = StatusReader(directories)
+    reader = status_reader(directories)
     if watch and form == "text":
         watch_status(reader, open_console())
     elif watch:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import glob
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from job.cli.options import local_file, local_name
+from job.cli.options import local_file, local_or_stored
 from job.cli.terminal_output import open_console, print_line
+from job.storage.store_address import is_store
 
 PlacesArgument = Annotated[
     list[str],
     typer.Argument(
-        parser=local_name,
+        parser=local_or_stored,
         metavar="DIR_OR_GLOB...",
-        help="Reports of many runs, or directories that contain them.",
+        help="Reports of many runs, or directories that contain them; URLs of stores too.",
     ),
 ]
 PageOption = Annotated[
@@ -50,7 +52,7 @@ def trend(
     from job.trend.trend_page import trend_page
     from job.trend.trend_table import print_trend
 
-    runs, skipped = read_runs(places)
+    runs, skipped = read_runs([*map(_local, places)])
     for report in skipped:
         print_line(f"warning: {report}", err=True)
     series = all_series(runs)
@@ -59,3 +61,12 @@ def trend(
     print_line(f"trend: {output}")
     if fail_on_change:
         raise typer.Exit(verdict.exit_code)
+
+
+def _local(place: str) -> str:
+    """Return a place on this machine, to which the reports of stores are fetched."""
+    if not is_store(place):
+        return place
+    from job.storage.fetched_places import fetch_reports
+
+    return glob.escape(str(fetch_reports(place)))

@@ -120,14 +120,18 @@ def read_manifests(
     found, problems = {}, []
     for path, content in remote.read(chosen).items():
         try:
-            manifest = Manifest.from_json(content)
-            if manifest.unit != units[path]:
-                raise DocumentError(f"it is the manifest of {manifest.unit}")
+            found[units[path]] = manifest_of(content, units[path])
         except ValueError as error:
             problems.append(f"{remote.name}/{path} is ignored: {error}")
-        else:
-            found[manifest.unit] = manifest
     return found, problems
+
+
+def manifest_of(content: bytes, unit: str) -> Manifest:
+    """Read the manifest of a unit; raises `ValueError` if it is damaged or that of another one."""
+    manifest = Manifest.from_json(content)
+    if manifest.unit != unit:
+        raise DocumentError(f"it is the manifest of {manifest.unit}")
+    return manifest
 
 
 def _contents(listed: Any) -> tuple[Content, ...]:

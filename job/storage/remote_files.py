@@ -73,6 +73,7 @@ class RemoteFiles:
         name: of the store in messages.
         atomic: whether an object is written completely or not at all; if not, it is written to a temporary
             name first and moved.
+        in_bucket: whether the path begins with the name of a bucket.
         waits: seconds before each retry.
         pause: waits some seconds.
     """
@@ -84,15 +85,23 @@ class RemoteFiles:
         name: str,
         *,
         atomic: bool = True,
+        in_bucket: bool = False,
         waits: Sequence[float] = WAITS,
         pause: Callable[[float], object] = time.sleep,
     ) -> None:
         self._files, self._root, self._atomic = files, root, atomic
+        self._in_bucket = in_bucket
         self.name = name
         self.waits = tuple(waits)
         self.pause = pause
         self.moved_bytes, self.verified = 0, 0
         """Number of bytes sent or received so far, and of objects that were written and verified."""
+
+    def without_retries(self) -> RemoteFiles:
+        """Return the same files for operations that are not tried again."""
+        return RemoteFiles(
+            self._files, self._root, self.name, atomic=self._atomic, in_bucket=self._in_bucket, waits=()
+        )
 
     def check(self) -> None:
         """Write, read and remove an object; raises `StoreError` if the store cannot be used."""
@@ -168,6 +177,12 @@ class RemoteFiles:
         for path in paths:
             self._retried(path, "removed", partial(self._remove, path))
 
+    def check_bucket(self) -> None:
+        """Raise `StoreError` if the bucket does not exist: listing what is in it finds nothing either."""
+        bucket = self._root.strip("/").partition("/")[0]
+        if self._in_bucket and bucket and not self._retried("", "read", partial(self._exists, bucket)):
+            raise StoreError(f"{self.name} cannot be read: there is no bucket {bucket}")
+
     # --- one attempt ----------------------------------------------------------------------------------------
 
     def _place(self, path: str) -> str:
@@ -229,6 +244,13 @@ class RemoteFiles:
             return []
         return sorted(str(path).removeprefix(place).lstrip("/") for path in found)
 
+    def _exists(self, place: str) -> bool:
+        try:
+            self._files.info(place)
+        except FileNotFoundError:
+            return False
+        return True
+
     def _remove(self, path: str) -> None:
         try:
             self._files.rm_file(self._place(path))
@@ -289,7 +311,9 @@ def connect_store(address: StoreAddress) -> RemoteFiles:
         root = files._strip_protocol(str(address))
     except Exception as error:  # such as missing credentials of Google
         raise StoreError(f"{address} cannot be used: {_said(error)}") from error
-    return RemoteFiles(files, root, str(address), atomic=address.scheme != "file")
+    return RemoteFiles(
+        files, root, str(address), atomic=address.scheme != "file", in_bucket=address.scheme in ("s3", "gs")
+    )
 
 
 _OPTIONS: dict[str, dict[str, Any]] = {

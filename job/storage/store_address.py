@@ -51,8 +51,15 @@ def is_copy(path: Path) -> bool:
 
 
 def shown(path: Path) -> str:
-    """Return a path as the user wrote it: of a copy of a store, its URL."""
-    return _COPIES.get(path, str(path))
+    """Return a path as the user wrote it: of a copy of a store, and of a file in it, the URL."""
+    return with_addresses(str(path))
+
+
+def with_addresses(text: str) -> str:
+    """Return a text with the URLs of stores in place of the paths of their copies."""
+    for path, address in _COPIES.items():
+        text = text.replace(str(path), address)
+    return text
 
 
 def is_store(name: str) -> bool:

@@ -32,13 +32,21 @@ def fetch_directory(remote: RemoteFiles, manifest: Manifest, target: Path) -> li
         return _fetch_files(remote, manifest, temporary)
 
 
-def fetch_file(remote: RemoteFiles, manifest: Manifest, target: Path) -> list[str]:
-    """Download a unit that is one file; raises and returns as `fetch_directory` does."""
+def fetch_file(remote: RemoteFiles, manifest: Manifest, target: Path, folder: str = "") -> list[str]:
+    """Download a unit that is one file; raises and returns as `fetch_directory` does.
+
+    Args:
+        remote: the files of the store, or of a folder of stores.
+        manifest: of the unit.
+        target: the file.
+        folder: path of the store in the folder of stores, with a slash at its end.
+    """
     temporary = temporary_path(target)
     try:
         ((name, accepted),) = manifest.files.items()
-        if not remote.fetch(manifest.place(name), temporary, accepted):
-            return [_left_out(remote, manifest.place(name))]
+        place = f"{folder}{manifest.place(name)}"
+        if not remote.fetch(place, temporary, accepted):
+            return [_left_out(remote, place)]
         flush(temporary)
         os.replace(temporary, target)
     except BaseException:

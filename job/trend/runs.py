@@ -12,6 +12,7 @@ from job.errors import InputError
 from job.results.batch_report import Report
 from job.storage.documents import read_regular, why
 from job.storage.staged_update import STAGED
+from job.storage.store_address import shown
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,11 @@ class Run:
 
     path: Path
     report: Report
+
+    @property
+    def name(self) -> str:
+        """The path of the report, or its URL in a store."""
+        return shown(self.path)
 
     @property
     def commit(self) -> str | None:
@@ -54,7 +60,7 @@ class SkippedReport:
     duplicate: bool = False
 
     def __str__(self) -> str:
-        return f"{self.path}: left out: {self.reason}"
+        return f"{shown(self.path)}: left out: {self.reason}"
 
 
 def read_runs(places: Sequence[str]) -> tuple[list[Run], list[SkippedReport]]:
@@ -105,7 +111,7 @@ def _without_duplicates(runs: Sequence[Run]) -> tuple[list[Run], list[SkippedRep
     for run in sorted(runs, key=lambda run: (run.report.running, not run.report.exit_code, str(run.path))):
         first = kept.setdefault(_identity(run.report), run)
         if first is not run:
-            skipped.append(SkippedReport(run.path, f"it is of the same run as {first.path}", duplicate=True))
+            skipped.append(SkippedReport(run.path, f"it is of the same run as {first.name}", duplicate=True))
     return [*kept.values()], skipped
 
 

@@ -148,7 +148,12 @@ def _fault(run: Run, name: str) -> str:
 
 
 def report_link(run: Run, directory: Path) -> str:
-    """Return the path of a run's report for people, relative to a directory; of its JSON if it has none."""
+    """Return the path of a run's report for people, relative to a directory; of its JSON if it has none.
+
+    A report in a store has no link: browsers cannot open its URL.
+    """
+    if run.name != str(run.path):
+        return ""
     page = run.path.with_name("report.html")
     target = page if page.is_file() else run.path
     return Path(os.path.relpath(target.resolve(), directory.resolve())).as_posix()

@@ -131,9 +131,9 @@ def _first_bad_run(runs: Sequence[Run], faults: dict[int, str], change: Change |
     if change and change.run == number:
         reasons.append(f"{plain(change.series.metric)} of {change.series.job}")
     commit = f", commit {run.commit[:12]}" if run.commit else ""
-    last_good = f"; the run before it is {runs[number - 1].path}" if number else ""
+    last_good = f"; the run before it is {runs[number - 1].name}" if number else ""
     return (
-        f"first bad run: {number + 1} of {len(runs)}, {run.path}, finished {run.report.finished_at}"
+        f"first bad run: {number + 1} of {len(runs)}, {run.name}, finished {run.report.finished_at}"
         f"{commit}: {'; '.join(reasons)}{last_good}"
     )
 

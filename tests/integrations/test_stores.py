@@ -36,8 +36,9 @@ defaults:
   evaluation: {examples: 50, validation_examples: 20}
 jobs:
   - name: copy
-    matrix: {problem.source_length: [1, 2]}
-    problem: {kind: copy, cardinality: 5}
+    problem: {kind: copy, source_length: 1, cardinality: 5}
+  - name: tutorial
+    problem: {kind: copy, source_length: 2, cardinality: 5}
 """
 DOCUMENT = Path(__file__).parents[2] / "docs" / "stores.md"
 KEY = "notasecretkey"
@@ -169,34 +170,44 @@ def test_a_server_that_goes_away_for_a_while_is_waited_for(bucket, server, tmp_p
 
 def test_the_commands_of_the_document(bucket, tmp_path):
     (tmp_path / "jobs.yaml").write_text(SMALL)
+    (tmp_path / "words.txt").write_text("1 2\n")
     files(bucket).mkdir("my-bucket")
     blocks = re.findall(r"^```sh\n(.*?)^```$", DOCUMENT.read_text("utf-8"), re.MULTILINE | re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines() if not line.startswith("kubectl ")]
-    assert len(lines) == 6
+    assert len(lines) == 11
     for line in lines:
         program, *arguments = line.split()
         assert program == "seq2seq-job"
         code, said = ended(start(*arguments, cwd=tmp_path))
         assert code == 0, f"{line}\n{said}"
+    assert not files(bucket).find("my-bucket/nightly/heartbeats")
     report = json.loads(files(bucket).cat_file("my-bucket/sharded/report.json"))
     assert report["totals"]["passed"] == 2
 
 
 @pytest.mark.parametrize(
-    ("url", "variables", "sentence"),
+    ("url", "variables", "sentence", "said"),
     [
-        ("s3://no-such-bucket/run", {}, "The specified bucket does not exist"),
-        ("s3://b/run", {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "Could not connect"),
-        ("s3://b/run", {"AWS_ACCESS_KEY_ID": "", "AWS_EC2_METADATA_DISABLED": "true"}, "credentials"),
+        ("s3://none/run", {}, "The specified bucket does not exist", "there is no bucket none"),
+        ("s3://b/run", {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "Could not connect", "Could not connect"),
+        (
+            "s3://b/run",
+            {"AWS_ACCESS_KEY_ID": "", "AWS_EC2_METADATA_DISABLED": "true"},
+            "credentials",
+            "credentials",
+        ),
     ],
 )
-def test_a_store_that_cannot_be_used_is_one_sentence(server, tmp_path, url, variables, sentence):
+def test_a_store_that_cannot_be_used_is_one_sentence(server, tmp_path, url, variables, sentence, said):
     (tmp_path / "jobs.yaml").write_text(SPEC)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in variables.items():
             patch.setenv(name, value)
-        found = run_in(tmp_path, "--store", url)
-    assert found.code == 2
+        found, read_only = run_in(tmp_path, "--store", url), run_in(tmp_path, "rank", url)
+    assert (found.code, read_only.code) == (2, 2)
+    assert len(read_only.err.splitlines()) == 1
+    assert said in read_only.err
+    assert KEY not in read_only.err
     assert len(found.err.splitlines()) == 1
     assert sentence in found.err
     assert KEY not in found.err

@@ -4,17 +4,12 @@ import json
 from datetime import datetime, timezone
 
 import pytest
-from recording import a_job, leave, right_and_wrong
 from stores import FlakyFiles, flaky_store
 
 from job.process.stopping import Request, Stopped
 from job.reports.report_files import build_report, write_reports
 from job.results.batch_report import Verdict
 from job.storage import mirror_thread, remote_files, store_address
-from job.storage.artifacts import OutputPaths
-from job.storage.mirror import Mirror
-from job.storage.remote_files import connect_store
-from job.storage.store_address import parse_store
 
 URL = "memory://run"
 
@@ -164,48 +159,3 @@ def test_report_fetches_the_results_and_uploads_the_reports(command, here, batch
     found = files.contents()
     assert found["report.json"] == (here / "merged" / "report.json").read_bytes()
     assert json.loads(found["report.json"])["missing"] == ["tiny", "sums-digits-1", "sums-digits-2"]
-
-
-# --- URLs in place of output directories --------------------------------------------------------------------
-
-
-@pytest.fixture
-def batches(here):
-    """A batch in a store, which is better than the one in the directory `now`; the URL of the store."""
-    url = "memory://before"
-    for name, wrong in (("earlier_run", range(10)), ("now", range(9, 40))):
-        predictions = right_and_wrong(1000, wrong)
-        leave(here / name, [(a_job("a", predictions), predictions)], plan=["a"])
-    remote = connect_store(parse_store(url))
-    assert Mirror(OutputPaths(here / "earlier_run"), remote, {}).sync() == {}
-    yield url
-    remote._files.rm(remote._root, recursive=True)
-
-
-def test_compare_reads_a_store_as_a_directory(command, batches):
-    with_store, with_directory = command("compare", batches, "now"), command("compare", "earlier_run", "now")
-    assert with_store[0] == 3
-    assert with_store[2] == with_directory[2]
-    assert with_store[1] == with_directory[1].replace("earlier_run", batches)
-    assert command("compare", batches, batches)[0] == 0
-
-
-def test_a_baseline_can_be_a_store_and_is_only_read(command, here, batches):
-    code, _, err = command("report", "now", "--baseline", batches)
-    assert code == 3
-    record = json.loads((here / "now" / "report.json").read_text())
-    assert "seq2seq-job-" not in json.dumps(record["comparison"])
-    code, _, err = command("report", "now", "--baseline", batches, "--update-baseline")
-    assert code == 2
-    assert "a baseline in a store is only read" in err
-
-
-@pytest.mark.parametrize(
-    "arguments", [["--baseline", "memory://none"], ["report", ".", "--baseline", "memory://none"]]
-)
-def test_a_missing_baseline_is_exit_code_4(command, here, arguments):
-    code, out, err = command(*arguments)
-    assert (code, out) == (4, "")
-    assert err.splitlines() == [
-        "error: baseline memory://none holds no output directory; expected what a run with --store left there"
-    ]
