@@ -12,6 +12,7 @@ from job.problems.training_batches import training_batches
 from job.spec.other_sizes import resized
 from job.spec.schema import JobSpec
 from job.spec.spec_loading import LocatedSpec
+from job.storage.store_address import shown
 
 
 def check_jobs(located: LocatedSpec, cache: Path | None = None) -> tuple[dict[str, Problem], list[Complaint]]:
@@ -47,15 +48,17 @@ def _complaint(located: LocatedSpec, job: str, error: DataError) -> Complaint:
     at_key = located.complaint(job, f"problem.{error.key}" if error.key else "problem", error.message)
     if error.file is None:
         return at_key
-    return Complaint(str(_shown(error.file)), error.line, at_key.key, error.message)
+    return Complaint(_shown(error.file), error.line, at_key.key, error.message)
 
 
-def _shown(file: Path) -> Path:
-    """Return the path relative to the working directory if it is inside it."""
+def _shown(file: Path) -> str:
+    """Return the path relative to the working directory if it is inside it; of a copy the URL."""
+    if (url := shown(file)) != str(file):
+        return url
     try:
-        return file.resolve().relative_to(Path.cwd())
+        return str(file.resolve().relative_to(Path.cwd()))
     except ValueError:
-        return file
+        return str(file)
 
 
 def _check_also(located: LocatedSpec, job: JobSpec, problem: Problem) -> list[Complaint]:
@@ -98,7 +101,7 @@ def _check_sizes(located: LocatedSpec, job: JobSpec, problem: Problem) -> list[C
         except DataError as error:
             at_key = located.complaint(job.name, "training.tokens_per_batch", error.message)
             file = _shown(error.file) if error.file else at_key.file
-            return [Complaint(str(file), error.line or at_key.line, at_key.key, error.message)]
+            return [Complaint(file, error.line or at_key.line, at_key.key, error.message)]
         return []
     if job.training.batch_size <= examples:
         return []

@@ -17,6 +17,7 @@ from pathlib import Path
 from job.errors import ChangedDataError, DataError
 from job.problems.base import Problem
 from job.spec.file_locations import changed_data
+from job.storage.store_address import shown
 
 MAX_LISTED_ERRORS = 20
 """Largest number of bad lines that are listed for a file; the others are counted."""
@@ -61,7 +62,7 @@ def read_data(path: Path, planned: str | None = None) -> DataFile:
         raise unreadable(path, planned, error) from error
     found = hashlib.sha256(data).hexdigest()
     if planned is not None and found != planned:
-        raise changed_data(str(path), planned, found)
+        raise changed_data(shown(path), planned, found)
     if path.suffix == ".gz":
         data = _unpacked(data, path)
     if not data.strip():
@@ -73,7 +74,7 @@ def unreadable(path: Path, planned: str | None, error: DataError) -> DataError |
     """Return the error to raise for a file that cannot be read, but could be if it was planned."""
     if planned is None:
         return error
-    return ChangedDataError(str(path), f"can no longer be read ({error.message})")
+    return ChangedDataError(shown(path), f"can no longer be read ({error.message})")
 
 
 def empty(path: Path) -> DataError:

@@ -17,6 +17,7 @@ from job.errors import ChangedDataError, DataError
 from job.problems import data_files
 from job.problems.text_lines import TextLines
 from job.spec.file_locations import changed_data
+from job.storage.store_address import shown
 
 BLOCK_BYTES = 1 << 20
 """Number of bytes that are read at once."""
@@ -62,9 +63,9 @@ class TextFile:
                 yield from map(TextLines.of, _whole_lines(text, first))
                 found = hashed.hexdigest()
         except (DataError, EOFError, OSError, zlib.error) as error:
-            raise ChangedDataError(str(self.path), f"can no longer be read ({error})") from error
+            raise ChangedDataError(shown(self.path), f"can no longer be read ({error})") from error
         if found != self.sha256:
-            raise changed_data(str(self.path), self.sha256, found)
+            raise changed_data(shown(self.path), self.sha256, found)
 
     def numbered_lines(self) -> Iterator[tuple[int, bytes]]:
         """Yield the number, from 1, and the bytes of each line; raises as `blocks` does."""
@@ -116,7 +117,7 @@ def _scanned(path: Path, size: int, planned: str | None) -> TextFile:
             raise data_files.bad_gzip(path, error) from None
         found = hashed.hexdigest()
     if planned is not None and found != planned:
-        raise changed_data(str(path), planned, found)
+        raise changed_data(shown(path), planned, found)
     if not filled:
         raise data_files.empty(path)
     lines += not last.endswith(b"\n")

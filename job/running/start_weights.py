@@ -17,6 +17,7 @@ from job.running.task import StartModel, Task
 from job.spec.file_locations import changed_data
 from job.spec.start_models import start_checksum
 from job.storage.documents import read_regular, why
+from job.storage.store_address import is_store
 
 
 def take_start_weights(task: Task, problem: Problem, compiled: CompiledModel) -> None:
@@ -36,7 +37,8 @@ def take_start_weights(task: Task, problem: Problem, compiled: CompiledModel) ->
     start = task.start
     if start is None:
         return
-    what = f"job {start.job}" if start.job is not None else str(start.model)
+    named = task.job.training.start_from or ""
+    what = f"job {start.job}" if start.job is not None else named if is_store(named) else str(start.model)
     _check_identity(start, what)
     try:
         old = load_model_file(start.model / "train.keras")

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
 
+from job.errors import StoreError
 from job.metrics import Family
-from job.storage.local_paths import is_address, refusal
+from job.storage.local_paths import is_address, masked
+from job.storage.store_address import address_of, is_store
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -84,19 +86,28 @@ class ProblemSection(Section):
         return None
 
 
-def on_this_machine(name: str) -> str:
-    """Return a name that is not an address; raise `ValueError` for one with a scheme, such as `s3://`."""
-    if is_address(name):
-        raise ValueError(refusal(name))
+def readable_place(name: str) -> str:
+    """Return the name of a local file, or the URL of one in a store; raise `ValueError` for another URL."""
+    if is_store(name):
+        try:
+            address_of(name)
+        except StoreError as error:
+            raise ValueError(str(error)) from None
+    elif is_address(name):
+        raise ValueError(
+            f"{masked(name)!r} is an address, but neither that of a file on this machine nor of one in a "
+            "store; give a local path, s3://BUCKET/PATH or gs://BUCKET/PATH"
+        )
     return name
 
 
 FileName = Annotated[
     str,
-    AfterValidator(on_this_machine),
+    AfterValidator(readable_place),
     Field(
         min_length=1,
         max_length=4096,
-        description="Path relative to the spec, or `package:NAME/PATH` for a file of an installed package.",
+        description="Path relative to the spec, `package:NAME/PATH` for a file of an installed package, or "
+        "the URL of an object in a store (`s3://BUCKET/PATH`, `gs://BUCKET/PATH`).",
     ),
 ]

@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from job.errors import ChangedDataError, DataError
+from job.errors import ChangedDataError, DataError, StoreError
+from job.storage.cached_files import cached_file
 from job.storage.file_names import short_fingerprint
+from job.storage.store_address import is_store
 
 PACKAGE_PREFIX = "package:"
 
@@ -45,12 +47,18 @@ def locate(name: str, directory: Path) -> Path:
     """Return the path of a file named in a spec.
 
     Args:
-        name: a path relative to `directory`, an absolute path, or `package:NAME/PATH`.
+        name: a path relative to `directory`, an absolute path, `package:NAME/PATH`, or the URL of an object
+            in a store, which is downloaded if the cache does not have it.
         directory: the spec directory.
 
     Raises:
-        DataError: the package is not installed.
+        DataError: the package is not installed, or the object cannot be read.
     """
+    if is_store(name):
+        try:
+            return cached_file(name)
+        except StoreError as error:
+            raise DataError(str(error)) from error
     if not name.startswith(PACKAGE_PREFIX):
         return directory / name
     package, _, inside = name.removeprefix(PACKAGE_PREFIX).partition("/")

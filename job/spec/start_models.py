@@ -9,13 +9,15 @@ from typing import Any
 
 import yaml
 
-from job.errors import Complaint
+from job.errors import Complaint, StoreError
 from job.spec.change_effects import changed_keys
 from job.spec.file_locations import checksum
 from job.spec.model_section import ModelSpec
 from job.spec.schema import JobSpec
 from job.spec.seed_expansion import run_name
 from job.spec.yaml_tree import Node
+from job.storage.cached_files import cached_model
+from job.storage.store_address import is_store, shown
 
 MODEL_FILES = ("train.keras", "vocabulary.json")
 """The files of a model directory from which another training starts."""
@@ -49,8 +51,11 @@ def model_directory(start_from: str, directory: Path) -> Path:
     Args:
         start_from: the value in the spec, which is not the name of a job.
         directory: the spec directory.
+
+    Raises:
+        StoreError: it is the URL of a job in a store, which cannot be read.
     """
-    place = directory / start_from
+    place = cached_model(start_from) if is_store(start_from) else directory / start_from
     return place / "model" if (place / "model").is_dir() else place
 
 
@@ -115,14 +120,17 @@ def _wrong_directory(job: JobSpec, start: str, jobs: Mapping[str, JobSpec], dire
             f"job {start!r} has several seeds, and none is {job.seed}, the seed of this job; name one of its "
             "runs, such as " + next(name for name, other in jobs.items() if other.family == start)
         )
-    model = model_directory(start, directory)
+    try:
+        model = model_directory(start, directory)
+    except StoreError as error:
+        return str(error)
     missing = [name for name in MODEL_FILES if not (model / name).is_file()]
     if missing:
         others = [name for name in jobs if name != job.name][:_MAX_NAMES]
         known = f" ({', '.join(others)})" if others else ""
         return (
             f"{start!r} is neither another job of this spec{known} nor the directory of a finished job: "
-            f"{model} has no {missing[0]}"
+            f"{shown(model)} has no {missing[0]}"
         )
     try:
         recorded = yaml.safe_load((model.parent / "spec.yaml").read_text("utf-8"))["model"]

@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from job.errors import no_implementation
-from job.spec.base_section import Section, on_this_machine
+from job.spec.base_section import Section, readable_place
 
 OptimizerName = Literal["adam", "adamw", "adadelta", "sgd"]
 Schedule = Literal["cosine", "constant", "linear", "inverse_sqrt", "plateau"]
@@ -161,14 +161,14 @@ class TrainingSpec(Section):
         "weights, the optimizer, the loss and the saved model stay float32, and so does evaluation; "
         "`float16` scales the loss (Micikevicius et al. 2018).",
     )
-    start_from: Annotated[str, AfterValidator(on_this_machine)] | None = Field(
+    start_from: Annotated[str, AfterValidator(readable_place)] | None = Field(
         default=None,
         min_length=1,
         max_length=4096,
         description="Start from the weights of a trained model of the same architecture: the name of a job "
-        "of this spec, which is trained first, or the directory of a finished job, relative to the spec. "
-        "Tokens that the earlier model does not know get new weights. With `seeds` on both sides, a run "
-        "starts from that with the same seed.",
+        "of this spec, which is trained first; the directory of a finished job, relative to the spec; or the "
+        "URL of one in a store, `s3://BUCKET/PATH/jobs/NAME`. Tokens that the earlier model does not know "
+        "get new weights. With `seeds` on both sides, a run starts from that with the same seed.",
     )
     freeze: list[ModelPart] = Field(
         default=[],

@@ -17,12 +17,15 @@ from job.storage.local_paths import masked
 from job.storage.manifests import FOLDER, Manifest, manifest_of, read_manifests
 from job.storage.remote_files import RemoteFiles, connect_store
 from job.storage.store_address import StoreAddress, note_copy, parse_store
-from job.storage.stored_units import fetch_directory, fetch_file
+from job.storage.stored_units import fetch_directory, fetch_file, fetch_files
 
 _LARGE = ("model/", "checkpoint/", "tensorboard/")
 """Directories of a job that only training and predicting need."""
 
-_MODEL = re.compile("(?P<store>.+)/(?P<unit>(?P<folder>jobs|ensembles)/[^/]+)", re.DOTALL)
+_START = ("spec.yaml", "model/train.keras", "model/vocabulary.json")
+"""The files of a job that another training needs to start from its model."""
+
+_MODEL = re.compile("(?P<store>.+)/(?P<unit>(?:jobs|ensembles)/[^/]+)", re.DOTALL)
 
 _REPORT = "report.json"
 
@@ -61,16 +64,41 @@ def fetch_model(url: str) -> Path:
 
     Raises as `fetch_output` does.
     """
-    found = _MODEL.fullmatch(url.rstrip("/").removesuffix("/model"))
-    if not found:
-        raise StoreError(f"{masked(url)!r} is no job in a store; expected URL/jobs/NAME")
-    address, unit = parse_store(found["store"]), found["unit"]
+    address, unit = split_model(url)
     remote = connect_store(address)
     root = new_copy(address)
     _fetch_models(remote, [unit], root)
-    if found["folder"] == "ensembles":
+    if unit.startswith("ensembles/"):
         _fetch_models(remote, [*_members(root / unit)], root)
     return root / unit
+
+
+def split_model(url: str) -> tuple[StoreAddress, str]:
+    """Return the address of a store and the unit of it that a URL names, such as `jobs/tutorial`.
+
+    Raises:
+        StoreError: the URL is that of no job, or `parse_store` refuses it.
+    """
+    found = _MODEL.fullmatch(url.rstrip("/").removesuffix("/model"))
+    if not found:
+        raise StoreError(f"{masked(url)!r} is no job in a store; expected URL/jobs/NAME")
+    return parse_store(found["store"]), found["unit"]
+
+
+def fetch_start(remote: RemoteFiles, manifest: Manifest, target: Path) -> None:
+    """Fetch what another training starts from: the model for training, its vocabulary and its spec.
+
+    Args:
+        remote: the files of the store.
+        manifest: of a job.
+        target: an existing directory.
+
+    Raises:
+        StoreError: the store cannot be read, or a file is missing or differs from its checksum.
+        OSError: a file cannot be written.
+    """
+    files = {name: contents for name, contents in manifest.files.items() if name in _START}
+    _refuse_damage(fetch_files(remote, replace(manifest, files=files), target))
 
 
 def fetch_reports(url: str) -> Path:

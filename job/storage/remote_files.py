@@ -7,6 +7,8 @@ below fsspec become a `StoreError` of one sentence, without credentials.
 from __future__ import annotations
 
 import hashlib
+import json
+import logging
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -39,6 +41,9 @@ _FINAL = (
     "DefaultCredentialsError",
 )
 """Names of exceptions, besides those of `_lasting`, for which a retry cannot help."""
+
+_VERSION_KEYS = ("ETag", "etag", "generation", "VersionId", "LastModified", "mtime", "created", "ino", "size")
+"""What file systems tell of an object that changes with its content."""
 
 _Result = TypeVar("_Result")
 
@@ -168,6 +173,22 @@ class RemoteFiles:
         local.unlink(missing_ok=True)
         return False
 
+    def download(self, path: str, local: Path) -> Content | None:
+        """Download an object of any content to a new file, and return its content; None if there is none.
+
+        Raises:
+            StoreError: the store cannot be read.
+            OSError: the file cannot be written.
+        """
+        return self._retried(path, "read", partial(self._get, path, local))
+
+    def version(self, path: str) -> str | None:
+        """Return what tells one content of an object from another; None if there is no such object.
+
+        Raises `StoreError`.
+        """
+        return self._retried(path, "read", partial(self._version, path))
+
     def paths_in(self, folder: str) -> list[str]:
         """Return the paths of all objects in a folder and its subfolders, sorted; raises `StoreError`."""
         return self._retried(folder, "listed", partial(self._find, folder))
@@ -244,6 +265,14 @@ class RemoteFiles:
             return []
         return sorted(str(path).removeprefix(place).lstrip("/") for path in found)
 
+    def _version(self, path: str) -> str | None:
+        try:
+            facts = self._files.info(self._place(path))
+        except FileNotFoundError:
+            return None
+        found = {key: str(facts[key]) for key in _VERSION_KEYS if facts.get(key) is not None}
+        return json.dumps(found) if facts.get("type") == "file" else None
+
     def _exists(self, place: str) -> bool:
         try:
             self._files.info(place)
@@ -306,13 +335,20 @@ def connect_store(address: StoreAddress) -> RemoteFiles:
     try:
         import fsspec
 
+        for library in ("s3fs", "gcsfs"):  # which log tracebacks of errors that they raise too
+            logging.getLogger(library).addHandler(logging.NullHandler())
         options = dict(_OPTIONS.get(address.scheme, {}))
         files = fsspec.filesystem(address.scheme, skip_instance_cache=True, **options)
         root = files._strip_protocol(str(address))
     except Exception as error:  # such as missing credentials of Google
         raise StoreError(f"{address} cannot be used: {_said(error)}") from error
     return RemoteFiles(
-        files, root, str(address), atomic=address.scheme != "file", in_bucket=address.scheme in ("s3", "gs")
+        files,
+        root,
+        str(address),
+        atomic=address.scheme != "file",
+        in_bucket=address.scheme in ("s3", "gs"),
+        waits=WAITS,
     )
 
 

@@ -74,6 +74,22 @@ def parse_store(url: str) -> StoreAddress:
     Raises:
         StoreError: the URL is none of a store, contains credentials, or its extra is missing.
     """
+    address = address_of(url)
+    extra = EXTRAS[address.scheme]
+    if find_spec(_MODULES[extra]) is None:
+        raise StoreError(
+            f"{address.scheme}:// needs the package {_MODULES[extra]}, which is not installed: "
+            f"pip install 'seq2seq-job[{extra}]'"
+        )
+    return address
+
+
+def address_of(url: str) -> StoreAddress:
+    """Return the address in a URL.
+
+    Raises:
+        StoreError: the URL is none of a store, or contains credentials.
+    """
     found = _URL.fullmatch(url.strip())
     scheme = found[1].lower() if found else ""
     if found is None or scheme not in EXTRAS:
@@ -87,10 +103,4 @@ def parse_store(url: str) -> StoreAddress:
         )
     if not authority if scheme != "file" else not path.startswith("/"):
         raise StoreError(f"{url!r} names no place in a store; {_EXPECTED}")
-    extra = EXTRAS[scheme]
-    if find_spec(_MODULES[extra]) is None:
-        raise StoreError(
-            f"{scheme}:// needs the package {_MODULES[extra]}, which is not installed: "
-            f"pip install 'seq2seq-job[{extra}]'"
-        )
     return StoreAddress(scheme, path)

@@ -29,7 +29,8 @@ def fetch_directory(remote: RemoteFiles, manifest: Manifest, target: Path) -> li
         OSError: a file cannot be written; `target` does not exist.
     """
     with filled_directory(target, target.name) as temporary:
-        return _fetch_files(remote, manifest, temporary)
+        temporary.mkdir()
+        return fetch_files(remote, manifest, temporary)
 
 
 def fetch_file(remote: RemoteFiles, manifest: Manifest, target: Path, folder: str = "") -> list[str]:
@@ -56,8 +57,8 @@ def fetch_file(remote: RemoteFiles, manifest: Manifest, target: Path, folder: st
     return []
 
 
-def _fetch_files(remote: RemoteFiles, manifest: Manifest, directory: Path) -> list[str]:
-    directory.mkdir()
+def fetch_files(remote: RemoteFiles, manifest: Manifest, directory: Path) -> list[str]:
+    """Download a unit to an existing directory; raises and returns as `fetch_directory` does."""
     for name in manifest.files:
         (directory / name).parent.mkdir(parents=True, exist_ok=True)
 

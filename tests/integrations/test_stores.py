@@ -1,5 +1,6 @@
 """Runs with a store on a real S3 server on the loopback: killed, with the disk emptied, in shards."""
 
+import hashlib
 import json
 import os
 import re
@@ -13,6 +14,8 @@ import s3fs
 from in_process import run_in
 from moto.server import ThreadedMotoServer
 from processes import checkpointed, ended, kill, outcome, read, start, wait_until
+
+from job.storage import remote_files
 
 SPEC = """\
 version: 1
@@ -39,6 +42,15 @@ jobs:
     problem: {kind: copy, source_length: 1, cardinality: 5}
   - name: tutorial
     problem: {kind: copy, source_length: 2, cardinality: 5}
+"""
+PAIRS = """\
+version: 1
+defaults:
+  problem: {kind: text_pairs, data: {file: "s3://BUCKET/words.tsv"}, split: {validation: 0.2, test: 0.2}}
+  model: {units: 8}
+  training: {examples: all, batch_size: 8}
+jobs:
+  - name: base
 """
 DOCUMENT = Path(__file__).parents[2] / "docs" / "stores.md"
 KEY = "notasecretkey"
@@ -151,6 +163,34 @@ def test_shards_on_machines_without_a_shared_volume_meet_in_the_store(bucket, tm
     assert len([*tmp_path.glob("machine*/jobs/*")]) == 2
 
 
+def test_data_and_a_model_to_start_from_come_from_the_store(bucket, tmp_path, monkeypatch):
+    words = "".join(f"{word}b\t{word}\n" for word in "acdefghijklmnopqrstuvwxy")
+    files(bucket).pipe_file(f"{bucket}/words.tsv", words.encode())
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    spec = PAIRS.replace("BUCKET", bucket)
+    (tmp_path / "jobs.yaml").write_text(spec)
+    first = run_in(tmp_path, "--workers", 1, "--store", f"s3://{bucket}/run")
+    assert first.code == 0, first.err
+    shutil.rmtree(tmp_path / "output")
+    start_from = f"    training: {{start_from: s3://{bucket}/run/jobs/base}}\n"
+    (tmp_path / "jobs.yaml").write_text(spec.replace("name: base", "name: child") + start_from)
+    process = start("--workers", 1, cwd=tmp_path)
+    try:
+        wait_until((tmp_path / "output" / "plan.json").exists, process)
+        files(bucket).pipe_file(f"{bucket}/words.tsv", words.replace("a", "z").encode())
+        code, said = ended(process)
+    finally:
+        kill(process)
+    assert code == 1, said
+    assert f"s3://{bucket}/words.tsv has changed" in said
+    again = run_in(tmp_path, "--workers", 1)
+    assert again.code == 0, again.err
+    result = read(tmp_path / "output" / "jobs" / "child" / "result.json")
+    digest = hashlib.sha256(words.replace("a", "z").encode()).hexdigest()
+    assert result["data"]["files"] == {f"s3://{bucket}/words.tsv": digest}
+    assert len([*(tmp_path / "cache").rglob("words.tsv")]) == 1
+
+
 def test_a_server_that_goes_away_for_a_while_is_waited_for(bucket, server, tmp_path):
     process = start("--only", "short", "--workers", 1, "--store", f"s3://{bucket}/run", cwd=tmp_path)
     try:
@@ -201,6 +241,7 @@ def test_the_commands_of_the_document(bucket, tmp_path):
 def test_a_store_that_cannot_be_used_is_one_sentence(server, tmp_path, url, variables, sentence, said):
     (tmp_path / "jobs.yaml").write_text(SPEC)
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(remote_files, "WAITS", (0.1,))
         for name, value in variables.items():
             patch.setenv(name, value)
         found, read_only = run_in(tmp_path, "--store", url), run_in(tmp_path, "rank", url)

@@ -114,11 +114,11 @@ def test_an_address_in_a_variable_is_refused(command, here, monkeypatch, variabl
 @pytest.mark.parametrize(
     "problem",
     [
-        "{kind: text_pairs, data: {file: 's3://b/x.tsv'}, source_tokens: words, target_tokens: words}",
-        "{kind: text_pairs, data: {file: [x, 's3://b/x.tsv']}, source_tokens: words, target_tokens: words}",
-        "{kind: text_pairs, data: {source_file: x, target_file: 's3://b/x.tsv'}, "
+        "{kind: text_pairs, data: {file: 'http://b/x.tsv'}, source_tokens: words, target_tokens: words}",
+        "{kind: text_pairs, data: {file: [x, 'http://b/x.tsv']}, source_tokens: words, target_tokens: words}",
+        "{kind: text_pairs, data: {source_file: x, target_file: 'http://b/x.tsv'}, "
         "source_tokens: words, target_tokens: words}",
-        "{kind: time_series, file: 's3://b/x.tsv', column: a, source_length: 2, target_length: 1, "
+        "{kind: time_series, file: 'http://b/x.tsv', column: a, source_length: 2, target_length: 1, "
         "validation: 5, test: 5}",
     ],
 )

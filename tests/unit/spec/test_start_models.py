@@ -10,7 +10,7 @@ WRONG = {
     "unknown": ("start_from: nobody", "neither another job of this spec"),
     "itself": ("start_from: b", "start from one another: b, b"),
     "a circle": ("start_from: a", "start from one another: b, a, b"),
-    "an address": ("start_from: s3://bucket/model", "is an address"),
+    "an address": ("start_from: http://bucket/model", "is an address"),
     "nothing to freeze": ("freeze: [encoder]", "freeze needs start_from"),
     "a part twice": ("start_from: a, freeze: [output, output]", "name each part once"),
     "other units": ("start_from: c", "model.units 8 -> 4"),
