@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
 
+from job.batch.decoding_pace import DecodingPace, next_decoding
 from job.batch.job_pace import JobPace, next_pace
 from job.batch.other_work import OtherWork
 from job.results.job_result import JobResult, Progress
@@ -43,6 +44,7 @@ class BatchEta:
     _begun: set[str] = field(default_factory=set)
     _evaluated: list[float] = field(default_factory=list)
     _elsewhere: float = 0.0
+    _decoding: dict[str, DecodingPace] = field(default_factory=dict)
 
     @property
     def running(self) -> tuple[str, ...]:
@@ -77,15 +79,22 @@ class BatchEta:
         other = replace(other, evaluation=other.evaluation * median(self._evaluated or [1.0]))
         self._running[name] = next_pace(self._running[name], progress, now, other)
 
+    def decoded(self, name: str, share: float, now: float) -> None:
+        """Record the share of the examples that the evaluation of a running job has decoded."""
+        if name in self._running:
+            self._decoding[name] = next_decoding(self._decoding.get(name), share, now, self._started[name][1])
+
     def requeue(self, name: str) -> None:
         """Count a running job as waiting again."""
         self._running.pop(name, None)
+        self._decoding.pop(name, None)
         self._begun.discard(name)
 
     def finish(self, result: JobResult, now: float) -> None:
         """Count a job with a result; an interrupted one is not done."""
         name, here = result.name, result.name in self._running
         pace = self._running.pop(name, None)
+        self._decoding.pop(name, None)
         if result.finished and pace is not None:  # trained here
             seconds = result.timings.get("total_seconds") or now - self._started[name][0]
             self._measured.append((self._cost(name), seconds))
@@ -107,10 +116,12 @@ class BatchEta:
     def job_seconds_left(self, name: str, now: float) -> float | None:
         """Return how long a running job still takes, with its evaluation.
 
-        None if that is not known yet, and while it is evaluated: little is known of that short rest.
+        None if that is not known yet: while it is evaluated, before a part is decoded.
         """
-        pace = self._running[name]
-        return pace.seconds_left(now) if pace and not pace.evaluating else None
+        pace, decoding = self._running[name], self._decoding.get(name)
+        if pace and pace.evaluating:
+            return decoding.seconds_left(now) if decoding else None
+        return self._running_left(name, now)
 
     def seconds_left(self, now: float) -> float | None:
         """Return how long the batch still takes; None before that is known.
@@ -118,7 +129,7 @@ class BatchEta:
         Each running job takes as long as its pace says. The others take their estimated seconds, scaled by
         what jobs of similar size took or will take here, and each starts where a job ends.
         """
-        lefts = {name: pace.seconds_left(now) if pace else None for name, pace in self._running.items()}
+        lefts = {name: self._running_left(name, now) for name in self._running}
         totals = {name: pace.total_seconds() for name, pace in self._running.items() if pace}
         measured = [*self._measured, *((self._cost(name), s) for name, s in totals.items() if s)]
         waiting = self._waiting_costs()
@@ -132,6 +143,12 @@ class BatchEta:
             return None
         slots = [self._left(name, left, measured, now) for name, left in lefts.items()]
         return makespan(slots or [0.0], [_scaled(cost, measured) / self._nodes for cost in waiting])
+
+    def _running_left(self, name: str, now: float) -> float | None:
+        """Return how long a running job takes by its own pace; None before that is known."""
+        decoding, pace = self._decoding.get(name), self._running[name]
+        left = decoding.seconds_left(now) if decoding else None
+        return pace.seconds_left(now) if left is None and pace else left
 
     def _left(
         self, name: str, left: float | None, measured: Sequence[tuple[float, float]], now: float

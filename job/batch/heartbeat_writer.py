@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from statistics import median
 
+from job.batch.decoding_pace import DecodingPace, next_decoding
 from job.batch.heartbeat import HEARTBEAT_SECONDS, Heartbeat, this_machine
 from job.batch.job_pace import JobPace, next_pace
 from job.batch.other_work import other_work, seconds_to_evaluate_again
@@ -29,12 +30,14 @@ class _Running:
         began_at: when it was started, in seconds of `time.monotonic`.
         pace: None before the first report of its progress.
         count: number of heartbeats so far.
+        decoding: of its evaluation; None before the first report of that.
     """
 
     task: Task
     began_at: float
     pace: JobPace | None = None
     count: int = 0
+    decoding: DecodingPace | None = None
 
 
 @dataclass
@@ -66,6 +69,13 @@ class Heartbeats:
             ratio = self.evaluated.get(name) or median(self.evaluated.values() or [1.0])
             other = replace(other, evaluation=other.evaluation * ratio)
             running.pace = next_pace(running.pace, progress, time.monotonic(), other)
+
+    def decoded(self, name: str, share: float) -> None:
+        """Record the share of the examples that a job's evaluation has decoded; `beat` writes it."""
+        if running := self._running.get(name):
+            running.decoding = next_decoding(
+                running.decoding, share, time.monotonic(), other_work(running.task.job)
+            )
 
     def finish(self, name: str) -> None:
         """End the heartbeats of a job that is evaluated, and note how long that took."""
@@ -118,6 +128,8 @@ class Heartbeats:
             heartbeat = _with_evaluation(
                 heartbeat, running.task, running.task.trained, now - running.began_at
             )
+        if running.decoding is not None and running.decoding.share:
+            heartbeat = replace(heartbeat, eta_seconds=_rounded(running.decoding.seconds_left(now)))
         with suppress(OSError, ValueError):  # ValueError: a loss that is not finite fails the job elsewhere
             text = json.dumps(asdict(heartbeat), indent=2, allow_nan=False) + "\n"
             write_unsynced(self._path(running), text)

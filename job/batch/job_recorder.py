@@ -56,6 +56,11 @@ class JobRecorder:
         self._heartbeats.advance(name, progress)
         self.log.advanced(name, progress)
 
+    def decoded(self, name: str, share: float) -> None:
+        """Report the progress of a job's evaluation."""
+        self._heartbeats.decoded(name, share)
+        self.log.decoded(name, share)
+
     def lost(self, task: Task, failure: Failure) -> None:
         """Report that the job's worker was lost and that the job will be retried."""
         with suppress(OSError), open_to_append(task.paths.log) as log:

@@ -120,6 +120,10 @@ class Log:
         """Record the progress of a job; `tick` logs it."""
         self._eta.advance(name, step, time.monotonic())
 
+    def decoded(self, name: str, share: float) -> None:
+        """Record the share of a job's evaluation that is done."""
+        self._eta.decoded(name, share, time.monotonic())
+
     def retried(self, name: str, failure: Failure) -> None:
         """Log that a job's worker was lost and that the job is retried."""
         self._eta.requeue(name)

@@ -108,17 +108,25 @@ class Decoded:
     speeds: tuple[float, ...]
 
 
-def decode_timed(decode: Decode, source: Ids, spread: Spread = ALONE) -> Decoded:
+def decode_timed(
+    decode: Decode,
+    source: Ids,
+    spread: Spread = ALONE,
+    on_decoded: Callable[[int], None] = lambda _: None,
+) -> Decoded:
     """Decode sources in timed parts of at most `PART_SIZE` sources with similar lengths.
 
     Args:
         decode: the model with its decoder; called with one source first, to compile it.
         source: (n, S) int32, n > 0.
         spread: the processes that decode.
+        on_decoded: called with the number of sources after each part, or as many as are decoded at once;
+            first with 0, once all is compiled.
     """
     began = time.perf_counter()
     decode(source[:1])
     compiled = last = time.perf_counter()
+    on_decoded(0)
     parts, rows, speeds = parts_of(source), [], []
     for found in spread.rounds(parts, lambda part: decode(source[part])):
         now = time.perf_counter()
@@ -126,6 +134,7 @@ def decode_timed(decode: Decode, source: Ids, spread: Spread = ALONE) -> Decoded
             speeds.append(spread.processes * PART_SIZE / (now - last))
         rows += found
         last = now
+        on_decoded(sum(map(len, found)))
     return Decoded(
         ids=in_order(parts, rows),
         compile_seconds=compiled - began,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,6 +90,7 @@ def evaluate_tokens(
     words: bool | None = None,
     attention: Attention | None = None,
     spread: Spread = ALONE,
+    on_decoded: Callable[[int], None] = lambda _: None,
 ) -> Evaluation:
     """Decode a test set and score it against the texts of the data.
 
@@ -101,8 +102,9 @@ def evaluate_tokens(
         words: whether the tokens of a target are words, for BLEU; None if targets are not text.
         attention: the model's attention; None if it has none.
         spread: the processes that decode.
+        on_decoded: see `decode_timed`.
     """
-    decoded = decode_timed(decode, test.source, spread)
+    decoded = decode_timed(decode, test.source, spread, on_decoded)
     scores = score_tokens(problem, test, decoded.ids, seen=seen, words=words)
     predictions = scores.predictions
     source, target = problem.source_vocabulary, problem.target_vocabulary

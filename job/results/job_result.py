@@ -62,6 +62,17 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Decoding:
+    """Progress of an evaluation.
+
+    Args:
+        share: share of its examples that are decoded, 0 to 1.
+    """
+
+    share: float
+
+
+@dataclass(frozen=True)
 class Artifact:
     """A file in a job directory.
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from job.problems import build_problem
 from job.process.stopping import Stop
-from job.results.job_result import JobResult
+from job.results.job_result import Decoding, JobResult
 from job.results.trained_job import TrainedJob
 from job.running.evaluator import evaluator_for
 from job.running.exporting import export_trained
@@ -17,7 +19,9 @@ from job.running.task import Task
 from job.running.timings import StageClock
 
 
-def evaluate_again(task: Task, recorded: JobResult, stop: Stop) -> TrainedJob:
+def evaluate_again(
+    task: Task, recorded: JobResult, stop: Stop, on_progress: Callable[[Decoding], None] = lambda _: None
+) -> TrainedJob:
     """Evaluate a saved model as if its job had just been trained; everything that training left is kept.
 
     Writes the files of an evaluation to the job directory, which already has those of training.
@@ -26,6 +30,7 @@ def evaluate_again(task: Task, recorded: JobResult, stop: Stop) -> TrainedJob:
         task: the job and its directory.
         recorded: the finished result of the training.
         stop: requests to stop.
+        on_progress: called with the progress of decoding.
 
     Raises:
         ModelDirectoryError: the model cannot be loaded.
@@ -45,7 +50,7 @@ def evaluate_again(task: Task, recorded: JobResult, stop: Stop) -> TrainedJob:
     write_spec(task)
     write_model_record(evaluator.model_record, task.paths.model)
     with clock.stage("evaluate"):
-        evaluation = evaluator.evaluate(recorded.data.epochs or 0)
+        evaluation = evaluator.evaluate(recorded.data.epochs or 0, lambda share: on_progress(Decoding(share)))
         write_evaluation(task, evaluation)
     exports = export_trained(task, evaluator, clock, stop)
     training = recorded_training(task, recorded, evaluation, clock)

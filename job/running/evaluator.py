@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol, cast
 
 from job.evaluation.outcome import Evaluation
@@ -31,11 +32,12 @@ class Evaluator(Protocol):
     def compile(self) -> None:
         """Compile what `evaluate` calls; the model need not be trained yet."""
 
-    def evaluate(self, epochs: int) -> Evaluation:
+    def evaluate(self, epochs: int, on_decoded: Callable[[float], None] = lambda _: None) -> Evaluation:
         """Decode and score the test set and the validation examples.
 
         Args:
             epochs: number of epochs that the model was trained for.
+            on_decoded: called with the share of the examples that are decoded, 0 to 1.
 
         Raises:
             Stopped: a process of a cluster was asked to stop.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -36,8 +37,8 @@ class ForecastEvaluator:
     def compile(self) -> None:
         """Do nothing: the first forecast compiles all that there is."""
 
-    def evaluate(self, epochs: int) -> Evaluation:
-        """Forecast the windows of test and validation, and score them."""
+    def evaluate(self, epochs: int, on_decoded: Callable[[float], None] = lambda _: None) -> Evaluation:
+        """Forecast the windows of test and validation, and score them: too fast for reports."""
         self.spread.share_weights((self.model.encoder, self.model.decoder))
         evaluation = evaluate_forecasts(self.model, self.test, self.spread)
         validation = forecast_validation(self.model, self.validation, self.spread)

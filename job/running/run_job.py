@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from job.process.stopping import Stop
-from job.results.job_result import Progress
+from job.results.job_result import Decoding, Progress
 from job.results.trained_job import TrainedJob
 from job.running.evaluate_again import evaluate_again
 from job.running.evaluator import evaluator_of
@@ -23,7 +23,7 @@ from job.running.training_stage import train
 
 def run_job(
     task: Task,
-    on_progress: Callable[[Progress], None] = lambda _: None,
+    on_progress: Callable[[Progress | Decoding], None] = lambda _: None,
     stop: Stop | None = None,
     cache: ModelCache | None = None,
 ) -> TrainedJob:
@@ -34,7 +34,7 @@ def run_job(
 
     Args:
         task: the job and its directory.
-        on_progress: called with the progress of training.
+        on_progress: called with the progress of training, then with that of the evaluation.
         stop: requests to stop; training stops after a step and leaves a checkpoint.
         cache: models that this process has compiled.
 
@@ -53,7 +53,7 @@ def run_job(
     """
     stop = stop or Stop()
     if task.trained is not None:
-        return evaluate_again(task, task.trained, stop)
+        return evaluate_again(task, task.trained, stop, on_progress)
     clock = StageClock(stop)
     prepared = prepare_model(task, cache or ModelCache(), clock)
     problem, compiled = prepared.problem, prepared.compiled
@@ -75,7 +75,7 @@ def run_job(
     with clock.stage("save"):
         save_trained_model(task, compiled, evaluator.model_record)
     with clock.stage("evaluate"):
-        evaluation = evaluator.evaluate(fitted.epochs)
+        evaluation = evaluator.evaluate(fitted.epochs, lambda share: on_progress(Decoding(share)))
         task.check_lease()
         write_evaluation(task, evaluation)
     exports = export_trained(task, evaluator, clock, stop)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from job.process.stopping import Stop
-from job.results.job_result import Progress
+from job.results.job_result import Decoding, Progress
 from job.results.trained_job import TrainedJob
 from job.running.evaluator import evaluator_of
 from job.running.model_cache import ModelCache
@@ -15,7 +15,7 @@ from job.running.task import Task
 from job.running.timings import StageClock
 from job.running.training_stage import train
 
-Run = Callable[[Task, Callable[[Progress], None], Stop], TrainedJob | None]
+Run = Callable[[Task, Callable[[Progress | Decoding], None], Stop], TrainedJob | None]
 """Runs a task: called with it, with the receiver of the progress and with the requests to stop."""
 
 
@@ -23,7 +23,7 @@ def runner() -> Run:
     """Return a function that runs tasks, and keeps the last compiled model for the next one."""
     cache = ModelCache()
 
-    def run(task: Task, on_progress: Callable[[Progress], None], stop: Stop) -> TrainedJob | None:
+    def run(task: Task, on_progress: Callable[[Progress | Decoding], None], stop: Stop) -> TrainedJob | None:
         if task.is_member:
             run_part(task, stop)
             return None

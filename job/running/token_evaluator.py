@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -59,10 +60,11 @@ class TokenEvaluator:
         self.model.decode(self.test.source[:1])
         self.model.states(self.test.source[:1])
 
-    def evaluate(self, epochs: int) -> Evaluation:
+    def evaluate(self, epochs: int, on_decoded: Callable[[float], None] = lambda _: None) -> Evaluation:
         """Decode and score test and validation, then the other sizes, then project context vectors."""
         model, problem, words = self.model, self.problem, self.task.job.problem.target_words
         self.spread.share_weights((model.encoder, model.decoder))
+        decoded = self._counter(on_decoded)
         seen, seen_validation = self._seen(epochs)
         evaluation = evaluate_tokens(
             model.decode,
@@ -72,16 +74,18 @@ class TokenEvaluator:
             words=words,
             attention=model.attention if model.attends else None,
             spread=self.spread,
+            on_decoded=decoded,
         )
         validation = NOT_DECODED
         if len(self.validation):
             validation = evaluate_validation(
                 model.decode, problem, self.validation, seen_validation, words=words, spread=self.spread
             )
+            decoded(len(self.validation))
         return replace(
             evaluation,
             validation=validation,
-            also=self._other_sizes(),
+            also=self._other_sizes(decoded),
             contexts=self._contexts(evaluation),
         )
 
@@ -104,13 +108,25 @@ class TokenEvaluator:
         seen = seen_in_training(self.problem, both, epochs, training.step_examples, examples)
         return seen[: len(self.test)], seen[len(self.test) :]
 
-    def _other_sizes(self) -> tuple[dict[str, Any], ...]:
+    def _counter(self, on_decoded: Callable[[float], None]) -> Callable[[int], None]:
+        """Return a function that counts decoded examples, and reports their share of all."""
+        evaluation, done = self.task.job.evaluation, 0
+        total = len(self.test) + len(self.validation) + len(evaluation.also) * evaluation.examples
+
+        def decoded(count: int) -> None:
+            nonlocal done
+            done += count
+            on_decoded(min(1.0, done / total))
+
+        return decoded
+
+    def _other_sizes(self, decoded: Callable[[int], None]) -> tuple[dict[str, Any], ...]:
         """Return the evaluations at the sizes of the spec's `evaluation.also`."""
-        count = self.task.job.evaluation.examples
-        return tuple(
-            evaluate_other_sizes(self._decoder(problem), problem, sizes, count, self.spread)
-            for sizes, problem in resized_problems(self.task)
-        )
+        count, rows = self.task.job.evaluation.examples, []
+        for sizes, problem in resized_problems(self.task):
+            rows.append(evaluate_other_sizes(self._decoder(problem), problem, sizes, count, self.spread))
+            decoded(count)
+        return tuple(rows)
 
     def _decoder(self, problem: TokenProblem) -> Decode:
         """Return the model's search for a problem's lengths."""

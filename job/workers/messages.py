@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from job.results.job_result import Failure, Progress
+from job.results.job_result import Decoding, Failure, Progress
 from job.results.trained_job import TrainedJob
 from job.running.ensemble_task import DecodedEnsemble
 from job.workers.limits import MAX_RESIDENT_BYTES
@@ -37,9 +37,9 @@ class Broken:
 
 @dataclass(frozen=True)
 class Advanced:
-    """The progress of the job's training."""
+    """The progress of the job's training, or of its evaluation."""
 
-    progress: Progress
+    progress: Progress | Decoding
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait
 
 from job.errors import DependencyError
-from job.results.job_result import Failure
+from job.results.job_result import Decoding, Failure, Progress
 from job.workers.lost_workers import describe_exit, lost_worker
 from job.workers.messages import Advanced, Broken, Failed, Finished, Interrupted, Joined, Joining, Ready
 from job.workers.watcher import Watcher
@@ -59,7 +59,9 @@ def _receive(worker: Worker, watcher: Watcher) -> Reply | None:
             return message
         case Interrupted(cause):  # on a signal from this process or from elsewhere
             return Lost(lost_worker(worker, f"was stopped by {cause}"))
-        case Advanced(progress):
+        case Advanced(Decoding(share)):
+            watcher.decoded(worker.task.job.name, share)
+        case Advanced(Progress() as progress):
             worker.progress = progress
             watcher.advanced(worker.task.job.name, progress)
         case Broken(text):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from job.errors import DataError, DataErrors, JobError
 from job.process.stopping import Stop, Stopped
-from job.results.job_result import Failure, Progress
+from job.results.job_result import Decoding, Failure, Progress
 from job.results.trained_job import TrainedJob
 from job.running.ensemble_task import EnsembleTask
 from job.running.task import Task
@@ -23,7 +23,7 @@ LEASE_CHECK_SECONDS = 1.0
 
 
 def run_task(
-    task: Task, run_job: Callable[..., TrainedJob | None], report: Callable[[Progress], None]
+    task: Task, run_job: Callable[..., TrainedJob | None], report: Callable[[Progress | Decoding], None]
 ) -> Finished | Joined | Failed | Interrupted:
     """Run a task with its output redirected to the job's log.
 
@@ -31,7 +31,7 @@ def run_task(
         task: The task.
         run_job: Function that trains and evaluates, or trains for another process and returns None; called
             with the task, `report` and a `Stop`.
-        report: Receiver of the progress of training.
+        report: Receiver of the progress of training and of the evaluation.
 
     Raises:
         ParentGone: `report` raised it. Any other exception is a failure of the job.
@@ -61,7 +61,9 @@ def run_ensemble_task(task: EnsembleTask) -> EnsembleFinished | Failed:
         return Failed(_describe(error, task.log))
 
 
-def _checking(task: Task, report: Callable[[Progress], None]) -> Callable[[Progress], None]:
+def _checking(
+    task: Task, report: Callable[[Progress | Decoding], None]
+) -> Callable[[Progress | Decoding], None]:
     """Return a function that checks the task's lease and then calls `report`.
 
     The lease is checked at most once in `LEASE_CHECK_SECONDS`. Progress is reported before a checkpoint is
@@ -71,7 +73,7 @@ def _checking(task: Task, report: Callable[[Progress], None]) -> Callable[[Progr
         return report
     checked_at = -math.inf
 
-    def check_and_report(progress: Progress) -> None:
+    def check_and_report(progress: Progress | Decoding) -> None:
         nonlocal checked_at
         if time.monotonic() - checked_at >= LEASE_CHECK_SECONDS:
             task.check_lease()

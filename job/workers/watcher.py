@@ -18,6 +18,9 @@ class Watcher(Protocol):
     def advanced(self, name: str, progress: Progress) -> None:
         """The training of the job with this name has advanced."""
 
+    def decoded(self, name: str, share: float) -> None:
+        """A share of the examples of the job's evaluation is decoded, 0 to 1."""
+
     def lost(self, task: Task, failure: Failure) -> None:
         """The task's worker was lost; the task will be retried."""
 

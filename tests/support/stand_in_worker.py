@@ -14,7 +14,7 @@ from sample_jobs import trained_job
 
 from job.errors import DataError, DataErrors, DependencyError, NonFiniteError
 from job.process import tensorflow_loading
-from job.results.job_result import Progress
+from job.results.job_result import Decoding, Progress
 
 HELD = []
 
@@ -52,6 +52,7 @@ ACTS = {
     "meets": meet,
     "waits": lambda task: signal.pause(),
     "evaluates": lambda task: time.sleep(1),
+    "decodes": lambda task: None,
     "deaf": lambda task: time.sleep(60),
     "once": lambda task: once(task, lambda: os.kill(os.getpid(), signal.SIGKILL)),
     "asked": lambda task: once(task, lambda: os.kill(os.getpid(), signal.SIGTERM)),
@@ -86,6 +87,8 @@ def act(task, watch):
     watch(replace(PROGRESS, step=PROGRESS.steps) if task.job.name == "evaluates" else PROGRESS)
     while task.job.name == "talks":
         watch(PROGRESS)
+    if task.job.name == "decodes":
+        watch(Decoding(0.5))
     ACTS[task.job.name.partition("-")[0]](task)
     task.paths.history.write_text("step,loss\n1,0.5\n")
     if task.trained is None and "-model" in task.job.name:

@@ -106,6 +106,21 @@ def test_a_long_epoch_is_not_waited_for(eta):
     assert eta.job_seconds_left("a", 1061.0) == pytest.approx(239 + 3 * 7 + 4)
 
 
+def test_what_is_decoded_tells_how_long_an_evaluation_takes():
+    eta = BatchEta(1, began_at=1000.0)
+    eta.start("a", 1000.0, OtherWork(evaluation=20.0, scoring=2.0))
+    advance(eta, "a", *((step(number), 1000.0 + number) for number in range(20, 101, 20)))
+    assert eta.job_seconds_left("a", 1100.0) is None
+    eta.decoded("a", 0.0, 1101.0)
+    eta.decoded("a", 0.25, 1111.0)
+    assert eta.job_seconds_left("a", 1121.0) == pytest.approx(30.0 + 2.0 - 10.0)
+    assert eta.seconds_left(1121.0) == pytest.approx(22.0)
+    eta.decoded("unknown", 0.5, 1121.0)
+    eta.requeue("a")
+    eta.start("a", 1130.0)
+    assert eta.job_seconds_left("a", 1131.0) is None
+
+
 def test_no_time_is_told_of_a_job_that_is_evaluated(eta):
     eta.start("a", 1000.0, OtherWork(evaluation=20.0))
     advance(eta, "a", *((step(10 * n), 1000.0 + n) for n in range(1, 11)))

@@ -69,6 +69,28 @@ def test_the_time_left_of_an_evaluation_counts_down_and_is_unknown_once_it_is_ov
     assert read_heartbeat(task.paths).eta_seconds is None
 
 
+def test_what_is_decoded_tells_how_long_an_evaluation_takes(clock, make_task, output):
+    beats = Heartbeats(output)
+    trained, again = make_task("trained"), replace(make_task("again"), trained=job_result("again"))
+    beats.start(trained)
+    beats.start(again)
+    train(beats, clock, "trained")
+    clock[0] += 1.0  # the model is saved
+    for share in (0.0, 0.25):
+        beats.decoded("trained", share)
+        beats.decoded("again", share / 2)
+        clock[0] += 3.0
+    beats.beat()
+    scoring = other_work(trained.job).scoring
+    assert read_heartbeat(trained.paths).eta_seconds == pytest.approx(9.0 + scoring - 3.0, abs=0.1)
+    assert read_heartbeat(again.paths).eta_seconds == pytest.approx(21.0 + scoring - 3.0, abs=0.1)
+    assert read_heartbeat(trained.paths).evaluating_seconds == pytest.approx(7.0)
+    beats.decoded("trained", 1.0)
+    clock[0] += 3.0 + scoring
+    beats.beat()
+    assert read_heartbeat(trained.paths).eta_seconds is None
+
+
 def test_the_evaluations_of_other_jobs_correct_what_is_expected_of_one(clock, make_task, output):
     """All evaluations take four times as long as expected; from the second job on, that is known."""
     beats, ratios = Heartbeats(output), {}

@@ -341,9 +341,15 @@ def test_decoding_is_timed_by_its_full_parts(monkeypatch):
     assert timed_decoding.PART_SIZE == length_batches.MAX_ROWS
     monkeypatch.setattr(timed_decoding, "PART_SIZE", 3)
     rows = {row.tobytes(): PREDICTED[i] for i, row in enumerate(TEST.source)}
+    decoded = []
     found = evaluate_tokens(
-        lambda source: np.array([rows[s.tobytes()] for s in source]), PROBLEM, TEST, np.ones(4, bool)
+        lambda source: np.array([rows[s.tobytes()] for s in source]),
+        PROBLEM,
+        TEST,
+        np.ones(4, bool),
+        on_decoded=decoded.append,
     )
     assert [p.predicted for p in found.predictions] == ["one", "two two", "three", "one two three"]
+    assert decoded == [0, 3, 1]
     (speed,) = found.decode_speeds
     assert speed >= 3 / found.decode_seconds

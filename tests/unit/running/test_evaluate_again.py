@@ -7,7 +7,7 @@ import pytest
 
 from job.errors import ModelDirectoryError
 from job.gating.gates import judge_trained
-from job.results.job_result import JobResult
+from job.results.job_result import Decoding, JobResult
 from job.running import training_stage
 from job.running.run_job import run_job
 from job.running.task import Task
@@ -75,16 +75,22 @@ def measured_apart(trained):
 
 
 def check_equal(make_task, monkeypatch, job, change, before):
-    """Evaluate the model in the directory `first` again, and compare that with a new training."""
+    """Evaluate the model in the directory `first` again, and compare that with a new training.
+
+    Return the reports of its progress.
+    """
     changed = {**job, "evaluation": {**job["evaluation"], **change}}
     whole = make_task("whole", changed)
-    expected = run_job(whole)
+    training, evaluation = [], []
+    expected = run_job(whole, training.append)
     monkeypatch.setattr(training_stage, "fit", None)  # nothing is trained from here on
     again = make_task("first", changed, trained=before)
-    found = run_job(again)
+    found = run_job(again, evaluation.append)
+    assert evaluation == [report for report in training if isinstance(report, Decoding)]
     assert measured_apart(found) == measured_apart(expected)
     assert files(again) == files(whole)
     assert found.data.test_examples != before.data.test_examples
+    return evaluation
 
 
 def test_tokens_are_decoded_as_after_a_new_training(make_task, monkeypatch, tmp_path, trained_job):
@@ -92,7 +98,8 @@ def test_tokens_are_decoded_as_after_a_new_training(make_task, monkeypatch, tmp_
     job = trained_job.task.job.model_dump(mode="json")
     before = recorded(trained_job.result, trained_job.task)
     change = {**BEAM, "also": [{"digits": 2}], "examples": 30, "max_length_factor": 0.7}
-    check_equal(make_task, monkeypatch, job, change, before)
+    shares = [report.share for report in check_equal(make_task, monkeypatch, job, change, before)]
+    assert (shares, shares[0], shares[-1], len(shares) > 3) == (sorted(shares), 0.0, 1.0, True)
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,9 @@ class Watched:
     def advanced(self, name, progress):
         self.events.append(("advanced", name, progress.step))
 
+    def decoded(self, name, share):
+        self.events.append(("decoded", name, share))
+
     def lost(self, task, failure):
         self.events.append(("lost", task.job.name))
 
@@ -93,13 +96,14 @@ def test_a_member_of_a_cluster_that_never_gets_ready_is_reported_to_the_others(
 
 
 def test_jobs_start_in_order_and_each_returns_its_result(run, stand_in):
-    watched, results = run("fine-b", "fine-a", "fine-c")
+    watched, results = run("fine-b", "fine-a", "decodes")
     assert watched.events == [
-        event
-        for name in ("fine-b", "fine-a", "fine-c")
-        for event in (("started", name), ("advanced", name, 1), ("finished", name))
+        *(("started", "fine-b"), ("advanced", "fine-b", 1), ("finished", "fine-b")),
+        *(("started", "fine-a"), ("advanced", "fine-a", 1), ("finished", "fine-a")),
+        *(("started", "decodes"), ("advanced", "decodes", 1)),
+        *(("decoded", "decodes", 0.5), ("finished", "decodes")),
     ]
-    assert [*results] == ["fine-b", "fine-a", "fine-c"]
+    assert [*results] == ["fine-b", "fine-a", "decodes"]
     assert {result.status for result in results.values()} == {"passed"}
     assert watched.ticks > 0
 
