@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 from job.metrics import METRICS
 from job.reports.content import metric_names
-from job.reports.formatting import percent, plain, ranges, span
+from job.reports.formatting import percent, plain, quantity, ranges, span
 from job.results.data_facts import DataFacts, MixedPart, TokenCounts
-from job.results.export_result import ExportFormat, ExportResult
+from job.results.export_result import Approximation, ExportFormat, ExportResult
 from job.results.job_result import GateOutcome, JobResult
 from job.results.validation_result import ValidationResult
 
@@ -51,23 +51,37 @@ def _validation(validation: ValidationResult) -> str:
     return examples + (f"; {seen:,} of their sources also occur in the training data." if seen else ".")
 
 
-_FORMATS: dict[ExportFormat, str] = {"saved_model": "a SavedModel", "onnx": "ONNX"}
+_FORMATS: dict[ExportFormat, str] = {
+    "saved_model": "a SavedModel",
+    "onnx": "ONNX",
+    "onnx_int8": "ONNX with weights of 8 bits",
+}
 
 
 def _export(export: ExportResult) -> str:
     """Return how large and how fast an export is, and what its own runtime predicted."""
     runtime = " and ".join(f"{package} {version}" for package, version in export.versions.items())
+    which = f"{export.examples:,} test example{'' if export.examples == 1 else 's'}"
+    begin = f"Exported as {_FORMATS[export.format]}, {export.bytes / 2**20:,.1f} MiB in {export.directory}"
+    end = f", at {export.sequences_per_second:,.0f} sequences/s on the CPU."
+    if export.approximation is not None:
+        return f"{begin}: by greedy search with {runtime}, {_approximated(export.approximation)} {which}{end}"
     ties = (
         f", but for {export.near_ties:,} near tie{'' if export.near_ties == 1 else 's'}"
         if export.near_ties
         else ""
     )
-    return (
-        f"Exported as {_FORMATS[export.format]}, {export.bytes / 2**20:,.1f} MiB in {export.directory}: by "
-        f"greedy search {runtime} predicts what the model predicts for {export.examples:,} test "
-        f"example{'' if export.examples == 1 else 's'}{ties}, at {export.sequences_per_second:,.0f} "
-        "sequences/s on the CPU."
-    )
+    return f"{begin}: by greedy search {runtime} predicts what the model predicts for {which}{ties}{end}"
+
+
+def _approximated(found: Approximation) -> str:
+    """Return the metrics of an export beside those of its model, and how many predictions differ."""
+    metrics = [
+        f"{plain(name)} {quantity(name, value)} (the model's {quantity(name, found.model_metrics[name])})"
+        for name, value in found.metrics.items()
+        if name in found.model_metrics
+    ]
+    return f"{', '.join(metrics)}; it predicts something else than the model for {found.differing:,} of"
 
 
 def not_measured_sentences(result: JobResult) -> Iterator[str]:

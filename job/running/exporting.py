@@ -56,6 +56,7 @@ def _export(task: Task, evaluator: TokenEvaluator, stop: Stop) -> tuple[ExportRe
             task.job.export,
             evaluator.test.source,
             temporary,
+            score=evaluator.score_test,
             threads=task.threads,
             stop=stop,
         )

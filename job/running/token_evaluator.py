@@ -16,9 +16,10 @@ from job.evaluation.token_evaluation import (
     evaluate_other_sizes,
     evaluate_tokens,
     evaluate_validation,
+    score_tokens,
 )
 from job.inference.tokens import TrainedModel
-from job.problems.base import Examples, TokenProblem
+from job.problems.base import Examples, Ids, TokenProblem
 from job.problems.overlap import seen_in_training
 from job.running.inference_model import InferenceModel
 from job.running.other_sizes import resized_problems
@@ -98,6 +99,11 @@ class TokenEvaluator:
         for _, problem in resized_problems(self.task):
             source = problem.examples("test", self.task.job.evaluation.examples).source
             decode_spread(self._decoder(problem), source, self.spread)
+
+    def score_test(self, decoded: Ids) -> dict[str, float]:
+        """Return the metrics of predicted ids of the test, (n, T) int32, 0 after a row's end."""
+        words = self.task.job.problem.target_words
+        return score_tokens(self.problem, self.test, decoded, words=words).metrics
 
     def _seen(self, epochs: int) -> tuple[Bools, Bools]:
         """Return which test and which validation sources occur in the training data, (n,) bool each."""

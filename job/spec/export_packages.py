@@ -9,9 +9,12 @@ from job.process.installed_versions import installed
 from job.results.export_result import ExportFormat
 from job.spec.spec_loading import LocatedSpec
 
+_ONNX = ("tf2onnx", "onnx", "onnxruntime")
+
 PACKAGES: dict[ExportFormat, tuple[str, ...]] = {
     "saved_model": (),  # TensorFlow has everything
-    "onnx": ("tf2onnx", "onnx", "onnxruntime"),
+    "onnx": _ONNX,
+    "onnx_int8": _ONNX,
 }
 """The packages that a format needs beside those of every job."""
 
@@ -23,7 +26,11 @@ def missing_packages(located: LocatedSpec) -> Iterator[Complaint]:
             lacking = [package for package in PACKAGES[name] if installed(package) is None]
             if lacking:
                 message = (
-                    f"{name} needs {' and '.join(lacking)}, which {'is' if len(lacking) == 1 else 'are'} not "
+                    f"{name} needs {_listed(lacking)}, which {'is' if len(lacking) == 1 else 'are'} not "
                     f'installed; run: pip install "seq2seq-job[export]"'
                 )
                 yield located.complaint(job.name, f"export[{i}]", message)
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

@@ -20,6 +20,7 @@ from job.inference.tokens import TrainedModel
 from job.models.seq2seq import build_models
 from job.problems.vocabulary import Vocabulary
 from job.process.stopping import Request, Stop, Stopped
+from job.results.export_result import ExportResult
 from job.spec.model_section import ModelSpec
 
 LETTERS = tuple("abcdefgh")
@@ -35,6 +36,9 @@ MODELS: dict[str, dict[str, Any]] = {
     "pointer": {"attention": "luong_general", "pointer": True},
     "pointer of a Transformer": {"architecture": "transformer", "heads": 2, "pointer": True},
 }
+
+QUANTIZED = ("bahdanau", "rotary", "pointer")
+"""Those that are exported with weights of 8 bits, too."""
 
 
 def random_model(spec: dict[str, Any], *, fixed: bool = False, **search: Any) -> TrainedModel:
@@ -76,19 +80,45 @@ def test_both_runtimes_predict_what_the_model_predicts(name: str, tmp_path: Path
     if name == "monotonic":  # a search of another kind evaluates the job, and the export stays greedy
         model = replace(model, facts=replace(model.facts, search=Search(decoder="beam")))
     given = sources(model)
-    results = export_model(model, ["saved_model", "onnx"], given, tmp_path, threads=1, stop=Stop())
-    assert [(r.format, r.examples, r.near_ties) for r in results] == [("saved_model", 60, 0), ("onnx", 60, 0)]
+    formats: list[Any] = ["saved_model", "onnx", *(["onnx_int8"] if name in QUANTIZED else [])]
+    expected = replace(
+        model, facts=replace(model.facts, search=replace(model.facts.search, decoder="greedy"))
+    )
+    score = share_equal_to(expected.decode(given))
+    results = export_model(model, formats, given, tmp_path, score=score, threads=1, stop=Stop())
+    assert [(r.format, r.examples, r.near_ties) for r in results] == [(name, 60, 0) for name in formats]
     for result in results:
         files = [path for path in (tmp_path / result.format).rglob("*") if path.is_file()]
         assert result.bytes == sum(path.stat().st_size for path in files) > 0
         assert result.sequences_per_second > 0
-    assert {path.name for path in tmp_path.iterdir()} == {
-        "saved_model",
-        "onnx",
-        "README.md",
-        "vocabulary.json",
-    }
+    assert {path.name for path in tmp_path.iterdir()} == {*formats, "README.md", "vocabulary.json"}
+    if name in QUANTIZED:
+        check_quantized(results[-1], results[-2], tmp_path)
     check_description(tmp_path)
+
+
+def not_called(_: Any) -> Any:
+    raise AssertionError("an export that must be exact is not scored")
+
+
+def share_equal_to(expected: Any) -> Any:
+    return lambda ids: {"sequence_accuracy": float((ids == expected).all(axis=1).mean())}
+
+
+def check_quantized(result: ExportResult, exact: ExportResult, folder: Path) -> None:
+    """Check that the weights have 8 bits, and that the export is scored by its own predictions."""
+    import onnx
+
+    assert exact.approximation is None
+    found = result.approximation
+    assert found is not None
+    assert found.model_metrics == {"sequence_accuracy": 1.0}
+    assert found.metrics["sequence_accuracy"] == pytest.approx(1 - found.differing / 60)
+    assert found.differing < 60
+    assert {path.name for path in (folder / "onnx_int8").iterdir()} == {"encoder.onnx", "decoder_step.onnx"}
+    for name in ("encoder", "decoder_step"):
+        graph = onnx.load(folder / "onnx_int8" / f"{name}.onnx").graph
+        assert any(array.data_type == onnx.TensorProto.INT8 for array in graph.initializer)
 
 
 def check_description(folder: Path) -> None:
@@ -115,11 +145,11 @@ def test_an_export_of_other_weights_is_refused_with_the_place(
     *weights, bias = other.decoder.get_weights()
     other.decoder.set_weights([*weights, bias[::-1]])
     right = exporting.FORMATS[kind]
-    wrong = replace(right, write=lambda _, folder: right.write(ExportedModel(other), folder))
+    wrong = replace(right, write=lambda _, *where: right.write(ExportedModel(other), *where))
     monkeypatch.setitem(exporting.FORMATS, kind, wrong)
     given = sources(model)
     with pytest.raises(ExportError) as error:
-        export_model(model, [kind], given, tmp_path, threads=1, stop=Stop())
+        export_model(model, [kind], given, tmp_path, score=not_called, threads=1, stop=Stop())
     expected, found = (m.decode(given) for m in (model, other))
     row = int(np.flatnonzero((expected != found).any(axis=1))[0])
     place = int((expected[row] != found[row]).argmax())
@@ -130,11 +160,14 @@ def test_an_export_of_other_weights_is_refused_with_the_place(
     assert not (tmp_path / "README.md").exists()
 
 
-@pytest.mark.parametrize(("program", "blocked"), [("run_saved_model", "keras"), ("run_onnx", "tensorflow")])
+@pytest.mark.parametrize(
+    ("program", "blocked"),
+    [("run_saved_model", "keras"), ("run_onnx", "tensorflow"), ("quantize_onnx", "tensorflow")],
+)
 @pytest.mark.parametrize("package", ["job", None])
 def test_the_programs_cannot_import_what_users_lack(program: str, blocked: str, package: str | None) -> None:
     file = Path(exporting.__file__).with_name(f"{program}.py")
-    code = file.read_text("utf-8").partition("import numpy")[0]
+    code = file.read_text("utf-8").partition("import numpy")[0].partition("def main")[0]
     code += f"import {package or blocked}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
@@ -153,5 +186,5 @@ def test_a_stop_ends_the_runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     model, real = random_model({}, fixed=True), subprocess.Popen
     monkeypatch.setattr("job.inference.export.runtimes.subprocess.Popen", start)
     with pytest.raises(Stopped):
-        export_model(model, ["saved_model"], sources(model), tmp_path, threads=1, stop=stop)
+        export_model(model, ["saved_model"], sources(model), tmp_path, score=not_called, threads=1, stop=stop)
     assert started[0].poll() is not None

@@ -16,6 +16,8 @@ _TITLES: dict[ExportFormat, str] = {
     "`predict`. TensorFlow Serving loads `saved_model/` as the base path of the model.",
     "onnx": "- `onnx/encoder.onnx` and `onnx/decoder_step.onnx`: the functions `encode` and `step` for "
     "onnxruntime and other ONNX runtimes.",
+    "onnx_int8": "- `onnx_int8/`: the same two files with the weights of matrix products in 8 bits. They "
+    "are smaller, and can predict something else; `exports` in the job's `result.json` has their accuracy.",
 }
 
 

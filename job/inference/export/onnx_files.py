@@ -1,12 +1,15 @@
-"""Write an exported model as ONNX files: the encoder, and one step of the decoder."""
+"""Write an exported model as ONNX files: the encoder, and one step of the decoder; with float32 or 8 bits."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 from job.errors import ExportError
 from job.inference.export.functions import ExportedModel, Function
+from job.inference.export.runtimes import run_program
+from job.process.stopping import Stop
 from job.storage.documents import why
 
 OPSET = 18
@@ -16,7 +19,7 @@ FILES = {"encode": "encoder.onnx", "step": "decoder_step.onnx"}
 """Name of a function -> its file."""
 
 
-def write_onnx(exported: ExportedModel, folder: Path) -> None:
+def write_onnx(exported: ExportedModel, folder: Path, _: Stop) -> None:
     """Write `FILES` to an existing directory.
 
     Raises:
@@ -27,6 +30,19 @@ def write_onnx(exported: ExportedModel, folder: Path) -> None:
     for name, file in FILES.items():
         model = _converted(getattr(exported, name), name)
         onnx.save(model, folder / file)
+
+
+def write_quantized_onnx(_: ExportedModel, folder: Path, stop: Stop) -> None:
+    """Write the files of the directory `onnx` beside a directory to it, with weights of 8 bits.
+
+    Raises:
+        ExportError: they cannot be quantized.
+        Stopped: the job was asked to stop.
+    """
+    scratch = folder / "scratch"
+    scratch.mkdir()
+    run_program("quantize_onnx", [str((folder.parent / "onnx").absolute()), ".."], scratch, stop)
+    shutil.rmtree(scratch)
 
 
 def _converted(function: Function, name: str) -> Any:

@@ -71,10 +71,7 @@ def decode_with(
     """
     given, output = folder / "sources.npz", folder / "ids.npz"
     chosen = _write(given, sources)
-    code = (Path(__file__).parent / f"{program}.py").read_text(encoding="utf-8")
-    # As text: a program that is run by its path could import the modules beside it.
-    command = [sys.executable, "-c", code, str(files.absolute()), given.name, output.name, str(threads)]
-    _run(command, folder, stop)
+    run_program(program, [str(files.absolute()), given.name, output.name, str(threads)], folder, stop)
     ids = np.zeros((len(sources.ids), sources.model.facts.columns), np.int32)
     with np.load(output) as found:
         for i, rows in enumerate(chosen):
@@ -100,7 +97,22 @@ def _write(path: Path, sources: Sources) -> list[NDArray[np.intp]]:
     return chosen
 
 
-def _run(command: Sequence[str], folder: Path, stop: Stop) -> None:
+def run_program(program: str, arguments: Sequence[str], folder: Path, stop: Stop) -> None:
+    """Run one of the programs beside this module in a process of its own.
+
+    Args:
+        program: its name.
+        arguments: its arguments; paths are absolute, or relative to `folder`.
+        folder: an existing directory for its output.
+        stop: requests to stop.
+
+    Raises:
+        ExportError: it fails; with the last line of what it wrote.
+        Stopped: the job was asked to stop.
+    """
+    code = (Path(__file__).parent / f"{program}.py").read_text(encoding="utf-8")
+    # As text: a program that is run by its path could import the modules beside it.
+    command = [sys.executable, "-c", code, *arguments]
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "PYTHONWARNINGS": "ignore"}
     with _started(command, folder, environment) as (process, log):
         while process.poll() is None:

@@ -7,12 +7,13 @@ from pathlib import Path
 import tensorflow as tf
 
 from job.inference.export.functions import ExportedModel
+from job.process.stopping import Stop
 
 VERSION = "1"
 """The directory below that of the model: TensorFlow Serving expects a number there."""
 
 
-def write_saved_model(exported: ExportedModel, folder: Path) -> None:
+def write_saved_model(exported: ExportedModel, folder: Path, _: Stop) -> None:
     """Write a SavedModel with the signatures `encode`, `step` and `predict`.
 
     Args:

@@ -32,6 +32,7 @@ def test_without_it_the_record_of_a_job_is_as_before():
     assert "export" not in job_spec().model_dump(mode="json")
     assert "export" not in job_spec(export=[]).model_dump(mode="json")
     assert job_spec(export=["onnx"]).model_dump(mode="json")["export"] == ["onnx"]
+    assert job_spec(export=["onnx_int8", "onnx"]).export == ["onnx", "onnx_int8"]
 
 
 def test_it_changes_the_evaluation_alone(tmp_path):
@@ -45,7 +46,8 @@ def test_it_changes_the_evaluation_alone(tmp_path):
     ("keys", "message"),
     [
         ({"export": ["onnx", "onnx"]}, "a format twice"),
-        ({"export": ["int8"]}, "'saved_model' or 'onnx'"),
+        ({"export": ["int8"]}, "'saved_model', 'onnx' or 'onnx_int8'"),
+        ({"export": ["onnx_int8"]}, "name onnx too"),
         ({"export": ["onnx"], "problem": SERIES}, "for models of tokens, but this problem forecasts numbers"),
     ],
 )
@@ -72,6 +74,9 @@ def test_missing_packages_are_named_with_the_command_that_installs_them(tmp_path
         'onnx needs tf2onnx and onnxruntime, which are not installed; run: pip install "seq2seq-job[export]"'
     )
     assert [*export_packages.missing_packages(located(tmp_path / "s.yaml", "[saved_model]"))] == []
+    monkeypatch.setattr(export_packages, "installed", lambda package: None)
+    (complaint,) = export_packages.missing_packages(located(tmp_path / "s.yaml", "[onnx]"))
+    assert complaint.message.startswith("onnx needs tf2onnx, onnx and onnxruntime, which are not installed")
 
 
 def test_a_spec_whose_packages_are_missing_is_wrong_before_anything_is_trained(tmp_path, monkeypatch):
