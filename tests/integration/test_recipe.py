@@ -60,6 +60,10 @@ def package(tmp_path):
     return copy.parent
 
 
+def test_the_recipe_for_a_problem_keeps_the_reference_up_to_date():
+    assert "`make docs`" in RECIPE  # its keys are in docs/spec-reference.md
+
+
 def test_the_recipe_for_a_problem_makes_a_problem_that_trains(package, tmp_path):
     (tmp_path / "jobs.yaml").write_text(SPEC, "utf-8")
     given = [str(package), *filter(None, [os.environ.get("PYTHONPATH")])]
