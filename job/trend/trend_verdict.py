@@ -19,7 +19,7 @@ from job.gating.batch_verdict import decide
 from job.reports.formatting import plain
 from job.results.batch_report import Report
 from job.results.job_result import JobResult
-from job.trend.metric_changes import Change, first_lasting_decline, suspected_changes
+from job.trend.metric_changes import Change, SuspectedChange, first_lasting_decline, suspected_changes
 from job.trend.metric_series import Series
 from job.trend.run_differences import run_differences
 from job.trend.runs import Run, SkippedReport
@@ -140,7 +140,12 @@ def _first_bad_run(runs: Sequence[Run], faults: dict[int, str], change: Change |
 
 def _doubts(runs: Sequence[Run], series: Sequence[Series], skipped: Sequence[SkippedReport]) -> Iterator[str]:
     """Yield a clause for each reason why a trend without bad runs is not good."""
-    yield from (suspicion(found, runs) for found in suspected_changes(series))
+    suspected: dict[tuple[str, int], list[SuspectedChange]] = {}
+    for found in suspected_changes(series):
+        suspected.setdefault((found.series.job, found.run), []).append(found)
+    for first, *others in suspected.values():
+        more = f"{len(others)} more of its metrics" if others[1:] else "another of its metrics"
+        yield suspicion(first, runs) + (f"; so may {more}" if others else "")
     for number, run in enumerate(runs, 1):
         if run.report.running:
             yield f"run {number} of {len(runs)} was still running when its report was written"

@@ -5,6 +5,7 @@ from nightly_runs import a_job, noisy, read, validated
 from rich.console import Console
 
 from job.trend.trend_table import print_trend
+from job.trend.trend_verdict import judge_trend
 
 
 def test_the_table_fits_on_eighty_columns_and_the_verdict_comes_last(nights):
@@ -34,3 +35,16 @@ def test_validation_has_rows_of_its_own(nights):
     text = console.export_text()
     assert re.search(r"tutorial +validation sequence accuracy +1 +75.00 % +75.00 %", text)
     assert re.search(r"tutorial +validation bleu +1 +31.50 +31.50", text)
+
+
+def test_metrics_of_a_job_that_may_be_worse_since_the_same_run_are_one_doubt(nights):
+    values = [dict.fromkeys(("sequence_accuracy", "token_accuracy"), value) for value in (0.9, 0.5)]
+    runs, series = read(nights(*([a_job("a", **each), a_job("b", **each)] for each in values)))
+    found = judge_trend(runs, series)
+    texts = [found.headline, *found.details]
+    assert len(texts) == 2
+    for name in "ab":
+        (text,) = (
+            text for text in texts if f"sequence accuracy of {name} may be worse from run 2 of 2" in text
+        )
+        assert "too few to tell it from chance; so may another of its metrics" in text
