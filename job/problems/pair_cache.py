@@ -89,7 +89,7 @@ def _key(spec: TextPairsSpec, groups: Mapping[str, OpenedGroup], copies: bool) -
         "unicode": unicodedata.unidata_version,
         "sentencepiece": installed("sentencepiece") if subwords else None,
         "copies": copies,
-        "spec": spec.model_dump(mode="json", exclude={group_name(key) for key in spec.files}),
+        "spec": spec.model_dump(mode="json", exclude={"licence", *map(group_name, spec.files)}),
         "files": {
             place: file.sha256
             for group in groups.values()

@@ -31,7 +31,7 @@ Json = dict[str, Any]
 def front_matter(result: JobResult) -> str:
     """Return the metadata of a finished job's card, between lines of three dashes.
 
-    There is no `license`: nothing in a spec says under which licence the data are.
+    There is no `license`: that of the data, which a spec may state, need not be that of the model.
     """
     model, problem = result.spec.get("model", {}), result.spec.get("problem", {})
     architecture = str(model.get("architecture", "recurrent"))

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    model_serializer,
+)
 
 from job.errors import StoreError
 from job.metrics import Family
@@ -84,6 +92,28 @@ class ProblemSection(Section):
     def target_separator(self) -> Separator | None:
         """The separator of a target's tokens; None if only the problem's package knows it."""
         return None
+
+
+class FileProblemSection(ProblemSection):
+    """The `problem` section of a kind whose data are files of the user's own, with a key `licence`."""
+
+    @model_serializer(mode="wrap")
+    def _without_later_keys(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out keys of later versions at their defaults: then fingerprints are as before."""
+        values: dict[str, Any] = handler(self)
+        if not values.get("licence"):
+            values.pop("licence", None)
+        return values
+
+
+Licence = Annotated[
+    str,
+    Field(
+        max_length=400,
+        description="Licence of the data, for the model card, for example `CC BY-SA 3.0`. It affects nothing "
+        "else.",
+    ),
+]
 
 
 def readable_place(name: str) -> str:

@@ -23,6 +23,7 @@ EFFECTS: dict[str, Effect] = {
     "gate": "gate",
     "evaluation": "evaluation",
     "export": "evaluation",  # it is made of the trained model, and must predict what the evaluation predicts
+    "problem.licence": "evaluation",  # of the model card, which is written then
     "evaluation.ensemble": "operation",  # it is computed from the results of the seeds, which stay
     "evaluation.validation_examples": "training",  # of the validation loss, which may end the training
 }
@@ -51,7 +52,9 @@ def _select(section: Mapping[str, Any], effect: Effect, prefix: str) -> dict[str
     for name, value in section.items():
         key = f"{prefix}{name}"
         if isinstance(value, Mapping) and _is_divided(key):
-            selected[name] = _select(value, effect, f"{key}.")
+            inner = _select(value, effect, f"{key}.")
+            if inner or key != "problem":  # which fingerprints of earlier versions have in one of them only
+                selected[name] = inner
         elif effect_of(key) == effect:
             selected[name] = value
     return selected

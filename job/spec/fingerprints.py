@@ -111,7 +111,7 @@ def problem_fingerprint(job: JobSpec, directory: Path, data: PlannedData | None 
     """
     data = data or planned_data(job, directory)
     facts = {
-        "problem": job.problem.model_dump(mode="json"),
+        "problem": job.problem.model_dump(mode="json", exclude={"licence"}),
         "evaluation": job.evaluation.model_dump(mode="json", exclude=EXTENT_KEYS),
         "files": dict(data.files),
     }

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
 from job.metrics import Family
-from job.spec.base_section import FileName, ProblemSection, Section, Separator
+from job.spec.base_section import FileName, FileProblemSection, Licence, Section, Separator
 
 Normalization = Literal["none", "NFC", "NFKC"]
 
@@ -170,7 +170,7 @@ TrainingFiles = Annotated[
 _GROUPS = ("data", "train", "validation", "test")
 
 
-class TextPairsSpec(ProblemSection):
+class TextPairsSpec(FileProblemSection):
     """Parallel text from files. A source that occurs on several lines has several reference targets."""
 
     kind: Literal["text_pairs"]
@@ -231,6 +231,7 @@ class TextPairsSpec(ProblemSection):
         description="Maximum length of either side, in tokens (in words for subwords); longer pairs are left "
         "out and counted.",
     )
+    licence: Licence = ""
 
     @field_validator("shared_vocabulary")
     @classmethod

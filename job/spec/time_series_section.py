@@ -7,12 +7,12 @@ from typing import Annotated, Literal
 from pydantic import Field, Strict, ValidationInfo, field_validator
 
 from job.metrics import Family
-from job.spec.base_section import FileName, ProblemSection
+from job.spec.base_section import FileName, FileProblemSection, Licence
 
 Scaling = Literal["none", "standard", "minmax"]
 
 
-class TimeSeriesSpec(ProblemSection):
+class TimeSeriesSpec(FileProblemSection):
     """Forecasts from a CSV file in time order: `source_length` rows -> the next `target_length` values.
 
     The last `test` rows are the test data, the `validation` rows before them the validation data, and all
@@ -53,6 +53,7 @@ class TimeSeriesSpec(ProblemSection):
     validation: int = Field(
         default=0, ge=0, le=1_000_000, description="Number of rows before those for validation."
     )
+    licence: Licence = ""
 
     @property
     def families(self) -> tuple[Family, ...]:

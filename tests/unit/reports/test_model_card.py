@@ -111,6 +111,12 @@ def test_data_files_have_checksums_and_a_note_on_their_licence():
     assert NO_LICENCE in card
     assert GENERATED not in card
     assert "nrefs&#58;1" in card
+    stated = text_pairs(**{"train.tsv": SHA})
+    stated.spec["problem"]["licence"] = "CC BY-SA 3.0 | Wiktionary"
+    card = model_card(stated, {})
+    assert "Licence of the data, as the spec states it: CC BY-SA 3.0 \\| Wiktionary." in card
+    assert NO_LICENCE not in card
+    assert "| licence |" not in card
     generated = model_card(TUTORIAL, {})
     assert GENERATED in generated
     assert NO_LICENCE not in generated

@@ -146,6 +146,9 @@ def documented_effect(key: str, table: dict[str, str]) -> str:
     return next(table[section] for section in sections if section in table)
 
 
+OF_FILES = {"problem.licence"}
+"""Keys that only a job with data files has: see `test_the_licence_of_the_data`."""
+
 OF_PLUGINS = {"model.name", "model.options"}
 """Keys that only a job with a plugin has: see test_entry_points.py."""
 
@@ -171,13 +174,27 @@ def test_new_keys_cannot_be_forgotten() -> None:
     assert set(effects.values()) == {"evaluation"}
     table = documented_effects()
     assert {f"evaluation.{key}" for key in EVALUATION_KEYS} <= table.keys()
-    assert table.keys() - {f"{key}.*" for key in TOP_LEVEL_KEYS} <= {*keys_of(JOB)}
+    assert table.keys() - {f"{key}.*" for key in TOP_LEVEL_KEYS} <= {*keys_of(JOB), *OF_FILES}
 
 
 @pytest.mark.parametrize("section", [key for key, effect in EFFECTS.items() if effect != "training"])
 def test_every_exception_is_a_key_of_a_job(section: str) -> None:
-    keys = {*keys_of(JOB)}
+    keys = {*keys_of(JOB), *OF_FILES}
     assert section in keys or any(key.startswith(f"{section}.") for key in keys)
+
+
+def test_the_licence_of_the_data_evaluates_again_and_compares_with_earlier_results(tmp_path: Path) -> None:
+    (tmp_path / "pairs.tsv").write_text("a\tb\n")
+    before = JobSpec.model_validate(PAIRS)
+    assert "licence" not in before.model_dump(mode="json")["problem"]
+    assert "problem" not in select(before.model_dump(mode="json"), "evaluation")
+    after = JobSpec.model_validate({**PAIRS, "problem": {**PAIRS["problem"], "licence": "CC0"}})
+    old, new = (fingerprints_of(job, tmp_path) for job in (before, after))
+    assert old.training == new.training
+    assert old.evaluation != new.evaluation
+    assert documented_effects()["problem.licence"] == effect_of("problem.licence") == "evaluation"
+    first, second = (fingerprints.problem_fingerprint(job, tmp_path) for job in (before, after))
+    assert first == second
 
 
 def test_a_plugins_options_are_part_of_the_training() -> None:
