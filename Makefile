@@ -15,9 +15,10 @@ PYENV = $(shell pyenv versions --bare 2>/dev/null | grep -xE '3\.1[0-3]\.[0-9]+'
 COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
 	--no-config --custom-compile-command "make lock" $(ARGS)
 # What dependencies ask for and the job never imports: it is not in the image. tests/docker finds out.
-UNUSED = contourpy google-pasta grpcio importlib-metadata importlib-resources lazy-importer libclang \
-	markdown-it-py mdurl pygments regex setuptools tzdata wheel zipp
-IMAGE = --constraints requirements/runtime.txt $(UNUSED:%=--no-emit-package %) --extra data --extra subwords pyproject.toml
+UNUSED = contourpy google-pasta importlib-metadata importlib-resources lazy-importer libclang \
+	markdown-it-py mdurl pyasn1 pyasn1-modules pycparser pygments regex setuptools tzdata wheel zipp
+IMAGE = --constraints requirements/runtime.txt $(UNUSED:%=--no-emit-package %) --extra data --extra subwords --extra s3 \
+	--extra gcs pyproject.toml
 
 INTEGRATIONS = --extra subwords --extra export --extra s3 --extra mlflow pyproject.toml
 
@@ -67,7 +68,7 @@ docs: install-dev  ## Write the reference pages of docs/ anew from the code.
 	.venv/bin/python docs/generate.py
 
 lock: install-dev  ## Write requirements/ anew from pyproject.toml; ARGS="--upgrade" takes the newest of everything.
-	$(COMPILE) -o requirements/runtime.txt --extra data --extra subwords pyproject.toml
+	$(COMPILE) -o requirements/runtime.txt --constraints requirements/constraints.in --extra data --extra subwords pyproject.toml
 	$(COMPILE) -o requirements/dev.txt --extra data --extra subwords --extra store --extra dev --constraints requirements/runtime.txt pyproject.toml
 	$(COMPILE) -o requirements/bootstrap.txt --group pyproject.toml:bootstrap --constraints requirements/dev.txt
 	$(COMPILE) -o requirements/image-cpu.txt --group image-cpu --no-emit-package tensorflow $(IMAGE)

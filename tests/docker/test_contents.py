@@ -80,19 +80,25 @@ def imported(podman, image):
             given = "1 2 3 4\n" if "output/jobs/integers" in arguments else ""
             done = podman.run(image, *arguments, options=options, input=given, timeout=300)
             assert done.returncode == 0, done.stdout + done.stderr
+        done = podman.run(image, "-c", STORES, options=[*options, "--entrypoint=python"])
+        assert done.returncode == 0, done.stderr
         yield {line for path in (workspace / "trace").glob("*.txt") for line in path.read_text().split()}
     finally:
         shutil.rmtree(workspace)
 
 
+STORES = "import fsspec; fsspec.filesystem('s3', anon=True).s3; fsspec.filesystem('gs', token='anon')"
+"""What commands with stores load before they connect: the tests have no S3 and no Google Cloud Storage."""
+
 COMMANDS = [
-    ["--tensorboard"],
+    ["--tensorboard", "--store", "file:///workspace/store"],
     ["--fresh", "--baseline", "output", "--output-dir", "again"],
     ["--help"],
     ["validate"],
     ["plan"],
     ["schema"],
     ["report", "output"],
+    ["rank", "file:///workspace/store"],
     ["predict", "output/jobs/integers", "--n-best", "2"],
     ["encode", "output/jobs/integers"],
 ]

@@ -28,12 +28,17 @@ EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 ADDRESS = re.compile(r"://|^\s*-(i|-index-url|-extra-index-url|f|-find-links)\b|^#.*/", re.MULTILINE)
 GROUPS: dict[str, list[str]] = CONTENT["dependency-groups"]
+STORES = [*EXTRAS["s3"], *EXTRAS["gcs"]]
 RUNTIME = [*PROJECT["dependencies"], *EXTRAS["data"]]
 LOCKS = {
     "runtime": RUNTIME,
     "dev": [*RUNTIME, *EXTRAS["store"], *EXTRAS["dev"]],
-    "image-cpu": [*(d for d in RUNTIME if Requirement(d).name != "tensorflow"), *GROUPS["image-cpu"]],
-    "image-gpu": [*RUNTIME, *EXTRAS["gpu"]],
+    "image-cpu": [
+        *(d for d in RUNTIME if Requirement(d).name != "tensorflow"),
+        *GROUPS["image-cpu"],
+        *STORES,
+    ],
+    "image-gpu": [*RUNTIME, *EXTRAS["gpu"], *STORES],
     "integrations": [
         *PROJECT["dependencies"],
         *(text for extra in ("export", "s3", "mlflow") for text in EXTRAS[extra]),
