@@ -348,7 +348,7 @@ def connect_store(address: StoreAddress) -> RemoteFiles:
         str(address),
         atomic=address.scheme != "file",
         in_bucket=address.scheme in ("s3", "gs"),
-        waits=WAITS,
+        waits=WAITS[:1] if address.scheme == "gs" else WAITS,  # gcsfs itself tries for half a minute
     )
 
 
