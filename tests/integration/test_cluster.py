@@ -16,7 +16,6 @@ from cluster_runs import (
     checkpointed,
     ended,
     free_ports,
-    is_evaluated,
     local_addresses,
     logs,
     losses,
@@ -35,7 +34,9 @@ pytestmark = pytest.mark.exhaustive  # minutes; the default suite has one such t
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory):
     directory = tmp_path_factory.mktemp("cluster")
-    more = "{examples: 2500, validation_examples: 1100}"  # several batches to decode
+    more = (
+        "{examples: 2500, validation_examples: 1100, also: [{source_length: 7}]}"  # several batches to decode
+    )
     spec = SPEC.replace("EPOCHS", "1").replace("{examples: 60, validation_examples: 40}", more)
     (directory / "jobs.yaml").write_text(spec.replace("source_length: 3", "source_length: 6"))
     return directory
@@ -78,6 +79,8 @@ def test_evaluated_by_two_processes_it_is_what_one_finds(unbroken):
     again = result(unbroken, "two")
     assert again["metrics"] == found["metrics"]
     assert again["validation"] == found["validation"]
+    assert again["also"] == found["also"]
+    assert found["also"][0]["examples"] == 2500
 
 
 def test_all_processes_report_the_same(unbroken):
@@ -165,7 +168,8 @@ def test_a_worker_is_killed_in_the_evaluation_and_all_try_again(tmp_path):
     spec = TOGETHER.replace("EPOCHS", "1").replace("{examples: 60, validation_examples: 40}", slow)
     (tmp_path / "jobs.yaml").write_text(spec.replace("source_length: 3", "source_length: 6"))
     with started(tmp_path, "output") as processes:
-        wait_for(lambda: is_evaluated(tmp_path, "output"), 240)
+        saved = tmp_path / "output" / "jobs" / "together" / "model" / "vocabulary.json"
+        wait_for(saved.exists, 240)  # the last file before the evaluation
         os.kill(worker_of(processes[1]), signal.SIGKILL)
         assert ended(processes) == [0, 0], logs(tmp_path, "output")
     assert "process 1 of 2 (" in retried(tmp_path, "output")

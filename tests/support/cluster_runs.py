@@ -132,14 +132,6 @@ def checkpointed(directory, output):
     return any((directory / output / "jobs" / "together" / "checkpoint").glob("*.npz"))
 
 
-def is_evaluated(directory, output):
-    """Whether the chief's heartbeat says that the model is being evaluated."""
-    with suppress(OSError, ValueError):
-        path = directory / output / "jobs" / "together" / "progress.json"
-        return json.loads(path.read_text("utf-8")).get("evaluating_seconds") is not None
-    return False
-
-
 def same_result(directory, output, unbroken="unbroken"):
     files = [directory / out / "jobs" / "together" / "predictions.jsonl" for out in (unbroken, output)]
     return files[0].read_bytes() == files[1].read_bytes() and np.array_equal(

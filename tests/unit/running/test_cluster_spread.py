@@ -1,14 +1,18 @@
 """Evaluation by several processes, here threads that add up what they exchange."""
 
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from job.evaluation import timed_decoding
+from job.evaluation import forecast_evaluation, timed_decoding
 from job.evaluation.timed_decoding import ALONE, decode_spread, decode_timed
+from job.problems.base import Windows
+from job.problems.windows import Series
 from job.process.stopping import Request, Stop, Stopped
 from job.running.cluster_spread import ClusterSpread
+from job.running.forecast_evaluator import ForecastEvaluator
 from job.training.agreement import Agreement
 
 GENERATOR = np.random.default_rng(3)
@@ -55,6 +59,7 @@ def in_threads(number, work, stopped=None):
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch):
     monkeypatch.setattr(timed_decoding, "PART_SIZE", 4)
+    monkeypatch.setattr(forecast_evaluation, "PART_SIZE", 4)
 
 
 def reversed_rows(source):
@@ -133,3 +138,32 @@ def test_the_speed_of_a_cluster_is_that_of_all_its_processes():
     found, _ = in_threads(2, lambda spread: decode_timed(reversed_rows, same_length, spread))
     assert len(found.speeds) == 2
     assert min(found.speeds) >= 8 / found.seconds
+
+
+def forecast_evaluator(spread):
+    """An evaluation of forecasts by a model whose weights are the number of the process."""
+    model = Model(seed=spread.agreement.rank if spread.processes > 1 else 0)
+    columns = {"columns": ("y",), "unit": "", "centers": (0.0,), "scales": (1.0,), "decimals": 17}
+    series = Series(source_length=2, target_length=3, logarithm=False, differencing=0, **columns)
+    history, future = np.arange(42).reshape(21, 2, 1) / 7, np.ones((21, 3))
+    test, validation = (
+        Windows(series.sources(h), series.targets(h, f), h, f)
+        for h, f in ((history, future), (history[:9], future[:9]))
+    )
+    forecaster = SimpleNamespace(
+        series=series, encoder=model, decoder=model,
+        forecast=lambda given: given[:, -1, :1] * float(model.weights[0][0, 0]) + np.arange(3.0),
+    )  # fmt: skip
+    return ForecastEvaluator(model=forecaster, test=test, validation=validation, spread=spread)
+
+
+def test_forecasts_are_spread_too():
+    def work(spread):
+        evaluator = forecast_evaluator(spread)
+        return evaluator.evaluate(1) if spread.agreement.is_chief else evaluator.take_part()
+
+    found, *_ = in_threads(3, work)
+    alone = forecast_evaluator(ALONE).evaluate(1)
+    assert found.predictions == alone.predictions
+    assert found.metrics == alone.metrics
+    assert found.validation == alone.validation
