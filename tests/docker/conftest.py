@@ -9,11 +9,14 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from containers import Containers, missing
+from containers import CALLER, Containers, missing
 from required_tools import require_tool
 
 BASE = "localhost/seq2seq-job-base"
 IMAGE = "localhost/seq2seq-job"
+GPU_IMAGE = "localhost/seq2seq-job:latest-gpu"
+GPU_BYTES = 40 << 30
+"""Free space for the two stages of the build of the image for GPUs, and the image."""
 
 
 @pytest.fixture(scope="session")
@@ -42,3 +45,25 @@ def image(podman):
     """The name of the image for CPUs, just built."""
     podman.make_image("image", BASE)
     return IMAGE
+
+
+@pytest.fixture(scope="session")
+def gpu_image(podman):
+    """The name of the image for GPUs, just built."""
+    if not os.environ.get("GPU_IMAGE"):
+        pytest.skip("GPU_IMAGE is not set: the image for GPUs takes 6.6 GB and minutes to build")
+    free = shutil.disk_usage(podman.store).free
+    if free < GPU_BYTES:
+        pytest.skip(f"{free >> 30} GB are free at {podman.store}, the image for GPUs needs {GPU_BYTES >> 30}")
+    podman.make_image("image-gpu", BASE)
+    return GPU_IMAGE
+
+
+@pytest.fixture
+def workspace():
+    """A directory of the caller's, to be mounted; not below pytest's, which only root may enter."""
+    directory = Path(tempfile.mkdtemp(prefix="workspace-"))
+    os.chown(directory, *CALLER)
+    directory.chmod(0o755)
+    yield directory
+    shutil.rmtree(directory)

@@ -4,51 +4,13 @@ import json
 import os
 import re
 import shlex
-import shutil
 import subprocess
-import tempfile
 import time
-from pathlib import Path
 
-import pytest
-from containers import LIMITS, ROOT, SOURCE, wait_until
+from containers import CALLER, HARDENED, LIMITS, ROOT, SOURCE, SPEC, as_caller, wait_until
 from processes import steps_taken
 
 import job
-
-SPEC = """\
-version: 1
-seed: 3
-defaults:
-  model: {units: 16}
-  training: {examples: 6400, batch_size: 32, optimizer: {learning_rate: 0.02}}
-  evaluation: {examples: 200, validation_examples: 50}
-jobs:
-  - name: short
-    matrix: {problem.cardinality: [5, 6, 7, 8]}
-    problem: {kind: copy, source_length: 2}
-"""
-CALLER = 4321, 8765
-"""A user and a group that nothing in the image knows."""
-
-HARDENED = ["--read-only", "--read-only-tmpfs=false", "--tmpfs=/tmp", "--cap-drop=ALL"]
-HARDENED += ["--security-opt=no-new-privileges"]
-
-
-@pytest.fixture
-def workspace():
-    """A directory of the caller's, to be mounted; not below pytest's, which only root may enter."""
-    directory = Path(tempfile.mkdtemp(prefix="workspace-"))
-    os.chown(directory, *CALLER)
-    directory.chmod(0o755)
-    yield directory
-    shutil.rmtree(directory)
-
-
-def as_caller(workspace):
-    """The options of `docker run` that docs/containers.md gives, in the strictest form."""
-    user = f"--user={CALLER[0]}:{CALLER[1]}"
-    return [user, f"--volume={workspace}:/workspace", *HARDENED]
 
 
 def in_image(podman, image, script, *options):

@@ -20,6 +20,33 @@ CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 # Limits that a container without the right to raise its own can be given.
 LIMITS = ["--network=none", "--ulimit=nofile=1024:1024", "--ulimit=nproc=1000:1000"]
 
+SPEC = """\
+version: 1
+seed: 3
+defaults:
+  model: {units: 16}
+  training: {examples: 6400, batch_size: 32, optimizer: {learning_rate: 0.02}}
+  evaluation: {examples: 200, validation_examples: 50}
+jobs:
+  - name: short
+    matrix: {problem.cardinality: [5, 6, 7, 8]}
+    problem: {kind: copy, source_length: 2}
+"""
+"""A batch of four jobs that takes seconds."""
+
+CALLER = 4321, 8765
+"""A user and a group that nothing in the image knows."""
+
+HARDENED = ["--read-only", "--read-only-tmpfs=false", "--tmpfs=/tmp", "--cap-drop=ALL"]
+HARDENED += ["--security-opt=no-new-privileges"]
+
+
+def as_caller(workspace):
+    """The options of `docker run` that docs/containers.md gives, in the strictest form."""
+    user = f"--user={CALLER[0]}:{CALLER[1]}"
+    return [user, f"--volume={workspace}:/workspace", *HARDENED]
+
+
 SETTINGS = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX", "HTTPS_PROXY", "NO_PROXY")
 """How this machine's pip and uv reach an index: the build has the same."""
 
