@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from job.problems.base import Examples, Problem, Windows
+from job.problems.base import Examples, Problem, Windows, widths
 from job.problems.training_batches import Batch, training_batches
 from job.spec.training_section import TrainingSpec
 from job.training import replicas
@@ -59,6 +59,9 @@ def _is_halved(problem: Problem, spec: TrainingSpec) -> bool:
 class CompiledLoop:
     """The compiled training and validation steps of one model.
 
+    Attributes:
+        widths: those of the problem, see `job.problems.base.widths`.
+
     Args:
         model: the model to train, see `Models.train`.
         problem: the source of its batches.
@@ -67,6 +70,7 @@ class CompiledLoop:
 
     def __init__(self, model: keras.Model, problem: Problem, spec: TrainingSpec) -> None:
         self.model, self._spec = model, spec
+        self.widths = widths(problem)
         self._total = training_batches(problem, spec).steps * spec.epochs
         trained = model.trainable_variables
         self._optimizer = OPTIMIZERS[spec.optimizer.name](trained, spec.optimizer, self._total)

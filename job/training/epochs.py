@@ -87,7 +87,8 @@ def validate_epoch(
         Stopped: a stop was requested; a checkpoint is written.
     """
     agreement = keeper.agreement
-    scores = agreement.scores(validate(loop.validate, examples, lambda: keeper.keep(state)))
+    losses = validate(loop.validate, examples, lambda: keeper.keep(state), widths=loop.widths)
+    scores = agreement.scores(losses)
     metric = agreement.scores(_decoded(loop, spec, measure, lambda: keeper.keep(state)))
     _end_epoch(loop, state, spec, scores, metric)
 

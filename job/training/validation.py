@@ -13,7 +13,10 @@ from job.problems.base import Examples, Windows
 from job.training.history import mean_statistics
 
 VALIDATION_ROWS = 1000
-"""Number of examples that are validated at once."""
+"""Number of examples that are validated at once, unless they have large vocabularies."""
+
+MAX_VALUES = 1 << 25
+"""Maximum number of float32 numbers of the logits, and of one-hot inputs, of a part: 128 MiB."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +37,8 @@ def validate(
     sums: Callable[[Any, Any], Any],
     examples: Examples | Windows,
     before_part: Callable[[], None] = lambda: None,
+    *,
+    widths: tuple[int, int] = (1, 1),
 ) -> dict[str, float]:
     """Return the loss and, for tokens, the accuracies of examples, with teacher forcing.
 
@@ -41,14 +46,18 @@ def validate(
         sums: (source, target) -> the sums of `Objective.sums`.
         examples: the validation examples; may be empty.
         before_part: called before each part of at most `VALIDATION_ROWS` examples.
+        widths: see `job.problems.base.widths`; with large ones parts are smaller.
 
     Returns:
         `loss`, `token_accuracy` and `sequence_accuracy`, see `HistoryRow`; empty without examples.
     """
     parts = []
-    for first in range(0, len(examples), VALIDATION_ROWS):
+    lengths = examples.source.shape[1], examples.target.shape[1]
+    values = sum(length * width for length, width in zip(lengths, widths, strict=True))
+    count = min(VALIDATION_ROWS, max(1, MAX_VALUES // max(1, values)))
+    for first in range(0, len(examples), count):
         before_part()
-        rows = slice(first, first + VALIDATION_ROWS)
+        rows = slice(first, first + count)
         parts.append(sums(tf.constant(examples.source[rows]), tf.constant(examples.target[rows])))
     if not parts:
         return {}

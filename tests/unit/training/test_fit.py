@@ -225,6 +225,26 @@ def test_validation_in_parts_is_validation_of_the_whole(monkeypatch):
     assert 0 < whole["token_accuracy"] < 1
 
 
+@pytest.mark.parametrize(
+    ("widths", "rows"), [((60, 40), 1000), ((4, 8000), 419), ((8000, 8000), 139), ((10**9, 4), 1)]
+)
+def test_large_vocabularies_are_validated_in_smaller_parts(widths, rows):
+    """1,000 rows of 10 tokens have logits of 320 MB for 8,000 classes, and several arrays of that size."""
+    examples = Examples(np.ones((1500, 20), np.int32), np.ones((1500, 10), np.int32))
+    seen = []
+
+    def sums(source, target):
+        seen.append(len(source))
+        return dict.fromkeys(("loss", "tokens", "correct_tokens", "rows", "correct_rows"), float(len(target)))
+
+    calls = []
+    found = validation.validate(sums, examples, lambda: calls.append(1), widths=widths)
+    assert max(seen) == rows
+    assert sum(seen) == 1500
+    assert len(calls) == len(seen)
+    assert found["loss"] == 1
+
+
 def test_validation_examples_are_not_trained_on(usual):
     """With one example that training never shows in place of the usual ones, the weights are the same."""
     odd = Examples(np.array([[5, 5]], np.int32), np.array([[1, 1]], np.int32))
