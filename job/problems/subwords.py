@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,6 +16,9 @@ from job.spec.text_pairs_section import SubwordSpec
 
 SPACE = "\u2581"
 """The character that marks the beginning of a word in a piece."""
+
+MAX_CHARACTERS = 1 << 25
+"""Number of characters from which SentencePiece learns at most: each takes about 25 bytes of memory."""
 
 _LONGEST_TEXT = 1 << 24
 """Maximum bytes of a text to learn from: SentencePiece would leave out longer ones without a word."""
@@ -48,6 +51,8 @@ class Subwords:
     def learn(cls, texts: Iterable[str], spec: SubwordSpec) -> Subwords:
         """Learn pieces from texts that are already normalized; the result depends on nothing else.
 
+        If they have more than `MAX_CHARACTERS`, a part evenly chosen is used, and all characters that occur.
+
         Args:
             texts: the training texts, in a fixed order; they are read twice.
             spec: number of pieces and algorithm. Texts with less variety than that give fewer pieces.
@@ -58,11 +63,11 @@ class Subwords:
         import sentencepiece
 
         written = io.BytesIO()
-        for text in texts:
-            _check_spaces_can_be_marked(text)
+        chosen, characters = _sample(texts)
         try:
             sentencepiece.SentencePieceTrainer.train(
-                sentence_iterator=iter(texts),
+                sentence_iterator=chosen,
+                required_chars=characters,
                 model_writer=written,
                 vocab_size=spec.size,
                 model_type=spec.algorithm,
@@ -124,6 +129,27 @@ class Subwords:
         except (binascii.Error, RuntimeError, TypeError, ValueError) as error:
             raise ValueError(f"its subwords are not a SentencePiece model: {error}") from None
         return subwords
+
+
+def _sample(texts: Iterable[str]) -> tuple[Iterator[str], str]:
+    """Return the texts to learn from, and characters that have a piece even if these texts lack them.
+
+    Args:
+        texts: all texts; they are read twice.
+
+    Raises:
+        DataError: a text has the character that marks spaces.
+    """
+    total, characters = 0, set[str]()
+    for text in texts:
+        _check_spaces_can_be_marked(text)
+        total += len(text)
+        characters.update(text)
+    if total <= MAX_CHARACTERS:
+        return iter(texts), ""
+    steps = ((i * MAX_CHARACTERS // total, text) for i, text in enumerate(texts, 1))
+    evenly = (text for i, (step, text) in enumerate(steps) if step > i * MAX_CHARACTERS // total)
+    return evenly, "".join(sorted(characters - {" "}))
 
 
 def _check_spaces_can_be_marked(text: str) -> None:

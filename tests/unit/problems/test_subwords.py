@@ -3,6 +3,7 @@
 import pytest
 
 from job.errors import DataError
+from job.problems import subwords
 from job.problems.subwords import Subwords
 from job.spec.text_pairs_section import SubwordSpec
 
@@ -45,6 +46,35 @@ def test_the_same_texts_give_the_same_model_and_the_file_holds_it(learned):
     assert again == learned
     assert again.split("the cats sat") == learned.split("the cats sat")
     assert Subwords.learn(TEXTS, SubwordSpec(size=40)) == Subwords.learn(TEXTS, SubwordSpec(size=40))
+
+
+@pytest.mark.parametrize("algorithm", ["unigram", "bpe"])
+def test_of_large_data_a_part_evenly_chosen_is_learned_from(monkeypatch, algorithm):
+    """SentencePiece keeps in memory what it learns from. Characters of the other texts have pieces too."""
+    texts = [f"{word} house{'!' * (i == 7)}" for i, word in enumerate(["abc", "xyz"] * 500)]
+    monkeypatch.setattr(subwords, "MAX_CHARACTERS", 10_000)
+    spec = SubwordSpec(size=40, algorithm=algorithm)
+    few = Subwords.learn(texts[20:120], spec)
+    monkeypatch.setattr(subwords, "MAX_CHARACTERS", 1000)
+    read = []
+    part = Subwords.learn(Counted(texts, read), spec)
+    assert len(read) == 2000  # a look at all of them, and the choice
+    assert {"!", "x"} <= {*"".join(part.pieces)}
+    assert "!" not in "".join(few.pieces)
+    assert "\u2581house" in part.pieces
+    assert part == Subwords.learn(texts, spec)
+
+
+class Counted:
+    """Texts that note that they are read."""
+
+    def __init__(self, texts, read):
+        self.texts, self.read = texts, read
+
+    def __iter__(self):
+        for text in self.texts:
+            self.read.append(text)
+            yield text
 
 
 @pytest.mark.parametrize("data", ["", "!", "AAAA", "bm90IGEgbW9kZWw=", 3, None])
