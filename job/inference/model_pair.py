@@ -35,7 +35,9 @@ class ModelPair:
         """Whether the model copies tokens of its source: its decoder has the output of a gate."""
         return GATE in self.decoder.output_names
 
-    def begin(self, source: Any, width: int = 1) -> tuple[tuple[Any, ...], list[Any]]:
+    def begin(
+        self, source: Any, width: int = 1, *, growing: bool = True
+    ) -> tuple[tuple[Any, ...], list[Any]]:
         """Encode sources; return the initial states of the decoder and its further inputs.
 
         The further inputs are the same at every step: the memory of attention, and the sources if lengths
@@ -45,6 +47,8 @@ class ModelPair:
         Args:
             source: Sources, (n, S, ...).
             width: Number of hypotheses for each source; further inputs have n * width rows.
+            growing: Whether the static shapes of states leave free what a step may change, for a loop. What
+                does that cannot be converted to ONNX.
         """
         encoded = [tf.identity(x) for x in listed(self.encoder(source, training=False))]
         named = {**dict(zip(self.encoder.output_names, encoded, strict=True)), "source": source}
@@ -54,7 +58,7 @@ class ModelPair:
         states = [i for name, i in inputs.items() if name.startswith("state_")]
         memory = [named[name] for name in inputs if name in named and not name.startswith("state_")]
         if all(is_cache(state) or state.name in named for state in states):
-            begun = tuple(_begun(i, named.get(i.name), source) for i in states)
+            begun = tuple(_begun(i, named.get(i.name), source, growing=growing) for i in states)
         else:
             begun = (*encoded, *[tf.zeros_like(encoded[0])] * (len(states) - len(encoded)))  # input feeding
         return begun, repeat_states(memory, width) if width > 1 else memory
@@ -136,18 +140,24 @@ def is_cache(state: Any) -> bool:
     return len(state.shape) == 4
 
 
-def _begun(state: Any, value: Any, source: Any) -> Any:
-    """Return an initial state with the static shape of the decoder's input, whose free lengths may grow.
+def _begun(state: Any, value: Any, source: Any, *, growing: bool) -> Any:
+    """Return an initial state.
 
     Args:
         state: Input of the decoder for the state.
         value: The encoder's output; None for an empty cache of keys or values, (n, heads, 0, D).
         source: Sources, (n, S, ...).
+        growing: Whether free lengths of the decoder's input are free in the static shape too.
     """
     if value is None:
         _, heads, _, width = state.shape
         value = tf.zeros([tf.shape(source)[0], heads, 0, width])
-    return tf.raw_ops.PlaceholderWithDefault(input=value, shape=[source.shape[0], *state.shape[1:]])
+    shape = [source.shape[0], *state.shape[1:]]
+    return (
+        tf.raw_ops.PlaceholderWithDefault(input=value, shape=shape)
+        if growing
+        else tf.ensure_shape(value, shape)
+    )
 
 
 def _shapes(states: Sequence[Any]) -> list[list[int]]:

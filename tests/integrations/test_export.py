@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from offered import install, install_example
 
 from job.errors import ExportError
 from job.inference.export import export_model as exporting
@@ -35,7 +36,52 @@ MODELS: dict[str, dict[str, Any]] = {
     "sinusoidal": {"architecture": "transformer", "heads": 2, "positions": "sinusoidal"},
     "pointer": {"attention": "luong_general", "pointer": True},
     "pointer of a Transformer": {"architecture": "transformer", "heads": 2, "pointer": True},
+    "plugin": {"architecture": "plugin", "name": "gated_convolutions", "options": {"units": 8, "layers": 2}},
 }
+MODELS["plugin with caches"] = {"architecture": "plugin", "name": "caching", "options": {}}
+CACHING = """
+import keras
+from keras import ops
+from job.models.architecture_plugin import Encoded, Step
+
+class Network:
+    'A decoder that attends to its earlier inputs, in a cache, and counts them in a state of its own.'
+
+    def __init__(self, sizes):
+        self.source = keras.layers.Embedding(sizes.source, 6, name="source_embedding")
+        self.target = keras.layers.Embedding(sizes.target, 6, name="target_embedding")
+        self.logits = keras.layers.Dense(sizes.target, name="logits")
+
+    def encode(self, source, mask):
+        real = ops.cast(ops.not_equal(source, 0), "float32")[:, :, None]
+        mean = ops.sum(self.source(source) * real, axis=1, keepdims=True)
+        begun = {"position": ops.sum(ops.zeros_like(mean), axis=(1, 2))[:, None]}
+        return Encoded(context=mean[:, 0], memory={"mean": mean}, states=begun, caches={"keys": (1, 6)})
+
+    def decode(self, inputs, encoded):
+        x = self.target(inputs) + encoded.memory["mean"]
+        at = ops.cumsum(ops.ones_like(inputs), axis=1)
+        hidden = ops.where(at[:, :, None] >= at[:, None, :], 0.0, -1e9)
+        return self.read(x, x, hidden, ops.cast(at - 1, "float32")[:, :, None])
+
+    def step(self, inputs, states, memory):
+        x = self.target(inputs) + memory["mean"]
+        keys, at = ops.concatenate([states["keys"], x[:, None]], axis=2), states["position"]
+        logits = self.read(x, keys[:, 0], 0.0, at[:, :, None])
+        return Step(output=logits, states={"keys": keys, "position": at + 1.0})
+
+    def read(self, x, keys, hidden, at):
+        weights = ops.softmax(ops.matmul(x, ops.transpose(keys, (0, 2, 1))) + hidden, axis=-1)
+        return self.logits(ops.matmul(weights, keys) + x * ops.cos(at))
+
+class Model:
+    def build(self, sizes):
+        return Network(sizes)
+
+def build(options):
+    return Model()
+"""
+EXAMPLE = Path(__file__).parents[2] / "examples" / "custom_model"
 
 QUANTIZED = ("bahdanau", "rotary", "pointer")
 """Those that are exported with weights of 8 bits, too."""
@@ -52,7 +98,8 @@ def random_model(spec: dict[str, Any], *, fixed: bool = False, **search: Any) ->
         for letters in (LETTERS, LETTERS[:-3:-1] + LETTERS[:4])
     )
     target = replace(target, end=None) if fixed else target
-    models = build_models(ModelSpec(units=8, **spec), len(source), len(target), masked=not fixed)
+    spec = spec if "name" in spec else {"units": 8, **spec}
+    models = build_models(ModelSpec(**spec), len(source), len(target), masked=not fixed)
     facts = ModelFacts(source, target, fixed, 5 if fixed else None, 9, Search(**search))
     model = TrainedModel(models.inference_encoder, models.inference_decoder, facts)
     for seed in range(100):
@@ -74,7 +121,14 @@ def sources(model: TrainedModel, count: int = 60) -> Any:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_both_runtimes_predict_what_the_model_predicts(name: str, tmp_path: Path) -> None:
+def test_both_runtimes_predict_what_the_model_predicts(
+    name: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if name.startswith("plugin"):  # which the runtimes need not import
+        folder = tmp_path_factory.mktemp("installed")
+        install(folder, "caching", CACHING, name="caching", group="models")
+        monkeypatch.syspath_prepend(folder)
+        monkeypatch.syspath_prepend(install_example(EXAMPLE, tmp_path_factory.mktemp("example")))
     search = {"rotary": {"max_length_factor": 0.8}, "stacked": {"max_length": 7}}.get(name, {})
     model = random_model(MODELS[name], fixed=name == "one-hot inputs", **search)
     if name == "monotonic":  # a search of another kind evaluates the job, and the export stays greedy

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from job.inference.export.functions import NEXT, POSITION, ExportedModel
+from job.inference.export.functions import NEXT, ExportedModel
 from job.results.export_result import ExportFormat
 from job.storage.artifacts import write_text
 
@@ -88,8 +88,8 @@ def _loop(exported: ExportedModel) -> Iterable[str]:
     )
     if facts.search.max_length_factor is not None and not facts.fixed_length:
         yield f"A source of S tokens has at most ceil({facts.search.max_length_factor:g} S) symbols."
-    if any(spec.name == POSITION for spec in exported.states):
-        yield f"All rows of a call must be at the same position, that of `{POSITION}`."
+    if exported.caches:
+        yield f"All rows of a call must be at the same position, that of `{exported.position}`."
     if exported.model.copies:
         yield (
             f"An argmax of {len(facts.target)} or more is a copied token: column {len(facts.target)} + i is "

@@ -16,7 +16,7 @@ from job.inference.tokens import TrainedModel
 from job.models.pointer import Columns
 
 POSITION = "state_position"
-"""State of a Transformer: the number of symbols that its caches have, (n,) int32, the same for all rows."""
+"""State of a model with caches: how many symbols its caches have, (n,) int32, the same for all rows."""
 
 NEXT = "next_"
 """Prefix of a state in the outputs of a step."""
@@ -43,8 +43,8 @@ class Function:
 class ExportedModel:
     """A trained model as functions of tensors only, whose names are those of the files' inputs and outputs.
 
-    Arrays between the functions: the states change at each step, and the memory stays the same. A
-    Transformer's states are caches of keys and values with a fixed length, and `POSITION`.
+    Arrays between the functions: the states change at each step, and the memory stays the same. The caches of
+    keys and values of a Transformer have a fixed length, and come with the state `POSITION`.
 
     Args:
         model: The trained model; its search options limit the number of symbols.
@@ -75,10 +75,16 @@ class ExportedModel:
         return Function((_SOURCE,), self._predict)
 
     @cached_property
+    def position(self) -> str:
+        """The name of the state `POSITION`, which a plugin's own state may have."""
+        taken = {i.name for i in self._model_states}
+        return POSITION if POSITION not in taken else f"{POSITION}_in_caches"
+
+    @cached_property
     def states(self) -> tuple[tf.TensorSpec, ...]:
         """Name, shape and dtype of each state."""
-        found = [tf.TensorSpec(self._shape(i), i.dtype, i.name) for i in self._inputs if _is_state(i.name)]
-        return (*found, tf.TensorSpec([None], tf.int32, POSITION)) if self._caches else tuple(found)
+        found = [tf.TensorSpec(self._shape(i), i.dtype, i.name) for i in self._model_states]
+        return (*found, tf.TensorSpec([None], tf.int32, self.position)) if self.caches else tuple(found)
 
     @cached_property
     def memory(self) -> tuple[tf.TensorSpec, ...]:
@@ -94,8 +100,13 @@ class ExportedModel:
         return list(self.model.decoder.inputs)
 
     @property
-    def _caches(self) -> bool:
-        return any(is_cache(i) for i in self._inputs if _is_state(i.name))
+    def _model_states(self) -> Sequence[Any]:
+        return [i for i in self._inputs if _is_state(i.name)]
+
+    @property
+    def caches(self) -> bool:
+        """Whether some states are keys and values of earlier symbols."""
+        return any(map(is_cache, self._model_states))
 
     @property
     def _reads_source(self) -> bool:
@@ -110,12 +121,14 @@ class ExportedModel:
         return self.model.facts.copying.known_source(source) if self.model.copies else source
 
     def _encode(self, source: Any) -> dict[str, Any]:
-        states, memory = self.model.begin(self._known_source(source))
+        states, memory = self.model.begin(self._known_source(source), growing=False)
         rows = tf.shape(source)[0]
-        if self._caches:
-            begun = [tf.zeros([rows, *spec.shape[1:]], spec.dtype) for spec in self.states]
-        else:
-            begun = [*states]
+        begun = [
+            tf.zeros([rows, *spec.shape[1:]], spec.dtype) if is_cache(spec) else state
+            for spec, state in zip(self.states, states, strict=False)  # they have no position
+        ]
+        if self.caches:
+            begun.append(tf.zeros([rows], tf.int32))
         named = [(spec.name, x) for spec, x in zip(self.states, begun, strict=True)]
         named += [(spec.name, x) for spec, x in zip(self.memory, memory, strict=False)]
         if self.model.copies:
@@ -126,19 +139,20 @@ class ExportedModel:
         model, count = self.model, len(self.states)
         states, memory = [*inputs[:count]], [*inputs[count : count + len(self.memory)]]
         source = inputs[-1] if self._reads_source else None
-        if self._caches:
+        if self.caches:
             *states, position = states
             length = tf.reduce_max(position)
-            states = [cache[:, :, :length] for cache in states]
+            states = [x[:, :, :length] if is_cache(x) else x for x in states]
         if any(i.name == "source" for i in self._inputs):
             memory.append(self._known_source(source))
         known = model.facts.copying.known_target(symbol) if model.copies else symbol
         logits, *rest = model.decoder([known[:, None], *states, *memory], training=False)
         after = rest[: len(states)]
-        if self._caches:
-            after = [_padded(cache, self.model.facts.columns) for cache in after] + [position + 1]
-        columns = self._columns(source) if model.copies else None
-        scores = symbol_scores(model.facts.target, logits, rest[len(states) :], columns)
+        if self.caches:
+            columns = self.model.facts.columns
+            after = [_padded(x, columns) if is_cache(x) else x for x in after] + [position + 1]
+        copied = self._columns(source) if model.copies else None
+        scores = symbol_scores(model.facts.target, logits, rest[len(states) :], copied)
         named = {f"{NEXT}{spec.name}": tf.identity(x) for spec, x in zip(self.states, after, strict=True)}
         return {"logits": scores, **named}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,17 +52,26 @@ def _converted(function: Function, name: str) -> Any:
     import tf2onnx
 
     try:
-        model, _ = tf2onnx.convert.from_function(function.compiled(), [*function.inputs], opset=OPSET)
-        _name_sizes(model)
+        compiled = function.compiled()
+        model, _ = tf2onnx.convert.from_function(compiled, [*function.inputs], opset=OPSET)
+        _name_sizes(model, compiled.get_concrete_function().structured_outputs)
         onnx.checker.check_model(model)
     except Exception as error:  # of what they cannot convert, tf2onnx and protobuf raise almost anything
         raise ExportError(f"its function `{name}` cannot be converted ({why(error)})") from error
     return model
 
 
-def _name_sizes(model: Any) -> None:
-    """Name the sizes that vary: `n` rows, `S` source positions, `classes` with the columns of a pointer."""
+def _name_sizes(model: Any, outputs: Mapping[str, Any]) -> None:
+    """Name the sizes that vary: `n` rows, `S` source positions, `classes` with the columns of a pointer.
+
+    Args:
+        model: the ONNX model.
+        outputs: tensors by name, whose sizes tf2onnx may have lost.
+    """
     for value in (*model.graph.input, *model.graph.output):
+        known = outputs[value.name].shape if value.name in outputs else ()
         for axis, size in enumerate(value.type.tensor_type.shape.dim):
-            if not size.dim_value:
+            if axis and axis < len(known) and known[axis] is not None:
+                size.dim_value = known[axis]
+            elif not size.dim_value:
                 size.dim_param = "n" if axis == 0 else "classes" if value.name == "logits" else "S"
