@@ -25,7 +25,12 @@ SPEC = {
         "evaluation": {"examples": 60, "validation_examples": 20, "decoder": "beam", "coverage_penalty": 0.2},
     },
     "jobs": [
-        {"name": "sums", "seeds": [1, 2], "evaluation": {"ensemble": True}},
+        {
+            "name": "sums",
+            "seeds": [1, 2],
+            "training": {"distribution": "multi_worker"},  # alone, a cluster of one
+            "evaluation": {"ensemble": True},
+        },
         {
             "name": "tuned",
             "model": {"options": {"dropout": 0.1}},

@@ -1,6 +1,7 @@
-"""Trains jobs on one device and on two, and one that is stopped and goes on: `two_devices.py DIR`.
+"""Trains jobs on one device and on two, and some that are stopped and go on: `two_devices.py DIR`.
 
-A process of its own: TensorFlow must hear of two logical CPU devices before it starts.
+A process of its own: TensorFlow must hear of two logical CPU devices before it starts. The package of
+examples/custom_model is installed there.
 """
 
 import sys
@@ -29,6 +30,12 @@ TOKENS = TrainingSpec(
     examples=20 * 32 + 1, tokens_per_batch=160, epochs=1, optimizer=OptimizerSpec(learning_rate=0.02)
 )
 EVALUATION = EvaluationSpec(examples=50, validation_examples=20)
+
+
+def plugin(**options):
+    return ModelSpec(architecture="plugin", name="gated_convolutions", options=options)
+
+
 JOBS = {
     "fixed": (CopySpec(kind="copy", source_length=3, cardinality=8), ModelSpec(units=12)),
     "masked": (
@@ -49,6 +56,11 @@ JOBS = {
     "monotonic": (
         AdditionSpec(kind="addition", digits=1),
         ModelSpec(units=12, attention="monotonic", inputs="embedding", embedding_size=8),
+    ),
+    "plugin": (AdditionSpec(kind="addition", digits=1), plugin(units=8, layers=1)),
+    "plugin-dropped": (
+        AdditionSpec(kind="addition", digits=1),
+        plugin(units=8, layers=1, dropout=0.2),
     ),
     "dropped": (
         CopySpec(kind="copy", source_length=2, cardinality=8),
@@ -88,15 +100,16 @@ def main(root):
     tf.config.set_logical_device_configuration(cpu[0], [tf.config.LogicalDeviceConfiguration()] * 2)
     lines = [f"{i}\t{chr(97 + i % 26) * (1 + i % 7)}\n" for i in range(1000)]
     (root / "pairs.tsv").write_text("".join(lines))
-    for name in ("fixed", "masked", "tokens", "monotonic"):
+    for name in ("fixed", "masked", "tokens", "monotonic", "plugin"):
         for distribution in ("none", "mirrored"):
             leave(task(root, name, distribution, f"{name}-{distribution}"))
-    leave(task(root, "dropped", "mirrored", "dropped-mirrored"))
-    stopped = task(root, "fixed", "mirrored", "fixed-stopped")
-    try:
-        run_job(stopped, stop=AfterAWhile())
-    except Stopped:
-        leave(replace(stopped, attempt=2))
+    for name in ("dropped", "plugin-dropped"):
+        leave(task(root, name, "mirrored", f"{name}-mirrored"))
+        stopped = task(root, name, "mirrored", f"{name}-stopped")
+        try:
+            run_job(stopped, stop=AfterAWhile())
+        except Stopped:
+            leave(replace(stopped, attempt=2))
 
 
 if __name__ == "__main__":
