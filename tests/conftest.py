@@ -15,6 +15,7 @@ ONCE = (
     *(f"unit/inference/test_{name}.py" for name in (
         "ensembles", "pointer_search", "random_models", "transformer_search",
     )),
+    "unit/running/test_cluster_spread.py",
     "unit/running/test_evaluate_again.py",
     "unit/running/test_model_cache.py",
     "unit/test_every_choice.py",
