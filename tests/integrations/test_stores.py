@@ -26,7 +26,7 @@ defaults:
 jobs:
   - name: long
     problem: {kind: reversed_prefix, source_length: 3, target_length: 2, cardinality: 6}
-    training: {examples: 12800, epochs: 8, batch_size: 16, checkpoint_minutes: 0.001}
+    training: {examples: 12800, epochs: 24, batch_size: 16, checkpoint_minutes: 0.005}
   - name: short
     problem: {kind: copy, source_length: 2, cardinality: 5}
     training: {examples: 640, batch_size: 32}
