@@ -77,7 +77,7 @@ class AfterAWhile(Stop):
     @property
     def request(self):
         self.looks += 1
-        return Request("SIGTERM", 143) if self.looks > 12 else None
+        return Request("SIGTERM", 143) if self.looks > 5 else None
 
 
 def task(root, name, distribution, folder):

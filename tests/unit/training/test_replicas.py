@@ -31,7 +31,7 @@ def trained(tmp_path_factory):
         env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
         text=True,
-        timeout=900,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -90,7 +90,7 @@ def test_a_stopped_run_with_dropout_resumes_to_the_same_result(trained, name):
     whole, again = trained / f"{name}-mirrored", trained / f"{name}-stopped"
     assert len(history(whole)) == 42
     assert history(whole)[-1]["loss"] < history(whole)[0]["loss"]
-    assert result(again)["data"]["resumed_from_step"] > 0
+    assert 0 < result(again)["data"]["resumed_from_step"] < 21  # in the first epoch
     assert history(again) == history(whole)
     assert all(map(np.array_equal, weights(again), weights(whole)))
 
