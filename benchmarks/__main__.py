@@ -19,9 +19,11 @@ from typing import Any
 import yaml
 from rich.console import Console
 
-from benchmarks.comparison import TARGETS, hold
+from benchmarks.comparison import hold
+from benchmarks.guard import print_changes, reference_file
 from benchmarks.parts import PARTS, THREADS, Session, say
 from benchmarks.report import as_json, print_report, write_plot
+from benchmarks.targets import TARGETS
 
 ROOT = Path(__file__).parent.parent
 
@@ -36,6 +38,7 @@ def main() -> None:
     subprocess.run([sys.executable, "-c", "import keras"], check=True, capture_output=True)
     failed = []
     parts: dict[str, Any] = {}
+    record: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as directory:
         runs = 1 if arguments.quick else arguments.runs
         session = Session(spec=spec, scratch=Path(directory), runs=runs, quick=arguments.quick)
@@ -45,19 +48,33 @@ def main() -> None:
                 parts[name] = PARTS[name](session)
             except Exception:  # the other parts are still to be measured
                 failed.append(f"{name}:\n{traceback.format_exc()}")
-            write(parts, arguments.output, quick=arguments.quick)
-    print_report(parts, hold(TARGETS, parts), Console(width=None if sys.stdout.isatty() else 110))
+            record = write(parts, arguments.output, quick=arguments.quick)
+    console = Console(width=None if sys.stdout.isatty() else 110)
+    print_report(parts, hold(TARGETS, parts), console)
+    if not arguments.quick:
+        print_changes(record, console)
+    if arguments.save_reference and not failed:
+        save_reference(record)
     print(f"figures: {arguments.output}, plot: {arguments.output.with_suffix('.svg')}")
     if failed:
         sys.exit("\n".join(failed))
 
 
-def write(parts: dict[str, Any], output: Path, *, quick: bool) -> None:
-    """Write the figures that there are, and the plot beside them."""
+def write(parts: dict[str, Any], output: Path, *, quick: bool) -> dict[str, Any]:
+    """Write the figures that there are, and the plot beside them; return what the file has."""
     output.parent.mkdir(parents=True, exist_ok=True)
     record = as_json(parts, hold(TARGETS, parts), quick=quick)
     output.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     write_plot(parts, output.with_suffix(".svg"))
+    return record
+
+
+def save_reference(record: dict[str, Any]) -> None:
+    """Write a result as that of this kind of machine, for later ones to be compared with."""
+    file = reference_file(record["machine"])
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    print(f"reference: {file.relative_to(ROOT)}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -68,6 +85,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--quick", action="store_true", help="one run of a fraction of the work: does it work?"
+    )
+    parser.add_argument(
+        "--save-reference",
+        action="store_true",
+        help="keep this result as that of this kind of machine, for later ones to be compared with",
     )
     parser.add_argument(
         "--output",

@@ -1,4 +1,4 @@
-"""Figures -> medians, slopes, and ratios held against the targets."""
+"""Figures -> medians and slopes, compared with the targets."""
 
 from __future__ import annotations
 
@@ -64,14 +64,14 @@ def check_parameters(rows: Mapping[str, Mapping[str, Any]], second_biases: int) 
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """A bar.
+    """What a figure should be.
 
     Attributes:
-        number: of the target; 0 for the bars that were there before.
-        text: what is held against it.
-        bound: the least, or the most.
-        at_least: which.
-        value: the figure, from what was measured; raises `KeyError` where it was not.
+        number: groups the targets of one subject.
+        text: the figure, in words.
+        bound: the smallest or the largest value that meets the target.
+        at_least: whether `bound` is the smallest.
+        value: computes the figure from what was measured; raises `KeyError` if that was not.
     """
 
     number: int
@@ -99,7 +99,7 @@ class Outcome:
 
 
 def hold(targets: Sequence[Target], parts: Parts) -> list[Outcome]:
-    """Hold what was measured against the targets."""
+    """Compare what was measured with the targets."""
     return [
         Outcome(number=t.number, text=t.text, bound=t.bound, at_least=t.at_least, value=_value(t, parts))
         for t in targets
@@ -111,140 +111,3 @@ def _value(target: Target, parts: Parts) -> float | None:
         return target.value(parts)
     except KeyError:
         return None
-
-
-def _over(part: str, figure: str, other: str) -> Callable[[Parts], float]:
-    """Return how to find the job's figure over another's, at the tutorial's shape."""
-    return lambda parts: float(_rows(parts, part)[OWN][figure] / _rows(parts, part)[other][figure])
-
-
-def _rows(parts: Parts, part: str) -> Any:
-    return parts["peers"]["tutorial"] if part == "peers" else parts[part]
-
-
-def _own(part: str, figure: str) -> Callable[[Parts], float]:
-    return lambda parts: float(_rows(parts, part)[OWN][figure])
-
-
-def _flatness(parts: Parts) -> float:
-    points = {point["x"]: point["peak_tree_rss_bytes"] for point in parts["examples"]["small"]["points"]}
-    return float(points[10_000_000] / points[100_000])
-
-
-PROGRAM = "tutorial's program"
-
-TARGETS = (
-    Target(
-        number=0,
-        text="wall time over the tutorial's program",
-        bound=1 / 5,
-        value=_over("tutorial", "wall_seconds", PROGRAM),
-    ),
-    Target(
-        number=0,
-        text="peak memory over the tutorial's program",
-        bound=1 / 2,
-        value=_over("tutorial", "peak_tree_rss_bytes", PROGRAM),
-    ),
-    Target(
-        number=1,
-        text="training examples a second over PyTorch's",
-        bound=1,
-        at_least=True,
-        value=_over("peers", "examples_per_second", "PyTorch"),
-    ),
-    Target(
-        number=1,
-        text="training examples a second over plain Keras's",
-        bound=1.5,
-        at_least=True,
-        value=_over("peers", "examples_per_second", "plain Keras"),
-    ),
-    Target(
-        number=1,
-        text="two at once: training examples a second over PyTorch's",
-        bound=1,
-        at_least=True,
-        value=_over("pair", "examples_per_second", "PyTorch"),
-    ),
-    Target(
-        number=2,
-        text="wall time over the tutorial's program",
-        bound=1 / 8,
-        value=_over("tutorial", "wall_seconds", PROGRAM),
-    ),
-    Target(
-        number=2,
-        text="sequence accuracy on 10,000 fresh sequences",
-        bound=0.999,
-        at_least=True,
-        value=_own("tutorial", "sequence_accuracy"),
-    ),
-    Target(
-        number=3,
-        text="greedy sequences a second",
-        bound=20_000,
-        at_least=True,
-        value=_own("peers", "greedy_per_second"),
-    ),
-    Target(
-        number=3,
-        text="greedy sequences a second over PyTorch's loop",
-        bound=1,
-        at_least=True,
-        value=_over("peers", "greedy_per_second", "PyTorch"),
-    ),
-    Target(
-        number=3,
-        text="beam 4 over greedy, sequences a second",
-        bound=1 / 3,
-        at_least=True,
-        value=lambda parts: (
-            _own("peers", "beam_per_second")(parts) / _own("peers", "greedy_per_second")(parts)
-        ),
-    ),
-    Target(
-        number=4,
-        text="peak memory at 10,000,000 examples over that at 100,000 (flat: 5 % for noise)",
-        bound=1.05,
-        value=_flatness,
-    ),
-    Target(
-        number=4,
-        text="peak memory at the tutorial's shape, MB, all processes",
-        bound=700,
-        value=lambda parts: _own("tutorial", "peak_tree_rss_bytes")(parts) / 1e6,
-    ),
-    Target(
-        number=5,
-        text="seconds that a further small job of one shape costs beyond its training steps",
-        bound=1.5,
-        value=lambda parts: float(parts["jobs"]["one_shape"]["further_job_seconds"]),
-    ),
-    Target(
-        number=5,
-        text="the same of a job of another shape",
-        bound=1.5,
-        value=lambda parts: float(parts["jobs"]["other_shapes"]["further_job_seconds"]),
-    ),
-    Target(
-        number=6,
-        text="slope of training time in examples (linear: 5 % for noise)",
-        bound=1.05,
-        value=lambda parts: float(parts["examples"]["tutorial"]["slope"]),
-    ),
-    Target(
-        number=6,
-        text="slope of step time in length (linear: 5 % for noise)",
-        bound=1.05,
-        value=lambda parts: float(parts["series"]["length"]["slope"]),
-    ),
-    Target(
-        number=6,
-        text="slope of step time in units less that of the floor",
-        bound=0,
-        value=lambda parts: float(
-            parts["series"]["units"]["slope"] - parts["series"]["units"]["floor_slope"]
-        ),
-    ),
-)

@@ -11,6 +11,7 @@ from statistics import fmean
 from typing import Any
 
 from benchmarks import peers_environment
+from benchmarks.commands import command_seconds, write_nights
 from benchmarks.comparison import OWN, check_parameters, medians, slope
 from benchmarks.contenders import Contender, Done, at_once, program, run_job, tutorial_program
 from benchmarks.floor import Rates, Work, machine_rates
@@ -276,6 +277,20 @@ def _by_jobs(session: Session, job: Job, matrices: dict[int, dict[str, list[int]
     return {**fitted(points, "wall_seconds"), "further_job_seconds": each - last["train_seconds"]}
 
 
+def commands(session: Session) -> dict[str, Any]:
+    """Time the commands that train nothing."""
+    directory = session.place()
+    directory.mkdir()
+    nights = write_nights(directory, *([10, 2] if session.quick else []))
+    trend = "trend of 10 nights" if session.quick else "trend"
+    spec = Path("jobs.yaml").absolute()
+    return {
+        "help": command_seconds(["--help"], directory, session.runs),
+        "validate": command_seconds(["validate", "--spec", str(spec)], directory, session.runs),
+        trend: command_seconds(["trend", str(nights)], directory, session.runs),
+    }
+
+
 PARTS: dict[str, Callable[[Session], dict[str, Any]]] = {
     "tutorial": tutorial,
     "peers": peers,
@@ -283,4 +298,5 @@ PARTS: dict[str, Callable[[Session], dict[str, Any]]] = {
     "series": series,
     "examples": examples,
     "jobs": jobs,
+    "commands": commands,
 }

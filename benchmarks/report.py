@@ -86,6 +86,8 @@ def print_report(parts: Parts, outcomes: Sequence[Outcome], console: Console) ->
             "before, whichever takes longer\n",
             highlight=False,
         )
+    for name, seconds in parts.get("commands", {}).items():
+        console.print(f"{name}: {seconds:.2f} s, whole command", highlight=False)
     _print_targets(outcomes, console)
 
 
