@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("eagerly")
 def test_early_stopping_ends_with_the_weights_of_the_best_epoch(monkeypatch, losses, rule, epochs, best):
     at_end_of_epoch = []
 
-    def scripted(compiled, examples, between):
+    def scripted(compiled, examples, between, widths):
         at_end_of_epoch.append(models[0].get_weights())
         return {"loss": losses[len(at_end_of_epoch) - 1], "token_accuracy": 0.5, "sequence_accuracy": 0.5}
 
@@ -48,7 +48,7 @@ def test_early_stopping_ends_with_the_weights_of_the_best_epoch(monkeypatch, los
 
 
 def test_without_early_stopping_the_last_weights_stay(monkeypatch):
-    monkeypatch.setattr(training, "validate", lambda *_: {"loss": next(rising), **accuracies})
+    monkeypatch.setattr(training, "validate", lambda *_, **__: {"loss": next(rising), **accuracies})
     rising, accuracies = iter([0.1, 0.2, 0.3]), {"token_accuracy": 0.0, "sequence_accuracy": 0.0}
     spec = TrainingSpec(examples=32, batch_size=16, epochs=3, optimizer=PLAIN)
     _, fitted = trained(Copy(COPY, 1), spec)
@@ -97,7 +97,7 @@ def test_early_stopping_goes_by_any_metric_in_its_direction(rule, values, epochs
 def test_the_best_epoch_is_kept_without_stopping_early(monkeypatch, average, best):
     losses, weights = iter([0.3, 0.1, 0.2]), []
 
-    def scripted(*_):
+    def scripted(*_, **__):
         weights.append(models[0].get_weights())
         return {"loss": next(losses), "token_accuracy": 0.0, "sequence_accuracy": 0.0}
 

@@ -162,7 +162,7 @@ def test_early_stopping_keeps_the_average_of_the_best_epoch(monkeypatch):
     losses, averages, model = iter([0.5, 0.4, 0.6]), [], new_model()
     scores = {"token_accuracy": 0.5, "sequence_accuracy": 0.5}
 
-    def scripted(*_):
+    def scripted(*_, **__):
         with loop.evaluated_weights():
             averages.append(model.get_weights())
         return {"loss": next(losses), **scores}
@@ -181,7 +181,7 @@ def test_early_stopping_keeps_the_average_of_the_best_epoch(monkeypatch):
 def test_the_learning_rate_falls_when_the_validation_loss_does_not(monkeypatch):
     losses = iter([1.0, 0.9, 0.9, 0.95, 0.8, 0.9, 0.9, 0.9])
     scores = {"token_accuracy": 0.5, "sequence_accuracy": 0.5}
-    monkeypatch.setattr(training, "validate", lambda *_: {"loss": next(losses), **scores})
+    monkeypatch.setattr(training, "validate", lambda *_, **__: {"loss": next(losses), **scores})
     keys = {"schedule": "plateau", "plateau_factor": 0.1, "plateau_patience": 2}
     spec = recipe(epochs=8, examples=16, optimizer=PLAIN.model_copy(update=keys))
     _, _, fitted = trained(spec)
