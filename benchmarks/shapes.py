@@ -31,7 +31,7 @@ def alone(spec: dict[str, Any], *jobs: Job, seed: int = 1) -> dict[str, Any]:
 def peer_shapes(spec: dict[str, Any]) -> dict[str, Job]:
     """Return what every peer is held against: the tutorial's job in two batch sizes, a long one, real data.
 
-    The last two are trained on fewer examples, for they cost far more each.
+    The last three are trained on fewer examples, for they cost far more each.
     """
     tutorial = find_job(spec, "tutorial")
     long = {"kind": "reverse", "source_length": 20, "cardinality": 51}
@@ -51,6 +51,13 @@ def peer_shapes(spec: dict[str, Any]) -> dict[str, Job]:
             pronouncing,
             "g2p",
             model={"units": 256, "layers": 2, **attention},
+            training={"examples": 6400},
+            evaluation={"examples": 2048},
+        ),
+        "transformer": changed(
+            pronouncing,
+            "transformer",
+            model={"architecture": "transformer", "units": 256, "layers": 4, "positions": "sinusoidal"},
             training={"examples": 6400},
             evaluation={"examples": 2048},
         ),

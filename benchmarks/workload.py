@@ -41,7 +41,8 @@ def write_workload(directory: Path, spec: dict[str, Any]) -> Lesson:
         raise ValueError(f"{job.name}: expected one epoch and clip_norm")
     source, target = training_examples(problem, job)
     test = problem.examples("test", job.evaluation.examples)
-    one_hot = job.model.inputs == "one_hot"
+    transformer = job.model.architecture == "transformer"
+    one_hot = job.model.inputs == "one_hot" and not transformer
     lesson = Lesson(
         directory=directory,
         source=source,
@@ -63,6 +64,8 @@ def write_workload(directory: Path, spec: dict[str, Any]) -> Lesson:
         end=problem.target_vocabulary.end,
         columns=problem.max_target_length,
         seed=job.seed,
+        heads=job.model.heads if transformer else 0,
+        feed_forward=job.model.feed_forward_units if transformer else 0,
     )
     lesson.write()
     return lesson

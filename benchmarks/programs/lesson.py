@@ -39,7 +39,8 @@ class Lesson:
         source, target: (n, S) and (n, T), the training examples in the order of training; 0 is padding.
         test_source, test_target: sequences that training does not draw on.
         source_size, target_size: classes of each side.
-        units, layers: of the encoder's LSTM, and of the decoder's.
+        units, layers: of the encoder, and of the decoder.
+        heads, feed_forward: of a Transformer; 0 for LSTMs.
         embedding_size: 0 for one-hot inputs.
         attention: Luong's, with the score he calls general.
         masked: lengths vary.
@@ -72,6 +73,8 @@ class Lesson:
     end: int | None
     columns: int
     seed: int
+    heads: int = 0
+    feed_forward: int = 0
 
     @property
     def steps(self) -> int:

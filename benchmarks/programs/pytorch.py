@@ -1,4 +1,4 @@
-"""PyTorch: `nn.LSTM`, a training loop as its users write it, batched greedy and beam decoding by hand."""
+"""PyTorch: `nn.LSTM` or a Transformer, a training loop as users write it, batched greedy and beam search."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from benchmarks.programs import lesson as told
 from benchmarks.programs.lesson import Figures, Ids, Lesson
+from benchmarks.programs.pytorch_transformer import Transformer
+
+Model = Any
+"""`EncoderDecoder` or `Transformer`."""
 
 IMPOSSIBLE = -1e30
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -79,7 +83,7 @@ def _initialise(name: str, weight: Any, units: int) -> None:
         nn.init.xavier_uniform_(weight)
 
 
-def fit(model: EncoderDecoder, lesson: Lesson) -> list[tuple[int, float]]:
+def fit(model: Model, lesson: Lesson) -> list[tuple[int, float]]:
     """Train for one epoch; return the clock's marks."""
     optimizer = torch.optim.Adam(model.parameters(), lr=lesson.learning_rate, eps=1e-7)
     clock = told.Clock(lesson)
@@ -104,7 +108,7 @@ def _tensor(ids: Ids) -> Any:
     return torch.from_numpy(ids.astype(np.int64)).to(DEVICE)
 
 
-def greedy(model: EncoderDecoder, sources: Ids) -> Ids:
+def greedy(model: Model, sources: Ids) -> Ids:
     """Decode a chunk of sources; stops when all have ended."""
     lesson = model.lesson
     states, memory, valid = model.encode(_tensor(told.trimmed(sources)))
@@ -122,12 +126,13 @@ def greedy(model: EncoderDecoder, sources: Ids) -> Ids:
     return told.after_end(found, lesson.end)
 
 
-def beam(model: EncoderDecoder, sources: Ids) -> Ids:
+def beam(model: Model, sources: Ids) -> Ids:
     """Decode a chunk of sources, keeping `BEAM_WIDTH` hypotheses; ranks by log-probability."""
     lesson, width, n = model.lesson, told.BEAM_WIDTH, len(sources)
     states, memory, valid = model.encode(_tensor(told.trimmed(sources)))
-    states = tuple(state.repeat_interleave(width, dim=1) for state in states)
-    memory = memory.repeat_interleave(width, dim=0)
+    axis = 0 if lesson.heads else 1  # of the rows in a state: an LSTM has its layers first
+    every = torch.arange(n, device=DEVICE).repeat_interleave(width)
+    states, memory = selected(states, every, axis), selected(memory, every, 0)
     valid = None if valid is None else valid.repeat_interleave(width, dim=0)
     symbols = torch.full((n * width, 1), lesson.start, device=DEVICE)
     totals = torch.full((n, width), IMPOSSIBLE, device=DEVICE)
@@ -150,17 +155,24 @@ def beam(model: EncoderDecoder, sources: Ids) -> Ids:
             if ended.all():
                 break
         flat = (rows * width + parent).flatten()
-        states = tuple(state[:, flat] for state in states)
+        states = selected(states, flat, axis)
         symbols = symbol.view(-1, 1)
     best_found: Ids = found[:, 0].cpu().numpy().astype(np.int32)
     return best_found
+
+
+def selected(nested: Any, rows: Any, axis: int) -> Any:
+    """Return the given rows of each tensor in nested lists and tuples."""
+    if isinstance(nested, (list, tuple)):
+        return type(nested)(selected(each, rows, axis) for each in nested)
+    return nested.index_select(axis, rows)
 
 
 def program(lesson: Lesson, threads: int, decoding: bool) -> Figures:
     """Train, and decode if asked to."""
     torch.manual_seed(lesson.seed)
     torch.set_num_threads(threads)
-    model = EncoderDecoder(lesson).to(DEVICE)
+    model = (Transformer if lesson.heads else EncoderDecoder)(lesson).to(DEVICE)
     marks = fit(model, lesson)
     figures: dict[str, Any] = {}
     if decoding:
