@@ -13,8 +13,10 @@ ONCE = (
     "deploy/test_ci.py",
     "unit/batch/test_baseline_update.py",
     *(f"unit/inference/test_{name}.py" for name in (
-        "ensembles", "pointer_search", "random_models", "transformer_search",
+        "contexts", "ensembles", "length_batches", "pointer_search", "random_models", "token_models",
+        "transformer_search",
     )),
+    *(f"unit/models/test_{name}.py" for name in ("monotonic", "plain_keras", "pointer")),
     "unit/running/test_cluster_spread.py",
     "unit/running/test_evaluate_again.py",
     "unit/running/test_model_cache.py",

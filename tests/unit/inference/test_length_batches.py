@@ -5,7 +5,6 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
-from one_python import on_one_python
 
 from job.inference import length_batches
 from job.inference.length_batches import (
@@ -112,7 +111,7 @@ KINDS = {
 }
 
 
-@pytest.fixture(scope="module", params=on_one_python(KINDS, "luong_dot", "transformer"))
+@pytest.fixture(scope="module", params=KINDS)
 def model(request):
     """A random model of 20 units, so that sums are long enough to differ by their order."""
     models = build_models(ModelSpec(units=20, **KINDS[request.param]), len(SUMS), len(SUMS), masked=True)
@@ -129,7 +128,7 @@ def sources_of(*lengths):
     return [random.integers(4, len(SUMS), length).tolist() for length in lengths]
 
 
-@pytest.mark.parametrize("decoder", on_one_python(["greedy", "beam"], "greedy"))
+@pytest.mark.parametrize("decoder", ["greedy", "beam"])
 def test_predictions_and_scores_are_the_same_bits_alone_and_beside_long_sources(model, decoder):
     searching = replace(model, facts=replace(FACTS, search=replace(FACTS.search, decoder=decoder)))
     short = sources_of(*range(1, 17), 7, 7, 7)

@@ -55,7 +55,7 @@ def python_of(trained, facts=None):
     return TokenModel(SavedTokenModel(trained.encoder, trained.decoder, facts or trained.facts))
 
 
-@pytest.fixture(scope="module", params=on_one_python(ARCHITECTURES, "no_attention", "transformer"))
+@pytest.fixture(scope="module", params=on_one_python(ARCHITECTURES, "transformer"))
 def tiny(request):
     return tiny_model(**ARCHITECTURES[request.param])
 

@@ -115,7 +115,6 @@ def test_the_documented_loop_decodes_without_this_package(trained_job, evaluated
     assert found == [line["predicted"] for line in evaluated[:20]]
 
 
-@pytest.mark.once
 def test_the_documented_loop_decodes_with_a_transformer(tmp_path):
     spec = ModelSpec(architecture="transformer", units=16, layers=2)
     models = build_models(spec, len(SUMS), len(SUMS), masked=True)

@@ -116,7 +116,6 @@ def test_parameters_are_counted_without_building_the_model(name, built_once):
     assert counted == built_once(name).train.count_params()
 
 
-@pytest.mark.once
 def test_the_saved_models_give_the_same_bits(name, built_once, tmp_path):
     given = [padded(SOURCES, 4), tf.constant(GIVEN)]
     models = built_once(name)
@@ -247,7 +246,6 @@ def double_precision():
             yield
 
 
-@pytest.mark.once
 @pytest.mark.usefixtures("double_precision")
 def test_gradients_are_those_of_numerical_differentiation(name):
     """Along a random direction of every weight tensor, of the loss with label smoothing."""
