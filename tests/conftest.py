@@ -34,6 +34,9 @@ ONCE = (
 """Files of commands and signals, long and alike on every Python: `tox -e once` runs them on one, and the
 tests of TensorFlow's numerics that are marked so."""
 
+FIRST = "test_combinations.py"
+"""The file that takes longest: started last, it would be waited for alone."""
+
 
 def suite_of(path):
     """Return the marker of a test file: `fast`, `tensorflow`, or the name of its directory below tests/."""
@@ -44,6 +47,7 @@ def suite_of(path):
 
 
 def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.name != FIRST)
     for item in items:
         if not item.get_closest_marker("exhaustive"):  # which a choice by suite leaves out, too
             item.add_marker(getattr(pytest.mark, suite_of(item.path)))

@@ -120,11 +120,11 @@ def start(function, *arguments):
 
 @pytest.fixture(scope="module")
 def output(tmp_path_factory):
-    """Where all jobs were run, and where then one new process has predicted with every saved model."""
+    """Where all jobs were run, and where then new processes have predicted with the saved models."""
     directory, names = tmp_path_factory.mktemp("output"), list(COMBINATIONS)
     stages = [
         [(train, names[worker::WORKERS]) for worker in range(WORKERS)],
-        [(predict_again, names)],
+        [(predict_again, names[worker::WORKERS]) for worker in range(WORKERS)],
     ]
     for stage in stages:
         processes = [start(function, directory, *some) for function, some in stage]
