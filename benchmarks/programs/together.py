@@ -71,10 +71,15 @@ def sent_bytes() -> int:
         except OSError:
             continue
         try:
-            with socket.socket(fileno=duplicate) as connection:
-                info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
-        except OSError:  # no socket, or none of TCP
+            connection = socket.socket(fileno=duplicate)
+        except OSError:  # no socket
+            os.close(duplicate)
             continue
+        with connection:
+            try:
+                info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
+            except OSError:  # not of TCP
+                continue
         place = _TCP_INFO_BYTES_ACKED
         total += int.from_bytes(info[place : place + 8], sys.byteorder)
     return total
