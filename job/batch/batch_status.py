@@ -80,37 +80,35 @@ def batch_status(
         plan: by job name.
         outputs: the output directories that were read.
     """
-    jobs = _with_successors(jobs, outputs)
+    resumed = _lost_in_queue(jobs, outputs)
+    jobs = [
+        replace(job, reason=f"no heartbeat since {job.heartbeat}; {_RESUMED}") if job.name in resumed else job
+        for job in jobs
+    ]
     labels = {job.shard for job in jobs if job.running}
     divisions = (read_shards(output, [*plan]) for output in outputs)
     shards = next((found for found in divisions if found and labels & {*found.values()}), None)
     costs = {name: entry.cost_seconds or 1.0 for name, entry in plan.items()}
-    left = _seconds_left(jobs, costs, (lambda name: shards[name]) if shards else lambda _: "")
+    waiting = [job.name for job in jobs if job.state == "waiting" or job.name in resumed]
+    left = _seconds_left(jobs, waiting, costs, (lambda name: shards[name]) if shards else lambda _: "")
     return BatchStatus(tuple(jobs), None if left is None else round(left, 1))
 
 
-def _with_successors(jobs: Sequence[JobStatus], outputs: Sequence[OutputPaths]) -> list[JobStatus]:
-    """Return the jobs, where one that a node of a queue has lost says that another node resumes it."""
+def _lost_in_queue(jobs: Sequence[JobStatus], outputs: Sequence[OutputPaths]) -> frozenset[str]:
+    """Return the jobs that a node of a queue has lost and that another node, if one runs, will resume."""
     if not any(job.running for job in jobs):
-        return [*jobs]
-    return [
-        replace(job, reason=f"no heartbeat since {job.heartbeat}; {_RESUMED}")
-        if job.state == "lost" and any(is_leased(output.queue, job.name) for output in outputs)
-        else job
-        for job in jobs
-    ]
-
-
-def _waits(job: JobStatus) -> bool:
-    """Return whether a machine that runs another job will take this one."""
-    return job.state == "waiting" or (job.state == "lost" and (job.reason or "").endswith(_RESUMED))
+        return frozenset()
+    lost = (job.name for job in jobs if job.state == "lost")
+    return frozenset(name for name in lost if any(is_leased(output.queue, name) for output in outputs))
 
 
 def _seconds_left(
-    jobs: Sequence[JobStatus], costs: Mapping[str, float], shard_of: Callable[[str], str]
+    jobs: Sequence[JobStatus],
+    waiting: Sequence[str],
+    costs: Mapping[str, float],
+    shard_of: Callable[[str], str],
 ) -> float | None:
     running = [job for job in jobs if job.running]
-    waiting = [job.name for job in jobs if _waits(job)]
     if not running:
         return None if waiting else 0.0
     scale = _scale(jobs, costs)
