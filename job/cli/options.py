@@ -37,8 +37,12 @@ def local_path(name: str | Path) -> Path:
     return name if isinstance(name, Path) else Path(local_name(name))
 
 
-def output_place(name: str | Path) -> Path:
+def output_place(name: str | Path, *, whole: bool = False) -> Path:
     """Return the path of an output directory or a report, or of a copy of one in a store.
+
+    Args:
+        name: the path, or the URL of the store.
+        whole: whether a copy has everything, models and checkpoints too.
 
     Raises:
         typer.BadParameter: the name is empty, or the address of something that is no store.
@@ -48,16 +52,12 @@ def output_place(name: str | Path) -> Path:
         return local_path(name)
     from job.storage.fetched_places import fetch_output
 
-    return fetch_output(name)
+    return fetch_output(name, whole=whole)
 
 
 def gathered_place(name: str | Path) -> Path:
     """Return the path of an output directory, or of a copy of a whole one in a store, as `output_place`."""
-    if isinstance(name, Path) or not is_store(name):
-        return local_path(name)
-    from job.storage.fetched_places import fetch_output
-
-    return fetch_output(name, whole=True)
+    return output_place(name, whole=True)
 
 
 def model_place(name: str | Path) -> Path:
