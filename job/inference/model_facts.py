@@ -61,8 +61,8 @@ class ModelFacts:
         source, target: The vocabularies.
         fixed_length: Whether every source has `source_length` tokens and every target `max_target_length`.
         source_length: Number of tokens of a source if lengths are fixed, else None.
-        max_target_length: Maximum length of the training targets, the end id included. Decoding stops there
-            unless `search` sets another maximum.
+        max_target_length: Maximum length of the training targets, the end id included, also of the model that
+            training started from. Decoding stops there unless `search` sets another maximum.
         search: Search options of the evaluation, which `predict` uses too.
     """
 

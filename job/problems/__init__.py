@@ -20,6 +20,7 @@ from job.problems.integers import Copy, Reverse, ReversedPrefix, Sort
 from job.problems.plugin import build_plugin
 from job.problems.text_pairs import TextPairs
 from job.problems.time_series import TimeSeries
+from job.problems.vocabulary import EarlierTokens
 from job.spec.file_locations import PlannedData
 from job.spec.problem_sections import ProblemSpec
 from job.spec.text_pairs_section import TextPairsSpec
@@ -48,6 +49,7 @@ def build_problem(
     cache: Path | None = None,
     *,
     copies: bool = False,
+    earlier: EarlierTokens | None = None,
 ) -> Problem:
     """Build the problem of a spec's `problem` section.
 
@@ -59,6 +61,8 @@ def build_problem(
         cache: the directory of the cache of tokenized pairs, see `pair_cache`; None to use none.
         copies: whether the model copies source tokens: then unknown tokens of text pairs have ids of their
             own.
+        earlier: the tokens of the model that training starts from, which text pairs add theirs to; None if
+            there is none.
 
     Raises:
         ChangedDataError: the data differ from `planned`.
@@ -66,7 +70,7 @@ def build_problem(
         OutputError: the cache cannot be written.
     """
     if isinstance(spec, TextPairsSpec):
-        return TextPairs(spec, seed, directory, planned, cache, copies=copies)
+        return TextPairs(spec, seed, directory, planned, cache, copies=copies, earlier=earlier)
     if spec.kind in _GENERATED:
         return _GENERATED[spec.kind](spec, seed)
     return _FROM_FILES[spec.kind](spec, seed, directory, planned)

@@ -78,7 +78,8 @@ class _Problem(Protocol):
     Attributes:
         fixed_length: whether all sources have the same length and all targets have the same length, so that
             there is no end id and no mask.
-        max_target_length: length of the longest target, including the end id; decoding stops there.
+        max_target_length: at least the length of the longest target, including the end id; decoding stops
+            there.
         fresh_each_epoch: whether every epoch has new examples; if not, epochs reorder the same examples.
     """
 

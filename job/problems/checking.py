@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from job.errors import Complaint, DataError, DataErrors
+from job.errors import Complaint, DataError, DataErrors, StoreError
 from job.problems import build_problem
 from job.problems.base import Problem
+from job.problems.earlier_tokens import read_earlier_tokens, tokens_of
 from job.problems.training_batches import training_batches
+from job.problems.vocabulary import EarlierTokens
 from job.spec.other_sizes import resized
 from job.spec.schema import JobSpec
 from job.spec.spec_loading import LocatedSpec
+from job.spec.start_models import model_directory, parent_name
+from job.storage.documents import why
 from job.storage.store_address import shown
 
 
@@ -27,21 +33,74 @@ def check_jobs(located: LocatedSpec, cache: Path | None = None) -> tuple[dict[st
     """
     problems: dict[str, Problem] = {}
     complaints: list[Complaint] = []
-    built: dict[str, Problem] = {}  # jobs of one matrix often share their data
+    builder = _Builder({job.name: job for job in located.spec.jobs}, located.spec.path.parent, cache)
     for job in located.spec.jobs:
-        copies = job.model.pointer
-        key = f"{job.seed} {copies} {job.problem.model_dump_json()}"
         try:
-            if key not in built:
-                built[key] = build_problem(
-                    job.problem, job.seed, located.spec.path.parent, cache=cache, copies=copies
-                )
-            complaints += _check_sizes(located, job, built[key])
-            complaints += _check_also(located, job, built[key])
-            problems[job.name] = built[key]
+            problem = builder.build(job)
+            complaints += _check_sizes(located, job, problem)
+            complaints += _check_also(located, job, problem)
+            problems[job.name] = problem
         except DataErrors as errors:
             complaints += [_complaint(located, job.name, error) for error in errors.errors]
+        except _StartError as error:
+            complaints.append(located.complaint(job.name, "training.start_from", str(error)))
     return problems, complaints
+
+
+class _StartError(Exception):
+    """The vocabularies of the model that a job starts from cannot be read; the text says why."""
+
+
+@dataclass
+class _Builder:
+    """Builds the problems of jobs, equal ones once: jobs of one matrix often share their data.
+
+    Args:
+        jobs: the jobs of the spec by name.
+        directory: the spec directory.
+        cache: see `build_problem`.
+    """
+
+    jobs: Mapping[str, JobSpec]
+    directory: Path
+    cache: Path | None
+    _built: dict[str, Problem] = field(default_factory=dict)
+
+    def build(self, job: JobSpec, children: tuple[str, ...] = ()) -> Problem:
+        """Return the problem of a job, with the tokens of the model that its training starts from.
+
+        Args:
+            job: the job.
+            children: names of jobs that start from it, directly or not.
+
+        Raises:
+            DataErrors: its data are wrong.
+            _StartError: the model that it starts from is damaged.
+        """
+        earlier = None
+        if job.problem.kind == "text_pairs" and job.training.start_from is not None:
+            earlier = self._earlier(job, job.training.start_from, (*children, job.name))
+        copies, tokens = job.model.pointer, "" if earlier is None else earlier.digest
+        key = f"{job.seed} {copies} {tokens} {job.problem.model_dump_json()}"
+        if key not in self._built:
+            self._built[key] = build_problem(
+                job.problem, job.seed, self.directory, cache=self.cache, copies=copies, earlier=earlier
+            )
+        return self._built[key]
+
+    def _earlier(self, job: JobSpec, start: str, children: tuple[str, ...]) -> EarlierTokens | None:
+        """Return the tokens of the model that a job starts from; None if another check complains about it."""
+        parent = parent_name(job, self.jobs)
+        try:
+            if parent is None:
+                return read_earlier_tokens(model_directory(start, self.directory))
+            return None if parent in children else tokens_of(self.build(self.jobs[parent], children))
+        except (OSError, StoreError, DataErrors):
+            return None
+        except ValueError as error:
+            raise _StartError(
+                f"{start} has a vocabulary.json that cannot be used ({why(error)}); train it again, or name another"
+            ) from error
 
 
 def _complaint(located: LocatedSpec, job: str, error: DataError) -> Complaint:

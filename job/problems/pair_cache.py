@@ -15,8 +15,9 @@ from pathlib import Path
 from job import __version__
 from job.errors import DataError, DataErrors, OutputError
 from job.problems.pair_cache_entry import load_entry, write_entry
-from job.problems.pair_store import MemoryStorage, PairStore, build_store
+from job.problems.pair_store import MemoryStorage, PairStore, Storage, build_store
 from job.problems.parallel_text import OpenedGroup, open_group
+from job.problems.vocabulary import EarlierTokens
 from job.process.installed_versions import installed
 from job.spec.text_pairs_section import TextPairsSpec, group_name
 from job.storage.links import refuse_link
@@ -34,6 +35,7 @@ def open_store(
     cache: Path | None,
     *,
     copies: bool = False,
+    earlier: EarlierTokens | None = None,
 ) -> tuple[PairStore, dict[str, str]]:
     """Return the tokenized pairs of a section, from the cache if the data are large and it has them.
 
@@ -43,6 +45,7 @@ def open_store(
         planned: the SHA-256 that files must have, by name in the spec.
         cache: the directory of the cache, created if needed; None to tokenize in memory.
         copies: whether unknown tokens have ids of their own, see `numbered`.
+        earlier: the tokens of the model that training starts from, if there is one.
 
     Returns:
         the pairs, and the SHA-256 of each data file by its name in the spec.
@@ -61,14 +64,18 @@ def open_store(
             errors[key] = found.errors
     checksums = {name: sha256 for group in groups.values() for name, sha256 in group.checksums.items()}
     size = sum(file.size for group in groups.values() for file in group.files)
+
+    def build(storage: Storage) -> PairStore:
+        return build_store(spec, groups, storage, errors, copies=copies, earlier=earlier)
+
     if errors or cache is None or size < MIN_CACHED_BYTES:
-        return build_store(spec, groups, MemoryStorage(), errors, copies=copies), checksums
+        return build(MemoryStorage()), checksums
     refuse_link(cache)
-    entry = cache / _key(spec, groups, copies)
+    entry = cache / _key(spec, groups, copies, earlier)
     store = load_entry(entry)
     if store is None:
         try:
-            write_entry(entry, lambda storage: build_store(spec, groups, storage, {}, copies=copies))
+            write_entry(entry, build)
         except OSError as error:
             raise OutputError(
                 f"the cache of tokenized pairs {cache} cannot be written ({error.strerror}): free some "
@@ -76,11 +83,13 @@ def open_store(
             ) from error
         store = load_entry(entry)
     if store is None:  # removed at this moment
-        return build_store(spec, groups, MemoryStorage(), errors, copies=copies), checksums
+        return build(MemoryStorage()), checksums
     return store, checksums
 
 
-def _key(spec: TextPairsSpec, groups: Mapping[str, OpenedGroup], copies: bool) -> str:
+def _key(
+    spec: TextPairsSpec, groups: Mapping[str, OpenedGroup], copies: bool, earlier: EarlierTokens | None
+) -> str:
     """Return the digest of everything that an entry depends on."""
     subwords = "subwords" in (spec.source_tokens, spec.target_tokens)
     facts = {
@@ -96,4 +105,6 @@ def _key(spec: TextPairsSpec, groups: Mapping[str, OpenedGroup], copies: bool) -
             for place, file in zip(group.keys, group.files, strict=True)
         },
     }
+    if earlier is not None:
+        facts["earlier"] = earlier.digest
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]

@@ -18,7 +18,7 @@ from job.problems.pair_spool import PairSpool, SpooledTexts
 from job.problems.parallel_text import OpenedGroup
 from job.problems.ragged_rows import RaggedRows
 from job.problems.text_tokens import learn_vocabularies
-from job.problems.vocabulary import END, Vocabulary
+from job.problems.vocabulary import END, EarlierTokens, Vocabulary
 from job.spec.text_pairs_section import TextPairsSpec
 
 _MEMORY_BYTES = 32 << 20
@@ -108,6 +108,7 @@ def build_store(
     errors: Mapping[str, Sequence[DataError]],
     *,
     copies: bool = False,
+    earlier: EarlierTokens | None = None,
 ) -> PairStore:
     """Read and tokenize the files of a section, in blocks.
 
@@ -117,6 +118,7 @@ def build_store(
         storage: the place of the result, empty.
         errors: errors of files that cannot be opened, by the key of their group.
         copies: whether unknown tokens have ids of their own, see `numbered`.
+        earlier: the tokens of the model that training starts from, if there is one.
 
     Raises:
         ChangedDataError: a file has changed since it was opened.
@@ -125,7 +127,9 @@ def build_store(
     """
     splits = split_pairs(spec, groups, storage.spool, errors)
     train = splits.spools["train"]
-    vocabularies = learn_vocabularies(SpooledTexts(train, 0), SpooledTexts(train, 1), spec, copies=copies)
+    vocabularies = learn_vocabularies(
+        SpooledTexts(train, 0), SpooledTexts(train, 1), spec, copies=copies, earlier=earlier
+    )
     source, target = _encoded(splits, vocabularies, storage)
     return PairStore(
         source=source,

@@ -105,6 +105,20 @@ class Subwords:
         pieces: list[str] = self._processor.encode(text, out_type=str)
         return pieces
 
+    def unknown_characters(self, texts: Iterable[str]) -> set[str]:
+        """Return the characters of normalized texts that no piece has.
+
+        Raises:
+            DataError: a text has the character that marks spaces.
+        """
+        pieces, unknown = frozenset(self.pieces), set[str]()
+        for text in texts:
+            _check_spaces_can_be_marked(text)
+            for piece in self.split(text):
+                if piece not in pieces:
+                    unknown.update(piece)
+        return unknown - pieces
+
     @staticmethod
     def join(pieces: Sequence[str]) -> str:
         """Return the text of pieces, with one space between words."""

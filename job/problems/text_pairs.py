@@ -17,7 +17,7 @@ from job.problems.pair_cache import open_store
 from job.problems.pair_splits import first_sources
 from job.problems.parallel_text import placed_pairs
 from job.problems.ragged_rows import RaggedRows
-from job.problems.vocabulary import END, UNKNOWN, Vocabulary
+from job.problems.vocabulary import END, UNKNOWN, EarlierTokens, Vocabulary
 from job.spec.file_locations import PlannedData
 from job.spec.text_pairs_section import TextPairsSpec
 
@@ -28,7 +28,8 @@ WIDTH_MULTIPLE = 2
 class TextPairs:
     """Pairs of a source text and a target text from files; implements `TokenProblem`.
 
-    Vocabularies are learned from the training pairs only; tokens that occur only in other splits are unknown.
+    Vocabularies have the tokens of the model that training starts from, if there is one, and are otherwise
+    learned from the training pairs only; tokens that occur only in other splits are unknown.
     A token may be spelled like a reserved symbol, such as `<end>`.
 
     Attributes:
@@ -44,6 +45,8 @@ class TextPairs:
         cache: the directory of the cache of tokenized pairs, which large data are written to and
             memory-mapped from, see `pair_cache`; None to have them in memory.
         copies: whether unknown tokens have ids of their own, for a model that copies tokens.
+        earlier: the tokens of the model that training starts from: they come first in the vocabularies, and
+            decoding does not stop before its longest target. None if there is none.
 
     Raises:
         ChangedDataError: a file differs from `planned`.
@@ -65,13 +68,17 @@ class TextPairs:
         cache: Path | None = None,
         *,
         copies: bool = False,
+        earlier: EarlierTokens | None = None,
     ) -> None:
         self._seed, self.spec, self._directory = seed, spec, directory
         files = planned.files if planned else {}
-        self._store, self._checksums = open_store(spec, directory, files, cache, copies=copies)
+        self._store, self._checksums = open_store(
+            spec, directory, files, cache, copies=copies, earlier=earlier
+        )
         self.source_vocabulary = self._store.source_vocabulary
         self.target_vocabulary = self._store.target_vocabulary
-        self.max_target_length = self._store.longest_target + 1
+        before = 0 if earlier is None else earlier.longest_target(spec.target_tokens)
+        self.max_target_length = max(self._store.longest_target + 1, before)
         weights = tuple(part.weight for part in spec.mixture)
         self.mixture = Mixture(self._store.parts, weights, seed) if weights else None
         self._order_arguments: tuple[int, int, int] | None = None

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
 from job.errors import DataError, DataErrors, no_implementation
+from job.problems.earlier_tokens import kept_subwords, kept_tokens
 from job.problems.normalization import UNCHANGED, TextNormalization
 from job.problems.subwords import Subwords, require_sentencepiece
 from job.problems.unknown_ids import numbered
-from job.problems.vocabulary import Vocabulary, feature_tokens
+from job.problems.vocabulary import EarlierTokens, Vocabulary, feature_tokens
 from job.spec.text_pairs_section import SEPARATORS, TextPairsSpec, Tokens
 
 
@@ -69,25 +70,37 @@ def token_counts(texts: Iterable[str], tokens: Tokens) -> list[int]:
 
 
 def learn_vocabularies(
-    sources: Iterable[str], targets: Iterable[str], spec: TextPairsSpec, *, copies: bool = False
+    sources: Iterable[str],
+    targets: Iterable[str],
+    spec: TextPairsSpec,
+    *,
+    copies: bool = False,
+    earlier: EarlierTokens | None = None,
 ) -> tuple[Vocabulary, Vocabulary]:
     """Learn the vocabularies of sources and targets; they are the same object if `spec` says so.
+
+    With an earlier model, its tokens come first, and the limits of vocabularies concern the others. Subwords
+    are split by its model.
 
     Args:
         sources, targets: the normalized texts of the training pairs; they are read several times.
         spec: the section of the problem.
         copies: whether unknown tokens have ids of their own, see `numbered`.
+        earlier: the tokens of the model that training starts from, if there is one.
 
     Raises:
         DataErrors: subwords cannot be learned, their package is not installed, or the limits leave no token.
     """
+    before = () if earlier is None else (earlier.source, earlier.target)
+    if earlier is not None and earlier.complete:
+        return earlier.source, earlier.source if spec.shared_vocabulary else earlier.target
     if spec.shared_vocabulary:
-        shared = _learn(_Joined(sources, targets), spec.source_tokens, spec, "pairs")
+        shared = _learn(_Joined(sources, targets), spec.source_tokens, spec, "pairs", earlier=before)
         sides = shared, shared
     else:
         sides = (
-            _learn(sources, spec.source_tokens, spec, "sources", spec.features),
-            _learn(targets, spec.target_tokens, spec, "targets"),
+            _learn(sources, spec.source_tokens, spec, "sources", spec.features, earlier=before[:1]),
+            _learn(targets, spec.target_tokens, spec, "targets", earlier=before[1:]),
         )
     return numbered(*sides) if copies else sides
 
@@ -104,13 +117,19 @@ class _Joined:
 
 
 def _learn(
-    texts: Iterable[str], tokens: Tokens, spec: TextPairsSpec, side: str, features: str | None = None
+    texts: Iterable[str],
+    tokens: Tokens,
+    spec: TextPairsSpec,
+    side: str,
+    features: str | None = None,
+    *,
+    earlier: Sequence[Vocabulary],
 ) -> Vocabulary:
     separator, limits, reading = SEPARATORS[tokens], spec.vocabulary, text_normalization(spec)
     if tokens == "subwords":
         try:
             require_sentencepiece("source_tokens" if spec.source_tokens == tokens else "target_tokens")
-            return Vocabulary.of_subwords(Subwords.learn(texts, spec.subwords), reading)
+            return _learn_subwords(texts, spec, earlier)
         except DataError as error:
             raise DataErrors([error]) from None
     rows: Iterable[Iterable[str]] = map(str.split, texts) if separator else texts
@@ -123,8 +142,18 @@ def _learn(
         min_count=limits.min_count,
         max_size=limits.max_size,
         features=features,
+        earlier=kept_tokens(earlier, tokens, features=features is not None),
     )
     if len(vocabulary) == len(vocabulary.reserved):
         message = f"no token of the {side} occurs {limits.min_count} times on the training side; lower it"
         raise DataErrors([DataError(message, key="vocabulary.min_count")])
     return vocabulary
+
+
+def _learn_subwords(texts: Iterable[str], spec: TextPairsSpec, earlier: Sequence[Vocabulary]) -> Vocabulary:
+    reading, kept = text_normalization(spec), kept_subwords(earlier)
+    if kept is None:
+        return Vocabulary.of_subwords(Subwords.learn(texts, spec.subwords), reading)
+    pieces, before = frozenset(kept.pieces), kept_tokens(earlier, "subwords", features=False)
+    more = [token for token in before if token not in pieces]
+    return Vocabulary.of_subwords(kept, reading, [*more, *sorted(kept.unknown_characters(texts) - {*more})])

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
-from itertools import repeat
+from itertools import groupby, repeat
 from typing import Any, Literal
 
 import numpy as np
@@ -82,6 +83,13 @@ class Vocabulary:
         return len(self) - 1 + (SPELLING_NUMBERS if self.numbered else 0)
 
     @property
+    def kind(self) -> Literal["characters", "words", "subwords"]:
+        """The kind of its tokens."""
+        if self.subwords is not None:
+            return "subwords"
+        return "words" if self.separator else "characters"
+
+    @property
     def has_characters_only(self) -> bool:
         """Whether the tokens of every text are its characters, and all unknown ones have the id `unknown`."""
         plain = self.subwords is None and self.features is None and not self.numbered
@@ -108,6 +116,7 @@ class Vocabulary:
         min_count: int = 1,
         max_size: int | None = None,
         features: str | None = None,
+        earlier: Sequence[str] = (),
     ) -> Vocabulary:
         """Build a vocabulary of the distinct tokens in sorted order, after padding, start, end and unknown.
 
@@ -121,21 +130,34 @@ class Vocabulary:
             max_size: maximum number of tokens, without the reserved ones; of equally frequent tokens the
                 first in sorted order are kept. None for no limit. Features are always kept.
             features: see the class.
+            earlier: different tokens that come before all others, in this order, whether they occur or not;
+                limits concern the others.
         """
         labels = _LABELS[:UNKNOWN] if closed else _LABELS
         unknown = None if closed else UNKNOWN
+        there = frozenset(earlier)
         chosen = (
-            set(tokens) if min_count == 1 and max_size is None else _frequent(tokens, min_count, max_size)
+            set(tokens) - there
+            if min_count == 1 and max_size is None
+            else _frequent(tokens, min_count, max_size, there)
         )
-        known = labels + tuple(sorted(chosen))
+        known = (*labels, *earlier, *sorted(chosen))
         return cls(
             known, separator, start=START, end=END, unknown=unknown, reading=reading, features=features
         )
 
     @classmethod
-    def of_subwords(cls, subwords: Subwords, reading: TextNormalization = UNCHANGED) -> Vocabulary:
-        """Build a vocabulary of all pieces of a subword model, in its order, after the reserved tokens."""
-        known = _LABELS + subwords.pieces
+    def of_subwords(
+        cls, subwords: Subwords, reading: TextNormalization = UNCHANGED, more: Sequence[str] = ()
+    ) -> Vocabulary:
+        """Build a vocabulary of all pieces of a subword model, in its order, after the reserved tokens.
+
+        Args:
+            subwords: the model.
+            reading: see the class.
+            more: characters that no piece has, each a token of its own after the pieces.
+        """
+        known = (*_LABELS, *subwords.pieces, *more)
         return cls(known, " ", start=START, end=END, unknown=UNKNOWN, reading=reading, subwords=subwords)
 
     @classmethod
@@ -195,7 +217,26 @@ class Vocabulary:
 
     def model_tokens(self, text: str) -> list[str]:
         """Return the tokens of a normalized text, each of which has one id."""
-        return self.subwords.split(text) if self.subwords is not None else self.split(text)
+        if self.subwords is None:
+            return self.split(text)
+        pieces = self.subwords.split(text)
+        if not self._has_more_characters:
+            return pieces
+        return [token for piece in pieces for token in self._known_parts(piece)]
+
+    @cached_property
+    def _has_more_characters(self) -> bool:
+        """Whether there are tokens besides the pieces of the subword model."""
+        return self.subwords is not None and len(self._ids) > len(self.subwords.pieces)
+
+    def _known_parts(self, piece: str) -> Iterator[str]:
+        """Yield a piece; of several characters that no piece has, those that are tokens one by one."""
+        if piece in self._ids:
+            yield piece
+            return
+        for known, run in groupby(piece, self._ids.__contains__):
+            characters = [*run]
+            yield from characters if known else ["".join(characters)]
 
     def encode(self, tokens: Sequence[str]) -> list[int]:
         """Return the ids of tokens, without start or end.
@@ -272,6 +313,32 @@ class Vocabulary:
         return parts
 
 
+@dataclass(frozen=True)
+class EarlierTokens:
+    """What the model that a training starts from reads and writes.
+
+    Args:
+        source, target: its vocabularies.
+        max_target_length: maximum length of its targets, the end id included.
+        complete: whether the data of the training add no tokens: the model was trained on them already.
+    """
+
+    source: Vocabulary
+    target: Vocabulary
+    max_target_length: int
+    complete: bool = False
+
+    @property
+    def digest(self) -> str:
+        """SHA-256, in hex, of everything on which vocabularies with these tokens depend."""
+        facts = [self.source.to_json(), self.target.to_json(), self.complete]
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+    def longest_target(self, kind: str) -> int:
+        """Return `max_target_length` if targets have tokens of this kind; 0 if lengths cannot be compared."""
+        return self.max_target_length if self.target.kind == kind else 0
+
+
 _OPTIONAL = ("subwords", "features", "numbered")
 """Fields that a file has only if they are neither None nor false, so that earlier versions read others."""
 
@@ -296,9 +363,14 @@ def feature_tokens(column: str, separator: str) -> list[str]:
     return [FEATURE + feature for feature in features if feature]
 
 
-def _frequent(tokens: Iterable[str], min_count: int, max_size: int | None) -> set[str]:
-    """Return the tokens that occur at least `min_count` times, of these the `max_size` most frequent ones."""
-    counts = Counter(tokens)
+def _frequent(
+    tokens: Iterable[str], min_count: int, max_size: int | None, without: frozenset[str]
+) -> set[str]:
+    """Return the tokens that occur at least `min_count` times, of these the `max_size` most frequent ones.
+
+    Those of `without` are neither counted nor returned.
+    """
+    counts = Counter(token for token in tokens if token not in without) if without else Counter(tokens)
     features = {token for token in counts if token.startswith(FEATURE)}
     frequent = [token for token, n in counts.items() if n >= min_count and token not in features]
     frequent.sort(key=lambda token: (-counts[token], token))

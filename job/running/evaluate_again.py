@@ -15,6 +15,7 @@ from job.running.machine import require_device, reset_peak_rss, seed_generators
 from job.running.outputs import write_evaluation, write_model_record, write_spec
 from job.running.record import recorded_training, trained_job
 from job.running.result_checks import check_trained
+from job.running.start_model import own_tokens_of
 from job.running.task import Task
 from job.running.timings import StageClock
 
@@ -43,7 +44,13 @@ def evaluate_again(
     seed_generators(job.seed)
     with clock.stage("data"):
         problem = build_problem(
-            job.problem, job.seed, task.directory, task.data, task.cache, copies=job.model.pointer
+            job.problem,
+            job.seed,
+            task.directory,
+            task.data,
+            task.cache,
+            copies=job.model.pointer,
+            earlier=own_tokens_of(task),
         )
     with clock.stage("build"):
         evaluator = evaluator_for(task, problem, load_inference_model(task.paths.model, problem, job))

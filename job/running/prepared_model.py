@@ -11,6 +11,7 @@ from job.problems.base import Problem
 from job.running.machine import require_device, reset_peak_rss, seed_generators
 from job.running.model_cache import CompiledModel, ModelCache
 from job.running.output_bias import start_with_frequencies
+from job.running.start_model import find_start
 from job.running.start_weights import take_start_weights
 from job.running.task import Task
 from job.running.timings import StageClock
@@ -55,8 +56,15 @@ def prepare_model(task: Task, cache: ModelCache, clock: StageClock) -> PreparedM
     gpu = require_device(job.device)
     seed_generators(job.seed)
     with clock.stage("data"):
+        start = find_start(task)
         problem = build_problem(
-            job.problem, job.seed, task.directory, task.data, task.cache, copies=job.model.pointer
+            job.problem,
+            job.seed,
+            task.directory,
+            task.data,
+            task.cache,
+            copies=job.model.pointer,
+            earlier=start.tokens if start is not None else None,
         )
     with clock.stage("build"):
         if job.model.name is not None and task.data is not None:
@@ -65,5 +73,5 @@ def prepare_model(task: Task, cache: ModelCache, clock: StageClock) -> PreparedM
         with waiting_for_others(FIRST_WAIT_SECONDS):  # the chief's initial weights are sent to all
             compiled = cache.prepare(problem, job, kernel)
         start_with_frequencies(job, problem, compiled)
-        take_start_weights(task, problem, compiled)
+        take_start_weights(job, start, problem, compiled)
     return PreparedModel(problem=problem, compiled=compiled, kernel=kernel)

@@ -2,57 +2,47 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from typing import Any
 
-from job.errors import ChangedDataError, ModelDirectoryError, TrainingError
+from job.errors import ModelDirectoryError, TrainingError
 from job.inference.model_files import load_model_file
 from job.models.earlier_weights import SharedIds, Side, shared_ids, transferred_weights, weights_of
 from job.problems.base import Problem
-from job.problems.vocabulary import PAD, Vocabulary
-from job.results.job_result import JobResult
+from job.problems.vocabulary import PAD, EarlierTokens, Vocabulary
 from job.running.model_cache import CompiledModel
-from job.running.task import StartModel, Task
-from job.spec.file_locations import changed_data
-from job.spec.start_models import start_checksum
-from job.storage.documents import read_regular, why
-from job.storage.store_address import is_store
+from job.running.start_model import EarlierModel, unreadable
+from job.spec.schema import JobSpec
 
 
-def take_start_weights(task: Task, problem: Problem, compiled: CompiledModel) -> None:
+def take_start_weights(
+    job: JobSpec, earlier: EarlierModel | None, problem: Problem, compiled: CompiledModel
+) -> None:
     """Replace the initial weights of a job's model by those that its training starts from, if there are any.
 
     Entries of tokens that the earlier model does not know keep their initial weights.
 
     Args:
-        task: the job.
+        job: the job.
+        earlier: the model that it starts from, if there is one.
         problem: the source of its examples.
         compiled: its model, with initial weights.
 
     Raises:
-        TrainingError: the earlier model is not there, cannot be read, or has another architecture.
-        ChangedDataError: it has changed since the batch was planned.
+        TrainingError: the earlier model cannot be read, or has another architecture.
     """
-    start = task.start
-    if start is None:
+    if earlier is None:
         return
-    named = task.job.training.start_from or ""
-    what = f"job {start.job}" if start.job is not None else named if is_store(named) else str(start.model)
-    _check_identity(start, what)
+    what = earlier.what
     try:
-        old = load_model_file(start.model / "train.keras")
-        record = json.loads((start.model / "vocabulary.json").read_text("utf-8"))
-        shared = _shared(record, problem)
+        old = load_model_file(earlier.model / "train.keras")
+        shared = _shared(earlier.tokens, problem)
     except ModelDirectoryError as error:
         raise TrainingError(f"training cannot start from {what}: {error}") from error
     except Exception as error:  # of a damaged file Keras, HDF5 and TensorFlow raise almost anything
-        raise TrainingError(
-            f"training cannot start from {what}: its model cannot be read ({why(error)}); train it again"
-        ) from error
+        raise unreadable(what, error) from error
     compiled.take_over_weights()  # into the model whose variables have the same paths
     new = weights_of(compiled.models.train)
-    one_hot = task.job.model.architecture == "recurrent" and task.job.model.inputs == "one_hot"
+    one_hot = job.model.architecture == "recurrent" and job.model.inputs == "one_hot"
     taken, wrong = transferred_weights(weights_of(old), new, shared, one_hot=one_hot)
     if wrong:
         more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
@@ -62,42 +52,21 @@ def take_start_weights(task: Task, problem: Problem, compiled: CompiledModel) ->
     compiled.loop.model.set_weights([taken[path] for path in new])
 
 
-def _check_identity(start: StartModel, what: str) -> None:
-    """Raise the errors of `take_start_weights` unless the model is the one that was planned with."""
-    try:
-        if start.job is None:
-            found = start_checksum(start.model)
-            if found != start.identity:
-                raise changed_data(f"the model in {start.model}", start.identity, found)
-            return
-        result = JobResult.from_json(read_regular(start.model.parent / "result.json"))
-    except ChangedDataError:
-        raise
-    except (OSError, ValueError) as error:
-        raise TrainingError(
-            f"training cannot start from {what}: it has no finished result ({why(error)}); run it, too"
-        ) from error
-    if not result.finished or result.training_fingerprint != start.identity:
-        raise TrainingError(
-            f"training cannot start from {what}: its result is not finished, or of another spec; run it, too"
-        )
-
-
-def _shared(record: dict[str, Any], problem: Problem) -> dict[Side, SharedIds]:
+def _shared(earlier: EarlierTokens | None, problem: Problem) -> dict[Side, SharedIds]:
     """Return the tokens that both models know, by side; empty for numbers.
 
     Raises:
-        Exception: `record` is not the content of a `vocabulary.json`, or is of the other kind of model.
+        ValueError: only one of the two models reads tokens.
     """
     if problem.target_kind == "numbers":
-        if "source" in record:
+        if earlier is not None:
             raise ValueError("it reads tokens, and this job numbers")
         return {}
-    if "source" not in record:
+    if earlier is None:
         raise ValueError("it reads numbers, and this job tokens")
     pairs: dict[Side, tuple[Vocabulary, Vocabulary]] = {
-        "source": (Vocabulary.from_json(record["source"]), problem.source_vocabulary),
-        "target": (Vocabulary.from_json(record["target"]), problem.target_vocabulary),
+        "source": (earlier.source, problem.source_vocabulary),
+        "target": (earlier.target, problem.target_vocabulary),
     }
     return {
         side: shared_ids(_named_ids(old), _named_ids(new), (len(old), len(new)))

@@ -167,8 +167,9 @@ class TrainingSpec(Section):
         max_length=4096,
         description="Start from the weights of a trained model of the same architecture: the name of a job "
         "of this spec, which is trained first; the directory of a finished job, relative to the spec; or the "
-        "URL of one in a store, `s3://BUCKET/PATH/jobs/NAME`. Tokens that the earlier model does not know "
-        "get new weights. With `seeds` on both sides, a run starts from that with the same seed.",
+        "URL of one in a store, `s3://BUCKET/PATH/jobs/NAME`. Text pairs keep the tokens of the earlier "
+        "model; tokens that it does not know get new weights. With `seeds` on both sides, a run starts from "
+        "that with the same seed.",
     )
     freeze: list[ModelPart] = Field(
         default=[],
