@@ -99,7 +99,8 @@ class _Builder:
             return None
         except ValueError as error:
             raise _StartError(
-                f"{start} has a vocabulary.json that cannot be used ({why(error)}); train it again, or name another"
+                f"{start} has a vocabulary.json that cannot be used ({why(error)}); train it again, or name "
+                "another model"
             ) from error
 
 
