@@ -28,6 +28,7 @@ class BatchOptions:
         fresh: train finished jobs again.
         fail_fast: stop at the first job that fails.
         tensorboard: write event files for TensorBoard.
+        live_history: write the history of each job while it is trained, for a tracker.
         may_be_empty: an empty plan is no failure: the batch may have more shards than jobs.
         baseline: compared with the results, unless the batch is stopped.
         lease_seconds: time after which a node of a queue without heartbeat is lost; None for a batch that
@@ -45,6 +46,7 @@ class BatchOptions:
     fresh: bool = False
     fail_fast: bool = False
     tensorboard: bool = False
+    live_history: bool = False
     may_be_empty: bool = False
     baseline: RunBaseline | None = None
     lease_seconds: float | None = None

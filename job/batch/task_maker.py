@@ -36,6 +36,7 @@ def task_maker(
             commit=commit,
             dirty=dirty,
             tensorboard=options.tensorboard,
+            live_history=options.live_history,
             threads=threads,
             problem_fingerprint=planned.problem_fingerprint,
             data=planned.data,

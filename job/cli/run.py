@@ -114,8 +114,9 @@ MlflowOption = Annotated[
     typer.Option(
         "--mlflow",
         envvar="SEQ2SEQ_JOB_MLFLOW",
-        help="Log the finished batch to the MLflow server of MLFLOW_TRACKING_URI: a run for each job, nested "
-        "under that of the batch. If that fails, the exit code does not change.",
+        help="Log the batch to the MLflow server of MLFLOW_TRACKING_URI: a run for each job, nested under "
+        "that of the batch, with the points of its history while it is trained. If that fails, the exit code "
+        "does not change.",
     ),
 ]
 LogFormatOption = Annotated[

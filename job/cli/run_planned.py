@@ -8,15 +8,13 @@ from dataclasses import replace
 from job.batch.baseline import check_baseline
 from job.batch.batch_options import BatchOptions
 from job.batch.cost_estimate import batch_costs
-from job.batch.open_log import open_log
 from job.batch.planning import PlannedJob, write_plan
 from job.batch.report_guard import ReportGuard
-from job.batch.run_batch import run_batch
 from job.cli.finished_batch import report_to_github, report_to_mlflow, update_if_successful
+from job.cli.run_and_log import run_and_log
 from job.cli.run_options import RunOptions
 from job.cli.terminal_output import open_console, print_line
 from job.reports.terminal import print_summary
-from job.results.batch_report import Report
 from job.spec.equal_trainings import first_alike
 from job.storage.artifacts import OutputPaths, prepare_output
 
@@ -52,7 +50,7 @@ def run_planned(
     output = replace(output, shard=options.shard.label)
     batch_options = batch_options.for_mirrored_models(chosen)
     with options.stop.deferring_signals():
-        report = _run_and_log(chosen, output, options, batch_options, guard)
+        report = run_and_log(chosen, output, options, batch_options, guard)
         print_summary(report, open_console())
         print_line(f"reports: {output.html}")
         report_to_github(report)
@@ -61,20 +59,3 @@ def run_planned(
         if options.mlflow:
             report_to_mlflow(report, output)
         return report.exit_code
-
-
-def _run_and_log(
-    chosen: Sequence[PlannedJob],
-    output: OutputPaths,
-    options: RunOptions,
-    batch_options: BatchOptions,
-    guard: ReportGuard,
-) -> Report:
-    """Run the jobs, with progress on standard error."""
-    log = open_log(options.log_format)
-    try:
-        report = run_batch(chosen, output, options.spec.parent, log, batch_options)
-        guard.reported, guard.report = True, report
-        return report
-    finally:
-        log.close()

@@ -41,6 +41,7 @@ def start_batch(options: RunOptions, guard: ReportGuard) -> int:
             fresh=options.fresh,
             fail_fast=options.fail_fast,
             tensorboard=options.tensorboard,
+            live_history=options.mlflow,
             may_be_empty=options.is_shard,
             lease_seconds=options.lease_seconds if options.queue else None,
             cluster=options.cluster,

@@ -57,6 +57,7 @@ class Task:
         dirty: whether files of that repository differed from the commit; None if unknown.
         attempt: attempt number, from 1; larger if a worker process was lost.
         tensorboard: whether to write a TensorBoard event file.
+        live_history: whether to write the history while the job is trained, see `LiveHistory`.
         threads: number of operations that TensorFlow may run at once; takes effect with the first task of a
             worker and does not affect results.
         problem_fingerprint: see `job.spec.fingerprints.problem_fingerprint`.
@@ -81,6 +82,7 @@ class Task:
     dirty: bool | None = None
     attempt: int = 1
     tensorboard: bool = False
+    live_history: bool = False
     threads: int = 1
     problem_fingerprint: str = ""
     data: PlannedData | None = None

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from job.problems.base import Examples, Problem, Windows
 from job.process.stopping import Stop
 from job.results.job_result import Progress
+from job.running.live_history import LiveHistory
 from job.running.model_cache import CompiledModel
 from job.running.task import Task
 from job.running.validation_metric import measure_for
@@ -51,6 +52,7 @@ def train(
             spec,
             validation,
             on_progress,
+            on_rows=LiveHistory(task) if task.live_history and not task.is_member else lambda _: None,
             checkpoints=checkpoints,
             stop=stop,
             in_background=in_background,

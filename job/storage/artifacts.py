@@ -91,9 +91,14 @@ class JobPaths:
         return self.directory / "cancel"
 
     @property
+    def live_history(self) -> Path:
+        """`live_history.json`: the history so far, for a tracker; exists only while the job runs."""
+        return self.directory / "live_history.json"
+
+    @property
     def passing(self) -> tuple[Path, ...]:
         """Files that exist only while the job runs and are not part of its result."""
-        return self.progress, self.cancel
+        return self.progress, self.cancel, self.live_history
 
     @property
     def model(self) -> Path:

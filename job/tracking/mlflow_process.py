@@ -22,7 +22,7 @@ TIMEOUT_SECONDS = 600.0
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 
-_DEFAULTS = {
+DEFAULTS = {
     # A server that is down is given up after half a minute, not after the client's 15 minutes.
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
@@ -64,5 +64,5 @@ def log_to_mlflow(output: OutputPaths) -> str:
     """
     arguments = (os.path.abspath(output.root), output.shard)
     command = program_command(sys.executable, _PROGRAM, *arguments)
-    environment = {**_DEFAULTS, **worker_variables()}
+    environment = {**DEFAULTS, **worker_variables()}
     return run_hook(shlex.join(command), "", environment, TIMEOUT_SECONDS)

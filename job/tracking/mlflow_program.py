@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from job.batch.lock import lock_file
-from job.errors import OutputError
 from job.results.batch_report import Report
 from job.storage.artifacts import OutputPaths
 from job.storage.documents import read_regular
+from job.tracking.mlflow_batch import alone
 from job.tracking.mlflow_process import URI_VARIABLE
 from job.tracking.mlflow_runs import MlflowRuns
-
-_LOCK = ".lock-mlflow"
 
 
 def main(root: str, shard: str) -> int:
@@ -33,7 +27,7 @@ def main(root: str, shard: str) -> int:
     output = OutputPaths(Path(root), shard)
     try:
         report = Report.from_json(read_regular(output.report))
-        with _alone(output):
+        with alone(output):
             MlflowRuns(output).log(report)
     except Exception as error:  # MLflow's own, those of its HTTP library and of stores of artifacts
         print(_one_line(error), flush=True)
@@ -47,15 +41,3 @@ def _one_line(error: Exception) -> str:
     text = " ".join(f"{server}: {error or type(error).__name__}".split())
     text = re.sub(r"//[^/@\s]*@", "//", text)
     return text if len(text) <= 300 else text[:299] + "…"
-
-
-@contextmanager
-def _alone(output: OutputPaths) -> Iterator[None]:
-    """Wait until no other process logs this output directory: runs are looked for before they are created."""
-    while True:
-        try:
-            with lock_file(output.root / _LOCK):
-                yield
-                return
-        except OutputError:
-            time.sleep(0.5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +20,12 @@ PREFIX = "seq2seq_job."
 
 RESULT_TAG = f"{PREFIX}result"
 """Tag of a job's run: equal for equal results, whatever gates judged them."""
+
+LIVE_TAG = f"{PREFIX}live"
+"""Tag of the run of a job that has no result yet: its training fingerprint."""
+
+JOB_TAG = f"{PREFIX}job"
+"""Tag with the name of a job."""
 
 MAX_FILE_BYTES = 10 * 2**20
 """Size up to which a file is uploaded."""
@@ -88,8 +94,8 @@ def run_content(result: JobResult, paths: JobPaths, comparison: JobComparison | 
         name=result.name,
         result=result_id(result),
         status=_STATUSES[result.status],
-        params=dict(_params(result.spec)),
-        points=(*_history(result), *_final(result)),
+        params=dict(spec_params(result.spec)),
+        points=(*history_points(result.history), *_final(result)),
         tags={key: value[:MAX_TEXT] for key, value in tags.items()},
         files=small,
     )
@@ -106,7 +112,8 @@ def tracked_name(name: str) -> str:
     return _NOT_IN_NAMES.sub("_", name)[:250]
 
 
-def _params(spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def spec_params(spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the parameters of a job: dotted key of its spec and value."""
     given = {"seed": spec.get("seed"), "device": spec.get("device")}
     for key, value in _flattened({**given, **{name: spec.get(name, {}) for name in _SECTIONS}}):
         if value is not None:
@@ -122,8 +129,13 @@ def _flattened(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[s
             yield f"{prefix}{key}", value
 
 
-def _history(result: JobResult) -> Iterator[MetricPoint]:
-    columns = dict(result.history)
+def history_points(history: Mapping[str, Sequence[int | float | None]]) -> Iterator[MetricPoint]:
+    """Yield the points of a training.
+
+    Args:
+        history: columns of `history.csv`, with `step`.
+    """
+    columns = dict(history)
     steps = columns.pop("step", [])
     for column, values in columns.items():
         name = tracked_name(f"history.{column}")
@@ -147,7 +159,7 @@ def _tags(result: JobResult, comparison: JobComparison | None) -> dict[str, str]
     environment = result.environment
     versions = environment.get("versions", {})
     tags = {
-        f"{PREFIX}job": result.name,
+        JOB_TAG: result.name,
         f"{PREFIX}verdict": result.status if result.judged or not result.finished else "no gates",
         f"{PREFIX}error": result.error.summary if result.error else "",
         f"{PREFIX}baseline": comparison.reason if comparison else "",

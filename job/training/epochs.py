@@ -14,7 +14,7 @@ from job.training.agreement import Agreement
 from job.training.compiled_loop import CompiledLoop
 from job.training.early_stopping import reaches_plateau, should_stop
 from job.training.saved_state import StateKeeper
-from job.training.state import TrainingState
+from job.training.state import OnRows, TrainingState
 from job.training.validation import Measure, validate
 
 
@@ -24,14 +24,20 @@ def check_validation(spec: TrainingSpec, examples: Examples | Windows) -> None:
         raise TrainingError("the best epoch cannot be found: the problem has no validation examples")
 
 
-def first_state(loop: CompiledLoop, keeper: StateKeeper) -> TrainingState:
+def first_state(loop: CompiledLoop, keeper: StateKeeper, on_rows: OnRows = lambda _: None) -> TrainingState:
     """Return the state of the last checkpoint, or that of a training which begins.
+
+    Args:
+        loop: the training loop.
+        keeper: reads the checkpoint.
+        on_rows: see `TrainingState`.
 
     Raises:
         TrainingError: another process of the cluster has another one.
     """
     state = keeper.resume() or TrainingState.start(loop.statistics)
     _check_same_step(state, keeper.agreement)
+    state.on_rows = on_rows
     return state
 
 

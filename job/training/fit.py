@@ -17,6 +17,7 @@ from job.training.compiled_loop import CompiledLoop
 from job.training.epochs import check_validation, first_state, keep_weights, train_group, validate_epoch
 from job.training.fit_result import FitResult
 from job.training.saved_state import StateKeeper
+from job.training.state import OnRows, TrainingState
 from job.training.validation import Measure
 
 
@@ -27,6 +28,7 @@ def fit(
     validation: Examples | Windows,
     on_progress: Callable[[Progress], None] = lambda _: None,
     *,
+    on_rows: OnRows = lambda _: None,
     checkpoints: Checkpoints | None = None,
     stop: Stop | None = None,
     in_background: Callable[[], object] = lambda: None,
@@ -42,6 +44,7 @@ def fit(
         spec: how to train; the loop was made for it.
         validation: examples to validate after each epoch; may be empty if no epoch has to be the best.
         on_progress: called after each call of the compiled loop.
+        on_rows: called with all rows of the history when there are more, and after each validation.
         checkpoints: checkpoints to resume from and to write; None for neither.
         stop: requests to stop, checked after each call of the compiled loop.
         in_background: called once, in a thread, while steps run: these need no Python, and compilation does.
@@ -60,7 +63,7 @@ def fit(
     batches = training_batches(problem, spec)
     total, step_examples = batches.steps * spec.epochs, batches.examples / batches.steps
     keeper = StateKeeper(checkpoints, stop or Stop(), loop.variables, agreement)
-    state = first_state(loop, keeper)
+    state = first_state(loop, keeper, on_rows)
     earlier_seconds, resumed_from = (state.seconds, state.step) if state.step else (0.0, None)
     with keeper.stop.deferring_signals(), ThreadPoolExecutor(1) as thread:
         background, state.call_steps = None, limits.steps(state)
@@ -76,9 +79,16 @@ def fit(
                 background.result()  # compiles what the measurement calls
             validate_epoch(loop, state, spec, validation, measure, keeper)
             keeper.keep(state, epoch_ended=True)
-        if state.step < total:  # stopped early: these are all of the job's steps
-            on_progress(state.progress(state.step, step_examples, state.epochs))
+        _report_early_end(state, total, step_examples, on_progress)
         if background:
             background.result()
     keep_weights(loop, state)
     return FitResult.of(state, spec, earlier_seconds=earlier_seconds, resumed_from_step=resumed_from)
+
+
+def _report_early_end(
+    state: TrainingState, total: int, step_examples: float, on_progress: Callable[[Progress], None]
+) -> None:
+    """Report that the steps of a training that was stopped early are all of the job's steps."""
+    if state.step < total:
+        on_progress(state.progress(state.step, step_examples, state.epochs))

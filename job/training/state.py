@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 
 from job.results.job_result import Progress
 from job.training.history import HistoryRow, mean_statistics
+
+OnRows = Callable[[Sequence[HistoryRow]], None]
+"""Receives all rows of a history."""
 
 ROWS_PER_EPOCH = 20
 """Number of rows of the history in an epoch, if it has at least as many steps."""
@@ -44,6 +47,7 @@ class TrainingState:
         calls: number of calls of the compiled loop in this process.
         step_seconds: duration of a step in the last call; 0 before the second call.
         call_steps: largest number of steps of the next call.
+        on_rows: called with the history when it has more rows, and after each validation.
     """
 
     pending: dict[str, NDArray[np.float64]]
@@ -65,6 +69,7 @@ class TrainingState:
     calls: int = 0
     step_seconds: float = 0.0
     call_steps: int = 1
+    on_rows: OnRows = lambda _: None
 
     @classmethod
     def start(cls, statistics: Iterable[str]) -> TrainingState:
@@ -114,6 +119,7 @@ class TrainingState:
             self.pending = {k: v[size:] for k, v in self.pending.items()}
             first += size
             self.history.append(self._row(first, window))
+            self.on_rows(self.history)
 
     def _row(self, step: int, window: Mapping[str, NDArray[np.float64]]) -> HistoryRow:
         self.examples += int(window["rows"].sum())
@@ -139,6 +145,7 @@ class TrainingState:
         validated["val_decoded"] = dict(decoded)
         self.history[-1] = replace(self.history[-1], **validated)
         self.epochs += 1
+        self.on_rows(self.history)
 
     def progress(self, total: int, step_examples: float, epochs: int, *, settled: bool = True) -> Progress:
         """Return the progress: the means of the last steps and the current speed.

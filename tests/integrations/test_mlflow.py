@@ -16,15 +16,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from processes import children, ended, start, wait_until
 from recording import a_run, leave, right_and_wrong
 
 import job
 from job.results.batch_report import Report
 from job.results.job_result import GateOutcome
 from job.storage.artifacts import OutputPaths
+from job.tracking.mlflow_batch import BATCH_TAG, EXPERIMENT
 from job.tracking.mlflow_process import log_to_mlflow
-from job.tracking.mlflow_runs import BATCH_TAG, COMPLETE_TAG, EXPERIMENT, MlflowRuns
-from job.tracking.run_content import RESULT_TAG, result_id
+from job.tracking.mlflow_runs import COMPLETE_TAG, MlflowRuns
+from job.tracking.run_content import LIVE_TAG, RESULT_TAG, result_id
 
 SPEC = """\
 version: 1
@@ -36,6 +38,13 @@ jobs:
     evaluation: {examples: 20, validation_examples: 10}
     gate: {min_sequence_accuracy: 1.0, max_edit_rate: 9}
 """
+LONG = {
+    "source_length: 2": "source_length: 10",
+    "units: 8": "units: 64",
+    "examples: 320, batch_size: 32, epochs: 2": "examples: 512, batch_size: 512, epochs: 200",
+}
+"""What makes the training take seconds, with a row of history for each epoch."""
+
 PATIENCE = 120
 
 
@@ -95,13 +104,20 @@ def client(server, monkeypatch):
     return MlflowClient(server)
 
 
+def all_runs(client, output, experiment=EXPERIMENT):
+    """Return the runs of the batch in an output directory; none before the first is created."""
+    place = client.get_experiment_by_name(experiment)
+    if place is None or not (output / "mlflow.json").exists():
+        return []
+    number = json.loads((output / "mlflow.json").read_text())["batch"]
+    return [*client.search_runs([place.experiment_id], f"tags.`{BATCH_TAG}` = '{number}'")]
+
+
 def runs_of(client, output, experiment=EXPERIMENT):
     """Return the run of the batch in an output directory, and those of its jobs by name."""
-    number = json.loads((output / "mlflow.json").read_text())["batch"]
-    place = client.get_experiment_by_name(experiment).experiment_id
-    found = [*client.search_runs([place], f"tags.`{BATCH_TAG}` = '{number}'")]
-    (batch,) = [run for run in found if RESULT_TAG not in run.data.tags]
-    jobs = {run.info.run_name: run for run in found if RESULT_TAG in run.data.tags}
+    found = all_runs(client, output, experiment)
+    (batch,) = [run for run in found if not {RESULT_TAG, LIVE_TAG} & run.data.tags.keys()]
+    jobs = {run.info.run_name: run for run in found if run is not batch}
     assert len(jobs) == len(found) - 1
     return batch, jobs
 
@@ -133,19 +149,45 @@ def output(tmp_path):
     return leave(tmp_path / "output", jobs)
 
 
-def test_the_command_logs_what_it_trained_and_once_only(client, tmp_path):
-    (tmp_path / "jobs.yaml").write_text(SPEC)
-    environment = {**os.environ, "PYTHONPATH": str(Path(job.__file__).parents[1])}
+def worker_of(process):
+    """Return the id of the process that trains."""
+    commands = {child: Path(f"/proc/{child}/cmdline").read_text() for child in children(process.pid)}
+    (found,) = [child for child, command in commands.items() if "serve(" in command]
+    return found
 
-    def run(*options):
-        command = [sys.executable, "-m", "job", "--mlflow", "--workers", "1", *options]
+
+def test_the_command_logs_what_it_trains_and_once_only(client, tmp_path):
+    """While it trains, also after a stop in the middle of a training, and at the end."""
+    spec = SPEC
+    for short, long in LONG.items():
+        spec = spec.replace(short, long)
+    (tmp_path / "jobs.yaml").write_text(spec)
+    environment = {**os.environ, "PYTHONPATH": str(Path(job.__file__).parents[1])}
+    command = [sys.executable, "-m", "job", "--mlflow", "--workers", "1"]
+
+    def run():
         given = {"cwd": tmp_path, "env": environment, "timeout": PATIENCE}
         ended = subprocess.run(command, **given, check=False, capture_output=True, text=True)
         assert "warning" not in ended.stderr
         return ended.returncode
 
+    output = tmp_path / "output"
+    with start("--mlflow", "--workers", "1", cwd=tmp_path) as process:
+        wait_until((output / "jobs/copy/live_history.json").exists, process)
+        worker = worker_of(process)
+        os.kill(worker, signal.SIGSTOP)  # the training shall not end before the client is loaded
+        (live,) = wait_until(lambda: [run for run in all_runs(client, output) if run.data.metrics], process)
+        process.terminate()
+        os.kill(worker, signal.SIGCONT)
+        assert ended(process)[0] == 143
+    assert live.info.status == "RUNNING"
+    assert live.data.params["problem.kind"] == "copy"
+    assert client.get_run(live.info.run_id).info.status == "KILLED"
+
     assert run() == 3
     batch, jobs = runs_of(client, tmp_path / "output")
+    assert jobs["copy"].info.run_id == live.info.run_id
+    assert LIVE_TAG not in jobs["copy"].data.tags
     assert batch.info.status == "FAILED"
     assert batch.data.tags["seq2seq_job.exit_code"] == "3"
     assert {"report.html", "report.json", "junit.xml"} <= set(files_of(client, batch))
@@ -154,14 +196,15 @@ def test_the_command_logs_what_it_trained_and_once_only(client, tmp_path):
     assert copy.data.tags["mlflow.parentRunId"] == batch.info.run_id
     assert copy.data.tags["seq2seq_job.verdict"] == "gate_failed"
     assert copy.data.tags["seq2seq_job.gate.edit_rate"].startswith("passed")
-    assert (copy.data.params["problem.kind"], copy.data.params["training.epochs"]) == ("copy", "2")
+    assert (copy.data.params["problem.kind"], copy.data.params["training.epochs"]) == ("copy", "200")
     recorded = json.loads((tmp_path / "output/jobs/copy/result.json").read_text())
     assert copy.data.metrics["test.sequence_accuracy"] == recorded["metrics"]["sequence_accuracy"]
     losses = client.get_metric_history(copy.info.run_id, "history.loss")
     assert [(loss.step, loss.value) for loss in losses] == [
         *zip(recorded["history"]["step"], recorded["history"]["loss"], strict=True)
     ]
-    assert len(client.get_metric_history(copy.info.run_id, "history.val_loss")) == 2
+    assert len(client.get_metric_history(copy.info.run_id, "history.val_loss")) == 200
+    assert recorded["data"]["resumed_from_step"]
     files = {"result.json", "spec.yaml", "environment.json", "model/README.md", "model/train.keras"}
     assert files <= set(files_of(client, copy))
 
@@ -170,7 +213,7 @@ def test_the_command_logs_what_it_trained_and_once_only(client, tmp_path):
     assert (again.info.run_id, same["copy"].info.run_id) == (batch.info.run_id, copy.info.run_id)
     assert len(client.get_metric_history(copy.info.run_id, "history.loss")) == len(losses)
 
-    (tmp_path / "jobs.yaml").write_text(SPEC.replace("{min_sequence_accuracy: 1.0, max_edit_rate: 9}", "{}"))
+    (tmp_path / "jobs.yaml").write_text(spec.replace("{min_sequence_accuracy: 1.0, max_edit_rate: 9}", "{}"))
     assert run() == 0
     batch, jobs = runs_of(client, tmp_path / "output")
     assert batch.info.status == "FINISHED"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import signal
+from contextlib import contextmanager
 from datetime import datetime, timezone
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +18,7 @@ URI = "http://127.0.0.1:5000"
 @pytest.fixture
 def batch(monkeypatch):
     """A batch that ends with the exit code it is told to; counts how often it was run."""
-    from job.cli import run_planned
+    from job.cli import run_and_log
 
     given = {"exit_code": 0, "run": 0}
 
@@ -27,7 +29,13 @@ def batch(monkeypatch):
         write_reports(output, report)
         return report
 
-    monkeypatch.setattr(run_planned, "run_batch", run_batch)
+    @contextmanager
+    def followed(output):
+        given["followed"] = (output.root, given["run"])
+        yield
+
+    monkeypatch.setattr(run_and_log, "run_batch", run_batch)
+    monkeypatch.setattr(run_and_log, "followed_by_mlflow", followed)
     return given
 
 
@@ -76,6 +84,7 @@ def test_a_batch_is_logged_after_its_reports_whatever_its_verdict(command, batch
     batch["exit_code"] = exit_code
     code, _, err = command("--mlflow")
     assert code == exit_code
+    assert batch["followed"] == (Path("output"), 0)  # from before the first job
     assert "warning" not in err
     ((line, environment),) = started
     assert str(here / "output") in line
@@ -112,3 +121,4 @@ def test_a_stopped_batch_ends_at_once(command, batch, client, number):
 def test_without_the_option_nothing_is_logged(command, batch, client):
     assert command()[0] == 0
     assert client[0] == []
+    assert "followed" not in batch

@@ -23,7 +23,7 @@ from job.results.batch_report import Verdict
 @pytest.fixture
 def batch(monkeypatch):
     """A batch that writes the reports of a verdict, or raises what it is told to."""
-    from job.cli import run_planned
+    from job.cli import run_and_log
 
     given = {"exit_code": 0, "reasons": (), "error": None}
 
@@ -37,7 +37,7 @@ def batch(monkeypatch):
         write_reports(output, report)
         return report
 
-    monkeypatch.setattr(run_planned, "run_batch", run_batch)
+    monkeypatch.setattr(run_and_log, "run_batch", run_batch)
     return given
 
 

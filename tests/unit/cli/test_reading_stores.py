@@ -215,7 +215,7 @@ def test_heartbeats_that_a_killed_process_left_are_removed_by_the_next(running):
 
 
 def test_heartbeats_are_uploaded_while_a_batch_runs(command, here, monkeypatch, batches):
-    from job.cli import run_planned
+    from job.cli import run_and_log
     from job.reports.report_files import build_report, write_reports
     from job.results.batch_report import Verdict
 
@@ -232,7 +232,7 @@ def test_heartbeats_are_uploaded_while_a_batch_runs(command, here, monkeypatch, 
         write_reports(output, report)
         return report
 
-    monkeypatch.setattr(run_planned, "run_batch", run_batch)
+    monkeypatch.setattr(run_and_log, "run_batch", run_batch)
     monkeypatch.setattr(stored_heartbeats, "_LOOK_SECONDS", 0.05)
     (here / "jobs.yaml").write_text((here / "jobs.yaml").read_text().replace("name: tiny", "name: b"))
     assert command("--store", url)[0] == 0

@@ -19,7 +19,7 @@ from job.workers import limits as resources
 @pytest.fixture
 def batch(monkeypatch):
     """A batch that does nothing; keeps what it was given, and ends as it is told."""
-    from job.cli import run_planned
+    from job.cli import run_and_log
 
     given = {"exit_code": 0, "reasons": ()}
 
@@ -31,7 +31,7 @@ def batch(monkeypatch):
         verdict = Verdict(given["exit_code"], given["reasons"])
         return build_report([], started_at=now, finished_at=now, verdict=verdict, missing=given["names"])
 
-    monkeypatch.setattr(run_planned, "run_batch", run_batch)
+    monkeypatch.setattr(run_and_log, "run_batch", run_batch)
     return given
 
 
@@ -166,15 +166,15 @@ def test_the_batchs_exit_code_is_the_commands(command, batch, exit_code):
 
 
 def test_results_go_to_standard_output_and_progress_to_standard_error(command, batch, monkeypatch):
-    from job.cli import run_planned
+    from job.cli import run_and_log
 
-    quiet = run_planned.run_batch
+    quiet = run_and_log.run_batch
 
     def talking(plan, output, directory, log, options):
         log.started("tiny")
         return quiet(plan, output, directory, log, options)
 
-    monkeypatch.setattr(run_planned, "run_batch", talking)
+    monkeypatch.setattr(run_and_log, "run_batch", talking)
     _, out, err = command("--log-format", "json")
     assert [json.loads(line)["event"] for line in err.splitlines()] == ["started"]
     assert "started" not in out

@@ -33,7 +33,7 @@ def files(monkeypatch):
 @pytest.fixture
 def batch(monkeypatch):
     """A batch that writes its reports and does nothing else; `codes` has the exit codes to end with."""
-    from job.cli import run_planned
+    from job.cli import run_and_log
 
     codes, during = [], []
 
@@ -47,7 +47,7 @@ def batch(monkeypatch):
         write_reports(output, report)
         return report
 
-    monkeypatch.setattr(run_planned, "run_batch", run_batch)
+    monkeypatch.setattr(run_and_log, "run_batch", run_batch)
     run_batch.codes, run_batch.during = codes, during
     return run_batch
 
