@@ -158,7 +158,12 @@ class TokenDecoder:
         rows = flat_rows(sources, exact=exact)
         per_token, per_source = self._value_counts
         for batch in plan_batches(
-            rows.lengths, beam=beam, values_per_token=per_token, values_per_source=per_source, exact=exact
+            rows.lengths,
+            beam=beam,
+            values_per_token=per_token,
+            values_per_source=per_source,
+            exact=exact,
+            on_gpu=bool(tf.config.list_physical_devices("GPU")),
         ):
             yield batch, batch.ids_of(rows)
 

@@ -40,13 +40,16 @@ def quantity(name: str, value: float, *, failed_threshold: float | None = None) 
         failed_threshold: a threshold that the value failed; as many digits are written as it takes to see
             that.
     """
+    # 100 % and 0 % are written only if that is the exact value
+    exact = value in (0, 1) or unit_of(name) != "fraction"
+    usual = _number(unit_of(name), value, 0)
+    if failed_threshold is None and (exact or _read(usual) not in (0, 100)):
+        return _with_unit(name, usual)
     texts = _candidates(name, value)
     if failed_threshold is not None and failed_threshold != value:
         threshold = _read(_exact(name, failed_threshold))
         below = value < failed_threshold
         texts = [t for t in texts if _read(t) != threshold and (_read(t) < threshold) == below] or texts
-    # 100 % and 0 % are written only if that is the exact value
-    exact = value in (0, 1) or unit_of(name) != "fraction"
     return _with_unit(name, next((t for t in texts if exact or _read(t) not in (0, 100)), texts[-1]))
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
 from job.results.finite_numbers import nonfinite_places
-from job.storage.documents import DocumentError, parse_json
+from job.storage.documents import DocumentError, may_have_nonfinite, parse_json
 
 SCHEMA_VERSION = 1
 
@@ -37,7 +37,7 @@ def read_document(reader: TypeAdapter[Record], text: str | bytes) -> Record:
     found = value.get("schema_version", SCHEMA_VERSION) if isinstance(value, dict) else SCHEMA_VERSION
     if found != SCHEMA_VERSION:  # before what else it lacks is complained about
         raise DocumentError(f"schema_version is {str(found)[:60]}, this program reads {SCHEMA_VERSION}")
-    for place in nonfinite_places(value):
+    for place in nonfinite_places(value) if may_have_nonfinite(text) else ():
         if not _MEASURED_PLACE.match(place):
             raise DocumentError(f"{place} is not a finite number")
     return validated(reader, value)

@@ -25,7 +25,8 @@ MAX_DIGITS = 300
 
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _NO_BRACKET = re.compile(rb"[^\[\]{}]+")
-_HUGE = re.compile(rb"\d\.?[eE]\+?\d{3}|\d{300}")
+_HUGE = re.compile(rb"(?:^|[\s:,\[])-?(?:\d{200}|[\d.]+[eE]\+?\d{3})")  # not in quotes, as checksums are
+_NOT_FINITE = re.compile(rb"NaN|Infinity")
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -140,6 +141,12 @@ def parse_json(text: str | bytes, *, finite: bool = True) -> Any:
     if _SURROGATE.search(data):
         _check_text(value)
     return value
+
+
+def may_have_nonfinite(text: str | bytes) -> bool:
+    """Return whether numbers of a JSON text may be NaN or infinite, without parsing it; seldom wrongly True."""
+    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    return bool(_NOT_FINITE.search(data) or _HUGE.search(data))
 
 
 def _decoded(data: bytes) -> str:

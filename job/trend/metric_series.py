@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from job.evaluation.text_scores import recorded_tokenization
 from job.metrics import METRICS, VALIDATION, Metric, possible_range
@@ -37,6 +38,11 @@ class Series:
     runs: tuple[int, ...]
     values: tuple[float, ...]
     levels: tuple[Level, ...]
+
+    @cached_property
+    def by_run(self) -> Mapping[int, float]:
+        """The value of each run that has one, by the run's number."""
+        return dict(zip(self.runs, self.values, strict=True))
 
     @property
     def measure(self) -> str:

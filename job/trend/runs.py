@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import cached_property
 from pathlib import Path
 
 from job.errors import InputError
+from job.reports.formatting import plain
 from job.results.batch_report import Report
 from job.storage.documents import read_regular, why
 from job.storage.staged_update import STAGED
@@ -43,6 +45,15 @@ class Run:
         """When the batch ended."""
         time = datetime.fromisoformat(self.report.finished_at)
         return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
+
+    @cached_property
+    def job_faults(self) -> Mapping[str, str]:
+        """What is bad about each job that failed, is missing, or is worse than its baseline, by its name."""
+        report = self.report
+        compared = report.comparison.jobs if report.comparison else ()
+        faults = {job.name: "regression" for job in compared if job.verdict == "regression"}
+        faults |= {job.name: plain(job.status) for job in report.jobs if job.status != "passed"}
+        return faults if report.running else faults | dict.fromkeys(report.missing, "missing")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from job.reports.content import column_title
-from job.reports.formatting import plain
 from job.trend.change_points import Level
 from job.trend.metric_changes import changes
 from job.trend.metric_series import Series
@@ -68,20 +67,20 @@ class Chart:
     low: str
 
 
-def trend_chart(series: Series, runs: Sequence[Run], directory: Path) -> Chart:
+def trend_chart(series: Series, runs: Sequence[Run], links: Sequence[str]) -> Chart:
     """Return the chart of a series.
 
     Args:
         series: of a metric of a job.
         runs: all of them, in the order of time.
-        directory: of the page, to which links are relative.
+        links: `report_link` of each run.
     """
     scale, title = _Scale(series, runs), column_title(series.metric)
     values = " to ".join(value_text(series, value) for value in (min(series.values), max(series.values)))
     return Chart(
         title=title,
         description=f"{title} of {series.job} over {len(series.runs)} runs: {values}",
-        points=[*_points(series, runs, scale, directory)],
+        points=[*_points(series, runs, scale, links)],
         levels=[_level(series, level, scale) for level in series.levels],
         bands=[*_bands(series, scale)],
         steps=[
@@ -118,10 +117,10 @@ class _Scale:
         return round(_BOTTOM - (_BOTTOM - _TOP) * ((value - self.low) / span if span else 0.5), 1)
 
 
-def _points(series: Series, runs: Sequence[Run], scale: _Scale, directory: Path) -> Iterator[Point]:
-    values = dict(zip(series.runs, series.values, strict=True))
+def _points(series: Series, runs: Sequence[Run], scale: _Scale, links: Sequence[str]) -> Iterator[Point]:
+    values = series.by_run
     for number, run in enumerate(runs):
-        fault = _fault(run, series.job)
+        fault = run.job_faults.get(series.job, "")
         if number not in values and not fault:
             continue
         value = values.get(number)
@@ -132,19 +131,8 @@ def _points(series: Series, runs: Sequence[Run], scale: _Scale, directory: Path)
             bad=bool(fault),
             measured=value is not None,
             text=", ".join(filter(None, parts)),
-            link=report_link(run, directory),
+            link=links[number],
         )
-
-
-def _fault(run: Run, name: str) -> str:
-    """Return what is bad about a job in a run; empty if nothing is, or the run does not have the job."""
-    if name in run.report.missing and not run.report.running:
-        return "missing"
-    status = next((job.status for job in run.report.jobs if job.name == name), "passed")
-    compared = run.report.comparison.jobs if run.report.comparison else ()
-    if status != "passed":
-        return plain(status)
-    return "regression" if any(job.name == name and job.verdict == "regression" for job in compared) else ""
 
 
 def report_link(run: Run, directory: Path) -> str:

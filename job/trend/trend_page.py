@@ -64,8 +64,9 @@ def trend_page(
     jobs: list[JobSection] = []
     sections: list[JobSection] = []
     uncounted = uncounted_runs(runs)
+    links = [report_link(run, directory) for run in runs]
     for name, group in groupby(series, key=lambda each: each.job):
-        jobs.append(_section(name, [*group], runs, uncounted.pop(name, ""), directory))
+        jobs.append(_section(name, [*group], runs, uncounted.pop(name, ""), links))
     for number, job in enumerate(sorted(jobs, key=lambda job: (not job.worse, not job.failed))):
         sections.append(replace(job, unfolded=job.worse or job.failed or number < _MAX_OPEN))
     verdict = judge_trend(runs, series, skipped)
@@ -80,15 +81,15 @@ def trend_page(
         jobs=sections,
         runs=runs,
         value_text=value_text,
-        links=[report_link(run, directory) for run in runs],
+        links=links,
     )
 
 
 def _section(
-    name: str, series: Sequence[Series], runs: Sequence[Run], uncounted: str, directory: Path
+    name: str, series: Sequence[Series], runs: Sequence[Run], uncounted: str, links: Sequence[str]
 ) -> JobSection:
     sentences = [sentence for each in series for sentence in change_sentences(each, runs)]
-    charts = [trend_chart(each, runs, directory) for each in series]
+    charts = [trend_chart(each, runs, links) for each in series]
     return JobSection(
         name=name,
         series=series,

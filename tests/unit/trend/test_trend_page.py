@@ -5,7 +5,7 @@ import pytest
 from nightly_runs import a_job, noisy, read, validated
 
 from job.results.job_result import JobResult
-from job.trend.trend_chart import trend_chart
+from job.trend.trend_chart import report_link, trend_chart
 from job.trend.trend_page import trend_page
 
 
@@ -26,7 +26,7 @@ def test_the_page_draws_every_metric_and_loads_nothing(nights):
 def test_a_chart_has_dates_and_a_mark_a_run_that_links_to_its_report(nights):
     runs, (series,) = read(nights(*([a_job(sequence_accuracy=v)] for v in (0.5, 0.6, 0.7, 0.9))))
     runs[3].path.with_name("report.html").write_text("")
-    chart = trend_chart(series, runs, runs[0].path.parent)
+    chart = trend_chart(series, runs, [report_link(run, runs[0].path.parent) for run in runs])
     assert [text for _, text in chart.dates] == ["2026-03-01", "2026-03-03", "2026-03-04"]
     assert [point.link for point in chart.points] == [
         *("report.json", "../night-02/report.json", "../night-03/report.json", "../night-04/report.html")
@@ -43,7 +43,7 @@ def test_runs_in_which_the_job_failed_are_red_with_or_without_a_value(nights):
     failed = JobResult("tutorial", "failed", "f" * 64, 7, {})
     gate = replace(a_job(sequence_accuracy=0.2), status="gate_failed")
     runs, (series,) = read(nights([a_job(sequence_accuracy=0.9)], [failed], [gate]))
-    points = trend_chart(series, runs, runs[0].path.parent).points
+    points = trend_chart(series, runs, [report_link(run, runs[0].path.parent) for run in runs]).points
     assert [(point.bad, point.measured) for point in points] == [(False, True), (True, False), (True, True)]
     assert [point.text for point in points[1:]] == ["2026-03-02, failed", "2026-03-03, 20.00 %, gate failed"]
     text = trend_page(runs, [series])
