@@ -144,7 +144,7 @@ def parse_json(text: str | bytes, *, finite: bool = True) -> Any:
 
 
 def may_have_nonfinite(text: str | bytes) -> bool:
-    """Return whether numbers of a JSON text may be NaN or infinite, without parsing it; seldom wrongly True."""
+    """Return whether numbers of a JSON text may be NaN or infinite, without parsing it."""
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     return bool(_NOT_FINITE.search(data) or _HUGE.search(data))
 
