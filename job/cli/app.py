@@ -17,6 +17,7 @@ from job.cli.terminal_output import print_error_lines
 from job.errors import FAILED, JobError
 from job.process.standard_streams import secure_streams
 from job.process.stopping import Stop, Stopped
+from job.storage.store_address import with_addresses
 
 app = typer.Typer(
     cls=CommandGroup,
@@ -63,7 +64,7 @@ def _fail_with_usage(error: Any) -> NoReturn:
     """Print how the command is used and what is wrong, and exit."""
     text = io.StringIO()
     error.show(text)
-    print_error_lines(text.getvalue())
+    print_error_lines(with_addresses(text.getvalue()))
     sys.exit(error.exit_code)
 
 

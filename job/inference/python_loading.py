@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from job.errors import ModelDirectoryError, StoreError
 from job.process.quiet_loading import load_tensorflow_quietly
 from job.storage.local_paths import is_address, refusal
-from job.storage.store_address import is_store
+from job.storage.store_address import is_store, with_addresses
 
 if TYPE_CHECKING:
     from job.inference.loading import LoadedModel
@@ -37,11 +37,15 @@ def load(directory: str | os.PathLike[str]) -> Model:
     """
     name = os.fspath(directory)
     path = _place(name)
-    check_directory(path)
-    load_tensorflow_quietly(parallel=True)
-    from job.inference import loading
+    try:
+        check_directory(path)
+        load_tensorflow_quietly(parallel=True)
+        from job.inference import loading
 
-    return python_model(loading.load(path))
+        return python_model(loading.load(path))
+    except ModelDirectoryError as error:  # the user knows the URL, not the copy
+        error.args = (with_addresses(str(error)),)
+        raise
 
 
 def _place(name: str) -> Path:

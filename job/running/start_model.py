@@ -13,7 +13,7 @@ from job.running.task import StartModel, Task
 from job.spec.file_locations import changed_data
 from job.spec.start_models import start_checksum
 from job.storage.documents import read_regular, why
-from job.storage.store_address import is_store
+from job.storage.store_address import address_of, is_store, note_copy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +43,8 @@ def find_start(task: Task) -> EarlierModel | None:
         return None
     named = task.job.training.start_from or ""
     what = f"job {start.job}" if start.job is not None else named if is_store(named) else str(start.model)
+    if start.job is None and is_store(named):
+        note_copy(start.model.parent, address_of(named.rstrip("/").removesuffix("/model")))
     _check_identity(start, what)
     try:
         return EarlierModel(model=start.model, what=what, tokens=read_earlier_tokens(start.model))

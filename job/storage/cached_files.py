@@ -6,17 +6,17 @@ has changed is asked of the store; the version that a changed one replaces is re
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from job.errors import StoreError
-from job.storage.documents import why
+from job.storage.copy_errors import copying
 from job.storage.moving import TEMPORARY, flush_tree
 from job.storage.store_address import StoreAddress, note_copy, parse_store
 
@@ -62,14 +62,8 @@ def _looked_up(url: str, find: Callable[[str], Path]) -> Path:
     at, path = _known.get(url, (-KNOWN_SECONDS, Path()))
     if time.monotonic() - at < KNOWN_SECONDS and path.exists():
         return path
-    try:
+    with copying(url, f"the cache {cache_directory()}", "XDG_CACHE_HOME"):
         path = find(url)
-    except OSError as error:
-        place = cache_directory()
-        raise StoreError(
-            f"{url} cannot be copied to the cache {place} ({why(error)}); free some space, or choose another "
-            "directory with XDG_CACHE_HOME"
-        ) from error
     _known[url] = time.monotonic(), path
     return path
 
@@ -129,14 +123,22 @@ def _cached(address: StoreAddress, version: str, fill: Callable[[Path], None]) -
     try:
         fill(temporary)
         flush_tree(temporary)
-        with suppress(OSError):  # another process has just done the same
-            os.rename(temporary, place)
+        _put_in_place(temporary, place)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     for other in folder.iterdir():
         if other != place and not other.name.startswith(TEMPORARY):
             shutil.rmtree(other, ignore_errors=True)
     return place
+
+
+def _put_in_place(temporary: Path, place: Path) -> None:
+    """Rename a complete directory, unless another process has just made the same one."""
+    try:
+        os.rename(temporary, place)
+    except OSError as error:
+        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):  # either, as the file system likes
+            raise
 
 
 def _digest(text: str) -> str:

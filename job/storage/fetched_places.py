@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from job.errors import StoreError
+from job.storage.copy_errors import copying
 from job.storage.local_paths import masked
 from job.storage.manifests import FOLDER, Manifest, manifest_of, read_manifests
 from job.storage.remote_files import RemoteFiles, connect_store
@@ -38,25 +39,26 @@ def fetch_output(url: str, *, whole: bool = False) -> Path:
         whole: with models and checkpoints, which are otherwise left out.
 
     Raises:
-        StoreError: the store cannot be read, has no output directory, or a file differs from its checksum.
-        OSError: a file cannot be written.
+        StoreError: the store cannot be read, has no output directory, a file differs from its checksum, or
+            the copy cannot be written.
     """
-    address = parse_store(url)
-    remote = connect_store(address)
-    stored, problems = read_manifests(remote)
-    if not stored:
-        raise no_output(remote)
-    root = new_copy(address)
-    for unit, manifest in stored.items():
-        folder = unit.partition("/")[0]
-        if folder == unit:
-            problems += fetch_file(remote, manifest, root / unit)
-        elif folder == "jobs":
-            problems += _fetch_job(
-                remote, manifest, root / unit, lambda name: whole or not name.startswith(_LARGE)
-            )
-    _refuse_damage(problems)
-    return root
+    with copying(url, tempfile.gettempdir(), "TMPDIR"):
+        address = parse_store(url)
+        remote = connect_store(address)
+        stored, problems = read_manifests(remote)
+        if not stored:
+            raise no_output(remote)
+        root = new_copy(address)
+        for unit, manifest in stored.items():
+            folder = unit.partition("/")[0]
+            if folder == unit:
+                problems += fetch_file(remote, manifest, root / unit)
+            elif folder == "jobs":
+                problems += _fetch_job(
+                    remote, manifest, root / unit, lambda name: whole or not name.startswith(_LARGE)
+                )
+        _refuse_damage(problems)
+        return root
 
 
 def fetch_model(url: str) -> Path:
@@ -64,13 +66,14 @@ def fetch_model(url: str) -> Path:
 
     Raises as `fetch_output` does.
     """
-    address, unit = split_model(url)
-    remote = connect_store(address)
-    root = new_copy(address)
-    _fetch_models(remote, [unit], root)
-    if unit.startswith("ensembles/"):
-        _fetch_models(remote, [*_members(root / unit)], root)
-    return root / unit
+    with copying(url, tempfile.gettempdir(), "TMPDIR"):
+        address, unit = split_model(url)
+        remote = connect_store(address)
+        root = new_copy(address)
+        _fetch_models(remote, [unit], root)
+        if unit.startswith("ensembles/"):
+            _fetch_models(remote, [*_members(root / unit)], root)
+        return root / unit
 
 
 def split_model(url: str) -> tuple[StoreAddress, str]:
@@ -108,29 +111,30 @@ def fetch_reports(url: str) -> Path:
         url: of a store, or of a folder of stores; its path may have the wildcards of `fnmatch`, but for `?`.
 
     Raises:
-        StoreError: the store cannot be read, has no report, or a report differs from its checksum.
-        OSError: a file cannot be written.
+        StoreError: the store cannot be read, has no report, a report differs from its checksum, or the copy
+            cannot be written.
     """
-    given = parse_store(url.rstrip("/").removesuffix(f"/{_REPORT}"))
-    folder = re.split(r"/(?=[^/]*[*\[])", given.path, maxsplit=1)[0]
-    address = replace(given, path=folder)
-    remote = connect_store(address)
-    end = f"{FOLDER}/{_REPORT}.json"
-    places = [path for path in remote.paths_in("") if path == end or path.endswith(f"/{end}")]
-    found = [path.removesuffix(end) for path in places]
-    pattern = given.path.removeprefix(folder).strip("/")
-    chosen = [place for place in found if _matches(place, pattern)]
-    if not chosen:
-        remote.check_bucket()
-        raise StoreError(f"{given} holds no report; expected what runs with --store left there")
-    root, problems = new_copy(address), []
-    for place in [""] if "" in chosen else chosen:  # what lies in a store belongs to it
-        (content,) = remote.read([f"{place}{end}"]).values()
-        manifest = manifest_of(content, _REPORT)
-        (root / place).mkdir(parents=True, exist_ok=True)
-        problems += fetch_file(remote, manifest, root / place / _REPORT, place)
-    _refuse_damage(problems)
-    return root
+    with copying(url, tempfile.gettempdir(), "TMPDIR"):
+        given = parse_store(url.rstrip("/").removesuffix(f"/{_REPORT}"))
+        folder = re.split(r"/(?=[^/]*[*\[])", given.path, maxsplit=1)[0]
+        address = replace(given, path=folder)
+        remote = connect_store(address)
+        end = f"{FOLDER}/{_REPORT}.json"
+        places = [path for path in remote.paths_in("") if path == end or path.endswith(f"/{end}")]
+        found = [path.removesuffix(end) for path in places]
+        pattern = given.path.removeprefix(folder).strip("/")
+        chosen = [place for place in found if _matches(place, pattern)]
+        if not chosen:
+            remote.check_bucket()
+            raise StoreError(f"{given} holds no report; expected what runs with --store left there")
+        root, problems = new_copy(address), []
+        for place in [""] if "" in chosen else chosen:  # what lies in a store belongs to it
+            (content,) = remote.read([f"{place}{end}"]).values()
+            manifest = manifest_of(content, _REPORT)
+            (root / place).mkdir(parents=True, exist_ok=True)
+            problems += fetch_file(remote, manifest, root / place / _REPORT, place)
+        _refuse_damage(problems)
+        return root
 
 
 def _matches(place: str, pattern: str) -> bool:

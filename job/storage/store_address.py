@@ -41,8 +41,9 @@ _COPIES: dict[Path, str] = {}
 
 
 def note_copy(path: Path, address: StoreAddress) -> None:
-    """Note that a directory is a copy of a store, to read from."""
+    """Note that a file or a directory is a copy from a store, to read from."""
     _COPIES[path] = str(address)
+    _COPIES[path.resolve()] = str(address)  # as some messages name it
 
 
 def is_copy(path: Path) -> bool:
@@ -57,8 +58,8 @@ def shown(path: Path) -> str:
 
 def with_addresses(text: str) -> str:
     """Return a text with the URLs of stores in place of the paths of their copies."""
-    for path, address in _COPIES.items():
-        text = text.replace(str(path), address)
+    for path in sorted(_COPIES, key=lambda path: -len(str(path))):  # what is in a copy comes before that
+        text = text.replace(str(path), _COPIES[path])
     return text
 
 

@@ -16,6 +16,7 @@ from job.results.job_result import Decoding, Failure, Progress
 from job.results.trained_job import TrainedJob
 from job.running.ensemble_task import EnsembleTask
 from job.running.task import Task
+from job.storage.store_address import with_addresses
 from job.workers.messages import EnsembleFinished, Failed, Finished, Interrupted, Joined, ParentGone
 
 LEASE_CHECK_SECONDS = 1.0
@@ -105,8 +106,8 @@ def _describe(error: BaseException, log: Path) -> Failure:
     sys.stderr.flush()
     if isinstance(error, JobError | DataError | DataErrors):  # errors of the user: no traceback
         errors = error.errors if isinstance(error, DataErrors) else [error]
-        return Failure(type(error).__name__, "\n".join(map(_with_place, errors)))
-    return Failure(type(error).__name__, str(error), traceback_file=log.name)
+        return Failure(type(error).__name__, with_addresses("\n".join(map(_with_place, errors))))
+    return Failure(type(error).__name__, with_addresses(str(error)), traceback_file=log.name)
 
 
 def _with_place(error: BaseException) -> str:

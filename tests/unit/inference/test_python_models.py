@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,6 +33,10 @@ from job.problems.vocabulary import Vocabulary
 from job.problems.windows import Series
 from job.spec.model_section import ModelSpec
 from job.spec.text_pairs_section import SubwordSpec
+from job.storage.artifacts import prepare_output
+from job.storage.mirror import Mirror
+from job.storage.remote_files import connect_store
+from job.storage.store_address import parse_store
 
 LINES = ["1+2", "9+9", "", "3+4", "0+7"]
 TOLERANCE = 1e-5
@@ -412,6 +417,19 @@ def test_directories_without_a_model_are_errors(tmp_path):
         job.load("http://host/job")
     with pytest.raises(ModelDirectoryError, match="'s3://bucket/job' is no job in a store"):
         job.load("s3://bucket/job")
+
+
+@pytest.mark.parametrize("damaged", ["vocabulary.json", "inference_encoder.keras"])
+def test_errors_of_a_model_in_a_store_name_its_url(trained_job, tmp_path, damaged):
+    """The user knows no copy; a job with `spec.yaml` and without a model is one of the errors."""
+    output = prepare_output(tmp_path / "output")
+    shutil.copytree(trained_job.paths.directory, output.job("sums").directory)
+    (output.job("sums").model / damaged).write_bytes(b"[")
+    url = f"memory://{damaged}/jobs/sums"
+    assert Mirror(output, connect_store(parse_store(f"memory://{damaged}")), {}).sync() == {}
+    with pytest.raises(ModelDirectoryError, match=rf"^{url}") as raised:
+        job.load(url)
+    assert tempfile.gettempdir() not in str(raised.value)
 
 
 def test_what_the_package_offers():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from sample_results import SHORT
 
+from job.errors import ChangedDataError
 from job.inference.loading import load
 from job.models.earlier_weights import weights_of
 from job.process.stopping import Stop
@@ -14,11 +15,13 @@ from job.running.evaluate_again import evaluate_again
 from job.running.model_cache import ModelCache
 from job.running.outputs import save_trained_model
 from job.running.prepared_model import prepare_model
+from job.running.start_model import find_start
 from job.running.task import StartModel, Task
 from job.running.timings import StageClock
 from job.spec.schema import JobSpec
-from job.spec.start_models import start_checksum
+from job.spec.start_models import MODEL_FILES, start_checksum
 from job.storage.artifacts import JobPaths
+from job.storage.store_address import with_addresses
 
 MODEL = {"units": 8, "inputs": "embedding", "embedding_size": 4}
 
@@ -78,3 +81,16 @@ def test_a_model_keeps_the_tokens_that_the_earlier_one_was_trained_on(make_task)
     assert tuple(record["source"]["tokens"]) == tuple(record["target"]["tokens"]) == vocabulary.tokens
     saved = load(child.paths.directory)
     np.testing.assert_array_equal(saved.encoder.get_weights()[0], new["source_embedding/embeddings"])
+
+
+def test_errors_of_a_model_from_a_store_name_its_url(make_task, tmp_path):
+    """In a worker too, which has only the path of the copy."""
+    url = "memory://night/jobs/base"
+    model = tmp_path / "cache" / "model"
+    model.mkdir(parents=True)
+    for name in MODEL_FILES:
+        (model / name).write_text("other")
+    task = make_task("child", "ab", start_from=f"{url}/model")
+    with pytest.raises(ChangedDataError) as raised:
+        find_start(replace(task, start=StartModel(model=model, job=None, identity="f" * 64)))
+    assert f"the model in {url}/model has changed" in with_addresses(str(raised.value))

@@ -1,5 +1,6 @@
 """Data files and models to start from in a store: downloaded once, and their content decides."""
 
+import errno
 import json
 import os
 
@@ -90,6 +91,25 @@ def test_errors_in_a_stored_file_name_its_url(stored, tmp_path):
     (error,) = raised.value.errors
     assert store_address.shown(error.file) == f"file://{stored}/words.tsv"
     assert error.line == 25
+
+
+def test_a_copy_that_another_process_has_just_made_is_used_and_no_other_error_is_hidden(
+    stored, tmp_path, monkeypatch
+):
+    rename, url = os.rename, f"file://{stored}/words.tsv"
+
+    def beaten(source, target):
+        rename(source, target)
+        raise OSError(errno.ENOTEMPTY, "Directory not empty")
+
+    def refused(source, target):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(cached_files.os, "rename", refused)
+    with pytest.raises(DataError, match=r"words\.tsv cannot be copied to the cache .*Permission denied"):
+        locate(url, tmp_path)
+    monkeypatch.setattr(cached_files.os, "rename", beaten)
+    assert locate(url, tmp_path).read_text() == ROWS
 
 
 def test_what_cannot_be_read_is_a_sentence(stored, tmp_path, monkeypatch):

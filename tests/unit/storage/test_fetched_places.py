@@ -1,14 +1,17 @@
 """Copies of stores to read from: fetched, verified, and without what reading does not need."""
 
+import errno
+import tempfile
+
 import pytest
 
 from job.errors import StoreError
 from job.storage import remote_files
 from job.storage.artifacts import prepare_output, write_text
-from job.storage.fetched_places import fetch_model, fetch_output
+from job.storage.fetched_places import fetch_model, fetch_output, fetch_reports
 from job.storage.mirror import Mirror
 from job.storage.remote_files import connect_store
-from job.storage.store_address import is_copy, parse_store, shown
+from job.storage.store_address import is_copy, note_copy, parse_store, shown, with_addresses
 
 URL = "memory://team/night"
 FILES = ("result.json", "predictions.jsonl", "model/train.keras", "checkpoint/a-1.npz", "tensorboard/events")
@@ -74,3 +77,23 @@ def test_a_file_that_differs_from_its_checksum_is_refused(remote, monkeypatch):
         assert str(raised.value) == (
             f"{URL}/jobs/sums/result.json is missing or differs from its checksum; it is not used"
         )
+
+
+def test_a_copy_that_cannot_be_written_is_a_sentence(remote, monkeypatch):
+    def full(*arguments, **options):
+        raise OSError(errno.ENOSPC, "No space left on device", "/somewhere/copy")
+
+    monkeypatch.setattr(tempfile, "mkdtemp", full)
+    for fetch in (fetch_output, fetch_reports, lambda url: fetch_model(f"{url}/jobs/sums")):
+        with pytest.raises(StoreError, match=rf"^{URL}.* cannot be copied to .*No space left on device"):
+            fetch(URL)
+
+
+def test_a_message_names_the_innermost_copy_also_by_its_real_path(tmp_path):
+    real = tmp_path / "real"
+    (real / "inner").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(real)
+    note_copy(tmp_path / "link", parse_store("memory://outer"))
+    note_copy(tmp_path / "link" / "inner", parse_store("memory://other"))
+    text = with_addresses(f"{tmp_path}/link/a {real}/a {real}/inner/b")
+    assert text == "memory://outer/a memory://outer/a memory://other/b"
