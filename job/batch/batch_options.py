@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from job.batch.cluster import Cluster
+from job.batch.queue_place import QueuePlace
 from job.process.stopping import Stop
 from job.workers.worker_handle import Worker
 
@@ -35,6 +36,7 @@ class BatchOptions:
             one process runs.
         costs: estimated seconds by job name, see `cost_estimate`.
         cluster: the processes that train one model together, of which this is one; None without `--cluster`.
+        queue_place: where the nodes of a queue meet; None for the output directory.
         flush_store: uploads what the jobs have left, and returns a sentence for each part that it could not.
     """
 
@@ -52,6 +54,7 @@ class BatchOptions:
     lease_seconds: float | None = None
     costs: Mapping[str, float] = field(default_factory=dict)
     cluster: Cluster | None = None
+    queue_place: QueuePlace | None = None
     flush_store: Callable[[], Sequence[str]] = tuple
 
     def for_mirrored_models(self, plan: Iterable[PlannedJob]) -> BatchOptions:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from job.batch.cancelling import CancelControl
 from job.batch.planning import PlannedJob, decide_again
-from job.batch.queue_batch import Ended, QueueBatch
+from job.batch.queue_batch import REPORTS, Ended, QueueBatch
 from job.batch.queue_recorder import QueueRecorder
 from job.batch.queue_results import QueueResults
 from job.batch.reuse import PreparedJob, prepare_jobs, reuse_results
@@ -50,8 +50,9 @@ class JobQueue(CancelControl):
 
     @property
     def open(self) -> bool:
-        """Whether a job of any node has no result yet."""
-        return not all(self._results.known(planned.job.name) for planned in self._plan)
+        """Whether a job of any node has no result yet, or one of this node may not count."""
+        known = all(self._results.known(planned.job.name) for planned in self._plan)
+        return not known or self._batch.place.unsettled
 
     @property
     def failed(self) -> bool:
@@ -67,8 +68,12 @@ class JobQueue(CancelControl):
             OSError: the output directory cannot be read or written to.
         """
         now = time.monotonic()
+        for planned in self._plan:
+            if planned.job.name in self._batch.taking:
+                return self.take_job(planned)
         if now - self._looked_at < self._batch.nodes.beat_seconds:
             return None
+        self._learn()
         ended = self._batch.ended()
         for planned in self._plan:
             name = planned.job.name
@@ -81,8 +86,21 @@ class JobQueue(CancelControl):
                 continue
             if (task := self.take_job(planned)) is not None:
                 return task
+            if self._batch.taking:
+                return None
         self._looked_at = now
         return None
+
+    def _learn(self) -> None:
+        """Forget results that do not count; give up if nothing can be learned of the other nodes any more."""
+        if self._batch.one_reports:
+            self._batch.take(REPORTS)
+        for name in self._batch.place.refuted():
+            self._results.by_name.pop(name, None)
+            self._mine.discard(name)
+        if why := self._batch.place.unreachable():
+            names = (name for name in self._names - self._mine if not self._results.known(name))
+            self._results.unusable |= dict.fromkeys(names, why)
 
     def take_job(self, planned: PlannedJob) -> Task | None:
         """Return the task of a job, with a lease; None if another node has it, or its result is reused."""

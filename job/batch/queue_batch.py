@@ -6,23 +6,29 @@ Nothing is locked, since locks do not work on every file system that machines sh
 - `queue/N/nodes/ID.json`: a node, see `queue_nodes`
 - `queue/N/leases/JOB.NUMBER`: a lease of a job, see `job.storage.lease`
 - `queue/N/ended/JOB`: a job that has a result in this batch
+
+Where the nodes share no directory, these are objects of a store, and this node's `queue/` is what it has seen
+of them, see `queue_place`. One node then has the lease `.reports`, and uploads what concerns all jobs.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from job.batch.queue_nodes import MAX_BYTES, QueueNodes
+from job.batch.queue_place import QueuePlace, SharedDirectory
 from job.results.batch_report import SetAside
 from job.storage.documents import read_object
-from job.storage.exclusive import create_exclusively
 from job.storage.lease import Lease, lease_numbers
+
+REPORTS = ".reports"
+"""The name of the lease of the node that uploads the reports; no job has it."""
 
 
 @dataclass(frozen=True)
@@ -48,30 +54,65 @@ class QueueBatch:
         folder: `queue/N`.
         began_at: when the batch began, by the clock of its first node.
         nodes: this node and the others.
+        place: where they meet.
+        one_reports: whether one node uploads the reports for all.
     """
 
     folder: Path
     began_at: datetime
     nodes: QueueNodes
+    place: QueuePlace = field(default_factory=SharedDirectory)
+    one_reports: bool = field(init=False)
+    _asked: dict[str, Lease] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.one_reports = self.place.joined(lambda: self.take(REPORTS), lambda: self.nodes.beat(left=True))
 
     def take(self, name: str) -> Lease | None:
         """Return a lease of a job that no living node works on; None if one does, or if it has ended.
 
+        Also None while it is not known yet whether this node gets it; the job is then in `taking`.
+
         Raises:
             OSError: the directory cannot be read or written to.
         """
+        lease = self._asked.pop(name, None) or self._next_lease(name)
+        if lease is None:
+            return None
+        taken = self.place.take(lease, json.dumps({"node": self.nodes.own}).encode())
+        if taken is None:
+            self._asked[name] = lease
+        return lease if taken else None
+
+    @property
+    def taking(self) -> Collection[str]:
+        """The jobs of which it is not known yet whether this node gets the lease that it asks for."""
+        return self._asked.keys() - {REPORTS}
+
+    def _next_lease(self, name: str) -> Lease | None:
         path = self.folder / "leases" / name
         numbers = lease_numbers(path)
         last = Lease(path, numbers[-1]) if numbers else None
         if last is not None and not self.nodes.is_free(last.file):
             return None
-        lease = Lease(path, last.number + 1 if last else 1)
-        taken = create_exclusively(lease.file, json.dumps({"node": self.nodes.own}).encode())
-        return lease if taken else None
+        return Lease(path, last.number + 1 if last else 1)
 
     def end(self, name: str, ended: Ended) -> None:
         """Record that a job has a result; raises `OSError`."""
-        create_exclusively(self.folder / "ended" / name, json.dumps(asdict(ended)).encode())
+        self.place.end(self.folder / "ended" / name, json.dumps(asdict(ended)).encode())
+
+    def leave(self, flush: Callable[[], object], *, done: bool) -> None:
+        """Leave the batch, so that this node's leases are free.
+
+        Args:
+            flush: uploads what this node's jobs have left, for the nodes that will resume them.
+            done: whether all jobs have ended; then a node that may upload the reports leaves after that.
+        """
+        if not self.one_reports:
+            self.nodes.beat(left=True)
+        elif not done:
+            flush()
+            self.nodes.beat(left=True)
 
     def ended(self) -> set[str]:
         """Return the names of the jobs that have ended; raises `OSError`."""

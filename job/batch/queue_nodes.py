@@ -6,7 +6,6 @@ not seen it grow for a while, by their own clock.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import re
@@ -19,7 +18,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from job.storage.artifacts import write_unsynced
+from job.batch.queue_place import QueuePlace, SharedDirectory
 from job.storage.documents import read_object
 
 MAX_BYTES = 1 << 16
@@ -51,6 +50,7 @@ class QueueNodes:
     Args:
         folder: with a file `ID.json` for each node: its count, and whether it has left.
         lease_seconds: time after which a node whose count has not grown is lost.
+        place: where the nodes meet.
         own: id of this node.
         rank: number of this process in its cluster; None without one.
         seen_ranks: numbers of the processes that were seen to live.
@@ -58,6 +58,7 @@ class QueueNodes:
 
     folder: Path
     lease_seconds: float
+    place: QueuePlace = field(default_factory=SharedDirectory)
     own: str = field(default_factory=lambda: secrets.token_hex(8))
     rank: int | None = None
     seen_ranks: set[int] = field(default_factory=set)
@@ -93,7 +94,8 @@ class QueueNodes:
         if self.rank is not None:
             record |= {"rank": self.rank, "stop": self._stop}
         with suppress(OSError):  # a node that cannot write is lost for the others, and notices that
-            write_unsynced(self._file(self.own), json.dumps(record) + "\n")
+            write = self.place.release if left else self.place.renew
+            write(self._file(self.own), record)
             for node, count in self._counts().items():  # also while there is no job to take
                 self._is_lost(node, count)
         return True
@@ -122,6 +124,7 @@ class QueueNodes:
             if not counts:
                 return False
             time.sleep(self.beat_seconds)
+            self.place.refresh()
         return False
 
     @property
@@ -159,9 +162,10 @@ class QueueNodes:
     def _is_lost(self, node: str, count: object) -> bool:
         """Return whether a node's count was seen not to grow for `lease_seconds`.
 
-        If this process was suspended, only a part of that time counts: the other may have been, too.
+        If this process was suspended, or saw nothing, only a part of that time counts: the other may have
+        been suspended, or unable to show itself, too.
         """
-        now, seen = time.monotonic(), self._seen.get(node)
+        now, seen = min(time.monotonic(), self.place.seen_at()), self._seen.get(node)
         if seen is None or seen.count != count:
             self._seen[node] = _Seen(count, now)
             return False

@@ -28,22 +28,24 @@ def run_queue(
     log: Log,
     options: BatchOptions,
 ) -> ComputedJobs:
-    """Take jobs from the shared directory, and wait until those of other nodes have ended, too.
+    """Take jobs from the place where the nodes meet, and wait until those of other nodes have ended, too.
 
     Args:
         plan: the jobs of the batch: the same for all nodes.
-        output: the output directory, which all nodes share.
+        output: the output directory, which all nodes share unless they meet in a store.
         directory: the spec directory.
         log: receives the progress.
         options: of the batch, with `lease_seconds`.
 
     Raises:
         OutputError: other nodes work on another plan.
+        StoreError: the store in which the nodes meet cannot be used.
         OSError: the output directory can no longer be written to.
     """
     assert options.lease_seconds is not None
     names = [planned.job.name for planned in plan]
-    batch = join_batch(output, queue_fingerprint(plan), names, options.lease_seconds)
+    place = options.queue_place
+    batch = join_batch(output, queue_fingerprint(plan), names, options.lease_seconds, place)
     results: dict[str, JobResult] = {}
     cluster = join_processes(options.cluster, batch, options.stop) if options.cluster is not None else None
     recorder = QueueRecorder(log, output, batch, cluster)
@@ -58,7 +60,7 @@ def run_queue(
             tasks = [first] if first is not None else []
             stopped_by = work_through(tasks, len(plan), recorder, results, options, queue)
     finally:
-        batch.nodes.beat(left=True)
+        batch.leave(options.flush_store, done=not queue.open)
     ended = {name: batch.read_ended(name) for name in names if name in results}
     return ComputedJobs(
         results=results,

@@ -17,6 +17,7 @@ from job.storage.manifests import Manifest, read_manifests
 from job.storage.remote_files import Content, RemoteFiles, connect_store
 from job.storage.store_address import is_store, parse_store
 from job.storage.stored_heartbeats import BEAT_SECONDS, stored_heartbeats
+from job.storage.stored_queue_files import copy_names
 from job.storage.stored_units import fetch_file
 
 _PLANS = ("plan.json", "shards.json")
@@ -52,6 +53,7 @@ class StoredOutput:
         for name in _PLANS:
             if name in stored:
                 self._fetch(stored[name], name, self.root / name)
+        copy_names(self.remote, output)
         for name in self._planned(output):
             job = output.job(name)
             job.directory.mkdir(parents=True, exist_ok=True)

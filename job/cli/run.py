@@ -57,8 +57,8 @@ QueueOption = Annotated[
     typer.Option(
         "--queue",
         envvar="SEQ2SEQ_JOB_QUEUE",
-        help="Share the batch with every process that runs the same command on the same output directory: "
-        "each takes the next job, and also the jobs of a lost process.",
+        help="Share the batch with every process that runs the same command on the same output directory, "
+        "or with the same store: each takes the next job, and also the jobs of a lost process.",
     ),
 ]
 LeaseOption = Annotated[

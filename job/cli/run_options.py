@@ -65,10 +65,10 @@ class RunOptions:
         if self.queue and self.fresh:
             text = "not with --queue: later nodes cannot tell new results from old; use a new --output-dir"
             raise typer.BadParameter(text, param_hint="--fresh")
-        if self.queue and self.store.url is not None:
+        if self.cluster is not None and self.store.url is not None:
             text = (
-                "not with --queue or --cluster, whose processes share one output directory; shards "
-                "(--shard) can meet in a store"
+                "not with --cluster, whose processes share one output directory; shards (--shard) and the "
+                "nodes of a queue (--queue) can meet in a store"
             )
             raise typer.BadParameter(text, param_hint="--store")
         if self.mlflow:
@@ -83,7 +83,7 @@ class RunOptions:
     @property
     def lock_name(self) -> str:
         """The name of this run's lock of the output directory."""
-        if self.queue:
+        if self.queue and self.store.url is None:
             return f"queue-{secrets.token_hex(8)}"
         return f"shard-{self.shard.label}" if self.is_shard else EXCLUSIVE
 

@@ -65,14 +65,16 @@ def _plan_and_run(options: RunOptions, batch_options: BatchOptions, guard: Repor
     batch_options = replace(batch_options, costs=estimated.costs)
     with opened_output(options.output_dir, options.lock_name, options.refused_locks) as output:
         own, store = selected, options.store
-        store.open(output, options.shard.label)
+        store.open(output, options.shard.label, shared=options.queue)
         if options.is_shard:
             jobs = [job for job in spec.jobs if job.name in selected]
             own = jobs_of_shard(options.shard, jobs, estimated.costs, checksums, output)
         whole = not options.is_shard and not options.only
-        store.fetch(output, None if whole else with_parents(own, spec.jobs))
+        store.fetch(output, None if whole else with_parents(own, spec.jobs), shared=options.queue)
         plan = make_plan(spec, output, checksums, () if options.fresh else own)
         chosen = [planned for planned in plan if planned.job.name in own]
         require_parents(chosen, output)
-        store.start(output, None if whole else own, lambda: options.stop.request is not None)
+        names, shared = None if whole else own, options.lease_seconds if options.queue else None
+        place = store.start(output, names, lambda: options.stop.request is not None, shared)
+        batch_options = replace(batch_options, queue_place=place)
         return run_planned(plan, chosen, output, options, batch_options, guard)

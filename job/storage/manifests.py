@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,6 +96,24 @@ def check_unit(unit: str) -> str:
 def place_in_store(unit: str, name: str) -> str:
     """Return the path of a unit's file in the store: the same as in the output directory."""
     return f"{unit}/{name}" if "/" in unit else unit
+
+
+def is_of(unit: str, names: Collection[str] | None) -> bool:
+    """Return whether a unit of a store belongs to one of some jobs; None for all jobs."""
+    folder, _, name = unit.partition("/")
+    if names is None or folder == "jobs":
+        return names is None or name in names
+    return folder == "superseded" and any(name.startswith(f"{each}-") for each in names)
+
+
+def read_manifest(remote: RemoteFiles, unit: str) -> Manifest | None:
+    """Return the manifest of one unit; None if there is none, or if it is damaged; raises `StoreError`."""
+    path = Manifest(unit, {}).path
+    content = remote.read([path]).get(path)
+    try:
+        return None if content is None else manifest_of(content, unit)
+    except ValueError:
+        return None
 
 
 def read_manifests(

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from job.storage.manifests import Manifest
 from job.storage.mirror import Mirror
 
 INTERVAL_SECONDS = 2.0
@@ -57,7 +58,7 @@ class MirrorThread:
         """
         rounds, limit = 0, math.inf
         while True:
-            verified, number = self._mirror.remote.verified, self._ask()
+            verified, number = self._mirror.remote.verified, self.ask()
             moved, deadline = -1, math.inf
             while self._done < number and time.monotonic() < min(deadline, limit):
                 if self._mirror.remote.moved_bytes != moved:
@@ -74,7 +75,16 @@ class MirrorThread:
                 return sorted(set(self._problems.values()))
             time.sleep(_PAUSE_SECONDS)
 
-    def _ask(self) -> int:
+    def learn(self, unit: str, manifest: Manifest | None) -> None:
+        """Note what the store has of a unit, see `Mirror.learn`."""
+        self._mirror.learn(unit, manifest)
+
+    @property
+    def verified(self) -> int:
+        """Number of objects that were uploaded and verified so far."""
+        return self._mirror.remote.verified
+
+    def ask(self) -> int:
         """Ask for a round now, and return its number."""
         with self._changed:
             self._asked += 1

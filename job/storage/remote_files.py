@@ -104,8 +104,17 @@ class RemoteFiles:
 
     def without_retries(self) -> RemoteFiles:
         """Return the same files for operations that are not tried again."""
+        return self.separate(())
+
+    def separate(self, waits: Sequence[float] | None = None) -> RemoteFiles:
+        """Return the same files with counters of their own; None for the same waits before retries."""
         return RemoteFiles(
-            self._files, self._root, self.name, atomic=self._atomic, in_bucket=self._in_bucket, waits=()
+            self._files,
+            self._root,
+            self.name,
+            atomic=self._atomic,
+            in_bucket=self._in_bucket,
+            waits=self.waits if waits is None else waits,
         )
 
     def check(self) -> None:
@@ -203,6 +212,19 @@ class RemoteFiles:
         bucket = self._root.strip("/").partition("/")[0]
         if self._in_bucket and bucket and not self._retried("", "read", partial(self._exists, bucket)):
             raise StoreError(f"{self.name} cannot be read: there is no bucket {bucket}")
+
+    def attempted(self, path: str, done: str, act: Callable[[Any, str], _Result]) -> _Result:
+        """Do something with an object in a way of its own, again after an error that may pass.
+
+        Args:
+            path: of the object.
+            done: what is done with it, as a participle.
+            act: gets the file system and the path in it.
+
+        Raises:
+            StoreError: it cannot be done.
+        """
+        return self._retried(path, done, lambda: act(self._files, self._place(path)))
 
     # --- one attempt ----------------------------------------------------------------------------------------
 

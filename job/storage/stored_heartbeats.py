@@ -35,7 +35,7 @@ class HeartbeatUploads:
         output: the output directory.
         remote: the files of the store, used by this thread only; what fails is tried again with the next
             heartbeat.
-        owned: whether a job is one of this process.
+        owned: whether a job is one of this process now.
     """
 
     def __init__(
@@ -65,7 +65,8 @@ class HeartbeatUploads:
                 self._present = {name for name in stored_heartbeats(self._remote) if self._owned(name)}
             running = {} if ended else self._running()
             for name in sorted(self._present - running.keys()):
-                self._remote.remove([_place(name)])
+                if self._owned(name):  # else it is that of a machine that has taken the job over
+                    self._remote.remove([_place(name)])
                 self._present.discard(name)
             for name, path in running.items():
                 with suppress(FileNotFoundError), open_regular(path) as file:

@@ -17,11 +17,12 @@ from job.spec.spec_loading import load_located
 from job.storage.mirror_thread import STOPPED_SECONDS
 
 MANIFESTS = Path(__file__).parents[2] / "deploy" / "kubernetes"
-FOLDERS = ["base", "cluster", "cluster-kueue", "gpu", "merge", "queue", "store", "store-merge"]
+FOLDERS = ["base", "cluster", "cluster-kueue", "gpu", "merge", "queue", "store", "store-merge", "store-queue"]
 KINDS = {
     "merge": ["Job"],
     "store-merge": ["Job"],
     "store": ["ConfigMap", "Job"],
+    "store-queue": ["ConfigMap", "Job"],
     "cluster": ["ConfigMap", "Job", "PersistentVolumeClaim", "Service"],
     "cluster-kueue": ["ConfigMap", "Job", "PersistentVolumeClaim", "Service"],
 }
@@ -231,6 +232,13 @@ def test_shards_without_a_shared_volume_and_their_merge_meet_in_one_store():
     assert container_of(store)["args"] == container_of(base)["args"]
     assert store["spec"]["podFailurePolicy"] == base["spec"]["podFailurePolicy"]
     assert pod_of(store)["terminationGracePeriodSeconds"] >= SAVE_SECONDS + 2 * STOPPED_SECONDS
+
+
+def test_nodes_of_a_queue_without_a_shared_volume_meet_in_the_store():
+    queue, shared, store = (job_of(rendered(folder)) for folder in ("store-queue", "queue", "store"))
+    assert container_of(queue)["args"] == container_of(shared)["args"]
+    container_of(queue)["args"] = container_of(store)["args"]
+    assert queue == store
 
 
 def test_the_document_names_the_folders_of_the_store():

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import time
 from pathlib import Path
 
@@ -128,9 +129,9 @@ def check_stored(bucket, output):
     """Check that the bucket has the files of the output directory under the same names, and no others."""
     remote = files(bucket)
     found = {path.removeprefix(f"{bucket}/run/"): path for path in remote.find(f"{bucket}/run")}
-    plain = {name: path for name, path in found.items() if not name.startswith("manifests/")}
+    plain = {name: path for name, path in found.items() if not name.startswith(("manifests/", "queue/"))}
     local = {path.relative_to(output).as_posix(): path for path in output.rglob("*") if path.is_file()}
-    local = {name: path for name, path in local.items() if not name.startswith((".lock", "cache/"))}
+    local = {name: path for name, path in local.items() if not name.startswith((".lock", "cache/", "queue/"))}
     assert plain.keys() == local.keys()
     for name, path in plain.items():
         assert remote.cat_file(path) == local[name].read_bytes()
@@ -161,6 +162,40 @@ def test_shards_on_machines_without_a_shared_volume_meet_in_the_store(bucket, tm
     assert [job["name"] for job in report["jobs"]] == ["long", "short"]
     assert report["exit_code"] == 0
     assert len([*tmp_path.glob("machine*/jobs/*")]) == 2
+
+
+def queue_file(bucket, name):
+    return json.loads(files(bucket).cat_file(f"{bucket}/run/queue/1/{name}"))
+
+
+def test_of_two_nodes_that_share_only_the_store_one_is_killed_and_the_other_ends_the_batch(bucket, tmp_path):
+    (tmp_path / "jobs.yaml").write_text(SPEC.replace("0.005", "0.03"))  # each is uploaded before the next
+    url = f"s3://{bucket}/run"
+    shared = ("--workers", 1, "--queue", "--lease-seconds", 5, "--store", url, "--output-dir")
+    nodes = [start(*shared, f"machine{number}", cwd=tmp_path) for number in (1, 2)]
+    try:
+        reached = wait_until(lambda: time.sleep(0.2) or stored_checkpoint(bucket), nodes[0])
+        owner = queue_file(bucket, f"nodes/{queue_file(bucket, 'leases/long.1')['node']}.json")["pid"]
+        killed, left = sorted(nodes, key=lambda node: node.pid != owner)
+        seen = run_in(tmp_path, "status", url, "--format", "json")
+        assert ended(killed, signal.SIGKILL)[0] == -signal.SIGKILL
+        code, said = ended(left)
+    finally:
+        for node in nodes:
+            kill(node)
+    assert code == 0, said
+    assert KEY not in said
+    states = {job["name"]: (job["state"], job["host"]) for job in json.loads(seen.out)["jobs"]}
+    assert states["long"] == ("training", socket.gethostname())
+    assert said.count("long: trained") == said.count("short: trained") == 1
+    leases = {path.rpartition("/")[2] for path in files(bucket).find(f"{bucket}/run/queue/1/leases")}
+    assert {name for name in leases if not name.startswith(".")} == {"long.1", "long.2", "short.1"}
+    output = tmp_path / f"machine{nodes.index(left) + 1}"
+    assert read(output / "jobs" / "long" / "result.json")["data"]["resumed_from_step"] >= reached > 0
+    check_stored(bucket, output)
+    report = read(output / "report.json")
+    assert [(job["name"], job["reused"]) for job in report["jobs"]] == [("long", False), ("short", False)]
+    assert report["exit_code"] == 0
 
 
 def test_data_and_a_model_to_start_from_come_from_the_store(bucket, tmp_path, monkeypatch):
@@ -214,7 +249,7 @@ def test_the_commands_of_the_document(bucket, tmp_path):
     files(bucket).mkdir("my-bucket")
     blocks = re.findall(r"^```sh\n(.*?)^```$", DOCUMENT.read_text("utf-8"), re.MULTILINE | re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines() if not line.startswith("kubectl ")]
-    assert len(lines) == 11
+    assert len(lines) == 12
     for line in lines:
         program, *arguments = line.split()
         assert program == "seq2seq-job"

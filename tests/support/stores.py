@@ -18,6 +18,8 @@ class FlakyFiles(MemoryFileSystem):
 
     protocol = "flaky"
     cachable = False
+    conditional = True
+    """Whether `mode="create"` is known; if not, it is ignored, as old services do."""
 
     def __init__(self, **options):
         super().__init__(**options)
@@ -36,6 +38,8 @@ class FlakyFiles(MemoryFileSystem):
 
     def pipe_file(self, path, value, mode="overwrite", **options):
         fault = self._fault("write")
+        if mode == "create" and self.conditional and self.exists(path):
+            raise FileExistsError(path)
         if fault != "lose":
             with super().open(path, "wb") as file:
                 file.write(value[: len(value) // 2] if fault == "tear" else value)
@@ -53,6 +57,12 @@ class FlakyFiles(MemoryFileSystem):
     def contents(self):
         """Everything in the store, by path."""
         return {path.removeprefix("/run/"): file.getvalue() for path, file in sorted(self.store.items())}
+
+
+class SharedFiles(FlakyFiles):
+    """Such a store with a driver that is known to write conditionally."""
+
+    protocol = "memory"
 
 
 def flaky_store(files=None):

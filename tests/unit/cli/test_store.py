@@ -59,7 +59,7 @@ def batch(monkeypatch):
         (["--store", "s3://key:secret@bucket"], "'s3://***@bucket' has more than bucket and path"),
         (["--store", "file:///proc/self/nothing"], "file:///proc/self/nothing/.probe-"),
         (["report", "x", "--store", "output"], "'output' is not the URL of a store"),
-        (["--queue", "--store", URL], "--store: not with --queue or --cluster"),
+        (["--cluster", "localhost:2", "--store", URL], "--store: not with --cluster, whose processes"),
     ],
 )
 def test_what_cannot_work_is_one_sentence_before_training(command, batch, monkeypatch, arguments, sentence):
@@ -87,6 +87,14 @@ def test_a_store_that_cannot_be_reached_ends_the_run_before_training(command, ba
     code, _, err = command("--store", URL)
     assert code == 2
     assert "cannot be written: Connection reset by peer" in err
+
+
+def test_nodes_need_a_store_with_conditional_writes(command, batch, files):
+    batch.during.append(lambda output: pytest.fail("it was run"))
+    code, _, err = command("--queue", "--store", URL)
+    assert code == 2
+    (line,) = err.splitlines()
+    assert "has no conditional writes, so the nodes of --queue cannot meet there: expected s3://" in line
 
 
 def test_reports_are_uploaded_and_an_empty_directory_gets_them_back(command, here, batch, files):

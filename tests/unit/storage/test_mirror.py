@@ -166,6 +166,28 @@ def test_checkpoints_take_turns(output, store, tmp_path):
     ]
 
 
+def test_a_checkpoint_that_is_gone_before_the_manifest_names_it_leaves_no_object(output, store, tmp_path):
+    mirror = Mirror(output, store, {})
+    leave(output, checkpoint__1="state 1")
+    mirror.sync()
+    leave(output, checkpoint__2="state 2", model__a="a")
+    put = store.put_file
+
+    def put_file(path, local, wanted):
+        put(path, local, wanted)
+        shutil.rmtree(output.job("sums").directory, ignore_errors=True)
+
+    store.put_file = put_file
+    assert "cannot be read" in mirror.sync()["jobs/sums"]
+    store.put_file = put
+    leave(output, checkpoint__3="state 3")
+    assert mirror.sync() == {}
+    assert fetched(store, tmp_path) == {"checkpoint/3.bin": "state 3"}
+    assert [path for path in store._files.contents() if path.startswith("jobs/")] == [
+        "jobs/sums/checkpoint/3.bin"
+    ]
+
+
 def test_a_job_that_is_trained_again_leaves_nothing_of_its_earlier_files(output, store, tmp_path):
     mirror = Mirror(output, store, {})
     leave(output, result="old", model__a="old", model__b="old")

@@ -1,0 +1,339 @@
+"""Nodes that have nothing in common but a store: each with its own output directory, without threads."""
+
+import shutil
+from types import SimpleNamespace
+
+import pytest
+from stores import SharedFiles, flaky_store
+
+from job.batch import queue_nodes, stored_queue
+from job.batch.queue_batch import REPORTS, Ended, is_leased
+from job.batch.queue_joining import join_batch
+from job.batch.stored_jobs import StoredJobs
+from job.batch.stored_queue import GIVE_UP_SECONDS, StoredQueue
+from job.errors import OutputError, StoreError
+from job.storage.artifacts import prepare_output, write_text
+from job.storage.manifests import read_manifests
+from job.storage.mirror import Mirror
+from job.storage.stored_queue_files import StoredQueueFiles
+
+LEASE = 30.0
+NAMES = ("a", "b")
+
+
+class Clock:
+    def __init__(self):
+        self.now = 1000.0
+
+    def monotonic(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    found = Clock()
+    for module in (queue_nodes, stored_queue):
+        monkeypatch.setattr(module, "time", found)
+    monkeypatch.setattr(stored_queue, "_LEAVING_SECONDS", 0.0)
+    return found
+
+
+class Node:
+    """A node with an output directory of its own; `turn` is what its threads do."""
+
+    def __init__(self, files, root, plan="p"):
+        self.output = prepare_output(root)
+        remote, _ = flaky_store(files)
+        remote.waits = ()
+        self.mirror = Mirror(
+            self.output,
+            remote,
+            read_manifests(remote)[0],
+            owned=lambda unit: self.place.owns(unit),  # noqa: PLW0108 - it is made below
+            confirmed=lambda unit: self.place.confirms(unit),  # noqa: PLW0108
+        )
+        uploads = SimpleNamespace(learn=self.mirror.learn, ask=lambda: None, verified=0)
+        self.jobs = StoredJobs(self.output, remote.separate(), uploads)
+        self.place = StoredQueue(StoredQueueFiles(self.output, remote.separate()), self.jobs, "s3://x", LEASE)
+        self.batch = join_batch(self.output, plan, NAMES, LEASE, self.place)
+
+    def turn(self, *, upload=False):
+        self.batch.nodes.beat()
+        for _ in range(2):
+            self.place.work()
+            self.jobs.fetch_now()
+        self.place.work()
+        if upload:
+            assert self.mirror.sync() == {}
+            self.place.work()
+
+    def take(self, name):
+        lease = self.batch.take(name)
+        if name in self.batch._asked:
+            self.turn()
+            lease = self.batch.take(name)
+        return lease
+
+    def leave_files(self, name="a", **files):
+        for path, text in files.items():
+            place = self.output.job(name).directory / path.replace("__", "/").replace("_json", ".json")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            write_text(place, text)
+
+    def leave(self):
+        self.batch.nodes.beat(left=True)
+        self.place.work()
+
+
+@pytest.fixture
+def files():
+    return SharedFiles()
+
+
+@pytest.fixture
+def join(files, tmp_path, clock):
+    """Return a new node of the batch."""
+    count = iter(range(9))
+    return lambda plan="p": Node(files, tmp_path / f"machine{next(count)}", plan)
+
+
+def look(nodes, clock, seconds, name="a"):
+    """Let nodes look for a job for some time; return the one that gets it, and its lease."""
+    for _ in range(int(seconds / 3) + 1):
+        for node in nodes:
+            node.turn()
+            if lease := node.take(name):
+                return node, lease
+        clock.now += 3
+    return None, None
+
+
+def test_only_one_node_gets_a_lease_of_a_job(join):
+    first, second = join(), join()
+    assert first.batch.folder.name == second.batch.folder.name
+    lease = first.take("a")
+    assert lease.held
+    assert second.take("a") is None
+    assert second.take("b").held
+    assert is_leased(second.output.queue, "a")
+
+
+def test_two_that_ask_at_once_are_not_both_given_it(join):
+    first, second = join(), join()
+    assert first.batch.take("a") is None
+    assert second.batch.take("a") is None
+    for node in (second, first):
+        node.turn()
+    assert second.batch.take("a").held
+    assert first.batch.take("a") is None
+    assert not first.batch.taking
+
+
+def test_a_node_that_lives_keeps_its_lease_whatever_its_main_loop_does(join, clock):
+    first, second = join(), join()
+    lease = first.take("a")
+    for _ in range(100):
+        clock.now += 3
+        first.place.work()
+        second.turn()
+        assert second.take("a") is None
+    first.turn()
+    assert lease.held
+
+
+def test_the_job_of_a_lost_node_is_taken_over_by_one_other_from_its_last_checkpoint(join, clock, files):
+    lost, second, third = join(), join(), join()
+    lease = lost.take("a")
+    lost.leave_files(checkpoint__ab_20="state")
+    lost.turn(upload=True)
+    assert look([second, third], clock, LEASE * 0.8) == (None, None)
+    node, taken = look([second, third], clock, LEASE)
+    assert taken.number == 2
+    assert (node.output.job("a").checkpoint / "ab_20").read_text() == "state"
+    other = third if node is second else second
+    assert look([other, node], clock, LEASE / 2) == (None, None)
+    before = files.contents()
+    lost.leave_files(checkpoint__ab_40="later", result_json="{}")  # it was only suspended
+    assert lost.mirror.sync() == {}
+    assert {path: text for path, text in files.contents().items() if "jobs/" in path} == {
+        path: text for path, text in before.items() if "jobs/" in path
+    }
+    assert not lease.held
+
+
+def test_an_end_is_told_once_the_result_is_there_and_seen_once_it_is_here(join):
+    first, second = join(), join()
+    first.take("a")
+    first.leave_files(result_json="{}", model__weights="w")
+    first.batch.end("a", Ended(failed=True))
+    first.turn()
+    second.turn()
+    assert first.batch.ended() == {"a"}
+    assert first.place.unsettled
+    assert second.batch.ended() == set()
+    first.turn(upload=True)
+    assert not first.place.unsettled
+    second.place.work()
+    assert second.batch.ended() == set()
+    assert second.take("a") is None
+    second.turn()
+    assert second.batch.ended() == {"a"}
+    assert second.batch.read_ended("a") == Ended(failed=True)
+    assert (second.output.job("a").model / "weights").read_text() == "w"
+
+
+def test_an_end_does_not_count_if_another_node_has_taken_the_job_over(join, clock):
+    slow, second = join(), join()
+    slow.take("a")
+    slow.leave_files(result_json="{}")
+    slow.batch.end("a", Ended())
+    clock.now += 1
+    node, _ = look([second], clock, 2 * LEASE)
+    assert node is second
+    slow.turn(upload=True)
+    assert slow.place.unsettled
+    assert slow.place.refuted() == ["a"]
+    assert slow.batch.ended() == set()
+    assert not slow.place.unsettled
+
+
+def test_while_the_store_does_not_answer_nobody_is_taken_for_lost(join, clock, files):
+    first, second = join(), join()
+    first.take("a")
+    second.turn()
+    files.faults["find"] = ["error"] * 100
+    for _ in range(20):
+        clock.now += GIVE_UP_SECONDS / 15
+        for node in (first, second):
+            node.batch.nodes.beat()
+            with pytest.raises(StoreError):
+                node.place.work()
+        assert second.batch.take("a") is None
+    assert second.place.unreachable().startswith("s3://x has not answered for 400 s")
+    files.faults["find"] = []
+    first.turn()
+    second.turn()
+    assert second.take("a") is None
+    assert second.place.unreachable() == ""
+
+
+@pytest.mark.parametrize("fault", ["lie", "error"])
+def test_a_lease_is_this_nodes_if_the_store_has_it_so_though_the_answer_was_lost(join, files, fault):
+    node = join()
+    assert node.batch.take("a") is None
+    files.faults["write"] = [fault]
+    node.place._beaten_at = node.batch.nodes._beaten_at  # no heartbeat is due
+    with pytest.raises(StoreError):
+        node.place.work()
+    node.turn()
+    assert (node.batch.take("a") is not None) == (fault == "lie")
+    assert node.take("a") is None if fault == "lie" else node.take("a").number == 1
+
+
+def test_without_a_look_at_the_leases_nothing_is_uploaded(join, clock, files):
+    node = join()
+    node.take("a")
+    node.leave_files(model__weights="w")
+    clock.now += 2
+    files.faults["find"] = ["error"]
+    assert "Connection reset" in node.mirror.sync()["jobs/a"]
+    assert "jobs/a/model/weights" not in files.contents()
+    assert node.mirror.sync() == {}
+    assert "jobs/a/model/weights" in files.contents()
+
+
+def test_a_node_that_leaves_frees_its_jobs_at_once_and_uploads_them_no_more(join, files):
+    first, second = join(), join()
+    first.take("a")
+    first.leave()
+    second.turn()
+    assert second.take("a").number == 2
+    first.leave_files(result_json="{}")
+    assert first.mirror.sync() == {}
+    assert "jobs/a/result.json" not in files.contents()
+
+
+def test_a_node_that_leaves_while_its_heartbeat_is_written_says_so_all_the_same(join, clock):
+    first, second = join(), join()
+    first.take("a")
+    put = first.place._files.put
+
+    def leaving(path, record):
+        first.place._files.put = put
+        first.batch.nodes.beat(left=True)
+        put(path, record)
+
+    first.place._files.put = leaving
+    clock.now += 3
+    first.place.work()
+    first.place.work()
+    second.turn()
+    assert second.take("a").number == 2
+
+
+def test_one_node_uploads_the_reports_and_the_others_wait_for_it(join, files):
+    first, second = join(), join()
+    for node in (first, second):
+        (node.output.root / "report.json").write_text(node.output.root.name)
+    assert first.take(REPORTS).held
+    assert second.take(REPORTS) is None
+    assert second.mirror.sync() == {}
+    first.turn(upload=True)
+    assert files.contents()["report.json"] == b"machine0"
+    first.place.leave(uploaded=False)  # it was stopped before it knew everything
+    first.place.work()
+    second.turn()
+    second.place._take_reports()
+    second.turn()
+    second.place.await_reports(lambda: False)
+    second.turn(upload=True)
+    assert files.contents()["report.json"] == b"machine1"
+    second.place.leave(uploaded=True)
+    second.place.work()
+    third = join()
+    assert third.batch.folder.name == "2"  # the first batch is over
+    third.take(REPORTS)
+    (third.output.root / "report.json").write_text("later")
+    third.turn(upload=True)
+    assert files.contents()["report.json"] == b"later"
+
+
+def test_a_node_that_comes_later_finds_what_has_ended(join, files):
+    first = join()
+    first.take("a")
+    first.leave_files(result_json="{}")
+    first.batch.end("a", Ended())
+    first.turn(upload=True)
+    second = join()
+    second.turn()
+    assert second.batch.ended() == {"a"}
+    assert second.output.job("a").result.exists()
+
+
+def test_another_plan_is_refused_while_a_node_lives(join, clock, monkeypatch):
+    living = join("p")
+    monkeypatch.setattr(
+        clock, "sleep", lambda seconds: (living.turn(), setattr(clock, "now", clock.now + seconds))
+    )
+    with pytest.raises(OutputError, match="the store s3://x is in use by nodes that run another spec"):
+        join("q")
+
+
+def test_a_batch_that_was_begun_anew_ends_the_leases_of_the_one_before(join):
+    first = join()
+    lease = first.take("a")
+    first.place.create(first.output.queue / "batch-2.json", b"{}")
+    first.place.refresh()
+    assert not lease.held
+
+
+def test_foreign_objects_are_left_alone(join, files, tmp_path):
+    node = join()
+    for path in ("queue/../../evil", "queue/1/leases/..", "queue/1/nodes/x", "queue/note"):
+        files.pipe_file(f"/run/{path}", b"{}")
+    node.turn()
+    assert sorted(path.name for path in node.output.queue.iterdir()) == ["1", "batch-1.json"]
+    shutil.rmtree(tmp_path / "machine0")
