@@ -106,12 +106,12 @@ class QueueBatch:
 
         Args:
             flush: uploads what this node's jobs have left, for the nodes that will resume them.
-            done: whether all jobs have ended; then a node that may upload the reports leaves after that.
+            done: whether all jobs have ended; then nodes that meet in a store leave after the reports.
         """
-        if not self.one_reports:
-            self.nodes.beat(left=True)
-        elif not done:
-            flush()
+        if self.one_reports and done:
+            return
+        flush()
+        if not self.place.retire():
             self.nodes.beat(left=True)
 
     def ended(self) -> set[str]:

@@ -58,6 +58,13 @@ class QueuePlace(Protocol):
     def end(self, path: Path, content: bytes) -> None:
         """Tell the others that a job has ended, once they can read its result; raises `OSError`."""
 
+    def retire(self) -> bool:
+        """Let go of the jobs that have not ended, although the batch has not.
+
+        Returns:
+            whether this node must write the reports before it leaves.
+        """
+
     def refuted(self) -> Collection[str]:
         """Return the jobs that this node has ended in vain: another one had taken them over. Each once."""
 
@@ -116,6 +123,10 @@ class SharedDirectory:
     def end(self, path: Path, content: bytes) -> None:
         """Tell it at once: the result is there."""
         create_exclusively(path, content)
+
+    def retire(self) -> bool:
+        """Return that the node may leave at once."""
+        return False
 
     def refuted(self) -> Collection[str]:
         """Return nothing: a lease is checked before a result is written."""

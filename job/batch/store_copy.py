@@ -155,8 +155,13 @@ class StoreCopy:
         Args:
             stopped: whether there was a request to stop in another way than `start` knows.
         """
+        if self._queue is not None and self._queue.retired:
+            return []  # it has done so before; what it could not upload, another node does again
+        return self._upload(stopped)
+
+    def _upload(self, stopped: Callable[[], bool]) -> list[str]:
         if self._thread is None or (self._queue is not None and self._queue.has_left):
-            return []  # what a node that has left did not upload, another one does again
+            return []
         from job.storage.mirror_thread import MAX_ROUNDS
 
         problems = self._thread.flush(lambda: self._stopped() or stopped(), 1 if self._failed else MAX_ROUNDS)
@@ -170,7 +175,7 @@ class StoreCopy:
                 self._heartbeats.end()
             if self._queue is not None:
                 self._queue.await_reports(lambda: self._stopped() or stopped())
-            problems = self.flush(stopped)
+            problems = self._upload(stopped)
             if self._queue is not None:
                 self._queue.leave(uploaded=not problems)
             if self._heartbeats is not None:

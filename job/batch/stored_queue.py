@@ -81,7 +81,10 @@ class StoredQueue:
         self._error = ""
         self._batch = 0
         self._heartbeat: tuple[Path, Mapping[str, object]] | None = None
-        self._beats, self._beaten_at, self._left = 0, -self._beat_seconds, False
+        self._beats, self._beaten_at = 0, -self._beat_seconds
+        self._left = False
+        self.retired = False
+        """Whether this node has let go of the jobs that have not ended."""
         self._takings: dict[Path, _Taking] = {}
         self._held: dict[str, Lease] = {}
         self._endings: dict[str, tuple[Path, bytes]] = {}
@@ -145,8 +148,9 @@ class StoredQueue:
         self._heartbeat = path, record
 
     def release(self, path: Path, record: Mapping[str, object]) -> None:
-        """Tell the others that this node has left; nothing of its unfinished jobs is uploaded any more."""
+        """Tell the others that this node has left; nothing of its jobs is uploaded any more."""
         self.renew(path, record)
+        self.retired = True
         self._left, self._beaten_at = True, -self._beat_seconds
         deadline = time.monotonic() + _LEAVING_SECONDS
         self._wake()
@@ -160,6 +164,15 @@ class StoredQueue:
         self._endings[path.name] = path, content
         self._jobs.upload()
         self._wake()
+
+    def retire(self) -> bool:
+        """Tell the others which jobs have ended, and upload nothing more of those that have not."""
+        self._wake()
+        deadline = time.monotonic() + _LEAVING_SECONDS
+        while self._endings and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self.retired = True
+        return self.holds(REPORTS)
 
     def refuted(self) -> Collection[str]:
         """Return the jobs that this node has ended after another one had taken them over."""
@@ -194,7 +207,7 @@ class StoredQueue:
     def owns(self, unit: str) -> bool:
         """Return whether a unit of the store is this node's to upload, as far as it has seen."""
         if unit.partition("/")[0] in ("jobs", "superseded"):
-            names = [name for name in [*self._held] if not self._left or name in self._settled]
+            names = [name for name in [*self._held] if not self.retired or name in self._settled]
             return any(is_of(unit, [name]) and self.holds(name) for name in names)
         return self.holds(REPORTS) and not self._left
 
@@ -225,12 +238,12 @@ class StoredQueue:
 
     @property
     def has_left(self) -> bool:
-        """Whether this node has left the batch: it uploads nothing of unfinished jobs any more."""
+        """Whether this node has left the batch: it uploads nothing any more."""
         return self._left
 
     def await_reports(self, stopped: Callable[[], bool]) -> None:
         """Wait until this node may upload the reports, or another one has, or has no time left."""
-        while self._batch and not self._left and not stopped() and not self._is_silent:
+        while self._batch and not self.retired and not stopped() and not self._is_silent:
             if self.holds(REPORTS) or self._reported.exists():
                 return
             self._take_reports()
@@ -240,7 +253,7 @@ class StoredQueue:
         """Leave the batch, after telling the others whether the reports are uploaded."""
         if not self._batch or self._left:
             return
-        if uploaded and self.holds(REPORTS):
+        if uploaded and not self.retired and self.holds(REPORTS):
             self.end(self._reported, b"{}")
         self._leave()
 

@@ -84,10 +84,10 @@ def files(bucket):
     return s3fs.S3FileSystem(use_listings_cache=False, skip_instance_cache=True)
 
 
-def stored_checkpoint(bucket):
+def stored_checkpoint(bucket, remote=None):
     """The step of the last checkpoint of `long` that a manifest in the store names."""
     try:
-        manifest = json.loads(files(bucket).cat_file(f"{bucket}/run/manifests/jobs/long.json"))
+        manifest = json.loads((remote or files(bucket)).cat_file(f"{bucket}/run/manifests/jobs/long.json"))
     except (OSError, ValueError):
         return 0
     names = [name for name in manifest["files"] if name.startswith("checkpoint/")]
@@ -171,10 +171,11 @@ def queue_file(bucket, name):
 def test_of_two_nodes_that_share_only_the_store_one_is_killed_and_the_other_ends_the_batch(bucket, tmp_path):
     (tmp_path / "jobs.yaml").write_text(SPEC.replace("0.005", "0.03"))  # each is uploaded before the next
     url = f"s3://{bucket}/run"
-    shared = ("--workers", 1, "--queue", "--lease-seconds", 5, "--store", url, "--output-dir")
+    shared = ("--workers", 1, "--queue", "--lease-seconds", 4, "--store", url, "--output-dir")
     nodes = [start(*shared, f"machine{number}", cwd=tmp_path) for number in (1, 2)]
     try:
-        reached = wait_until(lambda: time.sleep(0.2) or stored_checkpoint(bucket), nodes[0])
+        remote = files(bucket)  # a new one for each look would leave the server no time
+        reached = wait_until(lambda: time.sleep(0.2) or stored_checkpoint(bucket, remote), nodes[0])
         owner = queue_file(bucket, f"nodes/{queue_file(bucket, 'leases/long.1')['node']}.json")["pid"]
         killed, left = sorted(nodes, key=lambda node: node.pid != owner)
         seen = run_in(tmp_path, "status", url, "--format", "json")

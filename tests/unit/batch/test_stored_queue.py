@@ -1,91 +1,20 @@
 """Nodes that have nothing in common but a store: each with its own output directory, without threads."""
 
 import shutil
-from types import SimpleNamespace
 
 import pytest
-from stores import SharedFiles, flaky_store
+from stored_nodes import LEASE, Clock, Node, watch
+from stores import SharedFiles
 
 from job.batch import queue_nodes, stored_queue
 from job.batch.queue_batch import REPORTS, Ended, is_leased
-from job.batch.queue_joining import join_batch
-from job.batch.stored_jobs import StoredJobs
-from job.batch.stored_queue import GIVE_UP_SECONDS, StoredQueue
+from job.batch.stored_queue import GIVE_UP_SECONDS
 from job.errors import OutputError, StoreError
-from job.storage.artifacts import prepare_output, write_text
-from job.storage.manifests import read_manifests
-from job.storage.mirror import Mirror
-from job.storage.stored_queue_files import StoredQueueFiles
-
-LEASE = 30.0
-NAMES = ("a", "b")
-
-
-class Clock:
-    def __init__(self):
-        self.now = 1000.0
-
-    def monotonic(self):
-        return self.now
-
-    def sleep(self, seconds):
-        self.now += seconds
 
 
 @pytest.fixture
 def clock(monkeypatch):
-    found = Clock()
-    for module in (queue_nodes, stored_queue):
-        monkeypatch.setattr(module, "time", found)
-    monkeypatch.setattr(stored_queue, "_LEAVING_SECONDS", 0.0)
-    return found
-
-
-class Node:
-    """A node with an output directory of its own; `turn` is what its threads do."""
-
-    def __init__(self, files, root, plan="p"):
-        self.output = prepare_output(root)
-        remote, _ = flaky_store(files)
-        remote.waits = ()
-        self.mirror = Mirror(
-            self.output,
-            remote,
-            read_manifests(remote)[0],
-            owned=lambda unit: self.place.owns(unit),  # noqa: PLW0108 - it is made below
-            confirmed=lambda unit: self.place.confirms(unit),  # noqa: PLW0108
-        )
-        uploads = SimpleNamespace(learn=self.mirror.learn, ask=lambda: None, verified=0)
-        self.jobs = StoredJobs(self.output, remote.separate(), uploads)
-        self.place = StoredQueue(StoredQueueFiles(self.output, remote.separate()), self.jobs, "s3://x", LEASE)
-        self.batch = join_batch(self.output, plan, NAMES, LEASE, self.place)
-
-    def turn(self, *, upload=False):
-        self.batch.nodes.beat()
-        for _ in range(2):
-            self.place.work()
-            self.jobs.fetch_now()
-        self.place.work()
-        if upload:
-            assert self.mirror.sync() == {}
-            self.place.work()
-
-    def take(self, name):
-        lease = self.batch.take(name)
-        if name in self.batch._asked:
-            self.turn()
-            lease = self.batch.take(name)
-        return lease
-
-    def leave_files(self, name="a", **files):
-        for path, text in files.items():
-            place = self.output.job(name).directory / path.replace("__", "/").replace("_json", ".json")
-            place.parent.mkdir(parents=True, exist_ok=True)
-            write_text(place, text)
-
-    def leave(self):
-        self.batch.nodes.beat(left=True)
-        self.place.work()
+    return watch(monkeypatch, Clock(), queue_nodes, stored_queue)
 
 
 @pytest.fixture
@@ -299,6 +228,31 @@ def test_one_node_uploads_the_reports_and_the_others_wait_for_it(join, files):
     (third.output.root / "report.json").write_text("later")
     third.turn(upload=True)
     assert files.contents()["report.json"] == b"later"
+
+
+def test_a_node_that_is_stopped_uploads_its_reports_before_it_leaves_if_they_are_its_own(join, files):
+    first, second = join(), join()
+    assert first.take(REPORTS).held
+    for node, name in ((first, "a"), (second, "b")):
+        node.take(name)
+        node.leave_files(name, checkpoint__ab_20="state")
+        (node.output.root / "report.json").write_text(node.output.root.name)
+        node.batch.leave(node.mirror.sync, done=False)
+        node.place.work()
+    assert second.place.has_left
+    assert not first.place.has_left
+    first.leave_files(result_json="{}")
+    assert first.mirror.sync() == {}
+    first.place.leave(uploaded=True)
+    first.place.work()
+    found = files.contents()
+    assert found["report.json"] == b"machine0"
+    assert sorted(path for path in found if path.startswith("jobs/")) == [
+        f"jobs/{name}/checkpoint/ab_20" for name in "ab"
+    ]
+    third = join()
+    third.turn()
+    assert third.take(REPORTS).held
 
 
 def test_a_node_that_comes_later_finds_what_has_ended(join, files):
