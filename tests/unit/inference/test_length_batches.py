@@ -47,7 +47,7 @@ def shapes(lengths, **keys):
 )
 def test_the_shape_of_a_batch_depends_on_the_length_of_its_sources(length, shape):
     assert shapes([length], on_gpu=True) == [shape]
-    assert shapes([length]) == [(min(shape[0], 256), shape[1])]
+    assert shapes([length]) == [(min(shape[0], 128), shape[1])]
 
 
 def test_no_batch_has_more_tokens_than_fit_into_memory():
