@@ -31,11 +31,13 @@ def alone(spec: dict[str, Any], *jobs: Job, seed: int = 1) -> dict[str, Any]:
 def peer_shapes(spec: dict[str, Any]) -> dict[str, Job]:
     """Return what every peer is held against: the tutorial's job in two batch sizes, a long one, real data.
 
-    The last three are trained on fewer examples, for they cost far more each.
+    All but the tutorial's are trained on fewer examples, for they cost far more each. `classes` is of a
+    translation's size: 8,000 target classes, whose output layer dominates.
     """
     tutorial = find_job(spec, "tutorial")
     long = {"kind": "reverse", "source_length": 20, "cardinality": 51}
     pronouncing = {"name": "", "problem": find_job(spec, "g2p")["problem"]}
+    many = {"kind": "reverse", "source_length": 20, "cardinality": 8001}
     attention = {"inputs": "embedding", "embedding_size": 64, "attention": "luong_general"}
     return {
         "tutorial": changed(tutorial, "tutorial"),
@@ -60,5 +62,12 @@ def peer_shapes(spec: dict[str, Any]) -> dict[str, Job]:
             model={"architecture": "transformer", "units": 256, "layers": 4, "positions": "sinusoidal"},
             training={"examples": 6400},
             evaluation={"examples": 2048},
+        ),
+        "classes": changed(
+            {"name": "", "problem": many},
+            "classes",
+            model={"units": 256, **attention},
+            training={"examples": 1280},
+            evaluation={"examples": 1024},
         ),
     }

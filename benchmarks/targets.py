@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.comparison import OWN, Parts, Target
 
 PROGRAM = "tutorial's program"
-SHAPES = ("tutorial", "tutorial-32", "long", "g2p", "transformer")
+SHAPES = ("tutorial", "tutorial-32", "long", "g2p", "transformer", "classes")
 
 
 def _over(part: str, figure: str, other: str, shape: str = "tutorial") -> Callable[[Parts], float]:

@@ -58,9 +58,9 @@ def test_target_of_a_part_that_was_left_out_is_neither_met_nor_missed():
 def test_every_target_finds_its_figure():
     outcomes = hold(TARGETS, _parts())
     assert [outcome.value for outcome in outcomes] == pytest.approx(
-        [2.0] * 5
+        [2.0] * 6
         + [4.0, 1.5]
-        + [3.0, 1.5, 0.5] * 5
+        + [3.0, 1.5, 0.5] * 6
         + [0.1, 0.25, 400, 0.9995]
         + [0.4, 1.2]
         + [0.99, 0.9, -0.4, 1.02]
