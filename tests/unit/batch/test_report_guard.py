@@ -194,7 +194,7 @@ def test_report_says_that_the_last_run_did_not_start_until_a_run_starts(
 
 
 def test_a_killed_run_differs_from_one_that_did_not_start(command, here, green, monkeypatch):
-    from job.cli import run_planned
+    from job.cli import run_and_log
 
     (here / "jobs.yaml").write_text(BAD)
     command()
@@ -204,7 +204,7 @@ def test_a_killed_run_differs_from_one_that_did_not_start(command, here, green, 
         assert not green.report.exists()
         raise SystemExit(137)
 
-    monkeypatch.setattr(run_planned, "run_batch", killed)
+    monkeypatch.setattr(run_and_log, "run_batch", killed)
     command()
     assert command("report", "output")[0] == 0
 
@@ -220,12 +220,12 @@ def test_a_killed_run_differs_from_one_that_did_not_start(command, here, green, 
 def test_a_batch_that_ends_before_its_report_leaves_no_passing_report(
     command, here, green, monkeypatch, error, code, reason
 ):
-    from job.cli import run_planned
+    from job.cli import run_and_log
 
     def run_batch(*arguments, **options):
         raise error
 
-    monkeypatch.setattr(run_planned, "run_batch", run_batch)
+    monkeypatch.setattr(run_and_log, "run_batch", run_batch)
     assert command()[0] == code
     assert_red(green, code, reason)
     assert read(green).unstarted == ()
