@@ -15,11 +15,11 @@ ROWS = [
 
 
 def data_files():
-    """Return the data files of the repository; results of benchmarks and runs are left behind by users."""
+    """Return the data files of the repository, without results of benchmarks and what users put there."""
     for folder in FOLDERS:
         for path in (ROOT / folder).rglob("*"):
             name = path.relative_to(ROOT).as_posix()
-            if path.suffix in SUFFIXES and not name.startswith("benchmarks/results/"):
+            if path.suffix in SUFFIXES and not name.startswith(("benchmarks/results/", "examples/data/")):
                 yield name
 
 
