@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from job.problems import build_problem
 from job.process.stopping import Stop
 from job.results.job_result import Decoding, JobResult
 from job.results.trained_job import TrainedJob
 from job.running.evaluator import evaluator_for
 from job.running.exporting import export_trained
 from job.running.inference_model import load_inference_model
+from job.running.job_problem import build_job_problem
 from job.running.machine import require_device, reset_peak_rss, seed_generators
 from job.running.outputs import write_evaluation, write_model_record, write_spec
 from job.running.record import recorded_training, trained_job
@@ -43,15 +43,7 @@ def evaluate_again(
     require_device(job.device)
     seed_generators(job.seed)
     with clock.stage("data"):
-        problem = build_problem(
-            job.problem,
-            job.seed,
-            task.directory,
-            task.data,
-            task.cache,
-            copies=job.model.pointer,
-            earlier=own_tokens_of(task),
-        )
+        problem = build_job_problem(task, own_tokens_of(task))
     with clock.stage("build"):
         evaluator = evaluator_for(task, problem, load_inference_model(task.paths.model, problem, job))
     write_spec(task)

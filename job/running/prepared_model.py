@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from job.models.kernels import choose_kernel
 from job.models.recurrent import Kernel
-from job.problems import build_problem
 from job.problems.base import Problem
+from job.running.job_problem import build_job_problem
 from job.running.machine import require_device, reset_peak_rss, seed_generators
 from job.running.model_cache import CompiledModel, ModelCache
 from job.running.output_bias import start_with_frequencies
@@ -57,15 +57,7 @@ def prepare_model(task: Task, cache: ModelCache, clock: StageClock) -> PreparedM
     seed_generators(job.seed)
     with clock.stage("data"):
         start = find_start(task)
-        problem = build_problem(
-            job.problem,
-            job.seed,
-            task.directory,
-            task.data,
-            task.cache,
-            copies=job.model.pointer,
-            earlier=start.tokens if start is not None else None,
-        )
+        problem = build_job_problem(task, start.tokens if start is not None else None)
     with clock.stage("build"):
         if job.model.name is not None and task.data is not None:
             check_package(MODELS, job.model.name, task.data.model)

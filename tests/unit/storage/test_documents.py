@@ -19,6 +19,7 @@ DEEP = 200_000
         (b"[NaN]", "NaN, which is not a finite number"),
         (b"[-Infinity]", "-Infinity, which is not a finite number"),
         (b"[1e999]", "1e999, which is not a finite number"),
+        (b"[" + b"9" * 250 + b"e99]", f"{'9' * 60}, which is not a finite number"),
         (b"9" * 5000, "a number of 5,000 digits"),
         (b'{"a": 1, "a": 2}', "the key 'a' twice"),
         (b'"\\ud800"', "half of a surrogate pair"),
