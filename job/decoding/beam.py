@@ -74,11 +74,11 @@ def beam_search(
     def body(*variables: Any) -> _Beam:
         beam = _Beam(*variables)
         logits, flat = step(tf.reshape(beam.symbols, [-1]), beam.states)
-        logs = tf.reshape(tf.nn.log_softmax(logits), [rows, width, class_count(logits)])
+        likeliest = _likeliest(logits, beam, rows)
         if coverage is not None:
             attended = tf.reshape(coverage.attended(flat), [rows, width, -1])
             beam = beam._replace(seen=beam.seen + tf.where(beam.ended[:, :, None], 0.0, attended))
-        parent, grown = _select(beam, rows, logs, length_penalty, coverage)
+        parent, grown = _select(beam, rows, likeliest, length_penalty, coverage)
         out = tf.ensure_shape(grown.out, [limits.shape[0], width, max_length])
         ended = grown.ended
         if end is not None:
@@ -114,15 +114,52 @@ def _first_beam(
     )
 
 
+class _Likeliest(NamedTuple):
+    """The symbols that may follow each hypothesis: no other can be among the best K of its row.
+
+    C is K, or the number of classes if that is smaller.
+    """
+
+    symbols: Any
+    """Ids, likeliest first, (N, K, C) int32."""
+    logs: Any
+    """Their log-probabilities, (N, K, C) float32."""
+
+
+def _likeliest(logits: Any, beam: _Beam, rows: Any) -> _Likeliest:
+    """Return the likeliest next symbols of each hypothesis.
+
+    A finished hypothesis is extended by symbol 0 alone, which leaves its log-probability unchanged. Only the
+    chosen logits are normalized: with thousands of classes, passes over the log-probabilities of all symbols
+    cost more than the model's step.
+
+    Args:
+        logits: Of the next symbol of each hypothesis, (N * K, V) float32.
+        beam: The loop variables before the step.
+        rows: Number of rows N.
+    """
+    width, size = beam.symbols.shape[1], class_count(logits)
+    count = min(width, size) if isinstance(size, int) else tf.minimum(width, size)
+    chosen, symbols = tf.math.top_k(logits, count)
+    greatest = chosen[:, :1]  # subtracted before the sum's logarithm, so that log P near 0 keeps its digits
+    logs = chosen - greatest - tf.math.log(tf.reduce_sum(tf.exp(logits - greatest), axis=1, keepdims=True))
+    stays = tf.where(tf.range(count) == 0, 0.0, IMPOSSIBLE)
+    ended = beam.ended[:, :, None]
+    return _Likeliest(
+        symbols=tf.where(ended, 0, tf.reshape(symbols, [rows, width, count])),
+        logs=tf.where(ended, stays, tf.reshape(logs, [rows, width, count])),
+    )
+
+
 def _select(
-    beam: _Beam, rows: Any, logs: Any, length_penalty: float, coverage: Coverage | None
+    beam: _Beam, rows: Any, likeliest: _Likeliest, length_penalty: float, coverage: Coverage | None
 ) -> tuple[Any, _Beam]:
-    """Extend every hypothesis by every symbol and keep the best K of each row.
+    """Keep the best K of each row, of all hypotheses and the symbols that may follow.
 
     Args:
         beam: The loop variables before the step, but for the attention of the step.
         rows: Number of rows N, an int where it is known when the search is compiled, else a scalar tensor.
-        logs: Log-probability of each next symbol, (N, K, V) float32.
+        likeliest: The next symbols.
         length_penalty: Exponent alpha of the length penalty.
         coverage: The coverage penalty, if any.
 
@@ -130,19 +167,21 @@ def _select(
         The index of the hypothesis that each selected one extends, (N, K) int32, and the loop variables with
         the selected hypotheses; `t`, `ended` and `states` do not contain the new step yet.
     """
-    width, size = logs.shape[1], class_count(logs)
-    grown = _expand(logs, beam.totals, beam.ended)
+    width, count = likeliest.logs.shape[1], class_count(likeliest.logs)
+    grown = beam.totals[:, :, None] + likeliest.logs
     lengths_grown = beam.lengths + tf.cast(~beam.ended, tf.int32)
     ranked = grown / _penalty(lengths_grown, length_penalty)[:, :, None]
     if coverage is not None:
         ranked += _covered(beam, coverage)[:, :, None]
-    _, best = tf.math.top_k(tf.reshape(ranked, [rows, width * size]), width)
-    parent, symbols = best // size, best % size
-    totals = tf.gather(tf.reshape(grown, [rows, -1]), best, batch_dims=1)
+    _, best = tf.math.top_k(tf.reshape(ranked, [rows, width * count]), width)
+    parent = best // count
+    totals, symbols = (
+        tf.gather(tf.reshape(x, [rows, width * count]), best, batch_dims=1)
+        for x in (grown, likeliest.symbols)
+    )
     lengths, ended, seen, out = (
         tf.gather(x, parent, batch_dims=1) for x in (lengths_grown, beam.ended, beam.seen, beam.out)
     )
-    symbols = tf.where(ended, 0, symbols)
     out = tf.concat([out[:, :, : beam.t], symbols[:, :, None], out[:, :, beam.t + 1 :]], axis=2)
     return parent, beam._replace(
         symbols=symbols, ended=ended, lengths=lengths, totals=totals, seen=seen, out=out
@@ -157,12 +196,3 @@ def _covered(beam: _Beam, coverage: Coverage | None) -> Any:
 def _penalty(lengths: Any, alpha: float) -> Any:
     """Return the length penalty of hypotheses; see `beam_search`."""
     return tf.pow((5.0 + tf.cast(lengths, tf.float32)) / 6.0, alpha)
-
-
-def _expand(logs: Any, totals: Any, ended: Any) -> Any:
-    """Return the log-probability of every hypothesis extended by every symbol, (N, K, V) float32.
-
-    A finished hypothesis is extended by symbol 0 alone, which leaves its log-probability unchanged.
-    """
-    stays = tf.where(tf.range(class_count(logs)) == 0, 0.0, IMPOSSIBLE)
-    return totals[:, :, None] + tf.where(ended[:, :, None], stays, logs)
