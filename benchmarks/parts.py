@@ -113,7 +113,7 @@ def peers(session: Session) -> dict[str, Any]:
         say(f"peers: {name}")
         contenders = [
             program("seq2seq-job", "fused", THREADS),
-            *([program("plain Keras", "plain_keras", THREADS)] if name != "transformer" else []),
+            program("plain Keras", "keras_transformer" if name == "transformer" else "plain_keras", THREADS),
             program("PyTorch", "pytorch", THREADS, python),
             *([program("JAX", "jax_scan", THREADS, python)] if name in _JAX_SHAPES else []),
         ]

@@ -78,20 +78,20 @@ class _Marks(keras.callbacks.Callback):  # type: ignore[misc]
             self._clock.mark(batch + 1)
 
 
-def fit(models: Models, lesson: Lesson) -> list[tuple[int, float]]:
-    """Train for one epoch; return the clock's marks."""
+def fit(model: keras.Model, lesson: Lesson) -> list[tuple[int, float]]:
+    """Train for one epoch by `Model.fit`; return the clock's marks."""
     warmup = math.ceil(lesson.warmup_fraction * lesson.steps)
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0, max(lesson.steps - warmup, 1), warmup_target=lesson.learning_rate, warmup_steps=warmup
     )
-    models.train.compile(
+    model.compile(
         optimizer=keras.optimizers.Adam(schedule, global_clipnorm=lesson.clip_norm),
         loss=keras.losses.SparseCategoricalCrossentropy(
             from_logits=True, ignore_class=0 if lesson.masked else None
         ),
     )
     clock = told.Clock(lesson)
-    models.train.fit(
+    model.fit(
         [lesson.source, lesson.decoder_input(lesson.target)],
         lesson.target,
         batch_size=lesson.batch_size,
@@ -122,7 +122,7 @@ def program(lesson: Lesson, threads: int, decoding: bool) -> Figures:
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     keras.utils.set_random_seed(lesson.seed)
     models = Models(lesson)
-    marks = fit(models, lesson)
+    marks = fit(models.train, lesson)
     figures: dict[str, Any] = {}
     if decoding:
         figures = told.decoded(lesson, lambda sources: greedy(models, lesson, sources), None)
