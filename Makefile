@@ -44,7 +44,7 @@ test: install-dev  ## Run the tests on every Python found, lint and types, under
 lint: install-dev  ## Check style, format and types.
 	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
 
-bench: install-dev  ## Time it against the tutorial's program, plain Keras, PyTorch and JAX; ARGS="--only tutorial" for a part.
+bench: install-dev  ## Time it against the tutorial's program, plain Keras, PyTorch, JAX, yoyodyne; ARGS="--only tutorial" for a part.
 	.venv/bin/python -m benchmarks $(ARGS)
 
 gpu-check: install-dev  ## Check the GPU path on this machine's GPUs, then time it beside PyTorch; says so without one.

@@ -3,5 +3,5 @@
 `shapes` says what is learned, `workload` makes the examples of it once, `programs` learn it, `contenders`
 says how each is started, `measuring` what a command costs, `floor` what the work costs at the least, `parts`
 what is measured, `comparison` what the figures say against the targets, `report` how that is shown and kept.
-PyTorch and JAX live in an environment of their own, see `peers_environment`.
+PyTorch, JAX and yoyodyne live in an environment of their own, see `peers_environment`.
 """

@@ -21,7 +21,8 @@ from rich.console import Console
 
 from benchmarks.comparison import hold
 from benchmarks.guard import print_changes, reference_file
-from benchmarks.parts import PARTS, THREADS, Session, say
+from benchmarks.part_table import PARTS
+from benchmarks.parts import THREADS, Session, say
 from benchmarks.report import as_json, print_report, write_plot
 from benchmarks.targets import TARGETS
 

@@ -50,7 +50,7 @@ def reference_file(machine: Mapping[str, Any]) -> Path:
 def ratios(parts: Parts) -> dict[str, float]:
     """Return the job's figures in relation to each peer's; the larger, the better for the job."""
     tables = {f"peers, {shape}": rows for shape, rows in parts.get("peers", {}).items()}
-    tables |= {part: parts[part] for part in ("tutorial", "pair") if part in parts}
+    tables |= {part: parts[part] for part in ("tutorial", "yoyodyne", "pair") if part in parts}
     found = {}
     for table, rows in tables.items():
         for peer in rows.keys() - {OWN}:

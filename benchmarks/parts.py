@@ -290,14 +290,3 @@ def commands(session: Session) -> dict[str, Any]:
         "validate": command_seconds(["validate", "--spec", str(spec)], directory, session.runs),
         trend: command_seconds(["trend", str(nights)], directory, session.runs),
     }
-
-
-PARTS: dict[str, Callable[[Session], dict[str, Any]]] = {
-    "tutorial": tutorial,
-    "peers": peers,
-    "pair": pair,
-    "series": series,
-    "examples": examples,
-    "jobs": jobs,
-    "commands": commands,
-}

@@ -20,7 +20,7 @@ def prepare() -> Path:
     wanted = f"{sys.version}\n{REQUIREMENTS.read_text(encoding='utf-8')}"
     if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
         return python
-    print(f"installing PyTorch and JAX into {DIRECTORY.name} (once)", file=sys.stderr, flush=True)
+    print(f"installing PyTorch, JAX and yoyodyne into {DIRECTORY.name} (once)", file=sys.stderr, flush=True)
     shutil.rmtree(DIRECTORY, ignore_errors=True)
     subprocess.run([sys.executable, "-m", "venv", str(DIRECTORY)], check=True)
     install = [str(python), "-m", "pip", "install", "--quiet", "--prefer-binary", "-r", str(REQUIREMENTS)]

@@ -74,6 +74,9 @@ def print_report(parts: Parts, outcomes: Sequence[Outcome], console: Console) ->
         _print_rows(f"{shape}, {number:,} examples: {_runs(rows)}", rows, columns, console)
     if "peers" in parts:
         console.print(_PEERS_NOTE, highlight=False)
+    if "yoyodyne" in parts:
+        title = f"words, whole commands: {_runs(parts['yoyodyne'])}"
+        _print_rows(title, parts["yoyodyne"], (*_WHOLE, ("parameters", _number("parameters"))), console)
     if "pair" in parts:
         _print_rows(f"two at once, a thread each: {_runs(parts['pair'])}", parts["pair"], _PAIR, console)
     for title, found, figure in _all_series(parts):
@@ -84,6 +87,14 @@ def print_report(parts: Parts, outcomes: Sequence[Outcome], console: Console) ->
         console.print(
             f"floor: {products:.0f} GFLOP/s of matrix products or {copies:.1f} GB/s of copies, measured just "
             "before, whichever takes longer\n",
+            highlight=False,
+        )
+    if "two_workers" in parts:
+        batch = parts["two_workers"]
+        console.print(
+            f"{batch['jobs']} jobs of {batch['examples_per_job']:,} examples on two workers: "
+            f"{batch['wall_seconds']:.1f} s; their steps at the rate of two training processes: "
+            f"{batch['ceiling_seconds']:.1f} s\n",
             highlight=False,
         )
     for name, seconds in parts.get("commands", {}).items():

@@ -1,4 +1,4 @@
-"""The targets: 1 training, 2 decoding, 3 the tutorial's job, 4 many jobs, 5 growth, 6 commands."""
+"""The targets: 1 training, 2 decoding, 3 the tutorial's job, 4 batches, 5 growth, 6 commands."""
 
 from __future__ import annotations
 
@@ -133,6 +133,22 @@ _JOBS = (
         4, "the same of a job of another shape", 1.5, _found("jobs", "other_shapes", "further_job_seconds")
     ),
 )
+_WHOLE = (
+    _at_least(
+        4,
+        "yoyodyne's whole command over this one's, seconds: same words, sizes and epochs",
+        6,
+        lambda parts: float(
+            parts["yoyodyne"]["yoyodyne"]["wall_seconds"] / parts["yoyodyne"][OWN]["wall_seconds"]
+        ),
+    ),
+    _at_most(
+        4,
+        "64 small jobs on two workers: seconds over their steps at the rate of two training processes",
+        1.15,
+        _found("two_workers", "over_ceiling"),
+    ),
+)
 _GROWTH = (
     _at_most(
         5,
@@ -154,4 +170,4 @@ _COMMANDS = (
     _at_most(6, "seconds of trend over 365 nights of 20 jobs", 10, _found("commands", "trend")),
 )
 
-TARGETS = (*_TRAINING, *_DECODING, *_TUTORIAL, *_JOBS, *_GROWTH, *_COMMANDS)
+TARGETS = (*_TRAINING, *_DECODING, *_TUTORIAL, *_JOBS, *_WHOLE, *_GROWTH, *_COMMANDS)

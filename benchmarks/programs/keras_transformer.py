@@ -1,6 +1,6 @@
 """The plain Keras way of a Transformer: `keras.layers.MultiHeadAttention`, trained by `fit`.
 
-It decodes as Keras's own examples do, by a `predict` over all symbols so far at each step: the layer has no cache.
+It decodes as Keras's own examples do: each step is a `predict` over all symbols so far, without a cache.
 """
 
 from __future__ import annotations

@@ -63,6 +63,7 @@ def test_every_target_finds_its_figure():
         + [3.0, 1.5, 0.5] * 6
         + [0.1, 0.25, 400, 0.9995]
         + [0.4, 1.2]
+        + [7.0, 1.1]
         + [0.99, 0.9, -0.4, 1.02]
         + [0.1, 0.5, 7]
     )
@@ -89,6 +90,8 @@ def _parts():
     return {
         "tutorial": {OWN: own, "tutorial's program": program},
         "peers": dict.fromkeys(SHAPES, rows),
+        "yoyodyne": {OWN: {"wall_seconds": 6.0}, "yoyodyne": {"wall_seconds": 42.0}},
+        "two_workers": {"over_ceiling": 1.1},
         "pair": {OWN: {"examples_per_second": 60}, "PyTorch": {"examples_per_second": 40}},
         "examples": {"tutorial": {"slope": 0.99}, "small": {"points": points}},
         "series": {"length": {"slope": 0.9}, "units": {"slope": 1.2, "floor_slope": 1.6}},
