@@ -11,7 +11,7 @@ from statistics import fmean
 from typing import Any
 
 from benchmarks import peers_environment
-from benchmarks.commands import command_seconds, write_nights
+from benchmarks.commands import command_seconds, write_batch, write_nights
 from benchmarks.comparison import OWN, check_parameters, medians, slope
 from benchmarks.contenders import Contender, Done, at_once, program, run_job, tutorial_program
 from benchmarks.floor import Rates, Work, machine_rates
@@ -283,10 +283,13 @@ def commands(session: Session) -> dict[str, Any]:
     directory = session.place()
     directory.mkdir()
     nights = write_nights(directory, *([10, 2] if session.quick else []))
+    batch = write_batch(directory, *([10] if session.quick else []))
     trend = "trend of 10 nights" if session.quick else "trend"
+    report = "report of 10 jobs" if session.quick else "report"
     spec = Path("jobs.yaml").absolute()
     return {
         "help": command_seconds(["--help"], directory, session.runs),
         "validate": command_seconds(["validate", "--spec", str(spec)], directory, session.runs),
         trend: command_seconds(["trend", str(nights)], directory, session.runs),
+        report: command_seconds(["report", str(batch)], directory, session.runs),
     }

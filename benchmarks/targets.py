@@ -168,6 +168,7 @@ _COMMANDS = (
     _at_most(6, "seconds of --help", 0.2, _found("commands", "help")),
     _at_most(6, "seconds of validate", 0.8, _found("commands", "validate")),
     _at_most(6, "seconds of trend over 365 nights of 20 jobs", 10, _found("commands", "trend")),
+    _at_most(6, "seconds of report over 600 jobs", 10, _found("commands", "report")),
 )
 
 TARGETS = (*_TRAINING, *_DECODING, *_TUTORIAL, *_JOBS, *_WHOLE, *_GROWTH, *_COMMANDS)

@@ -173,6 +173,8 @@ def html(value: object) -> object:
 
     The template engine escapes it. Numbers and HTML are returned unchanged.
     """
+    if isinstance(value, str) and value.isascii() and value.isprintable():
+        return value  # the most frequent case: nothing to replace
     if isinstance(value, int | float) or hasattr(value, "__html__"):
         return value
     return xml(one_line(str(value)))

@@ -176,5 +176,8 @@ def _with_unit(name: str, number: str) -> str:
     return f"{number} {_symbol(unit_of(name))}".rstrip()
 
 
+_SYMBOLS = {"fraction": "%", "seconds": "s", "point": "", DATA_UNIT: ""}
+
+
 def _symbol(unit: str) -> str:
-    return {"fraction": "%", "seconds": "s", "point": "", DATA_UNIT: ""}.get(unit, unit)
+    return _SYMBOLS.get(unit, unit)

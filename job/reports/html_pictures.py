@@ -28,7 +28,7 @@ _WIDE = {"curves.svg", "attention.svg"}
 _METADATA = re.compile(r"<metadata>.*?</metadata>", re.DOTALL)
 _TAG = re.compile(r"<\w[^<>]*>")
 _COORDINATES = re.compile(r'(?<=\s)(?:d|x|y|transform)="[^"]*"')
-_LONG = re.compile(r"(\.\d\d)\d+")
+_MORE_DECIMALS = re.compile(r"(?<=\.\d\d)\d+")
 _FONTS = re.compile(r"font-family: 'DejaVu Sans',[^;\"]*sans-serif")
 _DESCRIPTION = re.compile(r"<desc>(.*?)</desc>", re.DOTALL)
 
@@ -103,7 +103,7 @@ def _packed(drawing: str) -> str:
 
 
 def _packed_tag(tag: re.Match[str]) -> str:
-    text = _COORDINATES.sub(lambda found: _LONG.sub(r"\1", found[0]), tag[0])
+    text = _COORDINATES.sub(lambda found: _MORE_DECIMALS.sub("", found[0]), tag[0])
     return _FONTS.sub("font-family: sans-serif", text)
 
 

@@ -24,9 +24,12 @@ MAX_DIGITS = 300
 """Maximum number of digits of an integer; a longer one does not fit into a float."""
 
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_NO_BRACKET = re.compile(rb"[^\[\]{}]+")
-_HUGE = re.compile(rb"(?:^|[\s:,\[])-?(?:\d{200}|[\d.]+[eE]\+?\d{3})")  # not in quotes, as checksums are
-_NOT_FINITE = re.compile(rb"NaN|Infinity")
+_ESCAPED = re.compile(rb"\\.", re.DOTALL)
+_NO_BRACKET = bytes(sorted({*range(256)} - {*b'[]{}"'}))
+_KINDS = bytes.maketrans(b"123456789.E \t\n\r\v\f:,[-", b"0" * 10 + b"e" + b" " * 10)
+_HUGE = re.compile(
+    rb" 0(?:0{199}|0*e\+?000)"
+)  # of kinds, after what may be before a number; not in checksums
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -130,7 +133,7 @@ def parse_json(text: str | bytes, *, finite: bool = True) -> Any:
     _check_depth(data)
     # a Python function for every number is slow, so it is used only where a number may be too large
     numbers: dict[str, Any] = {"parse_constant": _not_finite} if finite else {}
-    if _HUGE.search(data):
+    if _may_have_huge(data):
         numbers |= {"parse_int": _integer, **({"parse_float": _float} if finite else {})}
     try:
         value = json.loads(decoded, object_pairs_hook=_object, **numbers)
@@ -146,7 +149,12 @@ def parse_json(text: str | bytes, *, finite: bool = True) -> Any:
 def may_have_nonfinite(text: str | bytes) -> bool:
     """Return whether numbers of a JSON text may be NaN or infinite, without parsing it."""
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-    return bool(_NOT_FINITE.search(data) or _HUGE.search(data))
+    return b"NaN" in data or b"Infinity" in data or _may_have_huge(data)
+
+
+def _may_have_huge(data: bytes) -> bool:
+    """Return whether a number may have 200 digits, or an exponent from 100."""
+    return _HUGE.search(b" " + data.translate(_KINDS)) is not None
 
 
 def _decoded(data: bytes) -> str:
@@ -165,7 +173,10 @@ def _check_depth(data: bytes) -> None:
     """Refuse deep nesting before recursive code reads the text, by removing pairs of brackets from inside."""
     if data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
         return
-    brackets = _NO_BRACKET.sub(b"", _STRING.sub(b"", data)).replace(b"{", b"[").replace(b"}", b"]")
+    # Without what is between them, most strings are a pair of quotes. A pair of the end of a string and the
+    # beginning of the next can be removed too: what was in a string stays in one.
+    kept = _ESCAPED.sub(b"", data).translate(None, _NO_BRACKET).replace(b'""', b"")
+    brackets = _STRING.sub(b"", kept).replace(b"{", b"[").replace(b"}", b"]")
     for _ in range(MAX_DEPTH):
         if not brackets:
             return

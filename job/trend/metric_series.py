@@ -96,7 +96,9 @@ def _with_repeats_marked(runs: Sequence[Run]) -> list[Report]:
     for run in runs:
         keys = [(job.name, job.fingerprint, tuple(sorted(job.timings.items()))) for job in run.report.jobs]
         jobs = zip(keys, run.report.jobs, strict=True)
-        marked = tuple(replace(job, reused=job.reused and key in seen) for key, job in jobs)
+        marked = tuple(
+            replace(job, reused=False) if job.reused and key not in seen else job for key, job in jobs
+        )
         reports.append(replace(run.report, jobs=marked))
         seen.update(keys)
     return reports

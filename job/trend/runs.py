@@ -40,7 +40,7 @@ class Run:
         commits = (job.environment.get("git_commit") for job in self.report.jobs)
         return next(filter(None, commits), None)
 
-    @property
+    @cached_property
     def finished(self) -> datetime:
         """When the batch ended."""
         time = datetime.fromisoformat(self.report.finished_at)

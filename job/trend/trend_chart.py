@@ -30,7 +30,7 @@ class Point:
         bad: whether the job failed, failed its gate or is worse than its baseline in this run.
         measured: whether the run has a value; otherwise the mark is a cross at the bottom.
         text: date, value and what is bad, for a tooltip.
-        link: path of the run's report, relative to the page.
+        link: URL of the run's report, relative to the page.
     """
 
     x: float
@@ -73,7 +73,7 @@ def trend_chart(series: Series, runs: Sequence[Run], links: Sequence[str]) -> Ch
     Args:
         series: of a metric of a job.
         runs: all of them, in the order of time.
-        links: `report_link` of each run.
+        links: `report_link` of each run, as a URL.
     """
     scale, title = _Scale(series, runs), column_title(series.metric)
     values = " to ".join(value_text(series, value) for value in (min(series.values), max(series.values)))

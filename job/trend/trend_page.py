@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
+from job.reports.escaping import url_path
 from job.reports.html_template import template
 from job.trend.metric_changes import changes
 from job.trend.metric_series import Series, uncounted_runs
@@ -64,7 +65,7 @@ def trend_page(
     jobs: list[JobSection] = []
     sections: list[JobSection] = []
     uncounted = uncounted_runs(runs)
-    links = [report_link(run, directory) for run in runs]
+    links = [url_path(report_link(run, directory)) for run in runs]
     for name, group in groupby(series, key=lambda each: each.job):
         jobs.append(_section(name, [*group], runs, uncounted.pop(name, ""), links))
     for number, job in enumerate(sorted(jobs, key=lambda job: (not job.worse, not job.failed))):

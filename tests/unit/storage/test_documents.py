@@ -1,8 +1,11 @@
 """Documents from elsewhere end in a value or in one clause, whatever they hold."""
 
+import json
 import os
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from job.storage.documents import DocumentError, open_regular, parse_json, read_regular, why
 from job.storage.file_names import check_inner_path, check_job_name
@@ -19,6 +22,9 @@ DEEP = 200_000
         (b"[NaN]", "NaN, which is not a finite number"),
         (b"[-Infinity]", "-Infinity, which is not a finite number"),
         (b"[1e999]", "1e999, which is not a finite number"),
+        (b"1e999", "1e999, which is not a finite number"),
+        (b'{"a":-1.5E+400, "b": "1e1"}', "-1.5E[+]400, which is not a finite number"),
+        (b"[0,\n\t12e308]", "12e308, which"),
         (b"[" + b"9" * 250 + b"e99]", f"{'9' * 60}, which is not a finite number"),
         (b"9" * 5000, "a number of 5,000 digits"),
         (b'{"a": 1, "a": 2}', "the key 'a' twice"),
@@ -44,6 +50,23 @@ def test_brackets_in_text_are_no_nesting():
 
 def test_a_document_may_be_a_hundred_levels_deep():
     assert parse_json(b"[" * 100 + b"]" * 100)
+
+
+@given(texts=st.lists(st.text('[]{}"\\a:,\n'), min_size=1, max_size=8), depth=st.sampled_from([90, 100, 300]))
+def test_text_does_not_change_how_deep_a_document_is(texts, depth):
+    value = {"a": [*texts, *["[{"] * 60, {text: text for text in texts}], "b": "}"}
+    for _ in range(depth - 3):
+        value = [value, "]"]
+    if depth <= 100:
+        assert parse_json(json.dumps(value)) == value
+    else:
+        with pytest.raises(DocumentError, match="nested more than 100 levels"):
+            parse_json(json.dumps(value))
+
+
+@pytest.mark.parametrize("text", ['["1e999", "Infinity"]', "[1.5e300, 1E-999, -0.0]", '{"3e123": 4e123}'])
+def test_numbers_that_only_look_too_large_are_taken(text):
+    assert parse_json(text) == json.loads(text)
 
 
 def test_pipes_devices_and_directories_are_not_read(tmp_path):
