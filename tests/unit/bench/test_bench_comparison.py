@@ -65,7 +65,7 @@ def test_every_target_finds_its_figure():
         + [0.4, 1.2]
         + [7.0, 1.1]
         + [0.99, 0.9, -0.4, 1.02]
-        + [0.1, 0.5, 7]
+        + [0.1, 0.5, 7, 6]
     )
     assert all(outcome.met for outcome in outcomes)
 
@@ -96,5 +96,5 @@ def _parts():
         "examples": {"tutorial": {"slope": 0.99}, "small": {"points": points}},
         "series": {"length": {"slope": 0.9}, "units": {"slope": 1.2, "floor_slope": 1.6}},
         "jobs": {"one_shape": {"further_job_seconds": 0.4}, "other_shapes": {"further_job_seconds": 1.2}},
-        "commands": {"help": 0.1, "validate": 0.5, "trend": 7},
+        "commands": {"help": 0.1, "validate": 0.5, "trend": 7, "report": 6},
     }
