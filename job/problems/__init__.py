@@ -3,9 +3,9 @@
 Code that generates or reads examples belongs here; models, training and scores do not, and nothing here
 imports TensorFlow. Start with `base.py`, the interface of a problem, then `text_pairs.py` (files) or
 `integers.py` (generated); `plugin.py` loads the problems of other packages. `text_files.py` reads files of
-text in blocks, `parallel_text.py` the pairs in them, `pair_formats.py` their lines and `text_tokens.py` the
-tokens; `pair_splits.py` divides the pairs, `pair_store.py` holds them as ids, and `pair_cache.py` keeps these
-in files.
+text in blocks, `parallel_text.py` the pairs in them, `pair_formats.py` their lines (`pair_lines.py` many at
+once) and `text_tokens.py` the tokens; `pair_splits.py` divides the pairs, `pair_store.py` holds them as ids,
+and `pair_cache.py` keeps these in files.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from job.errors import DataError, DataErrors
 from job.problems.data_files import MAX_LISTED_ERRORS, DataFile, read_data
-from job.problems.text_lines import BadLineError, TextLines, decode_line
+from job.problems.text_lines import BadLineError, decode_line, split_lines
 from job.spec.complaints import did_you_mean
 
 _NUMBER = re.compile(
@@ -125,7 +125,7 @@ def _rows(content: bytes, path: Path, key: str) -> Iterator[tuple[int, list[str]
 def _decoded(content: bytes, path: Path, key: str) -> list[str]:
     """Return the lines of a file, each with a line end, without blank lines at the end of the file."""
     lines, errors = [], []
-    for number, line in enumerate(TextLines.of(content.rstrip(b" \t\r\n")).lines, 1):
+    for number, line in enumerate(split_lines(content.rstrip(b" \t\r\n")), 1):
         try:
             lines.append(decode_line(line) + "\n")
         except BadLineError as error:

@@ -15,7 +15,8 @@ from pathlib import Path
 from job import __version__
 from job.errors import DataError, DataErrors, OutputError
 from job.problems.pair_cache_entry import load_entry, write_entry
-from job.problems.pair_store import MemoryStorage, PairStore, Storage, build_store
+from job.problems.pair_storage import MemoryStorage, Storage
+from job.problems.pair_store import PairStore, build_store
 from job.problems.parallel_text import OpenedGroup, open_group
 from job.problems.vocabulary import EarlierTokens
 from job.process.installed_versions import installed

@@ -9,16 +9,16 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from job.problems.pair_spool import PairSpool
-from job.problems.pair_store import DirectoryStorage, PairStore, mapped
-from job.problems.ragged_rows import RaggedRows
+from job.problems.pair_storage import DirectoryStorage, mapped
+from job.problems.pair_store import PairStore
+from job.problems.training_rows import TrainingRows
 from job.problems.vocabulary import Vocabulary
 from job.spec.file_locations import checksum
 from job.storage.documents import read_json, why
@@ -49,10 +49,11 @@ def write_entry(entry: Path, build: Callable[[DirectoryStorage], PairStore]) -> 
     temporary.mkdir()
     try:
         store = build(DirectoryStorage(temporary))
+        types = [array.dtype.str for array in store.training.arrays]  # this encodes the texts
         for spool in store.held_out.values():
             spool.flush()
         (temporary / "train.txt").unlink()
-        (temporary / _RECORD).write_text(json.dumps(_record(store, temporary)), "utf-8")
+        (temporary / _RECORD).write_text(json.dumps(_record(store, types, temporary)), "utf-8")
         _put_in_place(temporary, entry)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -74,15 +75,16 @@ def _put_in_place(temporary: Path, entry: Path) -> None:
 def _clear_leftovers(cache: Path) -> None:
     """Remove what a killed process was writing a day ago."""
     for path in cache.glob(f"{TEMPORARY}*"):
-        with suppress(OSError):
-            if time.time() - path.stat().st_mtime > _LEFTOVER_SECONDS:
-                shutil.rmtree(path, ignore_errors=True)
+        try:
+            age = time.time() - path.stat().st_mtime
+        except OSError:  # another process has just removed it
+            continue
+        if age > _LEFTOVER_SECONDS:
+            shutil.rmtree(path, ignore_errors=True)
 
 
-def _record(store: PairStore, directory: Path) -> dict[str, Any]:
+def _record(store: PairStore, types: Sequence[str], directory: Path) -> dict[str, Any]:
     """Return the content of an entry's record, from which `load_entry` reads it."""
-    sides = (store.source, store.target)
-    arrays = [array for side in sides for array in (side.ids, side.starts)]
     vocabularies = [store.source_vocabulary, store.target_vocabulary]
     shared = vocabularies[0] is vocabularies[1]
     return {
@@ -90,7 +92,7 @@ def _record(store: PairStore, directory: Path) -> dict[str, Any]:
         "longest_target": store.longest_target,
         "parts": list(store.parts),
         "vocabularies": [v.to_json() for v in vocabularies[: 1 if shared else 2]],
-        "types": {name: array.dtype.str for name, array in zip(_ARRAYS, arrays, strict=True)},
+        "types": dict(zip(_ARRAYS, types, strict=True)),
         "sha256": {path.name: checksum(path) for path in sorted(directory.iterdir())},
     }
 
@@ -110,8 +112,8 @@ def load_entry(entry: Path) -> PairStore | None:
         arrays = [mapped(entry / f"{name}.bin", np.dtype(record["types"][name])) for name in _ARRAYS]
         vocabularies = [Vocabulary.from_json(one) for one in record["vocabularies"]]
         return PairStore(
-            source=RaggedRows(*arrays[:2]),
-            target=RaggedRows(*arrays[2:]),
+            training=TrainingRows.of_arrays(arrays),
+            count=len(arrays[1]) - 1,
             held_out={name: PairSpool((entry / f"{name}.txt").open("rb")) for name in _TEXTS},
             source_vocabulary=vocabularies[0],
             target_vocabulary=vocabularies[-1],

@@ -108,10 +108,10 @@ class _Splitter:
     def add(self, key: str, pairs: list[Pair]) -> None:
         """Divide pairs of a group of files."""
         self.read += len(pairs)
-        pairs = self._short_enough(pairs)
+        pairs, sources = self._short_enough(pairs)
         self.kept[key] = self.kept.get(key, 0) + len(pairs)
         before = self.counts["train"]
-        self._divide(key, pairs, _hashes([source for source, _ in pairs]))
+        self._divide(key, pairs, _hashes(sources))
         self.trained[key] = self.trained.get(key, 0) + self.counts["train"] - before
 
     def _divide(self, key: str, pairs: list[Pair], hashes: NDArray[np.uint64]) -> None:
@@ -125,17 +125,18 @@ class _Splitter:
             rows = np.flatnonzero(chosen)
             self._append(split, [pairs[row] for row in rows.tolist()], hashes[rows])
 
-    def _short_enough(self, pairs: list[Pair]) -> list[Pair]:
-        sources = source_counts([source for source, _ in pairs], self.spec)
-        targets = token_counts([target for _, target in pairs], self.spec.target_tokens)
-        limit = self.spec.max_length
-        if max(sources) > limit or max(targets) > limit:
-            short = [m <= limit and n <= limit for m, n in zip(sources, targets, strict=True)]
-            pairs = list(compress(pairs, short))
-            sources, targets = list(compress(sources, short)), list(compress(targets, short))
-        self.longest_source = max(self.longest_source, *sources, 0)
-        self.longest_target = max(self.longest_target, *targets, 0)
-        return pairs
+    def _short_enough(self, pairs: list[Pair]) -> tuple[list[Pair], list[str]]:
+        """Return the pairs that are not too long, and their sources."""
+        sources = [source for source, _ in pairs]
+        of_source = source_counts(sources, self.spec)
+        of_target = token_counts([target for _, target in pairs], self.spec.target_tokens)
+        short = (of_source <= self.spec.max_length) & (of_target <= self.spec.max_length)
+        self.longest_source = max(self.longest_source, int(of_source[short].max(initial=0)))
+        self.longest_target = max(self.longest_target, int(of_target[short].max(initial=0)))
+        if short.all():
+            return pairs, sources
+        chosen = short.tolist()
+        return list(compress(pairs, chosen)), list(compress(sources, chosen))
 
     def _append(self, split: str, pairs: list[Pair], hashes: NDArray[np.uint64]) -> None:
         self.bytes[split] += self.spools[split].append(pairs)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain
 from typing import IO, Literal
 
 from job.problems.pair_formats import Pair
 
-BLOCK_PAIRS = 20_000
-"""Number of pairs that are in memory at once."""
+BLOCK_BYTES = 1 << 20
+"""Number of bytes of a spool that are read at once."""
 
 Side = Literal[0, 1]
 """Source or target of a pair."""
@@ -41,14 +41,20 @@ class PairSpool:
     def blocks(self) -> Iterator[tuple[list[str], list[str]]]:
         """Yield sources and targets, in blocks; other blocks may be read in between."""
         self._file.flush()
-        place = 0
+        place, rest = 0, b""
         while True:
             self._file.seek(place)
-            lines = b"".join(islice(self._file, 2 * BLOCK_PAIRS)).decode().split("\n")
-            place = self._file.tell()
-            if len(lines) == 1:
+            if not (read := self._file.read(BLOCK_BYTES)):
                 return
-            yield lines[:-1:2], lines[1::2]
+            place += len(read)
+            text = rest + read
+            end = text.rfind(b"\n") + 1
+            if text.count(b"\n") % 2:  # the source of a pair whose target is still to be read
+                end = text.rfind(b"\n", 0, end - 1) + 1
+            text, rest = text[:end], text[end:]
+            if text:
+                lines = text.decode().split("\n")
+                yield lines[:-1:2], lines[1::2]
 
     def chosen(self, places: Sequence[int]) -> list[Pair]:
         """Return the pairs with these places, which are in ascending order."""
@@ -78,5 +84,9 @@ class SpooledTexts:
     side: Side
 
     def __iter__(self) -> Iterator[str]:
+        return chain.from_iterable(self.blocks())
+
+    def blocks(self) -> Iterator[list[str]]:
+        """Yield all texts in blocks."""
         for block in self.spool.blocks():
-            yield from block[self.side]
+            yield block[self.side]

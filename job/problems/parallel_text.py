@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 
 from job.errors import DataError, DataErrors
 from job.problems.data_files import MAX_LISTED_ERRORS
-from job.problems.pair_formats import Pair, PairParser, pair_parser
-from job.problems.pair_spool import BLOCK_PAIRS
+from job.problems.pair_formats import Normalizer, Pair, PairParser, pair_parser
+from job.problems.pair_lines import LinesParser, lines_parser, two_sides
 from job.problems.text_files import TextFile, open_text
-from job.problems.text_lines import BadLineError, decode_line, not_utf8
+from job.problems.text_lines import BadLineError, decode_line, decode_lines
 from job.problems.text_tokens import text_normalizer
 from job.spec.file_locations import locate
 from job.spec.text_pairs_section import PairFiles, TextPairsSpec
+
+BLOCK_PAIRS = 20_000
+"""Number of pairs that are in memory at once, roughly."""
 
 _NO_PAIR = "the file has no pair, only blank lines and comments; add pairs or name another file"
 
@@ -36,15 +37,12 @@ class _FileErrors:
         else:
             self.others += 1
 
-    def add_bad_line(self, error: UnicodeDecodeError | BadLineError, number: int) -> None:
-        self.add(str(not_utf8(error) if isinstance(error, UnicodeDecodeError) else error), number)
-
     def decode(self, line: bytes, number: int, normalize: Callable[[str], str]) -> str | None:
         """Return a line as normalized text; add an error and return None if it cannot be read."""
         try:
             return normalize(decode_line(line))
         except BadLineError as error:
-            self.add_bad_line(error, number)
+            self.add(str(error), number)
         return None
 
     def all(self) -> list[DataError]:
@@ -130,43 +128,48 @@ class PairReader:
             ChangedDataError: a file has changed since it was opened.
             DataErrors: at the end: lines that cannot be read, and files without a pair.
         """
-        pairs = self._of_lines() if self._group.both_sides else self._of_parallel_files()
+        parts = self._of_lines() if self._group.both_sides else self._of_parallel_files()
         if self._group.both_sides and self._spec.format == "cmudict":
-            pairs = self._distinct(pairs)
-        some = False
-        while block := list(islice(pairs, BLOCK_PAIRS)):
-            some = True
+            parts = self._distinct(parts)
+        some, block = False, list[Pair]()
+        for part in parts:
+            some = some or bool(part)
+            block.extend(part)
+            if len(block) >= BLOCK_PAIRS:
+                yield block
+                block = []
+        if block:
             yield block
         if not some and not any(e.first for e in self._errors):
             self._errors[0].add(_NO_PAIR)
         if any(e.first for e in self._errors):
             raise DataErrors([error for e in self._errors for error in e.all()])
 
-    def _distinct(self, pairs: Iterator[Pair]) -> Iterator[Pair]:
-        seen: set[bytes] = set()
-        for pair in pairs:
-            digest = hashlib.blake2b("\n".join(pair).encode(), digest_size=16).digest()
-            if digest in seen:
-                self.repeated += 1
-            else:
-                seen.add(digest)
-                yield pair
+    def _distinct(self, parts: Iterator[list[Pair]]) -> Iterator[list[Pair]]:
+        seen: set[str] = set()  # one text for each pair: half of the memory of two in a tuple
+        for pairs in parts:
+            different = dict(zip(map("\n".join, pairs), pairs, strict=True))
+            for text in seen.intersection(different):
+                del different[text]
+            seen.update(different)
+            self.repeated += len(pairs) - len(different)
+            yield list(different.values())
 
     # --- files with both sides on each line
 
-    def _of_lines(self) -> Iterator[Pair]:
-        parse = pair_parser(self._spec)
+    def _of_lines(self) -> Iterator[list[Pair]]:
+        parse, parse_lines = pair_parser(self._spec), lines_parser(self._spec)
         for file, errors in zip(self._group.files, self._errors, strict=True):
             some = False
-            for pair in _pairs_of_one_file(file, errors, parse):
-                some = True
-                yield pair
+            for pairs in _pairs_of_one_file(file, errors, parse, parse_lines):
+                some = some or bool(pairs)
+                yield pairs
             if not some and not errors.first:
                 errors.add(_NO_PAIR)
 
     # --- two files, one for each side
 
-    def _of_parallel_files(self) -> Iterator[Pair]:
+    def _of_parallel_files(self) -> Iterator[list[Pair]]:
         files, errors = self._group.files, self._errors
         half = len(files) // 2
         for sides in zip(files[:half], files[half:], errors[:half], errors[half:], strict=True):
@@ -199,19 +202,24 @@ def _placed_pairs_of(opened: OpenedGroup, spec: TextPairsSpec) -> Iterator[tuple
             yield files[0].path, number, (source(decode_line(line)), target(decode_line(other)))
 
 
-def _pairs_of_one_file(file: TextFile, errors: _FileErrors, parse: PairParser) -> Iterator[Pair]:
-    number = 0
-    for block in file.blocks():
-        decode = block.decode
-        for line in block.lines:
-            number += 1
-            try:  # without a call to `_FileErrors.decode`, which would be noticeable in large files
-                pair = parse(decode(line))
-            except (UnicodeDecodeError, BadLineError) as error:
-                errors.add_bad_line(error, number)
-            else:
-                if pair is not None:
-                    yield pair
+def _pairs_of_one_file(
+    file: TextFile, errors: _FileErrors, parse: PairParser, parse_lines: LinesParser
+) -> Iterator[list[Pair]]:
+    for first, lines in file.parts():
+        texts = decode_lines(lines)
+        pairs = None if texts is None else parse_lines(texts)
+        yield list(_one_by_one(lines, first, errors, parse)) if pairs is None else pairs
+
+
+def _one_by_one(lines: Sequence[bytes], first: int, errors: _FileErrors, parse: PairParser) -> Iterator[Pair]:
+    for number, line in enumerate(lines, first):
+        try:
+            pair = parse(decode_line(line))
+        except BadLineError as error:
+            errors.add(str(error), number)
+        else:
+            if pair is not None:
+                yield pair
 
 
 def _pairs_of_two_files(
@@ -220,19 +228,34 @@ def _pairs_of_two_files(
     source_errors: _FileErrors,
     target_errors: _FileErrors,
     spec: TextPairsSpec,
-) -> Iterator[Pair]:
+) -> Iterator[list[Pair]]:
     if source_file.lines != target_file.lines:
         target_errors.add(
             f"the file has {target_file.lines:,} lines, but {source_errors.file} has "
             f"{source_file.lines:,}; line n of one belongs to line n of the other, so make the counts equal"
         )
         return
-    normalize_source = text_normalizer(spec, spec.source_tokens)
-    normalize_target = text_normalizer(spec, spec.target_tokens)
-    lines = zip(source_file.numbered_lines(), target_file.numbered_lines(), strict=True)
-    for (number, source_line), (_, target_line) in lines:
-        source = source_errors.decode(source_line, number, normalize_source)
-        target = target_errors.decode(target_line, number, normalize_target)
+    sides = text_normalizer(spec, spec.source_tokens), text_normalizer(spec, spec.target_tokens)
+    for (first, sources), (_, targets) in zip(source_file.parts(), target_file.parts(), strict=True):
+        texts = decode_lines(sources), decode_lines(targets)
+        pairs = None
+        if texts[0] is not None and texts[1] is not None:
+            pairs = two_sides(texts[0], texts[1], sides)
+        if pairs is None:
+            lines = enumerate(zip(sources, targets, strict=True), first)
+            pairs = list(_two_by_two(lines, source_errors, target_errors, sides))
+        yield pairs
+
+
+def _two_by_two(
+    lines: Iterator[tuple[int, tuple[bytes, bytes]]],
+    source_errors: _FileErrors,
+    target_errors: _FileErrors,
+    sides: tuple[Normalizer, Normalizer],
+) -> Iterator[Pair]:
+    for number, (source_line, target_line) in lines:
+        source = source_errors.decode(source_line, number, sides[0])
+        target = target_errors.decode(target_line, number, sides[1])
         if source and target:
             yield source, target
         elif source and target == "":

@@ -10,17 +10,21 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Protocol, cast
 
 from job.errors import ChangedDataError, DataError
 from job.problems import data_files
-from job.problems.text_lines import TextLines
+from job.problems.text_lines import split_lines
 from job.spec.file_locations import changed_data
 from job.storage.store_address import shown
 
 BLOCK_BYTES = 1 << 20
 """Number of bytes that are read at once."""
+
+PART_LINES = 1000
+"""Number of lines that are parsed at once; one that needs attention costs the time of this many."""
 
 HELD_BYTES = 8 << 20
 """Largest size of a file that is read once and kept until it is parsed; larger ones are read twice."""
@@ -48,31 +52,36 @@ class TextFile:
     lines: int
     content: bytes | None
 
-    def blocks(self) -> Iterator[TextLines]:
-        """Yield the lines in blocks; a large file is read and hashed again.
+    def blocks(self) -> Iterator[list[bytes]]:
+        """Yield the lines in blocks, without their ends; a large file is read and hashed again.
 
         Raises:
             ChangedDataError: the file has changed since it was opened.
         """
         if self.content is not None:
-            yield from map(TextLines.of, _whole_lines(io.BytesIO(self.content)))
+            yield from map(split_lines, _whole_lines(io.BytesIO(self.content)))
             return
         try:
             with _unpacked(self.path) as (hashed, text):
                 first = text.read(BLOCK_BYTES).removeprefix(codecs.BOM_UTF8)
-                yield from map(TextLines.of, _whole_lines(text, first))
+                yield from map(split_lines, _whole_lines(text, first))
                 found = hashed.hexdigest()
         except (DataError, EOFError, OSError, zlib.error) as error:
             raise ChangedDataError(shown(self.path), f"can no longer be read ({error})") from error
         if found != self.sha256:
             raise changed_data(shown(self.path), self.sha256, found)
 
+    def parts(self) -> Iterator[tuple[int, list[bytes]]]:
+        """Yield the number of a line, from 1, and `PART_LINES` lines from it on; raises as `blocks` does."""
+        lines = chain.from_iterable(self.blocks())
+        number = 1
+        while part := list(islice(lines, PART_LINES)):
+            yield number, part
+            number += len(part)
+
     def numbered_lines(self) -> Iterator[tuple[int, bytes]]:
         """Yield the number, from 1, and the bytes of each line; raises as `blocks` does."""
-        number = 0
-        for block in self.blocks():
-            for number, line in enumerate(block.lines, number + 1):  # noqa: B020 - it continues
-                yield number, line
+        yield from enumerate(chain.from_iterable(self.blocks()), 1)
 
 
 def open_text(path: Path, planned: str | None = None) -> TextFile:

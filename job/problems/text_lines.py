@@ -7,32 +7,35 @@ form feed, a lone carriage return) are part of a line.
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 
 class BadLineError(ValueError):
     """A line that cannot be read; the message says why and what was expected."""
 
 
-@dataclass(frozen=True)
-class TextLines:
-    """The lines of a text as bytes, without their ends.
+def split_lines(content: bytes) -> list[bytes]:
+    """Return the lines of a text without their ends; what follows the last end is a line unless it is empty.
 
     Args:
-        lines: text after the last line end is a line too, unless it is empty.
-        decode: returns the text of a line; raises `BadLineError` like `decode_line`, or `UnicodeDecodeError`.
+        content: the content of a file, without the byte order mark at its start.
     """
+    return content.removesuffix(b"\n").split(b"\n")
 
-    lines: list[bytes]
-    decode: Callable[[bytes], str]
 
-    @classmethod
-    def of(cls, content: bytes) -> TextLines:
-        """Split the content of a file, without the byte order mark at its start."""
-        needs_checks = b"\0" in content or codecs.BOM_UTF8 in content
-        # most files need no checks, and one call less per line is noticeable in large files
-        return cls(content.removesuffix(b"\n").split(b"\n"), decode_line if needs_checks else bytes.decode)
+def decode_lines(lines: Sequence[bytes]) -> list[str] | None:
+    """Return the texts of lines, all decoded at once; None if `decode_line` may refuse one of them.
+
+    Args:
+        lines: at least one line, without its end.
+    """
+    content = b"\n".join(lines)
+    if b"\0" in content or codecs.BOM_UTF8 in content:
+        return None
+    try:
+        return content.decode().split("\n")
+    except UnicodeDecodeError:
+        return None
 
 
 def decode_line(line: bytes) -> str:

@@ -87,7 +87,7 @@ class TextPairs:
 
     def examples_per_epoch(self, asked: int | Literal["all"]) -> int:
         """Return `asked`, but at most the number of training pairs; mixed data may repeat pairs."""
-        count = self._store.source.count
+        count = self._store.count
         if asked == "all":
             return count
         return asked if self.mixture else min(asked, count)

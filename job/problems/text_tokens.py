@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, repeat
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from job.errors import DataError, DataErrors, no_implementation
 from job.problems.earlier_tokens import kept_subwords, kept_tokens
@@ -12,7 +16,17 @@ from job.problems.normalization import UNCHANGED, TextNormalization
 from job.problems.subwords import Subwords, require_sentencepiece
 from job.problems.unknown_ids import numbered
 from job.problems.vocabulary import EarlierTokens, Vocabulary, feature_tokens
+from job.spec.base_section import Separator
 from job.spec.text_pairs_section import SEPARATORS, TextPairsSpec, Tokens
+
+
+class Texts(Protocol):
+    """Normalized texts; they can be read repeatedly."""
+
+    def __iter__(self) -> Iterator[str]: ...
+
+    def blocks(self) -> Iterator[list[str]]:
+        """Yield all texts in blocks."""
 
 
 def _single_spaces(text: str) -> str:
@@ -46,32 +60,31 @@ def text_normalizer(spec: TextPairsSpec, tokens: Tokens) -> Callable[[str], str]
     return lambda text: normalize_spaces(normalization.read(text))
 
 
-def source_counts(sources: Iterable[str], spec: TextPairsSpec) -> list[int]:
+def source_counts(sources: Sequence[str], spec: TextPairsSpec) -> NDArray[np.int64]:
     """Return the number of tokens of each normalized source, features included; words for subwords."""
     separator = spec.features
     if separator is None:
         return token_counts(sources, spec.source_tokens)
     parts = [source.partition("\t") for source in sources]
     counts = token_counts([text for text, _, _ in parts], spec.source_tokens)
-    return [
-        n + len(feature_tokens(column, separator)) for n, (_, _, column) in zip(counts, parts, strict=True)
-    ]
+    more = [len(feature_tokens(column, separator)) for _, _, column in parts]
+    return counts + np.array(more, np.int64)
 
 
-def token_counts(texts: Iterable[str], tokens: Tokens) -> list[int]:
+def token_counts(texts: Sequence[str], tokens: Tokens) -> NDArray[np.int64]:
     """Return the number of tokens of each normalized text; the number of words for subwords."""
     match tokens:
         case "characters":
-            return [len(text) for text in texts]
+            return np.fromiter(map(len, texts), np.int64, len(texts))
         case "words" | "subwords":
-            return [text.count(" ") + 1 for text in texts]
+            return np.fromiter(map(str.count, texts, repeat(" ")), np.int64, len(texts)) + 1
         case unknown:
             no_implementation("problem.source_tokens or problem.target_tokens", unknown)
 
 
 def learn_vocabularies(
-    sources: Iterable[str],
-    targets: Iterable[str],
+    sources: Texts,
+    targets: Texts,
     spec: TextPairsSpec,
     *,
     copies: bool = False,
@@ -109,15 +122,18 @@ def learn_vocabularies(
 class _Joined:
     """The texts of both sides, one after the other; they can be read repeatedly."""
 
-    sources: Iterable[str]
-    targets: Iterable[str]
+    sources: Texts
+    targets: Texts
 
     def __iter__(self) -> Iterator[str]:
         return chain(self.sources, self.targets)
 
+    def blocks(self) -> Iterator[list[str]]:
+        return chain(self.sources.blocks(), self.targets.blocks())
+
 
 def _learn(
-    texts: Iterable[str],
+    texts: Texts,
     tokens: Tokens,
     spec: TextPairsSpec,
     side: str,
@@ -132,11 +148,11 @@ def _learn(
             return _learn_subwords(texts, spec, earlier)
         except DataError as error:
             raise DataErrors([error]) from None
-    rows: Iterable[Iterable[str]] = map(str.split, texts) if separator else texts
-    if features is not None:
-        rows = map(Vocabulary((), separator, features=features).split, texts)
+    found = _tokens(texts, separator, features)
+    if limits.min_count == 1 and limits.max_size is None:  # only which tokens there are matters
+        found = map(set, found)
     vocabulary = Vocabulary.learn(
-        chain.from_iterable(rows),
+        chain.from_iterable(found),
         separator,
         reading=reading,
         min_count=limits.min_count,
@@ -150,7 +166,16 @@ def _learn(
     return vocabulary
 
 
-def _learn_subwords(texts: Iterable[str], spec: TextPairsSpec, earlier: Sequence[Vocabulary]) -> Vocabulary:
+def _tokens(texts: Texts, separator: Separator, features: str | None) -> Iterator[Iterable[str]]:
+    """Yield the tokens of many texts at a time."""
+    for block in texts.blocks():
+        if features is not None:
+            yield chain.from_iterable(map(Vocabulary((), separator, features=features).split, block))
+        else:
+            yield " ".join(block).split() if separator else "".join(block)
+
+
+def _learn_subwords(texts: Texts, spec: TextPairsSpec, earlier: Sequence[Vocabulary]) -> Vocabulary:
     reading, kept = text_normalization(spec), kept_subwords(earlier)
     if kept is None:
         return Vocabulary.of_subwords(Subwords.learn(texts, spec.subwords), reading)

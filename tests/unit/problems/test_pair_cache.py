@@ -39,8 +39,9 @@ def large(monkeypatch):
     monkeypatch.setattr(pair_cache, "MIN_CACHED_BYTES", 0)
     monkeypatch.setattr(text_files, "HELD_BYTES", 0)
     monkeypatch.setattr(text_files, "BLOCK_BYTES", 50)
-    for module in (pair_spool, parallel_text):
-        monkeypatch.setattr(module, "BLOCK_PAIRS", 7)
+    monkeypatch.setattr(text_files, "PART_LINES", 3)
+    monkeypatch.setattr(parallel_text, "BLOCK_PAIRS", 7)
+    monkeypatch.setattr(pair_spool, "BLOCK_BYTES", 50)
 
 
 def write(tmp_path, name="pairs.tsv", text=None):
@@ -391,7 +392,7 @@ def test_memory_does_not_grow_with_the_text(tmp_path, monkeypatch):
         (pair_cache, "MIN_CACHED_BYTES", 0),
         (text_files, "HELD_BYTES", 0),
         (text_files, "BLOCK_BYTES", 1 << 14),
-        (pair_spool, "BLOCK_PAIRS", 500),
+        (pair_spool, "BLOCK_BYTES", 1 << 14),
         (parallel_text, "BLOCK_PAIRS", 500),
     ):
         monkeypatch.setattr(module, name, value)

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 from job.errors import DataErrors
 from job.problems.csv_columns import read_columns
 from job.problems.parallel_text import PairReader, open_group
-from job.problems.text_lines import BadLineError, TextLines, decode_line
+from job.problems.text_lines import BadLineError, decode_line, decode_lines, split_lines
 from job.spec.text_pairs_section import TextPairsSpec
 
 NO_LINE_ENDS = {
@@ -49,8 +49,9 @@ def complaints(directory, **keys):
 @odd
 def test_only_a_line_feed_ends_a_line(character):
     text = f"a{character}b\nc\r\n{character}"
-    lines = TextLines.of(text.encode())
-    assert [lines.decode(line) for line in lines.lines] == [f"a{character}b", "c\r", character]
+    lines, expected = split_lines(text.encode()), [f"a{character}b", "c\r", character]
+    assert [decode_line(line) for line in lines] == expected
+    assert decode_lines(lines) == expected
 
 
 @odd
@@ -104,6 +105,7 @@ def test_errors_of_bad_lines(line, message):
     with pytest.raises(BadLineError) as caught:
         decode_line(line)
     assert message in str(caught.value)
+    assert decode_lines([b"a", line]) is None
 
 
 @bad
