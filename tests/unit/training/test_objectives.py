@@ -96,6 +96,33 @@ def test_masked_loss_is_the_papers_cross_entropy():
     assert float(masked_loss(logits, target)["loss"]) == pytest.approx(expected, rel=1e-5)
 
 
+def test_smoothed_loss_and_its_gradient_are_those_of_the_smoothed_targets():
+    """Szegedy et al. 2016, section 7: the cross-entropy against (1 - e) * one-hot + e / V, in float64."""
+    random = np.random.default_rng(5)
+    logits = random.normal(size=(3, 5, 7)).astype(np.float32)
+    target = random.integers(1, 7, (3, 5)).astype(np.int32)
+    target[1, 2:] = 0
+    predicted = np.array([softmax(row) for row in logits.astype(float).reshape(-1, 7)]).reshape(3, 5, 7)
+    wanted = 0.8 * np.eye(7)[target] + 0.2 / 7
+    counts = (target != 0)[:, :, None]
+    with tf.GradientTape() as tape:
+        watched = tf.constant(logits)
+        tape.watch(watched)
+        loss = masked_loss(watched, target, label_smoothing=0.2)["loss"]
+    assert float(loss) == pytest.approx(-(wanted * np.log(predicted) * counts).sum(), rel=1e-6)
+    np.testing.assert_allclose(tape.gradient(loss, watched), (predicted - wanted) * counts, atol=1e-6)
+
+
+@pytest.mark.parametrize("offset", [0.0, 80.0, -80.0])
+@pytest.mark.parametrize(("margin", "wrong"), [(12.0, 0), (12.0, 1), (95.0, 1)])
+def test_loss_keeps_its_digits_where_the_model_is_sure(offset, margin, wrong):
+    logits = np.full((1, 1, 4), offset, np.float32)
+    logits[0, 0, 1] += margin
+    expected = np.log1p(3 * np.exp(-margin)) + (margin if wrong else 0)
+    found = float(masked_loss(logits, np.array([[1 + wrong]], np.int32))["loss"])
+    assert found == pytest.approx(expected, rel=2e-2 if not wrong else 1e-6)
+
+
 def test_padding_gets_no_gradient():
     logits, target = tf.ones([2, 3, 4]), tf.constant([[1, 2, 3], [1, 0, 0]])
     with tf.GradientTape() as tape:
