@@ -1,12 +1,13 @@
 """The jobs of a batch that all processes of a cluster train together, after all other jobs have ended.
 
-The chief takes such a job like any other. In the directory `queue/N/cluster` it then leaves a file for each
-attempt, which the others wait for: each starts a worker that takes part in the training. How these parts
-ended is left there, too.
+The chief takes such a job like any other, also if its model is only evaluated again. In the directory
+`queue/N/cluster` it then leaves a file for each attempt, which the others wait for: each starts a worker that
+takes part in it. How these parts ended is left there, too.
 """
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -15,9 +16,10 @@ from pathlib import Path
 from job.batch.cluster import Cluster
 from job.batch.cluster_parts import GRACE_SECONDS, ClusterParts
 from job.batch.queue_batch import QueueBatch
-from job.batch.queue_nodes import QueueNodes
+from job.batch.queue_nodes import MAX_BYTES, QueueNodes
 from job.process.stopping import Request, Stop
 from job.running.task import ClusterPlace, Task
+from job.storage.documents import read_object
 from job.storage.exclusive import create_exclusively
 
 HANG_SECONDS = 60.0
@@ -60,7 +62,13 @@ class ClusterJobs:
             OSError: the file cannot be written.
         """
         self.folder.mkdir(exist_ok=True)
-        create_exclusively(self.folder / f"{attempt_key(task)}.begun", b"{}")
+        record = {} if task.trained is None else {"evaluated": task.paths.directory.name}
+        create_exclusively(self.folder / f"{attempt_key(task)}.begun", json.dumps(record).encode())
+
+    def evaluated(self, key: str) -> str | None:
+        """Return the name of the directory in `jobs/` whose model an attempt evaluates; None if it trains."""
+        name = read_object(self.folder / f"{key}.begun", MAX_BYTES).get("evaluated")
+        return name if isinstance(name, str) and name == Path(name).name else None
 
     def announced(self, name: str) -> str | None:
         """Return the key of the newest attempt of a job, if this process has not joined it, else None."""

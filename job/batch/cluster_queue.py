@@ -25,7 +25,7 @@ class ClusterQueue(JobQueue):
     """The jobs of a batch as one process of a cluster sees them.
 
     First the processes share the jobs without `multi_worker` as the nodes of a queue do. Then all of them
-    train the others together, one after the other.
+    train the others together, or evaluate their models again, one after the other.
 
     Args:
         plan, batch, recorder, results, make_task: see `JobQueue`.
@@ -60,9 +60,7 @@ class ClusterQueue(JobQueue):
         if not self._is_next(planned):
             return None
         task = super().take_job(planned)
-        if task is None or task.trained is not None:  # evaluated again, by the chief alone
-            return task
-        return replace(task, cluster=self._cluster.place(""))
+        return None if task is None else replace(task, cluster=self._cluster.place(""))
 
     def _is_next(self, planned: PlannedJob) -> bool:
         """Return whether no job is left that is not shared, and no shared one before this.
@@ -79,14 +77,17 @@ class ClusterQueue(JobQueue):
                 self._results.unusable[planned.job.name] = missing
             return None
         self._cluster.join(key)
-        prepared = PreparedJob(planned=planned, paths=self._part_paths(planned, key))
-        return replace(self._make_task(prepared), cluster=self._cluster.place(key))
+        evaluated = self._cluster.evaluated(key)
+        whole = planned.paths if evaluated is None else JobPaths(planned.paths.directory.with_name(evaluated))
+        prepared = PreparedJob(planned=planned, paths=self._part_paths(whole, key))
+        place = replace(self._cluster.place(key), evaluates=evaluated is not None)
+        return replace(self._make_task(prepared), cluster=place)
 
-    def _part_paths(self, planned: PlannedJob, key: str) -> JobPaths:
-        """Return the files of this process's part: its own log, and the checkpoint that all read."""
+    def _part_paths(self, whole: JobPaths, key: str) -> JobPaths:
+        """Return the files of this process's part: its own log, and the checkpoint or model that all read."""
         folder = self._cluster.folder / f"{key}.{self._cluster.cluster.rank}"
         folder.mkdir(parents=True, exist_ok=True)
-        return PartPaths(folder, planned.paths)
+        return PartPaths(folder, whole)
 
     def intent(self, task: Task) -> Intent:
         """Return what to do with a running task, see `JobControl.intent`.

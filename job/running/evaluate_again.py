@@ -7,7 +7,7 @@ from collections.abc import Callable
 from job.process.stopping import Stop
 from job.results.job_result import Decoding, JobResult
 from job.results.trained_job import TrainedJob
-from job.running.evaluator import evaluator_for
+from job.running.evaluator import Evaluator, evaluator_of_saved
 from job.running.exporting import export_trained
 from job.running.inference_model import load_inference_model
 from job.running.job_problem import build_job_problem
@@ -37,15 +37,8 @@ def evaluate_again(
         ModelDirectoryError: the model cannot be loaded.
         Exception: see `run_job`.
     """
-    job = task.job
     clock = StageClock(stop)
-    reset_peak_rss()
-    require_device(job.device)
-    seed_generators(job.seed)
-    with clock.stage("data"):
-        problem = build_job_problem(task, own_tokens_of(task))
-    with clock.stage("build"):
-        evaluator = evaluator_for(task, problem, load_inference_model(task.paths.model, problem, job))
+    evaluator = _evaluator_of_saved(task, clock, stop)
     write_spec(task)
     write_model_record(evaluator.model_record, task.paths.model)
     with clock.stage("evaluate"):
@@ -56,3 +49,30 @@ def evaluate_again(
     trained = trained_job(task, training, evaluation, exports)
     check_trained(trained)
     return trained
+
+
+def evaluate_part(task: Task, stop: Stop) -> None:
+    """Compute this process's share of `evaluate_again`, which the chief of its cluster calls; write nothing.
+
+    Args:
+        task: the job; its paths have the model that the chief evaluates.
+        stop: requests to stop: all processes then do.
+
+    Raises:
+        ModelDirectoryError: the model cannot be loaded.
+        Exception: see `run_part`.
+    """
+    _evaluator_of_saved(task, StageClock(stop), stop).take_part()
+
+
+def _evaluator_of_saved(task: Task, clock: StageClock, stop: Stop) -> Evaluator:
+    """Return the evaluator of a saved model, by all processes of the cluster if there is one."""
+    job = task.job
+    reset_peak_rss()
+    require_device(job.device)
+    seed_generators(job.seed)
+    with clock.stage("data"):
+        problem = build_job_problem(task, own_tokens_of(task))
+    with clock.stage("build"):
+        inference = load_inference_model(task.paths.model, problem, job)
+        return evaluator_of_saved(task, problem, inference, stop)

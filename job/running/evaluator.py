@@ -16,6 +16,7 @@ from job.running.inference_model import InferenceModel
 from job.running.prepared_model import PreparedModel
 from job.running.task import Task
 from job.running.token_evaluator import TokenEvaluator
+from job.training.replicas import strategy_for
 
 
 class Evaluator(Protocol):
@@ -61,6 +62,22 @@ def evaluator_of(task: Task, prepared: PreparedModel, stop: Stop) -> Evaluator:
     """
     compiled = prepared.compiled
     return evaluator_for(task, prepared.problem, compiled.inference, spread_for(compiled.strategy, stop))
+
+
+def evaluator_of_saved(task: Task, problem: Problem, inference: InferenceModel, stop: Stop) -> Evaluator:
+    """Return the evaluator of a saved model, by this process alone or with the others of its cluster.
+
+    Args:
+        task: the job.
+        problem: the source of its examples.
+        inference: its model, as it was loaded.
+        stop: requests to stop this process.
+    """
+    if task.cluster is None:
+        return evaluator_for(task, problem, inference)
+    return evaluator_for(
+        task, problem, inference, spread_for(strategy_for(task.job.training.distribution), stop)
+    )
 
 
 def evaluator_for(

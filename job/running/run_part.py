@@ -1,4 +1,4 @@
-"""Run a job, or this process's part in the training of one whose results the chief of its cluster writes."""
+"""Run a job, or this process's part in one whose results the chief of its cluster writes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from job.process.stopping import Stop
 from job.results.job_result import Decoding, Progress
 from job.results.trained_job import TrainedJob
+from job.running.evaluate_again import evaluate_part
 from job.running.evaluator import evaluator_of
 from job.running.model_cache import ModelCache
 from job.running.prepared_model import prepare_model
@@ -24,8 +25,8 @@ def runner() -> Run:
     cache = ModelCache()
 
     def run(task: Task, on_progress: Callable[[Progress | Decoding], None], stop: Stop) -> TrainedJob | None:
-        if task.is_member:
-            run_part(task, stop)
+        if task.cluster is not None and task.is_member:
+            (evaluate_part if task.cluster.evaluates else run_part)(task, stop)
             return None
         return run_job(task, on_progress, stop, cache)
 

@@ -37,11 +37,14 @@ class ClusterPlace:
         rank: its number; process 0 is the chief, which writes the results.
         variables: environment variables of its worker, by which TensorFlow finds the others.
         key: identifies the attempt, for all processes.
+        evaluates: whether this process takes part in the evaluation of a saved model alone, without training;
+            of the chief `Task.trained` says so.
     """
 
     rank: int
     variables: Mapping[str, str]
     key: str
+    evaluates: bool = False
 
 
 @dataclass(frozen=True)

@@ -128,10 +128,10 @@ class JobPaths:
 
 @dataclass(frozen=True)
 class PartPaths(JobPaths):
-    """The files of a process that takes part in a job's training: all its own but for the checkpoint.
+    """The files of a process that takes part in a job: all its own, but for what the chief has written.
 
     Args:
-        whole: the files of the job.
+        whole: the files of the job, as the chief writes them.
     """
 
     whole: JobPaths
@@ -140,6 +140,11 @@ class PartPaths(JobPaths):
     def checkpoint(self) -> Path:
         """The directory of the job's checkpoints, of which this process writes none."""
         return self.whole.checkpoint
+
+    @property
+    def model(self) -> Path:
+        """The directory of the job's models, of which this process writes none."""
+        return self.whole.model
 
 
 @dataclass(frozen=True)

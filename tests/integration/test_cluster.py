@@ -92,7 +92,7 @@ def test_all_processes_report_the_same(unbroken):
         assert re.search(r"together +trained", log)
 
 
-def test_the_chief_evaluates_a_model_that_all_have_trained(tmp_path):
+def test_a_model_that_all_have_trained_is_evaluated_for_another_job(tmp_path):
     """Although that job is the costlier one."""
     together = SPEC[SPEC.index("  - name: together") :].replace("together", "searched")
     beam = together.replace("validation_examples: 40", "validation_examples: 40, decoder: beam")

@@ -5,6 +5,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from finished_jobs import BEAM, leave
 from sample_jobs import job_spec
 
 from job.batch import cancelling, cluster_jobs, cluster_parts, cluster_queue, queue, queue_nodes
@@ -89,6 +90,28 @@ def test_a_job_that_waits_for_a_shared_one_does_not_hold_it_up(output, plan, tra
     task = queue.take()
     assert task is not None
     assert (task.job.name, task.cluster.rank) == ("parent", 0)
+
+
+def test_a_model_is_evaluated_again_by_all_processes_from_the_files_of_the_chief(output, plan):
+    """The chief evaluates a copy, which becomes the job directory once that is complete."""
+    job = job_spec("fine", training=SHARED)
+    leave(output, job)
+    planned = plan(job.model_copy(update={"evaluation": BEAM}))
+    make_task = task_maker(output.root, BatchOptions(), 1, output.cache)
+    tasks = []
+    for rank in range(2):
+        batch, log = join_batch(output, "p", ("fine",), 60.0), Log(lambda line: None)
+        jobs = join_processes(Cluster(ADDRESSES[:2], rank), batch, Stop())
+        recorder, results = QueueRecorder(log, output, batch, jobs), QueueResults(output, log, 60.0, {})
+        task = node_queue(planned, batch, recorder, results, make_task, jobs).take()
+        if not rank:
+            jobs.announce(task)
+        tasks.append(task)
+    chief, member = tasks
+    assert (chief.trained.name, chief.is_member, chief.variables != {}) == ("fine", False, True)
+    assert (member.is_member, member.cluster.evaluates) == (True, True)
+    assert member.paths.model == chief.paths.model != output.job("fine").model
+    assert member.paths.log != chief.paths.log
 
 
 READS = {"open", "os.listdir", "os.scandir"}
@@ -196,7 +219,7 @@ def test_a_process_that_leaves_without_being_asked_is_lost(join, clock, make_tas
 def test_the_chiefs_worker_hangs_if_it_does_not_notice_that_a_part_has_failed(
     join, clock, make_task, failure
 ):
-    """A part that ended without a failure may have ended long before: the chief evaluates alone."""
+    """A part that ended without a failure may have ended long before: the chief scores and exports alone."""
     processes = [join(0), join(1), join(2)]
     (queue, jobs, _), (member, member_jobs, _), _ = processes
     task = replace(make_task("fine"), cluster=jobs.place(""))
