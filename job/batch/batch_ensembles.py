@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from job.batch.batch_options import BatchOptions
-from job.batch.ensemble_runs import EnsembleOptions, compute_ensembles
+from job.batch.ensemble_decoding import EnsembleOptions
+from job.batch.ensemble_runs import compute_ensembles
 from job.gating.plan_file import PlanEntry
 from job.process.stopping import Request
 from job.results.ensemble_records import EnsembleResult
@@ -33,6 +34,7 @@ def ensembles_of_run(
         gpus=options.gpus,
         threads=thread_count(options.cores, 1),
         may_continue=lambda: options.stop.request is None,
+        together=options.lease_seconds is not None,
     )
     return compute_ensembles(entries, results, output, ensemble_options)
 

@@ -22,7 +22,7 @@ from job.storage.links import refuse_link
 
 def prepare_directory(paths: EnsemblePaths) -> None:
     """Make the directory of an ensemble; raises `OutputError` if it is a symbolic link."""
-    for folder in (paths.directory.parent, paths.directory):
+    for folder in (paths.directory.parent, paths.directory, paths.parts):
         refuse_link(folder)
     paths.directory.mkdir(parents=True, exist_ok=True)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import replace
 
+from job.batch.ensemble_decoding import EnsembleOptions, decode_members
 from job.batch.ensemble_files import prepare_directory, recorded_ensemble, write_ensemble
 from job.batch.ensemble_members import (
     PlannedEnsemble,
@@ -22,34 +24,12 @@ from job.errors import OutputError
 from job.gating.plan_file import PlanEntry
 from job.results.ensemble_records import EnsembleResult, EnsembleStatus
 from job.results.job_result import Failure, JobResult
-from job.running.ensemble_task import EnsembleTask
-from job.spec.schema import JobSpec
+from job.running.ensemble_task import DecodedEnsemble
 from job.storage.artifacts import OutputPaths
 from job.storage.ensemble_paths import EnsemblePaths, ensemble_paths
-from job.workers.ensemble_worker import decode_in_worker
 
 _LOCK_SECONDS = 0.2
 """Seconds between two attempts to lock an ensemble that another process computes."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class EnsembleOptions:
-    """How ensembles are computed.
-
-    Args:
-        due: names of the jobs that must have a result now: without one of them an ensemble has failed.
-            It waits for other members, which another shard or a later run trains.
-        gpus: names of the GPUs.
-        threads: number of operations that TensorFlow may run at once.
-        may_continue: whether to go on; False after a request to stop.
-        not_now: why an ensemble waits if it is not to go on, as a clause.
-    """
-
-    due: Collection[str]
-    gpus: Sequence[str] = ()
-    threads: int = 1
-    may_continue: Callable[[], bool] = field(default=lambda: True)
-    not_now: str = "the run was stopped; run the batch again"
 
 
 def compute_ensembles(
@@ -86,16 +66,42 @@ def _ensemble(
     if reason := incompatible(members):
         return _without(ensemble, "failed", reason)
     paths = ensemble_paths(output, ensemble.name)
-    fingerprint = fingerprint_of(models_of(members))
-    if (found := recorded_ensemble(paths, fingerprint)) is not None:
+    found = recorded_ensemble(paths, fingerprint_of(models_of(members)))
+    if found is not None:
         return found
     prepare_directory(paths)
+    compute = _compute_together if options.together else _compute_alone
+    return compute(ensemble, members, output, options)
+
+
+def _compute_alone(
+    ensemble: PlannedEnsemble, members: list[JobResult], output: OutputPaths, options: EnsembleOptions
+) -> EnsembleResult:
+    """Compute an ensemble with the lock on it, unless another process has computed it before."""
+    paths = ensemble_paths(output, ensemble.name)
     with _locked(paths, options.may_continue) as locked:
         if not locked:
             return _without(ensemble, "waiting", options.not_now)
-        if (found := recorded_ensemble(paths, fingerprint)) is not None:  # another process has computed it
+        if (found := recorded_ensemble(paths, fingerprint_of(models_of(members)))) is not None:
             return found
-        return _compute(ensemble, members, output, options)
+        decoded = decode_members(members, paths, output, options)
+        return _finish(ensemble, members, output, decoded, options)
+
+
+def _compute_together(
+    ensemble: PlannedEnsemble, members: list[JobResult], output: OutputPaths, options: EnsembleOptions
+) -> EnsembleResult:
+    """Decode an ensemble together with other processes; the first that is ready writes the result."""
+    paths, fingerprint = ensemble_paths(output, ensemble.name), fingerprint_of(models_of(members))
+    decoded = decode_members(members, paths, output, options, paths.parts / fingerprint[:16])
+    with _locked(paths, options.may_continue) as locked:
+        if not locked:
+            return _without(ensemble, "waiting", options.not_now)
+        found = recorded_ensemble(paths, fingerprint)
+        result = found or _finish(ensemble, members, output, decoded, options)
+        if result.status == "computed":
+            shutil.rmtree(paths.parts, ignore_errors=True)
+        return replace(result, reused=False)
 
 
 def _without(ensemble: PlannedEnsemble, status: EnsembleStatus, reason: str) -> EnsembleResult:
@@ -120,22 +126,15 @@ def _locked(paths: EnsemblePaths, may_continue: Callable[[], bool]) -> Iterator[
     yield False
 
 
-def _compute(
-    ensemble: PlannedEnsemble, members: list[JobResult], output: OutputPaths, options: EnsembleOptions
+def _finish(
+    ensemble: PlannedEnsemble,
+    members: list[JobResult],
+    output: OutputPaths,
+    decoded: DecodedEnsemble | Failure | None,
+    options: EnsembleOptions,
 ) -> EnsembleResult:
-    first, paths = members[0], ensemble_paths(output, ensemble.name)
-    paths.result.unlink(missing_ok=True)
-    other = [m.name for m in members if m.test_fingerprint != first.test_fingerprint]
-    task = EnsembleTask(
-        name=ensemble.name,
-        job=JobSpec.read_recorded(first.spec),
-        members={member.name: output.job(member.name).directory for member in members},
-        test=output.job(first.name).predictions,
-        decoded_alone=tuple(other),
-        log=paths.log,
-        threads=options.threads,
-    )
-    decoded = decode_in_worker(task, options.gpus, options.may_continue)
+    """Return the result of an ensemble in place of an earlier one; write it if it was decoded."""
+    ensemble_paths(output, ensemble.name).result.unlink(missing_ok=True)
     if decoded is None:
         return _without(ensemble, "waiting", options.not_now)
     if isinstance(decoded, Failure):

@@ -9,7 +9,7 @@ import numpy as np
 from job.evaluation.outcome import DecodedValidation, Evaluation
 from job.evaluation.scores import mae, rmse
 from job.evaluation.timed_decoding import ALONE, PART_SIZE, Spread, in_order
-from job.inference.numbers import Forecaster
+from job.inference.numbers import Forecaster, SeriesForecaster
 from job.problems.base import Windows
 from job.problems.example_texts import window_texts
 from job.problems.windows import Series, Values
@@ -46,7 +46,7 @@ def score_forecasts(windows: Windows, predicted: Values) -> dict[str, float]:
     }
 
 
-def forecast_spread(forecaster: Forecaster, history: Values, spread: Spread) -> Values:
+def forecast_spread(forecaster: SeriesForecaster, history: Values, spread: Spread) -> Values:
     """Forecast the windows after histories (n, S, F), in parts; return them in order, (n, T) float64.
 
     In processes other than the first one the result has no rows.

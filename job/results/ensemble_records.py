@@ -114,7 +114,8 @@ class EnsembleResult:
         metrics: the ensemble's metrics beside those of the single models.
         signatures: metric -> the signature of the library that computed it.
         not_measured: metric -> why it has no value, as a clause.
-        decode_seconds: time of decoding the test with all models together, compilation excluded.
+        decode_seconds: time of decoding the test with all models together, compilation excluded; if several
+            processes have shared it, the sum of their times.
         files: name of a file in the ensemble's directory -> SHA-256 in hex.
         schema_version: version of this format.
         reused: whether the result is from an earlier run; not in `result.json`.

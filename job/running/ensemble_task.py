@@ -20,6 +20,8 @@ class EnsembleTask:
         test: file with the predictions of a member, whose examples are decoded.
         decoded_alone: names of the members that decode these examples alone too: their own test has others.
         log: file for the output of the process.
+        parts: directory by whose files several processes share the decoding, see `SharedParts`; None for one
+            process alone.
         threads: see `job.running.task.Task`.
     """
 
@@ -29,6 +31,7 @@ class EnsembleTask:
     test: Path
     decoded_alone: tuple[str, ...]
     log: Path
+    parts: Path | None = None
     threads: int = 1
 
 
@@ -41,7 +44,7 @@ class Decoding:
         metrics: metric -> value.
         signatures: metric -> the signature of the library that computed it.
         not_measured: metric -> the reason why it is not defined for these examples, as a clause.
-        seconds: time of decoding once compiled.
+        seconds: time of decoding once compiled, summed over the processes.
     """
 
     predictions: tuple[Prediction, ...]

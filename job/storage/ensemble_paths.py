@@ -39,6 +39,11 @@ class EnsemblePaths:
         """The file that one process at a time locks to compute the ensemble."""
         return self.directory.with_name(f".lock-{self.directory.name}")
 
+    @property
+    def parts(self) -> Path:
+        """The directory of decoded parts, while several processes compute the ensemble together."""
+        return self.directory.with_name(f".parts-{self.directory.name}")
+
 
 def ensemble_paths(output: OutputPaths, name: str) -> EnsemblePaths:
     """Return the paths of an ensemble; `name` must be a valid job name."""
