@@ -61,7 +61,8 @@ def text_scores(
 def _text_metrics(words: bool, tokenize: Tokenization, lowercase: bool = False) -> dict[str, Any]:
     from sacrebleu.metrics import BLEU, CHRF  # takes half a second to import
 
-    bleu = {"bleu": BLEU(tokenize=tokenize, lowercase=lowercase)} if words else {}
+    # force: no advice on standard error about tokenized texts; the signature says how they were split
+    bleu = {"bleu": BLEU(tokenize=tokenize, lowercase=lowercase, force=True)} if words else {}
     return {**bleu, "chrf": CHRF(lowercase=lowercase)}
 
 

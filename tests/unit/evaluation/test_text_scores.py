@@ -34,6 +34,14 @@ def rows(count=60, most_references=3):
     return predicted, references
 
 
+@pytest.mark.parametrize("tokenize", ["none", "13a"])
+def test_tokenized_texts_are_scored_without_advice_on_standard_error(tokenize, caplog):
+    texts = [f"w{number} is a word ." for number in range(150)]
+    scores = text_scores(texts, [[text] for text in texts], words=True, tokenize=tokenize)
+    assert scores.scores["bleu"] == pytest.approx(100.0)
+    assert caplog.records == []
+
+
 def grams(sequence, n):
     return Counter(tuple(sequence[i : i + n]) for i in range(len(sequence) - n + 1))
 
