@@ -100,7 +100,8 @@ def predict_again(output, names):
     from job.inference.token_lines import load_model, predict
 
     for directory in (output / name for name in names):
-        records = [json.loads(line) for line in JobPaths(directory).predictions.open(encoding="utf-8")]
+        with JobPaths(directory).predictions.open(encoding="utf-8") as lines:
+            records = [json.loads(line) for line in lines]
         model = load_model(directory)
         found = predict(model, read_sources((r["source"] for r in records), model.facts, "predictions"))
         with (directory / "again.jsonl").open("w", encoding="utf-8") as file:

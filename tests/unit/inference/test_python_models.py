@@ -225,13 +225,14 @@ def test_encodings_are_those_of_the_command(loaded, trained_job, tmp_path):
     output = tmp_path / "contexts.npz"
     arguments = ["--input", tmp_path / "in.txt", "--output", output]
     assert run_in_process("encode", trained_job.paths.directory, *arguments) == 0
-    archive = np.load(output)
+    with np.load(output) as archive:
+        written = dict(archive)
     found = list(loaded.encode(LINES))
     assert found[2].states == {}
     assert found[2].outputs is None
     given = [encoding for encoding in found if encoding.states]
     for name in ("h1", "c1"):
-        np.testing.assert_array_equal(np.stack([e.states[name] for e in given]), archive[name])
+        np.testing.assert_array_equal(np.stack([e.states[name] for e in given]), written[name])
     assert [e.outputs.shape for e in given] == [(3, 16)] * 4
 
 

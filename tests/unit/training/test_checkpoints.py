@@ -92,7 +92,8 @@ def test_the_checksum_covers_what_the_zip_does_not(kept, caplog):
     content["variable/1"] = np.array(5, np.int64)
     with path.open("wb") as file:
         np.savez(file, **content)
-    assert zipfile.ZipFile(path).testzip() is None
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
     assert [*kept.found()] == []
     assert "its checksum does not match its content" in caplog.text
 
