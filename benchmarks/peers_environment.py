@@ -25,5 +25,8 @@ def prepare() -> Path:
     subprocess.run([sys.executable, "-m", "venv", str(DIRECTORY)], check=True)
     install = [str(python), "-m", "pip", "install", "--quiet", "--prefer-binary", "-r", str(REQUIREMENTS)]
     subprocess.run(install, check=True)
+    # yoyodyne asks for these and never imports them; a build for CUDA does not load beside a CPU's PyTorch.
+    uninstall = [str(python), "-m", "pip", "uninstall", "--quiet", "--yes", "torchvision", "torchaudio"]
+    subprocess.run(uninstall, check=True)
     stamp.write_text(wanted, encoding="utf-8")
     return python
