@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.comparison import OWN
 from benchmarks.measuring import Cost, measure
 from benchmarks.programs.lesson import Lesson
 from job.process.tensorflow_loading import VARIABLES
@@ -53,11 +54,8 @@ class Contender:
         Raises:
             ContenderError: it failed.
         """
-        output, errors = where / f"{self.name}.stdout", where / f"{self.name}.stderr"
-        cost = measure([*self.command, *arguments], output, errors, self.variables)
-        if cost.exit_code != 0:
-            raise ContenderError(f"{self.name}: exit code {cost.exit_code}\n{_tail(output)}\n{_tail(errors)}")
-        _say(f"  {self.name}: {cost.wall_seconds:.1f} s, {cost.peak_tree_rss_bytes / 1e6:.0f} MB")
+        cost = run_measured(self.name, [*self.command, *arguments], where / self.name, self.variables)
+        output = where / f"{self.name}.stdout"
         return Done(cost=cost, said=json.loads(output.read_text(errors="replace").splitlines()[-1]))
 
 
@@ -102,12 +100,28 @@ def run_job(workload: Path, output: Path, *arguments: str) -> Done:
         "--output-dir",
         str(output),
     ]
-    said = output.with_name(f"{output.name}.stdout"), output.with_name(f"{output.name}.stderr")
-    cost = measure([*command, *arguments], *said, variables={"PYTHONPATH": str(ROOT)})
-    if cost.exit_code != 0:
-        raise ContenderError(f"seq2seq-job: exit code {cost.exit_code}\n" + "\n".join(map(_tail, said)))
-    _say(f"  seq2seq-job: {cost.wall_seconds:.1f} s, {cost.peak_tree_rss_bytes / 1e6:.0f} MB")
+    cost = run_measured(OWN, [*command, *arguments], output, {"PYTHONPATH": str(ROOT)})
     return Done(cost=cost, said=json.loads((output / "report.json").read_text(encoding="utf-8")))
+
+
+def run_measured(name: str, command: list[str], said: Path, variables: Mapping[str, str]) -> Cost:
+    """Run a command to its end and say what it cost.
+
+    Args:
+        name: the command's, as it is said.
+        command: the program and its arguments.
+        said: takes what it prints, in files of this name with `.stdout` and `.stderr` added.
+        variables: added to the environment.
+
+    Raises:
+        ContenderError: it failed.
+    """
+    files = said.with_name(f"{said.name}.stdout"), said.with_name(f"{said.name}.stderr")
+    cost = measure(command, *files, variables)
+    if cost.exit_code != 0:
+        raise ContenderError(f"{name}: exit code {cost.exit_code}\n" + "\n".join(map(_tail, files)))
+    _say(f"  {name}: {cost.wall_seconds:.1f} s, {cost.peak_tree_rss_bytes / 1e6:.0f} MB")
+    return cost
 
 
 def at_once(contender: Contender, places: list[Path], *arguments: str) -> list[Done]:

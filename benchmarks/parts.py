@@ -153,12 +153,12 @@ def pair(session: Session) -> dict[str, Any]:
             rate = sum(each.said["examples_per_second"] for each in done)
             wall = max(each.cost.wall_seconds for each in done)
             if contender.name == OWN:
-                wall = _run_matrix(session, job, {"seed": [1, 2]}, "--workers", "2").cost.wall_seconds
+                wall = run_matrix(session, job, {"seed": [1, 2]}, "--workers", "2").cost.wall_seconds
             runs[contender.name].append({"examples_per_second": rate, "wall_seconds": wall})
     return {name: {**medians(of), "runs": len(of)} for name, of in runs.items()}
 
 
-def _run_matrix(session: Session, job: Job, matrix: dict[str, list[int]], *arguments: str) -> Done:
+def run_matrix(session: Session, job: Job, matrix: dict[str, list[int]], *arguments: str) -> Done:
     """Run a batch of a job's variations."""
     directory = session.place()
     write_spec(directory, alone(session.spec, {**session.scaled(job), "matrix": matrix}))
@@ -270,7 +270,7 @@ def _by_jobs(session: Session, job: Job, matrices: dict[int, dict[str, list[int]
     points: list[dict[str, float]] = []
     for number, matrix in matrices.items():
         say(f"jobs: {number}, {', '.join(matrix)}")
-        done = _run_matrix(session, job, matrix, "--workers", "1")
+        done = run_matrix(session, job, matrix, "--workers", "1")
         steps = fmean(each["timings"]["train_seconds"] for each in done.said["jobs"])
         points.append({"x": number, "wall_seconds": done.cost.wall_seconds, "train_seconds": steps})
     first, last = points[0], points[-1]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from benchmarks.comparison import OWN
-from benchmarks.contenders import at_once, program, run_job
-from benchmarks.parts import Session
-from benchmarks.shapes import alone, changed, find_job
-from benchmarks.workload import write_spec
+from benchmarks.contenders import at_once, program
+from benchmarks.parts import Session, run_matrix
+from benchmarks.shapes import changed, find_job
 
 JOBS = 64
 EXAMPLES = 12_800
@@ -26,7 +24,9 @@ def two_workers(session: Session) -> dict[str, Any]:
     rate = sum(done.said["examples_per_second"] for done in trained)
     number = 4 if session.quick else JOBS
     small = {"training": {"examples": EXAMPLES}, "evaluation": {"examples": 100, "validation_examples": 100}}
-    wall = _run_batch(session, changed(tutorial, "small", **small), number, session.place())
+    seeds = {"seed": list(range(1, number + 1))}
+    batch = run_matrix(session, changed(tutorial, "small", **small), seeds, "--workers", "2")
+    wall = batch.cost.wall_seconds
     ceiling = number * EXAMPLES / rate
     return {
         "jobs": number,
@@ -36,9 +36,3 @@ def two_workers(session: Session) -> dict[str, Any]:
         "wall_seconds": wall,
         "over_ceiling": wall / ceiling,
     }
-
-
-def _run_batch(session: Session, job: dict[str, Any], number: int, directory: Path) -> float:
-    """Return the wall time of a batch of a job's seeds on two workers."""
-    write_spec(directory, alone(session.spec, {**job, "matrix": {"seed": list(range(1, number + 1))}}))
-    return run_job(directory, session.place(), "--workers", "2").cost.wall_seconds

@@ -17,9 +17,9 @@ import yaml
 
 from benchmarks import peers_environment
 from benchmarks.comparison import OWN
-from benchmarks.contenders import ContenderError, run_job
-from benchmarks.measuring import Cost, measure
-from benchmarks.parts import THREADS, Session, say
+from benchmarks.contenders import run_job, run_measured
+from benchmarks.measuring import Cost
+from benchmarks.parts import THREADS, Session
 
 PEER = "yoyodyne"
 WORDS = 2_500
@@ -135,9 +135,12 @@ def _run_peer(command: Path, place: Path, seed: int, epochs: int) -> dict[str, f
     configuration["trainer"]["default_root_dir"] = str(place)
     file = place / "yoyodyne.yaml"
     file.write_text(yaml.safe_dump(configuration), encoding="utf-8")
-    fit = _measured([str(command), "fit", f"--config={file}"], place / "fit")
+    variables = {"OMP_NUM_THREADS": str(THREADS), "WANDB_MODE": "disabled"}
+    fit_command = [str(command), "fit", f"--config={file}"]
+    fit = run_measured(f"{PEER} fit", fit_command, place / "fit", variables)
     checkpoint = place / "lightning_logs" / "version_0" / "checkpoints" / "best.ckpt"
-    test = _measured([str(command), "test", f"--config={file}", f"--ckpt_path={checkpoint}"], place / "test")
+    test_command = [str(command), "test", f"--config={file}", f"--ckpt_path={checkpoint}"]
+    test = run_measured(f"{PEER} test", test_command, place / "test", variables)
     with (place / "lightning_logs" / "version_1" / "metrics.csv").open(encoding="utf-8") as metrics:
         (tested,) = csv.DictReader(metrics)
     said = "".join((place / f"fit.{stream}").read_text(encoding="utf-8") for stream in ("stdout", "stderr"))
@@ -149,16 +152,6 @@ def _run_peer(command: Path, place: Path, seed: int, epochs: int) -> dict[str, f
         peak_process_rss_bytes=max(fit.peak_process_rss_bytes, test.peak_process_rss_bytes),
     )
     return _figures(both, float(tested["test_accuracy"]), parameters)
-
-
-def _measured(command: list[str], said: Path) -> Cost:
-    output, errors = said.with_suffix(".stdout"), said.with_suffix(".stderr")
-    variables = {"OMP_NUM_THREADS": str(THREADS), "WANDB_MODE": "disabled"}
-    cost = measure(command, output, errors, variables)
-    if cost.exit_code != 0:
-        raise ContenderError(f"{command[:2]}: exit code {cost.exit_code}\n{errors.read_text()[-2000:]}")
-    say(f"  {PEER} {said.name}: {cost.wall_seconds:.1f} s, {cost.peak_tree_rss_bytes / 1e6:.0f} MB")
-    return cost
 
 
 def _figures(cost: Cost, accuracy: float, parameters: int) -> dict[str, float]:

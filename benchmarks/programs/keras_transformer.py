@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import math
 import os
+from functools import partial
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 import numpy as np
-import tensorflow as tf
 from keras import layers, ops
 
 from benchmarks.programs import lesson as told
 from benchmarks.programs.lesson import Figures, Ids, Lesson
-from benchmarks.programs.plain_keras import fit
+from benchmarks.programs.plain_keras import figures_of, set_up
 
 
 class Transformer:
@@ -86,23 +86,10 @@ def greedy(model: keras.Model, lesson: Lesson, sources: Ids) -> Ids:
 
 
 def program(lesson: Lesson, threads: int, decoding: bool) -> Figures:
-    """Train, and decode if asked to; of beam search Keras has none for such models."""
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(threads)
-    keras.utils.set_random_seed(lesson.seed)
+    """Train, and decode if asked to."""
+    set_up(lesson, threads)
     model = Transformer(lesson).train
-    marks = fit(model, lesson)
-    figures: dict[str, Any] = {}
-    if decoding:
-        figures = told.decoded(lesson, lambda sources: greedy(model, lesson, sources), None)
-    return Figures(
-        parameters=model.count_params(),
-        examples=len(lesson.source),
-        fit_seconds=marks[-1][1],
-        examples_per_second=told.steady_rate(marks),
-        versions={"keras": keras.__version__, "tensorflow": tf.__version__},
-        **figures,
-    )
+    return figures_of(model, lesson, partial(greedy, model, lesson) if decoding else None)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from functools import partial
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -116,24 +117,32 @@ def greedy(models: Models, lesson: Lesson, sources: Ids) -> Ids:
     return told.after_end(np.concatenate(found, axis=1), lesson.end)
 
 
-def program(lesson: Lesson, threads: int, decoding: bool) -> Figures:
-    """Train, and decode if asked to; of beam search Keras has none for such models."""
+def set_up(lesson: Lesson, threads: int) -> None:
+    """Give TensorFlow its threads, and Keras the seed of the weights."""
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     keras.utils.set_random_seed(lesson.seed)
-    models = Models(lesson)
-    marks = fit(models.train, lesson)
-    figures: dict[str, Any] = {}
-    if decoding:
-        figures = told.decoded(lesson, lambda sources: greedy(models, lesson, sources), None)
+
+
+def figures_of(model: keras.Model, lesson: Lesson, greedy: told.Decode | None) -> Figures:
+    """Train a model, and decode if told how; of beam search Keras has none for such models."""
+    marks = fit(model, lesson)
+    figures: dict[str, Any] = told.decoded(lesson, greedy, None) if greedy else {}
     return Figures(
-        parameters=models.train.count_params(),
+        parameters=model.count_params(),
         examples=len(lesson.source),
         fit_seconds=marks[-1][1],
         examples_per_second=told.steady_rate(marks),
         versions={"keras": keras.__version__, "tensorflow": tf.__version__},
         **figures,
     )
+
+
+def program(lesson: Lesson, threads: int, decoding: bool) -> Figures:
+    """Train, and decode if asked to."""
+    set_up(lesson, threads)
+    models = Models(lesson)
+    return figures_of(models.train, lesson, partial(greedy, models, lesson) if decoding else None)
 
 
 if __name__ == "__main__":
