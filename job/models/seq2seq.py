@@ -149,14 +149,24 @@ class _Builder:
         """Return the embedding layers of both sides; None where inputs are one-hot vectors or numbers."""
         if self.reads_ids or self.numbers:
             return None, None
-        width = self.spec.embedding_size
         if self.spec.tied_embeddings:
-            shared = keras.layers.Embedding(self.source_size, width, name="embedding")
+            shared = self._embedding(self.source_size, "embedding")
             return shared, shared
         return (
-            keras.layers.Embedding(self.source_size, width, name="source_embedding"),
-            keras.layers.Embedding(self.target_size, width, name="target_embedding"),
+            self._embedding(self.source_size, "source_embedding"),
+            self._embedding(self.target_size, "target_embedding"),
         )
+
+    def _embedding(self, size: int, name: str) -> Any:
+        """Return an embedding of `size` classes."""
+        match self.spec.embedding_initializer:
+            case "uniform":
+                initializer: Any = "uniform"
+            case "normal":
+                initializer = keras.initializers.RandomNormal(stddev=1.0)
+            case unknown:
+                no_implementation("model.embedding_initializer", unknown)
+        return keras.layers.Embedding(size, self.spec.embedding_size, initializer, name=name)
 
     def _attention(self) -> tuple[Any, Any, Any]:
         """Return the layers of attention outside the recurrence: query, attention, output; None if unused."""

@@ -20,11 +20,12 @@ Positions = Literal["rotary", "sinusoidal", "learned"]
 Cell = Literal["lstm", "gru"]
 Attention = Literal["none", "luong_dot", "luong_general", "bahdanau", "monotonic"]
 Inputs = Literal["one_hot", "embedding"]
+EmbeddingInitializer = Literal["uniform", "normal"]
 OutputBias = Literal["zero", "frequencies"]
 
 RECURRENT_KEYS = (
-    "cell", "bidirectional", "attention", "input_feeding", "embedding_size", "residual", "recurrent_dropout",
-    "recurrent_initializer",
+    "cell", "bidirectional", "attention", "input_feeding", "embedding_size", "embedding_initializer",
+    "residual", "recurrent_dropout", "recurrent_initializer",
 )  # fmt: skip
 """Keys that only recurrent layers have; a Transformer accepts their defaults alone."""
 
@@ -89,6 +90,11 @@ class ModelSpec(Section):
     )
     embedding_size: int = Field(
         default=64, ge=1, le=8192, description="Width of the embedding, with `embedding`."
+    )
+    embedding_initializer: EmbeddingInitializer = Field(
+        default="uniform",
+        description="Initial embeddings of recurrent layers: `uniform` from -0.05 to 0.05, as in Keras, or "
+        "`normal` with deviation 1, as in PyTorch: learns sooner at low learning rates and in few steps.",
     )
     tied_embeddings: bool = Field(
         default=False,
@@ -168,8 +174,9 @@ class ModelSpec(Section):
             del values[key]
         if not values["pointer"]:
             del values["pointer"]
-        if values["output_bias"] == "zero":
-            del values["output_bias"]
+        for key in ("output_bias", "embedding_initializer"):
+            if values[key] == type(self).model_fields[key].default:
+                del values[key]
         return values
 
     @field_validator(*RECURRENT_KEYS, *TRANSFORMER_KEYS, *PLUGIN_KEYS)
@@ -203,6 +210,13 @@ class ModelSpec(Section):
         if name is None and info.data.get("architecture") == "plugin":
             raise ValueError("architecture plugin needs name, the entry point of the model")
         return name
+
+    @field_validator("embedding_initializer")
+    @classmethod
+    def _initializes_embeddings(cls, initializer: str, info: ValidationInfo) -> str:
+        if initializer == "normal" and info.data.get("inputs") == "one_hot":
+            raise ValueError("embedding_initializer normal needs inputs embedding")
+        return initializer
 
     @field_validator("input_feeding")
     @classmethod

@@ -23,7 +23,14 @@ MODEL_FILES = ("train.keras", "vocabulary.json")
 """The files of a model directory from which another training starts."""
 
 FREE_KEYS = frozenset(
-    {"output_bias", "dropout", "recurrent_dropout", "kernel_initializer", "recurrent_initializer"}
+    {
+        "output_bias",
+        "dropout",
+        "recurrent_dropout",
+        "kernel_initializer",
+        "recurrent_initializer",
+        "embedding_initializer",
+    }
 )
 """Keys of `model` in which a job may differ from the one it starts from: they are not of the weights."""
 

@@ -307,6 +307,7 @@ IMPLEMENTATIONS: dict[str, Callable[[Any, Path], Any]] = {
     "model.cell": of_model("cell"),
     "model.attention": of_model("attention"),
     "model.inputs": of_model("inputs"),
+    "model.embedding_initializer": of_model("embedding_initializer", inputs="embedding"),
     "model.output_bias": of_output_bias,
     "model.kernel_initializer": of_model("kernel_initializer"),
     "model.recurrent_initializer": of_model("recurrent_initializer"),

@@ -24,6 +24,7 @@ from one_python import on_one_python
 
 from job.models.parameter_count import count_parameters
 from job.models.seq2seq import build_training_model
+from job.spec.model_section import ModelSpec
 
 
 @pytest.fixture(scope="module")
@@ -212,3 +213,19 @@ def test_an_attending_decoder_applies_dropout_between_its_cells():
     found = {layer.name for layer in model.layers if isinstance(layer, keras.layers.Dropout)}
     assert found == {f"{name}_dropout" for name in ("encoder_1", "encoder_2", "decoder_1", "output")}
     assert model.get_layer("decoder").dropout == 0.5
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_the_embeddings_begin_with_the_deviation_of_their_initializer(tied):
+    for initializer, deviation in (("uniform", 0.1 / 12**0.5), ("normal", 1.0)):
+        spec = ModelSpec(
+            inputs="embedding", embedding_size=64, embedding_initializer=initializer, tied_embeddings=tied
+        )
+        keras.utils.set_random_seed(1)
+        model = build_training_model(spec, 90, 90, masked=True, kernel="fused")
+        embeddings = [w.numpy() for w in model.weights if w.path.endswith("embeddings")]
+        assert len(embeddings) == 2 - tied
+        for values in embeddings:
+            np.testing.assert_allclose(
+                [values.mean() / deviation, values.std() / deviation], [0, 1], atol=0.05
+            )

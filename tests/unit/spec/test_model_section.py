@@ -14,6 +14,7 @@ OTHER_VALUES = {
     "attention": "luong_dot",
     "input_feeding": True,
     "embedding_size": 8,
+    "embedding_initializer": "normal",
     "residual": True,
     "recurrent_dropout": 0.1,
     "recurrent_initializer": "glorot_uniform",
@@ -57,12 +58,21 @@ def test_every_key_belongs_to_one_architecture_or_to_both():
 @pytest.mark.parametrize("key", OTHER_VALUES)
 def test_a_key_of_the_other_architecture_is_refused(key):
     own, other = ("recurrent", "transformer") if key in RECURRENT_KEYS else ("transformer", "recurrent")
-    fits = {"attention": "luong_dot"} if key == "input_feeding" else {}
+    fits = {
+        "input_feeding": {"attention": "luong_dot"},
+        "embedding_initializer": {"inputs": "embedding"},
+    }.get(key, {})
     assert getattr(ModelSpec(architecture=own, **{**fits, key: OTHER_VALUES[key]}), key) == OTHER_VALUES[key]
     with pytest.raises(ValidationError, match=f"{key} applies to architecture {own} only"):
         ModelSpec(architecture=other, **{key: OTHER_VALUES[key]})
     default = ModelSpec.model_fields[key].default
     assert ModelSpec(architecture=other, **{key: default}) == ModelSpec(architecture=other)
+
+
+def test_one_hot_vectors_have_no_initial_embeddings():
+    with pytest.raises(ValidationError, match="embedding_initializer normal needs inputs embedding"):
+        ModelSpec(embedding_initializer="normal")
+    assert "embedding_initializer" not in ModelSpec().model_dump(mode="json")
 
 
 @pytest.mark.parametrize("key", SHARED_VALUES)
