@@ -1,4 +1,4 @@
-"""Write a job's drawings. No report imports this module, so none needs matplotlib."""
+"""Write a job's drawings."""
 
 from __future__ import annotations
 
