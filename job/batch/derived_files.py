@@ -17,7 +17,6 @@ import yaml
 
 from job.batch.baseline_copy import is_baseline_copy
 from job.reports.model_card_file import card_text
-from job.reports.plots import drawings
 from job.results.checksums import CARD, MISSING, damages
 from job.results.job_result import Artifact, JobResult
 from job.storage.artifacts import JobPaths, write_text
@@ -162,6 +161,8 @@ def _make_again(
         CARD: lambda: card_text(paths, result),
     }
     if missing.keys() & {*_PICTURES}:
+        from job.reports.plots import drawings  # a second of matplotlib
+
         makers |= {path.name: draw for path, draw in drawings(paths, result).items()}
     for name, make in makers.items():  # the history first: the curves are drawn from it
         if name not in missing:

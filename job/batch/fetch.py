@@ -18,7 +18,6 @@ from job.batch.earlier_results import EarlierResult
 from job.batch.planning import PlannedJob
 from job.batch.resume import read_recorded_result
 from job.reports.model_card_file import write_card
-from job.reports.plots import write_plots
 from job.results.batch_report import SetAside
 from job.results.job_files import list_files
 from job.results.job_result import JobResult
@@ -82,6 +81,8 @@ def rename_result(paths: JobPaths, result: JobResult, job: JobSpec) -> JobResult
     Raises:
         OSError: a file cannot be read or written.
     """
+    from job.reports.plots import write_plots  # a second of matplotlib
+
     spec = job.model_dump(mode="json")
     renamed = replace(restore(paths, result).result, name=job.name, spec=spec)
     write_text(paths.spec, yaml.safe_dump(spec, sort_keys=False))

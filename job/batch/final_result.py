@@ -9,7 +9,6 @@ from dataclasses import replace
 from job.gating import gates
 from job.process import environment
 from job.reports.model_card_file import write_card
-from job.reports.plots import write_plots
 from job.results.job_files import list_files
 from job.results.job_result import Failure, JobResult, Status
 from job.results.trained_job import TrainedJob
@@ -35,6 +34,8 @@ def final_result(task: Task, outcome: TrainedJob | Failure) -> JobResult:
     if isinstance(outcome, Failure):
         return unfinished_result(task, outcome, "failed")
     try:
+        from job.reports.plots import write_plots  # already loaded, while the workers loaded TensorFlow
+
         result = gates.judge_trained(outcome, task.job.gate, task.job.seeds)
         write_plots(task.paths, result)
         write_card(task.paths, result)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from job.reports.chart import GREEN, Chart, Series, charts_svg
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
 from job.reports.formatting import percent
-from job.reports.svg import MAX_MARKED_POINTS
+from job.reports.svg import MAX_MARKED_POINTS, svg
 
 
 def accuracy_svg(analysis: Mapping[str, Any], *, title: str) -> str:
@@ -31,9 +34,14 @@ def accuracy_svg(analysis: Mapping[str, Any], *, title: str) -> str:
         if len(rows) > 1
     ]
 
-    charts = [_profile(rows, total, key, name) for key, rows, name, total in panels]
+    def paint(figure: Figure) -> None:
+        for axes, (key, rows, name, total) in zip(
+            figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
+        ):
+            _profile(axes, rows, total, key, name)
+
     text = " ".join(_description(rows, name) for _, rows, name, _ in panels)
-    return charts_svg(charts, width=450, height=350, title=title, description=text)
+    return svg(paint, width=1 + 4 * len(panels), height=3.5, title=title, description=text)
 
 
 def has_profile(analysis: Mapping[str, Any]) -> bool:
@@ -41,22 +49,23 @@ def has_profile(analysis: Mapping[str, Any]) -> bool:
     return any(len(analysis.get(key, ())) > 1 for key in ("by_position", "by_source_length"))
 
 
-def _profile(rows: Sequence[Mapping[str, Any]], total: int, key: str, name: str) -> Chart:
-    accuracies = Series(
-        id=key,
+def _profile(axes: Axes, rows: Sequence[Mapping[str, Any]], total: int, key: str, name: str) -> None:
+    places = [row["place"] for row in rows]
+    shares = [row["count"] / total for row in rows]
+    axes.bar(places, shares, width=0.9, color="0.85", label="share of the test")
+    axes.plot(
+        places,
+        [row["accuracy"] for row in rows],
+        gid=key,
+        color="C2",
+        marker="o" if len(rows) <= MAX_MARKED_POINTS else "",
+        markersize=4,
         label="tokens right" if key == "by_position" else "sequences right",
-        points=[(row["place"], row["accuracy"]) for row in rows],
-        colour=GREEN,
-        radius=3 if len(rows) <= MAX_MARKED_POINTS else 0,
     )
-    return Chart(
-        series=[accuracies],
-        x_label=name,
-        bars=[(row["place"], row["count"] / total) for row in rows],
-        bars_label="share of the test",
-        y_limits=(-0.02, 1.02),
-        whole_x=True,
-    )
+    axes.set_xlabel(name)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_ylim(-0.02, 1.02)
+    axes.legend(fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False)
 
 
 def _description(rows: Sequence[Mapping[str, Any]], name: str) -> str:

@@ -1,6 +1,7 @@
 """Draw attention weights as `attention.svg`, a heat map per sample.
 
-A map takes only a few paths: one for each shade.
+The SVG is written directly, without matplotlib: tokens may have characters that no local font has, and a map
+takes only a few paths.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
-from xml.etree.ElementTree import Element, SubElement
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from job.reports.svg import MONOSPACE, content, page, printable, text
+from job.reports.svg import printable
 
 Sample = Mapping[str, Any]
 """A row of a result's `attention`.
@@ -34,6 +35,12 @@ _RESERVED = {"font-style": "italic", "fill": "#666"}
 """Style of the label of a reserved symbol: a token of the data may be spelled the same."""
 
 _COLUMNS = 5
+
+_PAGE = {
+    "xmlns": "http://www.w3.org/2000/svg",
+    "role": "img",
+    "font-family": "'DejaVu Sans Mono', Menlo, Consolas, monospace",
+}
 
 # pixels
 _CELL = 18
@@ -60,8 +67,11 @@ def attention_svg(attention: Sequence[Sample], correct: Sequence[bool | None], *
     left = max((_width(token) for sample in attention for token in _labels(sample, "predicted")), default=0)
     wide = _GAP + left + max(_TITLE, *(len(sample["source"]) * _CELL for sample in attention))
     columns = max(1, min(_COLUMNS, len(attention), _WIDTH // wide))
-    root = page(title, _description(attention), font=MONOSPACE)
-    text(root, title, _GAP, _LINE + 4, size=14)
+    root = Element("svg", _PAGE)
+    SubElement(root, "title").text = printable(title)
+    SubElement(root, "desc").text = _description(attention)
+    SubElement(root, "rect", width="100%", height="100%", fill="white")
+    _text(root, title, _GAP, _LINE + 4, size=14)
     _scale(root, _GAP, 2 * _LINE)
     y = 4 * _LINE
     for first in range(0, len(attention), columns):
@@ -70,13 +80,16 @@ def attention_svg(attention: Sequence[Sample], correct: Sequence[bool | None], *
             x = _GAP + left + number % columns * wide
             _panel(root, attention[number], number + 1, correct[number], f"translate({x} {y})")
         y += max(_height(attention[number]) for number in row) + 2 * _LINE
-    return content(root, width=_GAP + columns * wide, height=y - _LINE)
+    width = str(_GAP + columns * wide)
+    root.attrib |= {"width": width, "height": str(y - _LINE), "viewBox": f"0 0 {width} {y - _LINE}"}
+    indent(root)
+    return tostring(root, encoding="unicode") + "\n"
 
 
 def _panel(root: Element, sample: Sample, number: int, correct: bool | None, transform: str) -> None:
     verdict = "" if correct is None else ", right" if correct else ", wrong"
     group = SubElement(root, "g", id=f"sample-{number}", transform=transform)
-    text(group, f"sample {number}{verdict}", 0, -6)
+    _text(group, f"sample {number}{verdict}", 0, -6)
     _heat_map(group, sample)
 
 
@@ -88,19 +101,19 @@ def _heat_map(group: Element, sample: Sample) -> None:
     SubElement(group, "rect", frame)
     reserved = frozenset(sample.get("reserved", ()))
     for row, token in enumerate(predictions):
-        label = text(group, token, -4, row * _CELL + 13, anchor="end")
+        label = _text(group, token, -4, row * _CELL + 13, anchor="end")
         if row in reserved:
             label.attrib |= _RESERVED
     level = _fit_side_by_side(sources)
     for column, token in enumerate(sources):
         middle = column * _CELL + _CELL // 2
         if level:
-            text(group, token, middle, height + 13, anchor="middle")
+            _text(group, token, middle, height + 13, anchor="middle")
         else:
-            turned = text(group, token, 0, 0, anchor="end")
+            turned = _text(group, token, 0, 0, anchor="end")
             turned.set("transform", f"translate({middle + 4} {height + 4}) rotate(-90)")
     if cut := _cut(sample):
-        text(group, cut, 0, height + _label_height(sources) + 12)
+        _text(group, cut, 0, height + _label_height(sources) + 12)
 
 
 def _shades(group: Element, weights: Sequence[Sequence[float]]) -> None:
@@ -130,8 +143,15 @@ def _scale(root: Element, x: int, y: int) -> None:
         SubElement(
             group, "rect", x=str(28 + 8 * shade), width="8", height="10", fill=_colour(shade), stroke="none"
         )
-    text(group, "0", 20, 9, anchor="end")
-    text(group, "1, weight of a source token", 36 + 8 * (_SHADES + 1), 9)
+    _text(group, "0", 20, 9, anchor="end")
+    _text(group, "1, weight of a source token", 36 + 8 * (_SHADES + 1), 9)
+
+
+def _text(parent: Element, text: str, x: int, y: int, *, size: int = 11, anchor: str = "start") -> Element:
+    attributes = {"x": str(x), "y": str(y), "font-size": str(size), "text-anchor": anchor}
+    element = SubElement(parent, "text", attributes)
+    element.text = printable(text)
+    return element
 
 
 def _labels(sample: Sample, side: str) -> list[str]:

@@ -6,13 +6,18 @@ import csv
 import io
 import math
 
-from job.reports.chart import BLUE, GREEN, ORANGE, Chart, Points, Series, charts_svg
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
 from job.reports.formatting import plain
-from job.reports.svg import MAX_MARKED_POINTS
+from job.reports.svg import MAX_MARKED_POINTS, svg
 
 _LOSS = ("loss", "val_loss")
 _ACCURACY = ("token_accuracy", "val_token_accuracy", "sequence_accuracy", "val_sequence_accuracy")
-_COLOURS = {"loss": BLUE, "token_accuracy": ORANGE, "sequence_accuracy": GREEN}
+_COLOURS = {"loss": "C0", "token_accuracy": "C1", "sequence_accuracy": "C2"}
+
+Points = tuple[list[float], list[float]]
+"""Steps and values, of the same length."""
 
 
 def curves_svg(history: str, *, title: str) -> str:
@@ -32,41 +37,49 @@ def curves_svg(history: str, *, title: str) -> str:
     rows = list(csv.DictReader(io.StringIO(history)))
     losses = _present(rows, _LOSS)
     accuracies = _present(rows, _ACCURACY)
-    charts = [Chart(series=_lines(losses), x_label="training step", y_label="loss")]
-    if accuracies:
-        lines = _lines(accuracies)
-        charts.append(
-            Chart(series=lines, x_label="training step", y_label="accuracy", y_limits=(-0.02, 1.02))
-        )
-    ends = [f"{plain(name)} ends at {points[-1][1]:.4g}" for name, points in {**losses, **accuracies}.items()]
+
+    def paint(figure: Figure) -> None:
+        left, *right = figure.subplots(1, 2 if accuracies else 1, squeeze=False)[0]
+        _panel(left, losses, "loss")
+        for axes in right:
+            _panel(axes, accuracies, "accuracy")
+            axes.set_ylim(-0.02, 1.02)
+
+    ends = [
+        f"{plain(name)} ends at {values[-1]:.4g}" for name, (_, values) in {**losses, **accuracies}.items()
+    ]
     text = f"Curves over training steps: {', '.join(ends) or 'no values'}."
-    return charts_svg(charts, width=450, height=350, title=title, description=text)
+    return svg(paint, width=9 if accuracies else 5, height=3.5, title=title, description=text)
 
 
 def _present(rows: list[dict[str, str]], columns: tuple[str, ...]) -> dict[str, Points]:
     """Return the columns that have a finite value."""
-    series = {column: _finite(rows, column) for column in columns}
-    return {column: points for column, points in series.items() if points}
+    series = {column: _series(rows, column) for column in columns}
+    return {column: points for column, points in series.items() if points[0]}
 
 
-def _finite(rows: list[dict[str, str]], column: str) -> Points:
+def _series(rows: list[dict[str, str]], column: str) -> Points:
     """Return the steps and values of a column's finite entries."""
     points = [(float(row["step"]), float(row.get(column) or "nan")) for row in rows]
-    return [(step, value) for step, value in points if math.isfinite(value)]
+    finite = [(step, value) for step, value in points if math.isfinite(value)]
+    return [step for step, _ in finite], [value for _, value in finite]
 
 
-def _lines(series: dict[str, Points]) -> list[Series]:
-    return [_drawn(column, points) for column, points in series.items()]
-
-
-def _drawn(column: str, points: Points) -> Series:
-    validation = column.startswith("val_")
-    name = column.removeprefix("val_")
-    return Series(
-        id=column,
-        label=f"{plain(name)}, {'validation' if validation else 'training'}",
-        points=points,
-        colour=_COLOURS[name],
-        line="dashed" if validation else "solid",
-        radius=2.5 if len(points) <= MAX_MARKED_POINTS else 0,
-    )
+def _panel(axes: Axes, series: dict[str, Points], quantity: str) -> None:
+    axes.set_xlabel("training step")
+    axes.set_ylabel(quantity)
+    for column, (steps, values) in series.items():
+        validation = column.startswith("val_")
+        name = column.removeprefix("val_")
+        axes.plot(
+            steps,
+            values,
+            gid=column,
+            label=f"{plain(name)}, {'validation' if validation else 'training'}",
+            color=_COLOURS[name],
+            linestyle="--" if validation else "-",
+            marker="o" if len(steps) <= MAX_MARKED_POINTS else "",
+            markersize=3,
+        )
+    if series:
+        axes.legend(fontsize="small")

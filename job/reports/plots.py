@@ -1,4 +1,4 @@
-"""Write a job's drawings."""
+"""Write a job's drawings. No report imports this module, so none needs matplotlib."""
 
 from __future__ import annotations
 
