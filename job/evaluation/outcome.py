@@ -51,7 +51,7 @@ class Evaluation:
         predictions: one for each example, in the order of the test set.
         seen_in_training: number of test sources that occur in the training data; None for numbers.
         source_space: number of different sources that the problem has; None if unknown.
-        compile_seconds: time of the first decoding, with tracing.
+        compile_seconds: time of the first decoding, with tracing; 0 if it was compiled before.
         decode_seconds: time of decoding the whole test set once compiled.
         signatures: metric -> the signature of the library that computed it.
         analysis: see `job.evaluation.error_analysis`.

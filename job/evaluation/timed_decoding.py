@@ -97,7 +97,7 @@ class Decoded:
 
     Args:
         ids: predicted ids, (n, T) int32.
-        compile_seconds: time of the first decoding, with tracing.
+        compile_seconds: time of the first decoding, with tracing; 0 if it was compiled before.
         seconds: time of decoding the whole test set once compiled.
         speeds: sequences per second of each full part; of a cluster of the parts that are decoded at once.
     """
@@ -113,19 +113,22 @@ def decode_timed(
     source: Ids,
     spread: Spread = ALONE,
     on_decoded: Callable[[int], None] = lambda _: None,
+    *,
+    compiled: bool = False,
 ) -> Decoded:
     """Decode sources in timed parts of at most `PART_SIZE` sources with similar lengths.
 
     Args:
-        decode: the model with its decoder; called with one source first, to compile it.
+        decode: the model with its decoder.
         source: (n, S) int32, n > 0.
         spread: the processes that decode.
         on_decoded: called with the number of sources after each part, or as many as are decoded at once;
             first with 0, once all is compiled.
+        compiled: whether `decode` is compiled; if not, it is called with one source first. That takes as long
+            as decoding a whole batch, of which the other rows are empty.
     """
-    began = time.perf_counter()
-    decode(source[:1])
-    compiled = last = time.perf_counter()
+    compile_seconds = 0.0 if compiled else _seconds_of_one(decode, source)
+    began = last = time.perf_counter()
     on_decoded(0)
     parts, rows, speeds = parts_of(source), [], []
     for found in spread.rounds(parts, lambda part: decode(source[part])):
@@ -137,7 +140,14 @@ def decode_timed(
         on_decoded(sum(map(len, found)))
     return Decoded(
         ids=in_order(parts, rows),
-        compile_seconds=compiled - began,
-        seconds=last - compiled,
+        compile_seconds=compile_seconds,
+        seconds=last - began,
         speeds=tuple(speeds),
     )
+
+
+def _seconds_of_one(decode: Decode, source: Ids) -> float:
+    """Decode one source; return the time it took, in seconds."""
+    began = time.perf_counter()
+    decode(source[:1])
+    return time.perf_counter() - began

@@ -91,6 +91,7 @@ def evaluate_tokens(
     attention: Attention | None = None,
     spread: Spread = ALONE,
     on_decoded: Callable[[int], None] = lambda _: None,
+    compiled: bool = False,
 ) -> Evaluation:
     """Decode a test set and score it against the texts of the data.
 
@@ -102,9 +103,9 @@ def evaluate_tokens(
         words: whether the tokens of a target are words, for BLEU; None if targets are not text.
         attention: the model's attention; None if it has none.
         spread: the processes that decode.
-        on_decoded: see `decode_timed`.
+        on_decoded, compiled: see `decode_timed`.
     """
-    decoded = decode_timed(decode, test.source, spread, on_decoded)
+    decoded = decode_timed(decode, test.source, spread, on_decoded, compiled=compiled)
     scores = score_tokens(problem, test, decoded.ids, seen=seen, words=words)
     predictions = scores.predictions
     source, target = problem.source_vocabulary, problem.target_vocabulary

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import keras
@@ -25,9 +26,11 @@ class InferenceModel:
 
     Args:
         trained: with the decoder for the problem's lengths.
+        compiled: set once its decoding and encoding are compiled, perhaps in a thread or for a job before.
     """
 
     trained: TrainedModel | Forecaster
+    compiled: Event = field(default_factory=Event)
     _decoders: dict[int, TrainedModel] = field(default_factory=dict)
 
     @cached_property

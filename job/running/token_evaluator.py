@@ -57,9 +57,12 @@ class TokenEvaluator:
         return self.model.facts.to_json()
 
     def compile(self) -> None:
-        """Compile decoding and encoding with one source."""
+        """Compile decoding and encoding with one source, unless that was done for a job before."""
+        if self.inference.compiled.is_set():
+            return
         self.model.decode(self.test.source[:1])
         self.model.states(self.test.source[:1])
+        self.inference.compiled.set()
 
     def evaluate(self, epochs: int, on_decoded: Callable[[float], None] = lambda _: None) -> Evaluation:
         """Decode and score test and validation, then the other sizes, then project context vectors."""
@@ -76,6 +79,7 @@ class TokenEvaluator:
             attention=model.attention if model.attends else None,
             spread=self.spread,
             on_decoded=decoded,
+            compiled=self.inference.compiled.is_set(),
         )
         validation = NOT_DECODED
         if len(self.validation):

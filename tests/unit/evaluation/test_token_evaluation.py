@@ -264,6 +264,14 @@ def test_the_first_call_compiles_on_one_row_and_is_timed_apart():
     assert found.decode_seconds > 0
 
 
+def test_what_is_compiled_is_called_for_the_test_alone():
+    decode, calls = decoder(PREDICTED)
+    found = evaluate_tokens(decode, PROBLEM, TEST, np.zeros(4, bool), compiled=True)
+    assert calls == [4]
+    assert found.compile_seconds == 0
+    assert found.decode_seconds > 0
+
+
 def looking(width):
     """Attention that looks at one source position per symbol, a little at all others."""
 

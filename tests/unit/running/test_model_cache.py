@@ -1,9 +1,14 @@
 """A second job of one shape: nothing is compiled again, and nothing of the first one is left in it."""
 
+import io
+import zipfile
+
+import h5py
 import pytest
 
 from job.inference import token_search
 from job.inference.numbers import Forecaster
+from job.inference.token_decoder import TokenDecoder
 from job.problems import build_problem
 from job.running.model_cache import ModelCache
 from job.running.run_job import run_job
@@ -42,6 +47,21 @@ SERIES = {
 }
 
 
+def trained_weights(file):
+    """Return the bytes of each weight, and of each state of random numbers, in a model file."""
+    found = {}
+
+    def note(name, item):
+        if isinstance(item, h5py.Dataset):
+            found[name] = item[()].tobytes()
+
+    with zipfile.ZipFile(file) as archive:
+        content = io.BytesIO(archive.read("model.weights.h5"))
+    with h5py.File(content, "r") as weights:
+        weights.visititems(note)
+    return found
+
+
 @pytest.fixture
 def run(tmp_path):
     (tmp_path / "series.csv").write_text("y\n" + "".join(f"{n * n % 17}\n" for n in range(60)))
@@ -52,7 +72,8 @@ def run(tmp_path):
         paths.directory.mkdir()
         result = run_job(Task(spec, "f" * 64, tmp_path, paths, None), cache=cache)
         history = [line.rpartition(",")[0] for line in paths.history.read_text().splitlines()]
-        return result.metrics, history, result.also, paths.predictions.read_bytes()
+        weights = trained_weights(paths.model / "train.keras")
+        return result.metrics, history, result.also, paths.predictions.read_bytes(), weights
 
     return run
 
@@ -98,6 +119,22 @@ def test_a_second_job_of_the_same_shape_reuses_the_compiled_model_and_gives_the_
     assert sorted(compilations) == sorted(functions)
     assert second == run(ModelCache(), job, 7)
     assert second != other
+
+
+def test_one_source_is_decoded_to_compile_for_the_first_job_only(run, monkeypatch):
+    """It takes as long as a whole batch."""
+    counts, usual = [], TokenDecoder.batches
+    monkeypatch.setattr(
+        TokenDecoder,
+        "batches",
+        lambda self, sources, *args: counts.append(len(sources)) or usual(self, sources, *args),
+    )
+    cache = ModelCache()
+    run(cache, COPY, 8)
+    assert sorted(counts) == [1, 1, 10, 20, 20]  # decoding, and the context vectors of the test
+    counts.clear()
+    run(cache, COPY, 7)
+    assert sorted(counts) == [10, 20, 20]
 
 
 @pytest.mark.parametrize(
