@@ -127,7 +127,8 @@ def _mean_lengths(job: JobSpec, problem: Problem) -> tuple[float, float]:
         chosen = sorted({i * batches // SAMPLED_BATCHES for i in range(SAMPLED_BATCHES)})
         shapes = [[side.shape[1] for side in problem.batch(0, i, size, examples)] for i in chosen]
         sources, targets = zip(*shapes, strict=True)
-        return sum(sources) / len(sources), sum(targets) / len(targets)
+        longer = 1 + job.training.joined_pairs
+        return longer * sum(sources) / len(sources), longer * sum(targets) / len(targets)
     except Exception:
         longest = float(problem.max_target_length)
         return longest, longest

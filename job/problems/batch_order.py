@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from job.problems.generated import Stream, generator
-from job.problems.ragged_rows import RaggedRows
+
+
+class Lengths(Protocol):
+    """Rows of which `order_by_length` needs the lengths."""
+
+    def lengths_of(self, chosen: NDArray[np.integer]) -> NDArray[np.int64]:
+        """Return the lengths of the rows with indices `chosen`, shape (len(chosen),)."""
+
 
 POOL_BATCHES = 64
 """Number of batches whose examples are sorted by length together: enough for little padding, and few enough
@@ -34,7 +42,7 @@ def chosen_subset(count: int, seed: int, examples: int) -> NDArray[np.int32]:
 
 
 def order_by_length(
-    sides: Sequence[RaggedRows], chosen: NDArray[np.int32], *, seed: int, epoch: int, batch_size: int
+    sides: Sequence[Lengths], chosen: NDArray[np.int32], *, seed: int, epoch: int, batch_size: int
 ) -> NDArray[np.int32]:
     """Return the examples of an epoch in batch order, shape (examples,): indices of rows.
 

@@ -21,6 +21,7 @@ class Stream(IntEnum):
     EPOCH_ORDER = 3
     SUBSET = 4
     MIXTURE = 5
+    JOINED_PAIRS = 6
 
 
 _SPLIT_STREAMS = {"validation": Stream.VALIDATION, "test": Stream.TEST}

@@ -34,6 +34,7 @@ class TextPairs:
 
     Attributes:
         spec: the problem's section.
+        seed: the job's seed.
         mixture: how the training pairs are drawn from mixed data; None if the data are not mixed.
 
     Args:
@@ -70,7 +71,7 @@ class TextPairs:
         copies: bool = False,
         earlier: EarlierTokens | None = None,
     ) -> None:
-        self._seed, self.spec, self._directory = seed, spec, directory
+        self.seed, self.spec, self._directory = seed, spec, directory
         files = planned.files if planned else {}
         self._store, self._checksums = open_store(
             spec, directory, files, cache, copies=copies, earlier=earlier
@@ -104,21 +105,29 @@ class TextPairs:
         source, target = self._store.source, self._store.target
         arguments = (epoch, batch_size, examples)
         if self._order_arguments != arguments:
-            if self.mixture:
-                chosen = self.mixture.rows(epoch, examples)
-            else:
-                chosen = chosen_subset(source.count, self._seed, examples)
+            chosen = self.epoch_rows(epoch, examples)
             self._order = order_by_length(
-                (source, target), chosen, seed=self._seed, epoch=epoch, batch_size=batch_size
+                (source, target), chosen, seed=self.seed, epoch=epoch, batch_size=batch_size
             )
             self._order_arguments = arguments
         rows = self._order[start:stop]
         return source.padded(rows, WIDTH_MULTIPLE), target.padded(rows, WIDTH_MULTIPLE)
 
+    def epoch_rows(self, epoch: int, examples: int) -> NDArray[np.int32]:
+        """Return the pairs of an epoch, shape (examples,): indices of rows. A mixture may repeat some."""
+        if self.mixture:
+            return self.mixture.rows(epoch, examples)
+        return chosen_subset(self._store.count, self.seed, examples)
+
     @property
     def training_sources(self) -> RaggedRows:
         """The sources of all training pairs."""
         return self._store.source
+
+    @property
+    def training_targets(self) -> RaggedRows:
+        """The targets of all training pairs, each with its end."""
+        return self._store.target
 
     def token_batches(self, tokens: int, accumulate: int, examples: int) -> TokenBatches:
         """Return the batches of `training.tokens_per_batch`; `examples` are the same subset as in `batch`.
@@ -134,11 +143,11 @@ class TextPairs:
         key = (tokens, accumulate, examples)
         if key not in self._token_batches:
             source, target = self._store.source, self._store.target
-            rows = chosen_subset(source.count, self._seed, examples)
+            rows = chosen_subset(source.count, self.seed, examples)
             lengths = source.lengths_of(rows), target.lengths_of(rows)
             self._check_longest(rows, lengths, tokens)
             buckets = length_buckets(*lengths, rows, tokens, accumulate)
-            self._token_batches[key] = TokenBatches(source, target, buckets, self._seed)
+            self._token_batches[key] = TokenBatches(source, target, buckets, self.seed)
         return self._token_batches[key]
 
     def _check_longest(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from job.errors import DataError
 from job.problems.base import Problem
+from job.problems.joined_pairs import JoinedBatches
 from job.problems.text_pairs import TextPairs
 from job.spec.training_section import TrainingSpec
 
@@ -67,6 +68,10 @@ def training_batches(problem: Problem, spec: TrainingSpec) -> TrainingBatches:
             problem has no batches of tokens.
     """
     examples = problem.examples_per_epoch(spec.examples)
+    if spec.joined_pairs:
+        if not isinstance(problem, TextPairs):
+            raise DataError("joined_pairs is for problem text_pairs; drop it")
+        return JoinedBatches(problem, spec.joined_pairs, spec.step_examples, examples)
     if spec.tokens_per_batch is None:
         return EqualBatches(problem, spec.step_examples, examples)
     if not isinstance(problem, TextPairs):

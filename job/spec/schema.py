@@ -186,6 +186,14 @@ class JobSpec(Section):
             )
         return training
 
+    @field_validator("training")
+    @classmethod
+    def _joins_text_pairs(cls, training: TrainingSpec, info: ValidationInfo) -> TrainingSpec:
+        problem = info.data.get("problem")
+        if training.joined_pairs and problem is not None and problem.kind != "text_pairs":
+            raise ValueError(f"joined_pairs is for problem text_pairs, not {problem.kind}; drop it")
+        return training
+
     @field_validator("model")
     @classmethod
     def _copies_tokens_of_one_kind(cls, model: ModelSpec, info: ValidationInfo) -> ModelSpec:

@@ -138,6 +138,14 @@ class TrainingSpec(Section):
         description="Share of the target probability that is spread over the whole vocabulary in training "
         "(Szegedy et al. 2016); validation is without.",
     )
+    joined_pairs: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Share of the pairs of each epoch that are continued by another pair, drawn anew, with a "
+        "reserved symbol between the two on both sides, for `text_pairs`: with little data the model then "
+        "keeps its place in long examples better (Kondo et al. 2021).",
+    )
     scheduled_sampling: float = Field(
         default=0.0,
         ge=0,
@@ -194,6 +202,11 @@ class TrainingSpec(Section):
     def _one_size_of_batches(self, info: ValidationInfo) -> TrainingSpec:
         if self.tokens_per_batch is not None and self.is_written("batch_size", info):
             raise ValueError("tokens_per_batch takes the place of batch_size; give one of the two")
+        if self.tokens_per_batch is not None and self.joined_pairs:
+            raise ValueError(
+                "tokens_per_batch cannot be combined with joined_pairs, whose epochs have different lengths; "
+                "give batch_size instead"
+            )
         return self
 
     @model_serializer(mode="wrap")
@@ -201,7 +214,7 @@ class TrainingSpec(Section):
         """Leave out what does not apply: without the keys of later versions fingerprints are as before."""
         values: dict[str, Any] = handler(self)
         values.pop("tokens_per_batch" if self.tokens_per_batch is None else "batch_size", None)
-        for key in ("start_from", "freeze"):
+        for key in ("start_from", "freeze", "joined_pairs"):
             if not values[key]:
                 del values[key]
         return values
