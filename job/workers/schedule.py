@@ -276,6 +276,8 @@ class _Schedule:
                 match reply:
                     case Lost() | Joined():
                         worker.task, worker.spent = None, True
+                    case Failed() if worker.task is not None and worker.task.is_member:
+                        worker.task, worker.spent = None, True  # the process that has the job records it
                     case Finished(outcome) | Failed(outcome):
                         self.finish(worker, outcome, spent=True)
             self.watcher.tick()
