@@ -12,7 +12,7 @@ from job.problems.batch_order import order_by_length
 from job.problems.generated import Stream, generator
 from job.problems.ragged_rows import RaggedRows
 from job.problems.text_pairs import WIDTH_MULTIPLE, TextPairs
-from job.problems.vocabulary import END, PAD, START
+from job.problems.vocabulary import END, START
 
 _Rows = NDArray[np.integer]
 
@@ -38,15 +38,12 @@ class JoinedRows:
         return self.rows.lengths_of(chosen) + np.where(second < 0, 0, more)
 
     def padded(self, chosen: _Rows, multiple: int = 1) -> Ids:
-        """Return rows, padded on the right with `PAD`; see `RaggedRows.padded`."""
+        """Return rows, padded on the right; see `RaggedRows.padded`."""
         width = -(-int(self.lengths_of(chosen).max(initial=0)) // multiple) * multiple
-        out = np.full((len(chosen), width), PAD, np.int32)
-        out[:, : self.rows.lengths_of(chosen).max(initial=0)] = self.rows.padded(chosen)
-        second = self.second[chosen]
-        continued = np.flatnonzero(second >= 0)
+        out = self.rows.padded(chosen, width=width)
         first_lengths = self.rows.lengths_of(chosen) - (self.end is not None)
-        for i in continued.tolist():
-            at, added = int(first_lengths[i]), self.rows.row(second[i])
+        for i in np.flatnonzero(self.second[chosen] >= 0).tolist():
+            at, added = int(first_lengths[i]), self.rows.row(self.second[chosen[i]])
             out[i, at] = START
             out[i, at + 1 : at + 1 + len(added)] = added
         return out
