@@ -10,7 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from job.reports.formatting import percent
-from job.reports.svg import MAX_MARKED_POINTS, svg
+from job.reports.svg import MAX_MARKED_POINTS, panels, svg
+
+_LEGEND = 0.35
+"""Height of the legend above a panel, in inches."""
 
 
 def accuracy_svg(analysis: Mapping[str, Any], *, title: str) -> str:
@@ -25,7 +28,7 @@ def accuracy_svg(analysis: Mapping[str, Any], *, title: str) -> str:
     """
     positions = [{**row, "place": row["position"] + 1} for row in analysis["by_position"]]
     lengths = [{**row, "place": row["length"]} for row in analysis["by_source_length"]]
-    panels = [
+    profiles = [
         (key, rows, name, total)
         for key, rows, name, total in (
             ("by_position", positions, "position in the target", positions[0]["count"] if positions else 0),
@@ -35,13 +38,12 @@ def accuracy_svg(analysis: Mapping[str, Any], *, title: str) -> str:
     ]
 
     def paint(figure: Figure) -> None:
-        for axes, (key, rows, name, total) in zip(
-            figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
-        ):
+        drawn = panels(figure, len(profiles), above=_LEGEND)
+        for axes, (key, rows, name, total) in zip(drawn, profiles, strict=True):
             _profile(axes, rows, total, key, name)
 
-    text = " ".join(_description(rows, name) for _, rows, name, _ in panels)
-    return svg(paint, width=1 + 4 * len(panels), height=3.5, title=title, description=text)
+    text = " ".join(_description(rows, name) for _, rows, name, _ in profiles)
+    return svg(paint, width=1 + 4 * len(profiles), height=3.5, title=title, description=text)
 
 
 def has_profile(analysis: Mapping[str, Any]) -> bool:

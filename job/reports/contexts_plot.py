@@ -56,4 +56,4 @@ def contexts_svg(contexts: Mapping[str, Any], *, title: str) -> str:
         f"Context vectors of {len(contexts['ids']):,} test sources on their first two principal components, "
         f"coloured by {contexts['label']}, {span(groups[0][0], groups[-1][1])}."
     )
-    return svg(paint, width=7, height=4.5, title=title, description=description)
+    return svg(paint, width=7, height=4.5, title=title, description=description, layout="constrained")

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from job.reports.formatting import plain
-from job.reports.svg import MAX_MARKED_POINTS, svg
+from job.reports.svg import MAX_MARKED_POINTS, panels, svg
 
 _LOSS = ("loss", "val_loss")
 _ACCURACY = ("token_accuracy", "val_token_accuracy", "sequence_accuracy", "val_sequence_accuracy")
@@ -39,7 +39,7 @@ def curves_svg(history: str, *, title: str) -> str:
     accuracies = _present(rows, _ACCURACY)
 
     def paint(figure: Figure) -> None:
-        left, *right = figure.subplots(1, 2 if accuracies else 1, squeeze=False)[0]
+        left, *right = panels(figure, 2 if accuracies else 1)
         _panel(left, losses, "loss")
         for axes in right:
             _panel(axes, accuracies, "accuracy")
