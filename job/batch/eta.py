@@ -31,6 +31,7 @@ class BatchEta:
             empty if all count the same.
         done: number of jobs with a result, failed and reused ones included.
         failed: number of jobs that failed.
+        elsewhere: number of jobs that other nodes work on; they are neither running nor waiting here.
     """
 
     jobs: int
@@ -38,12 +39,13 @@ class BatchEta:
     costs: Mapping[str, float] = field(default_factory=dict)
     done: int = 0
     failed: int = 0
+    elsewhere: int = 0
     _running: dict[str, JobPace | None] = field(default_factory=dict)
     _started: dict[str, tuple[float, OtherWork]] = field(default_factory=dict)
     _measured: list[tuple[float, float]] = field(default_factory=list)
     _begun: set[str] = field(default_factory=set)
     _evaluated: list[float] = field(default_factory=list)
-    _elsewhere: float = 0.0
+    _ended_elsewhere: float = 0.0
     _decoding: dict[str, DecodingPace] = field(default_factory=dict)
 
     @property
@@ -54,7 +56,7 @@ class BatchEta:
     @property
     def waiting(self) -> int:
         """Number of jobs that are still to be started."""
-        return max(0, self.jobs - self.done - len(self._running))
+        return max(0, self.jobs - self.done - len(self._running) - self.elsewhere)
 
     def reuse(self, name: str) -> None:
         """Count a job that was done before."""
@@ -102,7 +104,7 @@ class BatchEta:
             if expected and (evaluated := pace.evaluation_steps(now)) is not None:
                 self._evaluated.append(evaluated / expected)
         if result.finished and not here:
-            self._elsewhere += self._cost(name)
+            self._ended_elsewhere += self._cost(name)
         self.failed += result.status == "failed"
         if result.status != "interrupted":
             self.done += 1
@@ -170,8 +172,9 @@ class BatchEta:
     @property
     def _nodes(self) -> float:
         """How many times the work of this node all nodes do that share the batch."""
-        own = sum(cost for cost, _ in self._measured)
-        return 1 + self._elsewhere / own if own else 1.0
+        begun = sum(self._cost(name) * pace.done for name, pace in self._running.items() if pace)
+        own = begun + sum(cost for cost, _ in self._measured)
+        return 1 + self._ended_elsewhere / own if own else 1.0
 
     def _cost(self, name: str) -> float:
         return self.costs.get(name, 1.0)

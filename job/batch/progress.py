@@ -48,7 +48,7 @@ EVENTS: dict[str, tuple[str, ...]] = {
     ),
     "retried": ("job", "error"),
     "finished": ("job", "status", "judged", "metrics", "error"),
-    "batch": ("jobs", "done", "failed", "running", "waiting", "seconds_left"),
+    "batch": ("jobs", "done", "failed", "running", "elsewhere", "waiting", "seconds_left"),
     "ended": ("exit_code", "totals", "seconds", "report"),
 }
 """By event of `--log-format json`: its keys besides `time` and `event`."""
@@ -124,6 +124,10 @@ class Log:
         """Record the share of a job's evaluation that is done."""
         self._eta.decoded(name, share, time.monotonic())
 
+    def elsewhere(self, jobs: int) -> None:
+        """Record the number of jobs that other nodes of a queue work on."""
+        self._eta.elsewhere = jobs
+
     def retried(self, name: str, failure: Failure) -> None:
         """Log that a job's worker was lost and that the job is retried."""
         self._eta.requeue(name)
@@ -176,6 +180,7 @@ class Log:
             done=eta.done,
             failed=eta.failed,
             running=len(eta.running),
+            elsewhere=eta.elsewhere,
             waiting=eta.waiting,
             seconds_left=_rounded(left),
         )

@@ -22,10 +22,14 @@ def describe_progress(step: Progress) -> str:
 
 
 def job_counts(eta: BatchEta) -> str:
-    """Return the number of jobs in each state: `3 of 8 jobs done (1 failed), 2 running, 3 waiting`."""
+    """Return the number of jobs in each state: `3 of 8 jobs done (1 failed), 2 running, 3 waiting`.
+
+    With other nodes: `3 of 8 jobs done, 2 running here, 1 on other nodes, 2 waiting`.
+    """
     failed = f" ({eta.failed} failed)" if eta.failed else ""
     parts = [f"{eta.done} of {count_jobs(eta.jobs)} done{failed}"]
-    counts = {"running": len(eta.running), "waiting": eta.waiting}
+    here = "running here" if eta.elsewhere else "running"
+    counts = {here: len(eta.running), "on other nodes": eta.elsewhere, "waiting": eta.waiting}
     parts += [f"{count} {name}" for name, count in counts.items() if count]
     return ", ".join(parts)
 
@@ -67,7 +71,9 @@ def batch_parts(eta: BatchEta, left: float | None) -> list[Part]:
     """
     parts = [(0, f"{eta.done}/{eta.jobs} done")]
     parts += [(2, f"{eta.failed} failed")] if eta.failed else []
-    parts += [(3, f"{len(eta.running)} running"), (4, f"{eta.waiting} waiting")]
+    parts += [(3, f"{len(eta.running)} running")]
+    parts += [(5, f"{eta.elsewhere} elsewhere")] if eta.elsewhere else []
+    parts += [(4, f"{eta.waiting} waiting")]
     return [*parts, *_left_part(left)]
 
 

@@ -20,6 +20,9 @@ from job.storage.lease import Lease
 from job.workers.job_control import Intent
 from job.workers.run_task import LEASE_CHECK_SECONDS
 
+HEAR_SECONDS = 10.0
+"""Interval in which a node whose workers are busy looks for results of other nodes."""
+
 
 class JobQueue(CancelControl):
     """The jobs of a batch that several nodes share, as one node sees them.
@@ -46,6 +49,7 @@ class JobQueue(CancelControl):
         self._queue_recorder, self._results = recorder, results
         self._mine: set[str] = set()
         self._looked_at = -math.inf
+        self._heard_at = -math.inf
         self._checked: dict[str, float] = {}
 
     @property
@@ -88,6 +92,7 @@ class JobQueue(CancelControl):
                 return task
             if self._batch.taking:
                 return None
+        self._count_elsewhere(ended)
         self._looked_at = now
         return None
 
@@ -123,12 +128,35 @@ class JobQueue(CancelControl):
 
     def intent(self, task: Task) -> Intent:
         """Return `drop` if another node has taken the job over, else as for any batch."""
+        self._hear()
         now, name = time.monotonic(), task.job.name
         if now - self._checked.get(name, -math.inf) >= LEASE_CHECK_SECONDS:
             if task.lease is not None and not task.lease.held:
                 return "drop"
             self._checked[name] = now
         return super().intent(task)
+
+    def _hear(self) -> None:
+        """Collect the results of other nodes while the workers of this one are busy, for its log.
+
+        What cannot be read now is read later.
+        """
+        now = time.monotonic()
+        if now - self._heard_at < HEAR_SECONDS:
+            return
+        self._heard_at = now
+        try:
+            ended = self._batch.ended()
+            for planned in self._plan:
+                name = planned.job.name
+                if name in ended and name not in self._mine and not self._results.known(name):
+                    self._results.collect(planned)
+            self._count_elsewhere(ended)
+        except OSError:
+            return
+
+    def _count_elsewhere(self, ended: set[str]) -> None:
+        self._results.log.elsewhere(len(self._batch.leased() - ended - self._mine))
 
     def dropped(self, task: Task) -> None:
         """Note that another node has taken a job over, whose result will be collected."""

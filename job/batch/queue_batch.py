@@ -118,6 +118,11 @@ class QueueBatch:
         """Return the names of the jobs that have ended; raises `OSError`."""
         return {name for name in os.listdir(self.folder / "ended") if not name.startswith(".")}
 
+    def leased(self) -> set[str]:
+        """Return the names of the jobs that any node has begun; raises `OSError`."""
+        names = (name.rpartition(".")[0] for name in os.listdir(self.folder / "leases"))
+        return {name for name in names if name and not name.startswith(".")}
+
     def read_ended(self, name: str) -> Ended:
         """Return what is recorded of a job that has ended; what cannot be read is left out."""
         record = read_object(self.folder / "ended" / name, MAX_BYTES)

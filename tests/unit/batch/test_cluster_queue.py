@@ -54,7 +54,7 @@ def join(output, clock):
         batch = join_batch(output, "p", ("together",), 60.0)
         jobs = join_processes(Cluster(ADDRESSES, rank), batch, Stop())
         recorder = SimpleNamespace(output=output)
-        results = QueueResults(output, None, 60.0, {})
+        results = QueueResults(output, Log(lambda line: None), 60.0, {})
         return node_queue([], batch, recorder, results, None, jobs), jobs, batch
 
     return new

@@ -271,3 +271,14 @@ def test_the_time_left_of_a_batch_is_within_a_factor_of_one_and_a_half(jobs, wor
     ratios = found.ratios()
     assert found.first() < 0.2
     assert 1 / 1.5 < min(ratios) <= max(ratios) < 1.5
+
+
+def test_a_nodes_running_job_counts_beside_what_others_have_finished():
+    eta = BatchEta(4, 1000.0, {"long": 100.0, "a": 50.0, "b": 50.0, "c": 50.0})
+    eta.start("long", 1000.0)
+    advance(eta, "long", *((step(10 * i), 1000.0 + 10 * i) for i in range(6)))
+    alone = eta.seconds_left(1050.0)
+    eta.finish(job_result("a"), 1050.0)
+    eta.elsewhere = 1
+    assert (eta.done, eta.waiting) == (1, 1)
+    assert eta.seconds_left(1050.0) < alone - 75  # two jobs are left, each half as long

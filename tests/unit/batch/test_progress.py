@@ -202,6 +202,7 @@ def test_lines_for_machines_are_json_objects_with_the_listed_keys(clock, tmp_pat
             "done": 1,
             "failed": 0,
             "running": 1,
+            "elsewhere": 0,
             "waiting": 1,
             "seconds_left": 947.0,
         },
