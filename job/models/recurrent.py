@@ -8,6 +8,9 @@ can be copied between the two. They are faster because
   gradient of the recurrent kernel in one matrix product after the loop instead of one for each step;
 - padding on the right needs no mask in the loop: every step is computed, and the state after the last valid
   step of each row is selected afterwards. The padding steps get no gradient.
+
+With a `training.precision` of 16 bits only the matrix products have it. Gates, states and their gradients are
+float32, so that no rounding adds up over the steps; the results are rounded once.
 """
 
 from __future__ import annotations
@@ -41,9 +44,19 @@ def _previous(initial: Any, states: Any) -> Any:
     return tf.concat([initial[None], states[:-1]], axis=0)
 
 
-def _weight_gradient(states: Any, gradients: Any) -> Any:
+def _exact(x: Any) -> Any:
+    """Return a tensor of 16 bits as float32, any other as it is."""
+    return tf.cast(x, tf.float32) if x.dtype.size < 4 else x
+
+
+def _product(states: Any, kernel: Any) -> Any:
+    """Return states times a kernel, multiplied in the kernel's precision, see `_exact`."""
+    return _exact(tf.matmul(tf.cast(states, kernel.dtype), kernel))
+
+
+def _weight_gradient(states: Any, gradients: Any, precision: Any) -> Any:
     """Return the sum over steps and rows of state^T gradient: (T, B, H), (T, B, G) -> (H, G)."""
-    flat = [tf.reshape(x, [-1, x.shape[-1]]) for x in (states, gradients)]
+    flat = [tf.cast(tf.reshape(x, [-1, x.shape[-1]]), precision) for x in (states, gradients)]
     return tf.matmul(flat[0], flat[1], transpose_a=True)
 
 
@@ -53,7 +66,7 @@ def lstm_steps(z: Any, recurrent_kernel: Any, *state: Any) -> Any:
 
     Args:
         z: Inputs times the input kernel, plus the bias: (T, B, 4H) float32, gates in Keras's
-            order i, f, c, o.
+            order i, f, c, o. If it is bfloat16 or float16, so are the other arguments and the results.
         recurrent_kernel: (H, 4H) float32.
         state: h and c before the first step, each (B, H) float32. Without them the initial states are zero,
             and an unrolled loop omits the products with them.
@@ -61,12 +74,13 @@ def lstm_steps(z: Any, recurrent_kernel: Any, *state: Any) -> Any:
     Returns:
         The states h and c after each step, each (T, B, H) float32.
     """
-    begin = state
+    precision, z = z.dtype, _exact(z)
+    begin: tuple[Any, ...] = tuple(map(_exact, state))
     if not state:
         begin = (None, None) if is_unrolled(z) else 2 * (tf.zeros_like(z[0, :, : z.shape[-1] // 4]),)
 
     def forward(t: Any, h: Any, c: Any, *kept: Any) -> tuple[Any, ...]:
-        gates = inputs.read(t) if h is None else inputs.read(t) + tf.matmul(h, recurrent_kernel)
+        gates = inputs.read(t) if h is None else inputs.read(t) + _product(h, recurrent_kernel)
         values = _lstm_step(gates, c)
         return (*values[-2:], *(a.write(t, v) for a, v in zip(kept, values, strict=True)))
 
@@ -75,13 +89,15 @@ def lstm_steps(z: Any, recurrent_kernel: Any, *state: Any) -> Any:
     hs, cs = kept[6].stack(), kept[7].stack()
 
     def gradient(dhs: Any, dcs: Any) -> tuple[Any, ...]:
-        dz, dh, dc = _lstm_backward(z, recurrent_kernel, kept[:6], dhs, dcs)
+        dz, *dstate = _lstm_backward(z, recurrent_kernel, kept[:6], _exact(dhs), _exact(dcs))
         if begin[0] is None:
-            return dz, _weight_gradient(hs[:-1], dz[1:])
-        dkernel = _weight_gradient(_previous(begin[0], hs), dz)
-        return (dz, dkernel, dh, dc) if state else (dz, dkernel)
+            dkernel = _weight_gradient(hs[:-1], dz[1:], precision)
+        else:
+            dkernel = _weight_gradient(_previous(begin[0], hs), dz, precision)
+        gradients = (dz, dkernel, *dstate) if state else (dz, dkernel)
+        return tuple(tf.cast(x, precision) for x in gradients)
 
-    return (hs, cs), gradient
+    return (tf.cast(hs, precision), tf.cast(cs, precision)), gradient
 
 
 def _lstm_step(gates: Any, before: Any) -> tuple[Any, ...]:
@@ -122,7 +138,7 @@ def _lstm_backward(
         t = last - step
         values = tuple(a.read(t) for a in kept)
         dz, dc = _lstm_step_gradient(values, dh + dh_steps.read(t), dc + dc_steps.read(t))
-        return tf.matmul(dz, transposed), dc, dzs.write(t, dz)
+        return _product(dz, transposed), dc, dzs.write(t, dz)
 
     zeros = tf.zeros_like(dhs[0])
     dh, dc, dzs = loop(z, backward, (zeros, zeros, *empty(z, 1)))
@@ -153,6 +169,7 @@ def gru_steps(z: Any, h0: Any, recurrent_kernel: Any, recurrent_bias: Any) -> An
 
     Args:
         z: Inputs times the input kernel, plus the input bias: (T, B, 3H) float32, gates in Keras's order.
+            If it is bfloat16 or float16, so are the other arguments and the results.
         h0: State before the first step, (B, H) float32.
         recurrent_kernel: (H, 3H) float32.
         recurrent_bias: (3H,) float32.
@@ -161,9 +178,12 @@ def gru_steps(z: Any, h0: Any, recurrent_kernel: Any, recurrent_bias: Any) -> An
         The state after each step, (T, B, H) float32.
     """
 
+    precision, z, bias = z.dtype, _exact(z), _exact(recurrent_bias)
+    h0 = _exact(h0)
+
     def forward(t: Any, h: Any, *kept: Any) -> tuple[Any, ...]:
         xz, xr, xh = tf.split(inputs.read(t), 3, axis=1)
-        rz, rr, rh = tf.split(tf.matmul(h, recurrent_kernel) + recurrent_bias, 3, axis=1)
+        rz, rr, rh = tf.split(_product(h, recurrent_kernel) + bias, 3, axis=1)
         update, reset = tf.sigmoid(xz + rz), tf.sigmoid(xr + rr)
         candidate = tf.tanh(xh + reset * rh)
         h = update * h + (1 - update) * candidate
@@ -174,10 +194,11 @@ def gru_steps(z: Any, h0: Any, recurrent_kernel: Any, recurrent_bias: Any) -> An
     hs = kept[4].stack()
 
     def gradient(dhs: Any) -> tuple[Any, ...]:
-        dz, dr, dh = _gru_backward(z, recurrent_kernel, kept[:4], h0, hs, dhs)
-        return dz, dh, _weight_gradient(_previous(h0, hs), dr), tf.reduce_sum(dr, axis=[0, 1])
+        dz, dr, dh = _gru_backward(z, recurrent_kernel, kept[:4], h0, hs, _exact(dhs))
+        dkernel = _weight_gradient(_previous(h0, hs), dr, precision)
+        return tuple(tf.cast(x, precision) for x in (dz, dh, dkernel, tf.reduce_sum(dr, axis=[0, 1])))
 
-    return hs, gradient
+    return tf.cast(hs, precision), gradient
 
 
 def _gru_backward(
@@ -210,7 +231,7 @@ def _gru_backward(
         d_reset = _sigmoid_gradient(y=reset, dy=d_candidate * rh)
         dr = tf.concat([d_update, d_reset, d_candidate * reset], axis=1)
         dz = tf.concat([d_update, d_reset, d_candidate], axis=1)
-        dh = dh * update + tf.matmul(dr, transposed)
+        dh = dh * update + _product(dr, transposed)
         return dh, dzs.write(t, dz), drs.write(t, dr)
 
     dh, dzs, drs = loop(z, backward, (tf.zeros_like(h0), *empty(z, 2)))

@@ -240,6 +240,55 @@ def test_gru_by_hand(unroll_limit):
     np.testing.assert_allclose(h, [[7 / 32]], atol=1e-7)
 
 
+# --- precision ----------------------------------------------------------------------------------------------
+
+
+@paths
+def test_the_state_of_an_lstm_of_16_bits_grows_beyond_what_16_bits_can_count(unroll_limit):
+    """Open gates add 1 at each step: a bfloat16 state would stay at 256, since 257 is rounded to it."""
+    z = tf.fill([400, 1, 4], tf.constant(100, tf.bfloat16))
+    _, cs = lstm_steps(z, tf.zeros([1, 4], tf.bfloat16))
+    assert cs.dtype == tf.bfloat16
+    assert [float(cs[step, 0, 0]) for step in (0, 255, 299, 399)] == [1, 256, 300, 400]
+
+
+@paths
+def test_the_state_of_a_gru_of_16_bits_changes_by_less_than_16_bits_can_tell(unroll_limit):
+    """The update gate keeps 4095/4096 of the state at each step; rounded to bfloat16 that is all of it."""
+    keep = tf.math.log(4095.0)
+    z = tf.tile(tf.stack([keep, 0.0, 0.0])[None, None], [400, 1, 1])
+    arguments = (z, tf.ones([1, 1]), tf.zeros([1, 3]), tf.zeros([3]))
+    hs = gru_steps(*(tf.cast(x, tf.bfloat16) for x in arguments))
+    assert hs.dtype == tf.bfloat16
+    rounded = float(tf.cast(keep, tf.bfloat16))
+    expected = (1 / (1 + np.exp(-rounded))) ** 400
+    assert 0.88 < expected < 0.95
+    assert float(hs[-1, 0, 0]) == pytest.approx(expected, rel=2**-8)
+
+
+@cells
+def test_gradients_of_16_bits_are_near_those_of_32(cell, random):
+    """Each is rounded once, and so are the factors of each product: 2^-8 of the largest entry."""
+    width, rows, units = GATES[cell] * 8, 4, 8
+    shapes = {
+        "lstm": [(20, rows, width), (units, width), (rows, units), (rows, units)],
+        "gru": [(20, rows, width), (rows, units), (units, width), (width,)],
+    }
+    steps = {"lstm": lstm_steps, "gru": gru_steps}[cell]
+    rounded = [tf.cast(tf.constant(random.normal(size=s) / 2), tf.bfloat16) for s in shapes[cell]]
+    found = {}
+    for dtype in (tf.bfloat16, tf.float32):
+        arguments = [tf.cast(x, dtype) for x in rounded]
+        with tf.GradientTape() as tape:
+            tape.watch(arguments)
+            total = tf.reduce_sum(tf.cast(tf.convert_to_tensor(steps(*arguments)), tf.float32))
+        found[dtype] = tape.gradient(total, arguments)
+    for low, full in zip(found[tf.bfloat16], found[tf.float32], strict=True):
+        assert low.dtype == tf.bfloat16
+        error = tf.reduce_max(tf.abs(tf.cast(low, tf.float32) - full)) / tf.reduce_max(tf.abs(full))
+        assert 0 < float(error) < 0.02
+
+
 # --- gradients ----------------------------------------------------------------------------------------------
 
 
