@@ -71,8 +71,12 @@ def write(parts: dict[str, Any], output: Path, *, quick: bool) -> dict[str, Any]
 
 
 def save_reference(record: dict[str, Any]) -> None:
-    """Write a result as that of this kind of machine, for later ones to be compared with."""
+    """Write a result as that of this kind of machine, for later ones to be compared with.
+
+    The operating system is left out: it does not make another kind of machine.
+    """
     file = reference_file(record["machine"])
+    record = {**record, "machine": {k: v for k, v in record["machine"].items() if k != "platform"}}
     file.parent.mkdir(exist_ok=True)
     file.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     print(f"reference: {file.relative_to(ROOT)}")

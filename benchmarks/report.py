@@ -194,8 +194,13 @@ def as_json(parts: Parts, outcomes: Sequence[Outcome], *, quick: bool) -> dict[s
 
 
 def _processor() -> str:
-    match = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    return match.group(1) if match else platform.machine()
+    """Return the name, family and model: in a virtual machine the name may be no more than `AMD EPYC`."""
+    text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    found = [re.search(rf"^{key}\s*:\s*(.+)$", text, re.M) for key in ("model name", "cpu family", "model")]
+    if not all(found):
+        return platform.machine()
+    name, family, model = (match.group(1) for match in found if match)
+    return f"{name}, family {family}, model {model}"
 
 
 def write_plot(parts: Parts, file: Path) -> None:

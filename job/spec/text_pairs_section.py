@@ -9,7 +9,7 @@ from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator,
 from job.metrics import Family
 from job.spec.base_section import FileName, FileProblemSection, Licence, Section, Separator
 
-Normalization = Literal["none", "NFC", "NFKC"]
+Normalization = Literal["none", "NFC", "NFD", "NFKC", "NFKD"]
 
 Tokens = Literal["characters", "words", "subwords"]
 
@@ -218,7 +218,9 @@ class TextPairsSpec(FileProblemSection):
     )
     lowercase: bool = Field(default=False, description="Convert both sides to lower case.")
     normalize: Normalization = Field(
-        default="none", description="Unicode normalization form of both sides (UAX 15), or `none`."
+        default="none",
+        description="Unicode normalization form of both sides (UAX 15), or `none`. `NFD` splits characters: "
+        "a Korean syllable into its letters, `é` into `e` and an accent; predictions are split like the data.",
     )
     shared_vocabulary: bool = Field(
         default=False,

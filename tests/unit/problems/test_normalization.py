@@ -1,12 +1,14 @@
 import unicodedata
+from typing import get_args
 
 import pytest
 
 from job.problems.normalization import UNCHANGED, TextNormalization
 from job.problems.vocabulary import Vocabulary
+from job.spec.text_pairs_section import Normalization
 
 EVERY = [
-    TextNormalization(lowercase, form) for lowercase in (False, True) for form in ("none", "NFC", "NFKC")
+    TextNormalization(lowercase, form) for lowercase in (False, True) for form in get_args(Normalization)
 ]
 CHARACTERS = [chr(code) for code in range(0x30000) if not 0xD800 <= code < 0xE000]
 
@@ -17,6 +19,8 @@ CHARACTERS = [chr(code) for code in range(0x30000) if not 0xD800 <= code < 0xE00
         (UNCHANGED, "Cafe\u0301 \ufb01", "Cafe\u0301 \ufb01"),
         (TextNormalization(normalize="NFC"), "Cafe\u0301 \ufb01", "Caf\u00e9 \ufb01"),
         (TextNormalization(normalize="NFKC"), "Cafe\u0301 \ufb01", "Caf\u00e9 fi"),
+        (TextNormalization(normalize="NFD"), "\uc21c \u00e9 \ufb01", "\u1109\u116e\u11ab e\u0301 \ufb01"),
+        (TextNormalization(normalize="NFKD"), "\uc21c \u3134 \ufb01", "\u1109\u116e\u11ab \u1102 fi"),
         (TextNormalization(lowercase=True), "CAFE\u0301 \u03a3\u0391\u03a3", "cafe\u0301 \u03c3\u03b1\u03c2"),
         (TextNormalization(lowercase=True, normalize="NFC"), "CAFE\u0301", "caf\u00e9"),
         (TextNormalization(lowercase=True, normalize="NFKC"), "\uff21\u212b", "a\u00e5"),
@@ -34,7 +38,7 @@ def test_normalization_is_idempotent(reading):
         assert reading.read(once) == once, ascii(text)
 
 
-@pytest.mark.parametrize("form", ["NFC", "NFKC"])
+@pytest.mark.parametrize("form", ["NFC", "NFD", "NFKC", "NFKD"])
 def test_a_normalized_text_has_the_unicode_form(form):
     reading = TextNormalization(lowercase=True, normalize=form)
     assert all(unicodedata.is_normalized(form, reading.read(character)) for character in CHARACTERS)
@@ -51,7 +55,7 @@ def test_json_round_trip(reading):
     ("data", "message"),
     [
         ({"lowercase": 1}, "lowercase must be true or false"),
-        ({"normalize": "NFD"}, "normalize must be one of none, NFC, NFKC"),
+        ({"normalize": "NFE"}, "normalize must be one of none, NFC, NFD, NFKC, NFKD"),
         ({"uppercase": True}, "uppercase"),
         ([], "not a text normalization"),
     ],

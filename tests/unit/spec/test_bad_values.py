@@ -268,8 +268,8 @@ TABLE: dict[str, tuple[str, Expected]] = {
         [(4, "jobs[0].problem.features_separator", "features_separator needs columns.features")],
     ),
     "normalisation that there is not": (
-        with_problem("{kind: text_pairs, data: {file: a}, normalize: NFD}"),
-        [(4, "jobs[0].problem.normalize", "must be 'none', 'NFC' or 'NFKC', found 'NFD'")],
+        with_problem("{kind: text_pairs, data: {file: a}, normalize: NFE}"),
+        [(4, "jobs[0].problem.normalize", "must be 'none', 'NFC', 'NFD', 'NFKC' or 'NFKD', found 'NFE'")],
     ),
     "sizes that the problem does not have": (
         with_section("evaluation: {also: [{source_length: 5}, {source_lenth: 5}, {cardinality: 8}]}"),
