@@ -28,6 +28,10 @@ WARM_FRACTION = 0.1
 """Of the epoch's examples, the first, that do not count as steady: compiling and first allocations."""
 
 _DECODINGS = 3
+"""How many times the test sources are decoded, once compiled; the rate is the median."""
+
+_ENOUGH_SECONDS = 5.0
+"""After this time no further decoding begins."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,7 +201,7 @@ def decoded(lesson: Lesson, greedy: Decode, beam: Decode | None) -> dict[str, fl
 def _timed(lesson: Lesson, decode: Decode) -> tuple[float, Ids]:
     predicted = decode(lesson.test_source)  # compiles, where there is something to compile
     seconds = []
-    for _ in range(_DECODINGS):
+    while len(seconds) < _DECODINGS and sum(seconds) < _ENOUGH_SECONDS:
         began = time.perf_counter()
         predicted = decode(lesson.test_source)
         seconds.append(time.perf_counter() - began)
