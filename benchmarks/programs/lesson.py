@@ -200,7 +200,7 @@ def decoded(lesson: Lesson, greedy: Decode, beam: Decode | None) -> dict[str, fl
 
 def _timed(lesson: Lesson, decode: Decode) -> tuple[float, Ids]:
     predicted = decode(lesson.test_source)  # compiles, where there is something to compile
-    seconds = []
+    seconds: list[float] = []
     while len(seconds) < _DECODINGS and sum(seconds) < _ENOUGH_SECONDS:
         began = time.perf_counter()
         predicted = decode(lesson.test_source)
