@@ -220,7 +220,7 @@ class TextPairsSpec(FileProblemSection):
     normalize: Normalization = Field(
         default="none",
         description="Unicode normalization form of both sides (UAX 15), or `none`. `NFD` splits characters: "
-        "a Korean syllable into its letters, `é` into `e` and an accent; predictions are split like the data.",
+        "a Korean syllable into its letters, `é` into `e` and an accent. Predictions are split, too.",
     )
     shared_vocabulary: bool = Field(
         default=False,
