@@ -22,7 +22,8 @@ ONCE = (
     "unit/running/test_model_cache.py",
     "unit/test_every_choice.py",
     *(f"unit/training/test_{name}.py" for name in (
-        "pointer_training", "recipes", "replicas", "token_batches",
+        "fit", "golden_runs", "joined_training", "pointer_training", "recipes", "replicas", "saved_state",
+        "threads", "token_batches",
     )),
     *(f"integration/test_{name}.py" for name in (
         "baseline", "choosing", "clusters", "custom_model", "custom_problem", "data_replaced",
