@@ -167,7 +167,7 @@ class BatchEta:
         """Return the cost of each job that waits, in the order in which they are started."""
         if self.costs:
             return [cost for name, cost in self.costs.items() if name not in self._begun]
-        return [1.0] * self.waiting
+        return [1.0] * (self.waiting + self.elsewhere)
 
     @property
     def _nodes(self) -> float:

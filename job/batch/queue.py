@@ -20,8 +20,8 @@ from job.storage.lease import Lease
 from job.workers.job_control import Intent
 from job.workers.run_task import LEASE_CHECK_SECONDS
 
-HEAR_SECONDS = 10.0
-"""Interval in which a node whose workers are busy looks for results of other nodes."""
+COLLECT_SECONDS = 10.0
+"""Interval in which a node whose workers are busy collects the results of other nodes, for its log."""
 
 
 class JobQueue(CancelControl):
@@ -49,7 +49,7 @@ class JobQueue(CancelControl):
         self._queue_recorder, self._results = recorder, results
         self._mine: set[str] = set()
         self._looked_at = -math.inf
-        self._heard_at = -math.inf
+        self._collected_at = -math.inf
         self._checked: dict[str, float] = {}
 
     @property
@@ -78,13 +78,10 @@ class JobQueue(CancelControl):
         if now - self._looked_at < self._batch.nodes.beat_seconds:
             return None
         self._learn()
-        ended = self._batch.ended()
+        ended = self._collect_ended()
         for planned in self._plan:
             name = planned.job.name
-            if self._results.known(name) or name in self._mine:
-                continue
-            if name in ended:
-                self._results.collect(planned)
+            if self._results.known(name) or name in self._mine or name in ended:
                 continue
             if self._waits(planned):
                 continue
@@ -92,9 +89,18 @@ class JobQueue(CancelControl):
                 return task
             if self._batch.taking:
                 return None
-        self._count_elsewhere(ended)
         self._looked_at = now
         return None
+
+    def _collect_ended(self) -> set[str]:
+        """Collect the results of other nodes, and count the jobs they work on; return what has ended."""
+        ended = self._batch.ended()
+        for planned in self._plan:
+            name = planned.job.name
+            if name in ended and name not in self._mine and not self._results.known(name):
+                self._results.collect(planned)
+        self._results.log.elsewhere(len(self._batch.leased() - ended - self._mine))
+        return ended
 
     def _learn(self) -> None:
         """Forget results that do not count; give up if nothing can be learned of the other nodes any more."""
@@ -128,35 +134,23 @@ class JobQueue(CancelControl):
 
     def intent(self, task: Task) -> Intent:
         """Return `drop` if another node has taken the job over, else as for any batch."""
-        self._hear()
         now, name = time.monotonic(), task.job.name
+        self._collect_while_busy(now)
         if now - self._checked.get(name, -math.inf) >= LEASE_CHECK_SECONDS:
             if task.lease is not None and not task.lease.held:
                 return "drop"
             self._checked[name] = now
         return super().intent(task)
 
-    def _hear(self) -> None:
-        """Collect the results of other nodes while the workers of this one are busy, for its log.
-
-        What cannot be read now is read later.
-        """
-        now = time.monotonic()
-        if now - self._heard_at < HEAR_SECONDS:
+    def _collect_while_busy(self, now: float) -> None:
+        """Collect once in `COLLECT_SECONDS`; what cannot be read then is read the next time."""
+        if now - self._collected_at < COLLECT_SECONDS:
             return
-        self._heard_at = now
+        self._collected_at = now
         try:
-            ended = self._batch.ended()
-            for planned in self._plan:
-                name = planned.job.name
-                if name in ended and name not in self._mine and not self._results.known(name):
-                    self._results.collect(planned)
-            self._count_elsewhere(ended)
+            self._collect_ended()
         except OSError:
             return
-
-    def _count_elsewhere(self, ended: set[str]) -> None:
-        self._results.log.elsewhere(len(self._batch.leased() - ended - self._mine))
 
     def dropped(self, task: Task) -> None:
         """Note that another node has taken a job over, whose result will be collected."""

@@ -177,9 +177,7 @@ def gru_steps(z: Any, h0: Any, recurrent_kernel: Any, recurrent_bias: Any) -> An
     Returns:
         The state after each step, (T, B, H) float32.
     """
-
-    precision, z, bias = z.dtype, _exact(z), _exact(recurrent_bias)
-    h0 = _exact(h0)
+    precision, z, h0, bias = z.dtype, _exact(z), _exact(h0), _exact(recurrent_bias)
 
     def forward(t: Any, h: Any, *kept: Any) -> tuple[Any, ...]:
         xz, xr, xh = tf.split(inputs.read(t), 3, axis=1)

@@ -68,9 +68,9 @@ def svg(
     Args:
         paint: draws into the empty figure.
         width, height: in inches.
-        layout: `constrained` to leave room for all that is drawn; None if `paint` does, see `panels`.
         title: also written above the drawing.
         description: of what the drawing shows, in words.
+        layout: `constrained` to leave room for all that is drawn; None if `paint` does, see `panels`.
     """
     title, description = printable(title), printable(description)
     # matplotlib settings of the user must not change the file
