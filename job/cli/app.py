@@ -6,6 +6,7 @@ import gc
 import io
 import sys
 import traceback
+from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
@@ -66,8 +67,17 @@ def _fail_with_usage(error: Any) -> NoReturn:
     """Print how the command is used and what is wrong, and exit."""
     text = io.StringIO()
     error.show(text)
-    print_error_lines(with_addresses(text.getvalue()))
+    print_error_lines(with_addresses(text.getvalue() + _advice_for_spec(error)))
     sys.exit(error.exit_code)
+
+
+def _advice_for_spec(error: Any) -> str:
+    """Return how to name the spec where a YAML file was given as an argument, else nothing."""
+    takes_spec = error.ctx is not None and any("--spec" in p.opts for p in error.ctx.command.params)
+    for argument in sys.argv[1:]:
+        if takes_spec and Path(argument).suffix in (".yaml", ".yml") and argument in error.format_message():
+            return f"To name the spec, write --spec {argument}.\n"
+    return ""
 
 
 def _fail(error: BaseException) -> NoReturn:
