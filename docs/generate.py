@@ -152,7 +152,7 @@ def _shape(parameter: Any) -> str:
 def _help(parameter: Any) -> str:
     text = _one_line(getattr(parameter, "help", None) or "").replace("|", "\\|")
     default = parameter.default
-    shown = isinstance(default, str | int | float) and not isinstance(default, bool) and default != ""
+    shown = isinstance(default, str | int | float | Path) and not isinstance(default, bool) and default != ""
     return f"{text} Default: `{default}`." if shown and "efault" not in text else text
 
 

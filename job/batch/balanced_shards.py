@@ -1,4 +1,4 @@
-"""Deal the jobs of a batch to shards by their estimated seconds, so that all shards take equally long."""
+"""Assign the jobs of a batch to shards by their estimated seconds, so that all shards take equally long."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class Deal:
 
     @property
     def ideal(self) -> float:
-        """The seconds below which no division can be: those of equal loads, or of the longest job."""
+        """Lower bound of the makespan in seconds: equal loads, or the longest job."""
         return max([sum(self.seconds.values()) / self.count, *self.seconds.values()])
 
 
 def deal_jobs(seconds: Mapping[str, float], count: int, roots: Mapping[str, str] | None = None) -> Deal:
-    """Deal jobs to shards: the longest first, each to the shard with the smallest load so far.
+    """Assign jobs to shards: the longest first, each to the shard with the smallest load so far.
 
     That takes at most 4/3 as long as the best division (Graham 1969). Of jobs that take equally long, and of
     shards with equal loads, the first comes first: every shard computes the same division.

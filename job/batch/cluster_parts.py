@@ -1,7 +1,7 @@
 """How the processes' parts in an attempt ended, and which of them made it fail.
 
-A process that waits in vain for another one raises an error that seldom says for which. What the others have
-left of their parts does: that of a worker which was killed, an error of its own, or no end at all.
+A process that times out waiting for another one raises an error that seldom names it. The records that the
+processes leave of their parts show which one failed: a killed worker, an error of its own, or no end.
 """
 
 from __future__ import annotations

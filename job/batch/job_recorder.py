@@ -87,12 +87,21 @@ class JobRecorder:
         self.log.finished(result)
         return result
 
+    def is_running(self, task: Task) -> bool:
+        """Return whether a job was started and has not ended."""
+        return task.job.name in self._running
+
     def interrupted(self, task: Task, request: Request) -> JobResult:
         """Return the result of an unfinished job, and write it if the job was started."""
-        started = task.job.name in self._running
+        started = self.is_running(task)
         how = "" if started else " before it was started"
         failure = Failure("Interrupted", f"stopped by {request.cause}{how}; run the batch again to resume it")
         return self._stopped(task, failure)
+
+    def stopped_by_failure(self, task: Task) -> JobResult:
+        """Return the result of a running job that was stopped because another one failed, and write it."""
+        why = "stopped because another job failed (--fail-fast); run the batch again to resume it"
+        return self._stopped(task, Failure("Interrupted", why))
 
     def cancelled(self, task: Task) -> JobResult:
         """Return the result of a job that was cancelled alone, and write it."""

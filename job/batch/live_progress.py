@@ -66,7 +66,7 @@ class LiveLog(Log):
         self._batch = self._bars.add_task("batch", total=jobs, text="")
 
     def planned(self, name: str, action: str, reason: str) -> None:
-        """Write a line for what a change has led to; a new job's bar is enough."""
+        """Write a line for a planned action; a new job gets only a bar."""
         if reason != NEW:
             super().planned(name, action, reason)
 

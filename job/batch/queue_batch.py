@@ -86,7 +86,7 @@ class QueueBatch:
 
     @property
     def taking(self) -> Collection[str]:
-        """The jobs of which it is not known yet whether this node gets the lease that it asks for."""
+        """The jobs whose lease this node has requested, without an answer yet."""
         return self._asked.keys() - {REPORTS}
 
     def _next_lease(self, name: str) -> Lease | None:

@@ -143,13 +143,13 @@ class QueueNodes:
         return live
 
     def tell_stop(self, cause: str, exit_code: int) -> None:
-        """Tell the others at once that this node was asked to stop."""
+        """Publish at once that this node was asked to stop."""
         if self._stop is None:
             self._stop, self._beaten_at = (cause, exit_code), -math.inf
             self.beat()
 
     def told_stop(self) -> tuple[str, int] | None:
-        """Return a request to stop that another node has told of since the first call: cause, exit code."""
+        """Return a request to stop that another node published since the first call: cause, exit code."""
         told = {}
         for node, record in self._all_records().items():
             match record.get("stop"):

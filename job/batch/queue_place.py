@@ -66,14 +66,14 @@ class QueuePlace(Protocol):
         """
 
     def refuted(self) -> Collection[str]:
-        """Return the jobs that this node has ended in vain: another one had taken them over. Each once."""
+        """Return, once each, the jobs that this node finished after another node had taken them over."""
 
     @property
     def unsettled(self) -> bool:
         """Whether a job that this node has ended may still turn out to be another's."""
 
     def unreachable(self) -> str:
-        """Return why nothing can be learned of the others any more, as a clause; empty if it can."""
+        """Return why the other nodes cannot be observed any more, as a clause; empty if they can."""
 
     def joined(self, take_reports: Callable[[], object], leave: Callable[[], object]) -> bool:
         """Note the batch of this node, and return whether the reports are one node's to write.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from job.batch.balanced_shards import Deal, deal_jobs
 from job.batch.cost_estimate import batch_costs
@@ -18,15 +18,20 @@ from job.storage.artifacts import OutputPaths
 def jobs_of_shard(
     shard: Shard,
     jobs: Sequence[JobSpec],
+    selected: Collection[str],
     costs: Mapping[str, float],
     checksums: Mapping[str, Checksums],
     output: OutputPaths,
 ) -> set[str]:
     """Return the names of a shard's jobs; the first shard in an output directory records the division.
 
+    A recorded division of all jobs of the spec stays as it is and holds for some of them too. Without one,
+    the selected jobs alone are divided.
+
     Args:
         shard: the shard.
-        jobs: the jobs to divide.
+        jobs: all jobs of the spec.
+        selected: the names of those to run.
         costs: estimated seconds by job name.
         checksums: checksums of the data by job name.
         output: the output directory, which all shards share or each has for itself.
@@ -34,8 +39,12 @@ def jobs_of_shard(
     Raises:
         OSError: the division cannot be written.
     """
-    deal = _deal(jobs, {job.name: costs[job.name] for job in jobs}, shard.count)
-    return {*agreed_deal(output, deal, plan_fingerprint(jobs, checksums)).names(shard.index)}
+    whole = read_deal(output, _deal(jobs, costs, shard.count), plan_fingerprint(jobs, checksums))
+    if whole is not None:
+        return {*whole.names(shard.index)}.intersection(selected)
+    some = [job for job in jobs if job.name in selected]
+    deal = _deal(some, {job.name: costs[job.name] for job in some}, shard.count)
+    return {*agreed_deal(output, deal, plan_fingerprint(some, checksums)).names(shard.index)}
 
 
 def expected_deal(

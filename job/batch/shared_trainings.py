@@ -16,7 +16,7 @@ AFRESH = "every job is trained afresh, as asked"
 
 
 def share_trainings(plan: Sequence[PlannedJob], *, fresh: bool = False) -> tuple[PlannedJob, ...]:
-    """Return the jobs of a batch, of which those that repeat a training wait for the model of another one.
+    """Return the jobs of a batch; those that share a training wait for the model of the first one.
 
     The first one trains, or the first that has a checkpoint.
 

@@ -80,6 +80,9 @@ def work_through(
     request = stop.request
     unfinished = [task for task in recorder.unfinished(tasks) if task.job.name not in results]
     if request is None or not (unfinished or control.open):
+        for task in unfinished:  # of a batch with `fail_fast`; those not started have no result
+            if recorder.is_running(task):
+                results[task.job.name] = recorder.stopped_by_failure(task)
         return None
     for task in unfinished:
         results[task.job.name] = recorder.interrupted(task, request)

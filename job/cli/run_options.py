@@ -117,7 +117,7 @@ def parse_worker_count(text: str) -> int | None:
     """Return the value of `--workers`, None for `auto`; raises `typer.BadParameter`."""
     if text == "auto":
         return None
-    if text.isdecimal() and 1 <= int(text) <= 1024:
+    if text.isdecimal() and len(text) <= 4 and 1 <= int(text) <= 1024:
         return int(text)
     raise typer.BadParameter(f"{text!r}: expected a number from 1 to 1024, or auto", param_hint="--workers")
 

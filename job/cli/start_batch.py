@@ -67,8 +67,7 @@ def _plan_and_run(options: RunOptions, batch_options: BatchOptions, guard: Repor
         own, store = selected, options.store
         store.open(output, options.shard.label, shared=options.queue)
         if options.is_shard:
-            jobs = [job for job in spec.jobs if job.name in selected]
-            own = jobs_of_shard(options.shard, jobs, estimated.costs, checksums, output)
+            own = jobs_of_shard(options.shard, spec.jobs, selected, estimated.costs, checksums, output)
         whole = not options.is_shard and not options.only
         store.fetch(output, None if whole else with_parents(own, spec.jobs), shared=options.queue)
         plan = make_plan(spec, output, checksums, () if options.fresh else own)

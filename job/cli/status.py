@@ -22,7 +22,7 @@ WatchOption = Annotated[
     typer.Option(
         "--watch",
         envvar="SEQ2SEQ_JOB_WATCH",
-        help="Show the status every 2 seconds until the batch has ended.",
+        help="Show the status again every 2 seconds (every 12 for a store) until the batch has ended.",
     ),
 ]
 StatusFormatOption = Annotated[

@@ -35,8 +35,9 @@ FailOption = Annotated[
     typer.Option(
         "--fail-on-change",
         envvar="SEQ2SEQ_JOB_FAIL_ON_CHANGE",
-        help="Exit with code 3 if a run is bad (its exit code is not 0), or if a metric of the test became "
-        "worse by more than chance and has not recovered.",
+        help="Exit with code 3 if a run is bad (its exit code is neither 0 nor that of an interruption, or "
+        "it records a failed job, a failed gate or a regression), or if a metric of the test became worse by "
+        "more than chance and has not recovered.",
     ),
 ]
 DEFAULT_PAGE = Path("trend.html")

@@ -21,7 +21,7 @@ from job.gating.metric_tests import (
     count_test_examples,
     metric_comparison,
 )
-from job.gating.paired_examples import Pair, flipped_examples, pair_examples
+from job.gating.paired_examples import Pair, flipped_examples, pair_examples, why_unpaired
 from job.gating.recorded_batch import RecordedBatch, read_predictions
 from job.gating.speed_comparison import compare_speeds, environment_difference
 from job.results.comparison_records import Comparison, JobComparison
@@ -120,7 +120,8 @@ def _compare_results(
     if reason := _other_bleu(before, now):
         return JobComparison(now.name, "not_comparable", reason)
     pairs = pair_examples(was, found) if was and found else []
-    return _test_job(before, now, pairs, candidate.gates[now.name])
+    tested = _test_job(before, now, pairs, candidate.gates[now.name])
+    return replace(tested, unpaired="" if pairs else why_unpaired(was, found)) if tested.metrics else tested
 
 
 def _other_bleu(before: JobResult, now: JobResult) -> str:

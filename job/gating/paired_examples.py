@@ -31,6 +31,13 @@ def pair_examples(before: Sequence[Prediction], now: Sequence[Prediction]) -> li
     return found if len(found) == min(len(before), len(now)) else []
 
 
+def why_unpaired(before: Sequence[Prediction], now: Sequence[Prediction]) -> str:
+    """Return why `pair_examples` finds no pairs, as a clause."""
+    if not before:
+        return "the baseline has no predictions (give its output directory, not only its report)"
+    return "the test examples differ" if now else "this run has no predictions"
+
+
 def _pair(before: Prediction, now: Prediction) -> Pair | None:
     """Return two predictions as a pair, or None if they are for different examples.
 

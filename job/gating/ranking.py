@@ -136,6 +136,8 @@ def _interval(metric: str, each: _Measured) -> tuple[float, float] | None:
     if each.resampled is None:
         return None
     low, high = np.quantile(each.resampled.scores, [0.025, 0.975]).tolist()
+    if not low < high:  # resamples of predictions without a mistake show no interval
+        return None
     return within(possible_range(metric), low, high)  # rounding can make the quantile of 100s larger
 
 
@@ -187,7 +189,17 @@ def _compare(metric: str, best: _Measured, other: _Measured) -> _Compared:
         p_value = two_sided_p_value(its.value - mine.value, its.deviations - mine.deviations)
     else:
         return _Compared(comparison="not_comparable", detail="its examples do not determine the metric")
-    return _Compared(comparison="unpaired", p_value=p_value, detail=f"its examples are not those of {name}")
+    return _Compared(comparison="unpaired", p_value=p_value, detail=_why_unpaired(best.job, other.job))
+
+
+def _why_unpaired(best: Candidate, other: Candidate) -> str:
+    """Return why two jobs are not compared example by example, as a clause."""
+    for job in (best, other):
+        if not job.predictions:
+            return f"the predictions of {job.name} are not recorded"
+    if _examples_of(best) == _examples_of(other):
+        return "which of the examples count is not recorded, so that they are compared as independent samples"
+    return f"its examples are not those of {best.name}"
 
 
 def _paired(best: _Resampled, other: _Resampled) -> float:

@@ -83,7 +83,7 @@ def sign_test_minimum(changes: int) -> float:
 
 
 def two_proportions(before: tuple[int, int], now: tuple[int, int]) -> SignificanceResult:
-    """Compare two accuracies on different examples with Fisher's exact test (Fisher 1935).
+    """Compare two accuracies, as of independent samples, with Fisher's exact test (Fisher 1935).
 
     Args:
         before, now: number of correct predictions, and of examples (more than 0).
@@ -95,7 +95,7 @@ def two_proportions(before: tuple[int, int], now: tuple[int, int]) -> Significan
     direction = "greater" if shares[0] > shares[1] else "less"
     p = float(stats.fisher_exact(table, alternative=direction).pvalue) if shares[0] != shares[1] else 1.0
     detail = (
-        f"{before[0]:,} of {before[1]:,} right before, {now[0]:,} of {now[1]:,} now, not the same examples"
+        f"{before[0]:,} of {before[1]:,} right before, {now[0]:,} of {now[1]:,} now, as independent samples"
     )
     total_loss = fisher_total_loss(before, now[1])
     return SignificanceResult("two proportions (Fisher)", *shares, min(p, 1.0), detail, total_loss)

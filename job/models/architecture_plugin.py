@@ -17,7 +17,7 @@ from job.spec.model_section import ModelSpec
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
-    """What a model depends on besides its options.
+    """Sizes of the inputs and the output that a model is built for.
 
     Args:
         source: number of classes of the source vocabulary; for numbers, of columns of the series.

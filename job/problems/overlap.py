@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import count
 
@@ -10,15 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from job.problems.base import Ids, TokenProblem
+from job.problems.text_hashes import text_hashes
 from job.problems.text_pairs import TextPairs
 
 
 def seen_in_training(
-    problem: TokenProblem, sources: Ids, epochs: int, batch_size: int, examples: int
+    problem: TokenProblem,
+    sources: Ids,
+    epochs: int,
+    batch_size: int,
+    examples: int,
+    texts: Sequence[str] = (),
 ) -> NDArray[np.bool_]:
     """Return which sources also occur in the training data, regardless of padding.
 
-    A source with an unknown token never counts, because two unknown tokens may be different tokens.
+    The ids of a source with an unknown token do not determine it. Those of `text_pairs` are looked up by the
+    64-bit hash of their text; those of other problems do not count.
 
     The training batches are generated again and looked up by a 64-bit hash; of mixed data, all pairs of all
     files count, also those that no epoch has drawn. Rows with equal hashes are
@@ -29,6 +36,7 @@ def seen_in_training(
         sources: shape (n, any length), int32, padded on the right with 0.
         epochs: number of trained epochs.
         batch_size, examples: as in `Problem.batch`.
+        texts: the normalized text of each source; may be empty if none has an unknown token.
 
     Returns:
         Shape (n,), true where the source occurs in the training data.
@@ -43,7 +51,12 @@ def seen_in_training(
     known = (sources < len(vocabulary)).all(axis=1)
     if vocabulary.unknown is not None:
         known &= (sources != vocabulary.unknown).all(axis=1)
-    return seen[index.number] & known
+    found: NDArray[np.bool_] = seen[index.number] & known
+    if epochs and texts and isinstance(problem, TextPairs):
+        others = np.flatnonzero(~known)
+        hashes = text_hashes([texts[i] for i in others.tolist()])
+        found[others] = np.isin(hashes, problem.unknown_sources(examples))
+    return found
 
 
 def _trained_sources(problem: TokenProblem, epochs: int, batch_size: int, examples: int) -> Iterator[Ids]:

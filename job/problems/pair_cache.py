@@ -26,7 +26,7 @@ from job.storage.links import refuse_link
 MIN_CACHED_BYTES = 8 << 20
 """Smallest size of the data files, together, from which the cache is used: less is quickly tokenized."""
 
-_FORMAT = 2
+_FORMAT = 3
 
 
 def open_store(

@@ -27,7 +27,7 @@ from job.storage.moving import TEMPORARY, temporary_path
 _LEFTOVER_SECONDS = 86_400.0
 _RECORD_BYTES = 1 << 30
 _RECORD = "store.json"
-_ARRAYS = ("source-ids", "source-starts", "target-ids", "target-starts")
+_ARRAYS = ("source-ids", "source-starts", "target-ids", "target-starts", "unknown-rows", "unknown-hashes")
 _TEXTS = ("validation", "test")
 
 _log = logging.getLogger(__name__)

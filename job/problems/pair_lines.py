@@ -1,7 +1,7 @@
 """Parsing of many lines at once: the same pairs as line by line (`pair_formats`), in a third of the time.
 
-It is for lines that need no attention. Where one does, such as a blank or a wrong one, all of them are left
-to the parser of single lines.
+It is for well-formed lines. If any line is blank or malformed, the whole block is left to the parser of
+single lines.
 """
 
 from __future__ import annotations

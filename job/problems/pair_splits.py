@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
@@ -16,6 +15,7 @@ from job.errors import DataError, DataErrors
 from job.problems.pair_formats import Pair
 from job.problems.pair_spool import PairSpool
 from job.problems.parallel_text import OpenedGroup, PairReader
+from job.problems.text_hashes import text_hashes
 from job.problems.text_tokens import source_counts, token_counts
 from job.spec.text_pairs_section import TextPairsSpec, group_name
 
@@ -111,7 +111,7 @@ class _Splitter:
         pairs, sources = self._short_enough(pairs)
         self.kept[key] = self.kept.get(key, 0) + len(pairs)
         before = self.counts["train"]
-        self._divide(key, pairs, _hashes(sources))
+        self._divide(key, pairs, text_hashes(sources))
         self.trained[key] = self.trained.get(key, 0) + self.counts["train"] - before
 
     def _divide(self, key: str, pairs: list[Pair], hashes: NDArray[np.uint64]) -> None:
@@ -193,7 +193,7 @@ def first_sources(spool: PairSpool, count: int) -> tuple[ReferencePairs, ...]:
 
     The first n sources are thus not those of one part of the file.
     """
-    hashes = [_hashes(sources) for sources, _ in spool.blocks()]
+    hashes = [text_hashes(sources) for sources, _ in spool.blocks()]
     fractions = _fractions(np.concatenate(hashes))
     different = np.unique(fractions)
     last = different[min(count, len(different)) - 1] if count else -1.0
@@ -226,12 +226,6 @@ def _never_trained(key: str, file: Path) -> DataError:
     )
 
 
-def _hashes(texts: Sequence[str]) -> NDArray[np.uint64]:
-    """Return the hash of each text, the same on every machine and for every seed."""
-    digests = b"".join([hashlib.blake2b(text.encode(), digest_size=8).digest() for text in texts])
-    return np.frombuffer(digests, ">u8").astype(np.uint64)
-
-
 def _fractions(hashes: NDArray[np.uint64]) -> NDArray[np.float64]:
     """Return hashes as fractions in [0, 1); a float represents 53 bits exactly."""
     fractions: NDArray[np.float64] = (hashes >> np.uint64(11)) / 2.0**53
@@ -239,14 +233,11 @@ def _fractions(hashes: NDArray[np.uint64]) -> NDArray[np.float64]:
 
 
 def _hash_fraction(text: str) -> float:
-    return float(_fractions(_hashes([text]))[0])
+    return float(_fractions(text_hashes([text]))[0])
 
 
 def _distinct(parts: list[NDArray[np.uint64]]) -> int:
-    """Return the number of different hashes.
-
-    Two of ten million sources have the same one of 64 bits with a probability of 3 in a million.
-    """
+    """Return the number of different hashes."""
     if not parts:
         return 0
     hashes = np.concatenate(parts)

@@ -67,4 +67,6 @@ class DirectoryStorage:
 
 def mapped(path: Path, dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return a file of numbers as a flat array, memory-mapped for reading."""
+    if not path.stat().st_size:  # which cannot be mapped
+        return np.empty(0, dtype)
     return np.memmap(path, dtype, mode="r")

@@ -124,6 +124,18 @@ class TextPairs:
         """The sources of all training pairs."""
         return self._store.source
 
+    def unknown_sources(self, examples: int) -> NDArray[np.uint64]:
+        """Return the hashes of the trained sources that have an unknown token, see `text_hashes`.
+
+        Args:
+            examples: number of examples of an epoch; of mixed data, all pairs of all files count.
+        """
+        encoded = self._store.training.encoded
+        if self.mixture or examples >= self._store.count:
+            return encoded.unknown_hashes
+        trained = chosen_subset(self._store.count, self.seed, examples)
+        return encoded.unknown_hashes[np.isin(encoded.unknown_rows, trained)]
+
     @property
     def training_targets(self) -> RaggedRows:
         """The targets of all training pairs, each with its end."""

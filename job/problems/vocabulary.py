@@ -198,9 +198,13 @@ class Vocabulary:
     def read(self, line: str) -> list[str]:
         """Normalize a line like the lines of the training data, and return its tokens."""
         if self.features is None:
-            return self.model_tokens(self.reading.read(line).strip())
+            return self.model_tokens(self._normalized(line))
         text, tab, features = line.partition("\t")
-        return self.model_tokens(self.reading.read(text).strip() + tab + features)
+        return self.model_tokens(self._normalized(text) + tab + features)
+
+    def _normalized(self, text: str) -> str:
+        text = self.reading.read(text).strip()
+        return text if self.subwords is None else " ".join(text.split())  # words are split at any whitespace
 
     def split(self, text: str) -> list[str]:
         """Return the tokens of a text that is already normalized, or decoded from ids, as metrics count them.

@@ -72,7 +72,8 @@ def _job_remarks(job: JobComparison) -> Iterator[str]:
         if metric.advice:
             yield metric.advice
     if job.metrics and not job.metrics[0].paired:
-        yield "the test examples differ, so only the numbers of correct predictions are compared"
+        why = job.unpaired or "the examples are not paired"
+        yield f"{why}, so only the numbers of correct predictions are compared"
     yield from job.warnings
     if job.speed_note:
         yield job.speed_note

@@ -157,7 +157,7 @@ def _number(unit: str, value: float, extra: int) -> str:
         return f"{value:.{2 + extra}f}"
     if abs(value) >= _EXPONENT_FROM:
         return f"{value:.{6 + extra}g}"
-    if unit in ("", DATA_UNIT) and abs(value) < 1000:
+    if (unit in ("", DATA_UNIT) or unit.endswith("/second")) and abs(value) < 1000:
         return f"{value:,.{4 + extra}g}"
     return f"{value:,.{extra}f}"
 

@@ -54,7 +54,7 @@ def _validation(validation: ValidationResult) -> str:
 _FORMATS: dict[ExportFormat, str] = {
     "saved_model": "a SavedModel",
     "onnx": "ONNX",
-    "onnx_int8": "ONNX with weights of 8 bits",
+    "onnx_int8": "ONNX with 8-bit weights",
 }
 
 

@@ -80,6 +80,7 @@ def _hide(result: JobResult) -> JobResult:
         samples=(),
         analysis={},
         also=(),
+        exports=tuple(export for export in result.exports if export.approximation is None),
         attention=(),
         artifacts=tuple(file for file in result.artifacts if file.path not in _OF_TEST),
     )

@@ -130,6 +130,8 @@ class JobComparison:
         speed: speeds that both sides measured; empty if machine or versions differ.
         speed_note: why speeds were not compared; empty if they were.
         speed_fails: whether a slower job is a regression (`gate.speed: fail`) or a warning.
+        unpaired: why the examples were not compared one by one, as a clause; empty if they were, and in
+            records of earlier versions.
         changes: what else differs between the two; None if one side has no result, or for an earlier version.
     """
 
@@ -144,16 +146,22 @@ class JobComparison:
     speed: tuple[SpeedComparison, ...] = ()
     speed_note: str = ""
     speed_fails: bool = False
+    unpaired: str = ""
     changes: tuple[ChangedSetting, ...] | None = None
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """A clause for each speed that counts as slower."""
         return tuple(
-            f"{speed.metric} is {speed.now:,.0f}, {speed.ratio:.2f} times slower than {speed.before:,.0f}"
+            f"{speed.metric} is {_speed(speed.now)}, "
+            f"{speed.ratio:.2f} times slower than {_speed(speed.before)}"
             for speed in self.speed
             if speed.slower
         )
+
+
+def _speed(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
 
 
 @dataclass(frozen=True)

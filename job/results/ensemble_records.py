@@ -79,8 +79,8 @@ class EnsembleMetric:
         gain_over_mean, gain_over_best: difference between the ensemble and the mean, or the best, of the
             single models, in the metric's unit; positive if the ensemble is better, whichever direction the
             metric has.
-        p_value_over_mean, p_value_over_best: probability of a difference at least this large in its
-            direction if there were none (paired bootstrap of the examples); None for a metric without a test.
+        p_value_over_mean, p_value_over_best: two-sided probability of a difference at least this large
+            if there were none (paired bootstrap of the examples); None for a metric without a test.
     """
 
     metric: str

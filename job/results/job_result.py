@@ -155,9 +155,12 @@ class GateOutcome:
 
 
 def _unlike(value: float, bound: str, *, digits: int) -> str:
-    """Format a value with some digits, and with as many more as it needs to differ from the threshold."""
+    """Format a value with some digits, and more where needed to be on its side of the threshold."""
+    threshold = float(bound)
     texts = (f"{value:.{digits}g}" for digits in range(digits, 18))
-    return next((text for text in texts if float(text) != float(bound)), repr(value))
+    below = value < threshold
+    sides = (text for text in texts if float(text) != threshold and (float(text) < threshold) == below)
+    return next(sides, repr(value))
 
 
 @dataclass(frozen=True)

@@ -7,20 +7,30 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
+from job.metrics import possible_range
 from job.results.finite_numbers import nonfinite_places
 from job.storage.documents import DocumentError, may_have_nonfinite, parse_json
 
 SCHEMA_VERSION = 1
 
+_ROUNDING = 1e-6
+"""How far outside its range rounding may take a metric, such as a BLEU of 100.00000000000004."""
+
 
 def _measured(values: Any) -> Any:
     """Return metrics or timings without values that are null or not finite, which count as not measured.
 
-    Gates, comparisons and the verdict report a metric that is missing.
+    Gates, comparisons and the verdict report a metric that is missing. A value that its metric cannot have is
+    an error: the file was damaged or edited.
     """
     if not isinstance(values, dict):
         return values
-    return {k: v for k, v in values.items() if v is not None and not [*nonfinite_places(v)]}
+    found = {k: v for k, v in values.items() if v is not None and not [*nonfinite_places(v)]}
+    for name, value in found.items():
+        least, most = possible_range(name)
+        if isinstance(value, int | float) and not least - _ROUNDING <= value <= most + _ROUNDING:
+            raise ValueError(f"{name} is {value:g}, but can only be from {least:g} to {most:g}")
+    return found
 
 
 Measured = Annotated[dict[str, float], BeforeValidator(_measured)]

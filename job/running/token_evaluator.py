@@ -115,7 +115,9 @@ class TokenEvaluator:
         width = max(side.shape[1] for side in sides)
         both = np.concatenate([np.pad(side, ((0, 0), (0, width - side.shape[1]))) for side in sides])
         examples = self.problem.examples_per_epoch(training.examples)
-        seen = seen_in_training(self.problem, both, epochs, training.step_examples, examples)
+        parts = (self.test, self.validation)
+        texts = [text for part in parts for text in part.sources or [""] * len(part)]
+        seen = seen_in_training(self.problem, both, epochs, training.step_examples, examples, texts)
         return seen[: len(self.test)], seen[len(self.test) :]
 
     def _counter(self, on_decoded: Callable[[float], None]) -> Callable[[int], None]:

@@ -110,8 +110,8 @@ Licence = Annotated[
     str,
     Field(
         max_length=400,
-        description="Licence of the data, for the model card, for example `CC BY-SA 3.0`. It affects nothing "
-        "else.",
+        description="Licence of the data, for the model card, for example `CC BY-SA 3.0`. It changes "
+        "no metric; after a change the job is evaluated again, which writes a new card.",
     ),
 ]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, create_model
 
-from job.metrics import METRICS, gate_key
+from job.metrics import DATA_UNIT, METRICS, gate_key
 from job.spec.base_section import Section
 
 SpeedRule = Literal["warn", "fail"]
@@ -21,13 +21,20 @@ _SLOWER_FAILS: dict[SpeedRule, bool] = {"warn": False, "fail": True}
 _ON_MEAN: dict[SeedsRule, bool] = {"min": False, "mean": True}
 _OTHER_DATA: dict[BaselineRule, bool] = {"same_test": True, "same_data": False}
 
+_SPELLED_UNITS = {
+    "fraction": "as a fraction",
+    "point": "in points",
+    DATA_UNIT: "in the unit of the data",
+}
+
 
 def _threshold_fields() -> dict[str, Any]:
     """Return the fields `min_METRIC` and `max_METRIC`, one for each metric."""
     fields: dict[str, Any] = {}
     for name, metric in METRICS.items():
         which = "Minimum" if metric.direction == "higher" else "Maximum"
-        description = f"{which} {name} that passes, in {metric.unit}s. {metric.description}"
+        unit = _SPELLED_UNITS.get(metric.unit, f"in {metric.unit}")
+        description = f"{which} {name} that passes, {unit}. {metric.description}"
         largest = _LARGEST_VALUES.get(metric.unit) if metric.direction == "higher" else None
         field = Field(default=None, ge=0, le=largest, description=description)
         fields[gate_key(name)] = (float | None, field)

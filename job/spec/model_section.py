@@ -94,7 +94,8 @@ class ModelSpec(Section):
     embedding_initializer: EmbeddingInitializer = Field(
         default="uniform",
         description="Initial embeddings of recurrent layers: `uniform` from -0.05 to 0.05, as in Keras, or "
-        "`normal` with deviation 1, as in PyTorch: learns sooner at low learning rates and in few steps.",
+        "`normal` with standard deviation 1, as in PyTorch: learns sooner at low learning rates and in few "
+        "steps.",
     )
     tied_embeddings: bool = Field(
         default=False,

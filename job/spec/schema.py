@@ -38,7 +38,11 @@ class JobSpec(Section):
 
     name: str = Field(pattern=JOB_NAME, description="Name of the job: unique, and safe as a file name.")
     seed: int = Field(
-        default=7, ge=0, lt=2**32, description="Seed of data, initial weights, shuffling and dropout."
+        default=7,
+        ge=0,
+        lt=2**32,
+        description="Seed of data, initial weights, shuffling and dropout; that of the spec unless the job "
+        "has its own.",
     )
     seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**32)]], Field(max_length=1000)] = Field(
         default=[],
@@ -54,7 +58,7 @@ class JobSpec(Section):
         description="Runtimes for which the trained model is also written, below `export/` in the job's "
         "directory: `saved_model` for TensorFlow and TensorFlow Serving, `onnx` for onnxruntime (needs "
         "`seq2seq-job[export]`). Each one must predict what the model predicts, or the job fails. "
-        "`onnx_int8`, in addition to `onnx`, has weights of 8 bits; the report has its accuracy.",
+        "`onnx_int8`, in addition to `onnx`, has 8-bit weights; the report has its accuracy.",
     )
     gate: GateSpec = Field(default=GateSpec(), description="The thresholds that the job must pass.")
     device: Device = Field(

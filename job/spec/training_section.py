@@ -176,8 +176,8 @@ class TrainingSpec(Section):
         description="Start from the weights of a trained model of the same architecture: the name of a job "
         "of this spec, which is trained first; the directory of a finished job, relative to the spec; or the "
         "URL of one in a store, `s3://BUCKET/PATH/jobs/NAME`. Text pairs keep the tokens of the earlier "
-        "model; tokens that it does not know get new weights. With `seeds` on both sides, a run starts from "
-        "that with the same seed.",
+        "model; tokens that it does not know get new weights. If both jobs have `seeds`, each run starts "
+        "from the earlier job's run with the same seed.",
     )
     freeze: list[ModelPart] = Field(
         default=[],

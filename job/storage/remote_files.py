@@ -192,7 +192,7 @@ class RemoteFiles:
         return self._retried(path, "read", partial(self._get, path, local))
 
     def version(self, path: str) -> str | None:
-        """Return what tells one content of an object from another; None if there is no such object.
+        """Return an identifier of the version of an object; None if there is no such object.
 
         Raises `StoreError`.
         """

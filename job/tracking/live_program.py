@@ -58,7 +58,7 @@ class _Follower:
         self._pause, self._due = 0.0, 0.0
 
     def look(self) -> None:
-        """Send what is new; if the server does not answer, pause, for longer and longer."""
+        """Send what is new; if the server does not answer, back off exponentially."""
         if time.monotonic() < self._due:
             return
         try:

@@ -63,7 +63,8 @@ def smallest_change(metric: str, before: float) -> float:
     """
     if METRICS[metric].family == "timing":
         return 0.1 * abs(before)
-    return min_effect(metric, before, GateSpec.model_fields["min_drop"].default)
+    exact = min_effect(metric, before, GateSpec.model_fields["min_drop"].default)
+    return exact * (1 - 1e-9)  # so that a difference of exactly that much counts, however it is rounded
 
 
 def changes(series: Series) -> Iterator[Change]:

@@ -40,7 +40,7 @@ def run_tasks(
         workers: Workers from `worker_pool`; replaced in place.
         watcher: Receiver of everything that happens.
         results: Results by job name; each is added as soon as its job ends, so that none is lost.
-        fail_fast: Whether to stop once a job has failed: no more jobs start, and running ones are stopped.
+        fail_fast: Whether to stop once a job has failed: as on a request to stop.
         stop: Request to stop, which is checked continuously. On a request, workers save their state and
             exit; jobs that are then unfinished have no result.
         control: Source of further tasks after these, and of requests to stop a running one.
@@ -50,15 +50,13 @@ def run_tasks(
     """
     schedule = _Schedule(deque(tasks), workers, watcher, results, control or JobControl())
     stop = stop or Stop()
-    while stop.request is None:
+    while stop.request is None and not (fail_fast and (schedule.failed or schedule.control.failed)):
         schedule.assign_tasks()
         if not schedule.busy() and not schedule.open:
             return
         schedule.handle_messages()
         schedule.stop_unwanted()
         schedule.kill_overdue()
-        if fail_fast and (schedule.failed or schedule.control.failed):
-            return
         watcher.tick()
     schedule.stop_workers()
 

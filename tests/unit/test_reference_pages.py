@@ -28,4 +28,7 @@ def test_the_pages_have_every_key_and_command(pages):
         in pages["spec-reference.md"]
     )
     assert "## seq2seq-job rank" in pages["cli-reference.md"]
-    assert "| `--spec` PATH | `SEQ2SEQ_JOB_SPEC` | The spec file. |" in pages["cli-reference.md"]
+    assert (
+        "| `--spec` PATH | `SEQ2SEQ_JOB_SPEC` | The spec file. Default: `jobs.yaml`. |"
+        in pages["cli-reference.md"]
+    )

@@ -34,7 +34,7 @@ def write_onnx(exported: ExportedModel, folder: Path, _: Stop) -> None:
 
 
 def write_quantized_onnx(_: ExportedModel, folder: Path, stop: Stop) -> None:
-    """Write the files of the directory `onnx` beside a directory to it, with weights of 8 bits.
+    """Write 8-bit versions of the files in the sibling directory `onnx` to a directory.
 
     Raises:
         ExportError: they cannot be quantized.

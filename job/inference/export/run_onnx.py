@@ -47,7 +47,7 @@ def decode(encoder: Any, step: Any, source: Any, limits: Any, *, start: int, end
 
 
 def spelled(ids: Any, given: dict[str, Any], width: int) -> Any:
-    """Return ids with those of the source in place of the columns that a pointer has chosen."""
+    """Return ids with the columns of a pointer replaced by the source ids that they refer to."""
     if "copied_ids" not in given:
         return ids
     copied = given["copied_ids"]

@@ -139,6 +139,16 @@ def test_fail_fast_leaves_the_rest_without_a_result(batch, output):
     assert not output.job("fine").result.exists()
 
 
+def test_fail_fast_saves_the_state_of_what_runs_and_says_so(batch, output):
+    report = batch("waits", "raises", "fine", workers=2, fail_fast=True)
+    assert report.exit_code == 1
+    assert {job.name: job.status for job in report.jobs} == {"waits": "interrupted", "raises": "failed"}
+    assert report.missing == ("fine",)
+    message = JobResult.from_json(output.job("waits").result.read_bytes()).error.message
+    assert message == "stopped because another job failed (--fail-fast); run the batch again to resume it"
+    assert not output.job("waits").progress.exists()
+
+
 class Signalling(Log):
     """Sends this process a signal as soon as the job `waits` is under way."""
 

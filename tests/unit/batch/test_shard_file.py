@@ -3,9 +3,11 @@ import json
 import pytest
 from sample_jobs import job_spec
 
-from job.batch.balanced_shards import deal_jobs
+from job.batch.balanced_shards import Deal, deal_jobs
 from job.batch.lock import lock_output
+from job.batch.shard import parse_shard
 from job.batch.shard_file import agreed_deal, plan_fingerprint, read_deal, save_deal
+from job.batch.shard_jobs import jobs_of_shard
 from job.errors import OutputError
 from job.spec.gate_section import GateSpec
 from job.spec.training_section import TrainingSpec
@@ -56,6 +58,24 @@ def test_a_saved_division_is_what_shards_go_by_and_never_changes_under_them(outp
         assert agreed_deal(output, deal_jobs(SECONDS, 2), "p") == saved
         with pytest.raises(OutputError, match="in use"):
             save_deal(output, saved, "p")
+
+
+def test_a_shard_that_runs_some_of_its_jobs_again_keeps_the_saved_division(output):
+    jobs = [job_spec(name) for name in "abc"]
+    saved = Deal(2, dict(OTHER_SECONDS), {"a": 1, "b": 2, "c": 2})
+    save_deal(output, saved, plan_fingerprint(jobs, {}))
+    before = output.shards.read_bytes()
+    for index, of_shard in enumerate(({"a"}, {"b", "c"}), start=1):
+        for only in ({"a"}, {"c"}, {"a", "b", "c"}):
+            shard = parse_shard(f"{index}/2", {})
+            assert jobs_of_shard(shard, jobs, only, SECONDS, {}, output) == of_shard & only
+    assert output.shards.read_bytes() == before
+
+
+def test_without_a_division_of_the_whole_spec_the_selected_jobs_are_divided(output):
+    jobs = [job_spec(name) for name in "abc"]
+    taken = [jobs_of_shard(parse_shard(f"{i}/2", {}), jobs, {"b", "c"}, SECONDS, {}, output) for i in (1, 2)]
+    assert taken == [{"b"}, {"c"}]
 
 
 def test_a_division_can_be_saved_before_anything_has_run(tmp_path):

@@ -233,4 +233,4 @@ def test_shards_deal_jobs_with_the_same_training_together(output):
     deal = expected_deal(jobs, 3, costs, {}, output)
     assert [deal.names(i) for i in (1, 2, 3)] == [("a", "b", "c"), ("x",), ("y",)]
     assert deal.loads == (54.0, 50.0, 50.0)  # two evaluations beside one training
-    assert jobs_of_shard(parse_shard("1/3", {}), jobs, costs, {}, output) == {"a", "b", "c"}
+    assert jobs_of_shard(parse_shard("1/3", {}), jobs, {*costs}, costs, {}, output) == {"a", "b", "c"}

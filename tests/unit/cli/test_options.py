@@ -17,6 +17,7 @@ import pytest
         (["--workers", "0"], "--workers: '0': expected a number from 1 to 1024, or auto"),
         (["--workers", "-1"], "--workers: '-1': expected a number from 1 to 1024, or auto"),
         (["--workers", "many"], "--workers: 'many': expected a number from 1 to 1024, or auto"),
+        (["--workers", "9" * 5000], "expected a number from 1 to 1024, or auto"),
         (["--workers", "1e9"], "--workers: '1e9': expected a number from 1 to 1024, or auto"),
         (["--time-limit", "0"], "--time-limit: 0: expected a number of minutes above 0"),
         (["--time-limit", "nan"], "--time-limit: nan: expected a number of minutes above 0"),

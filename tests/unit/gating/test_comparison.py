@@ -105,7 +105,8 @@ def test_on_different_examples_counts_are_compared_and_the_reason_says_so(compar
     assert metric.test == "two proportions (Fisher)"
     assert metric.p_value == two_proportions((1000, 1000), (490, 500)).p_value
     assert found.jobs[0].verdict == "regression"
-    assert "not the same examples" in found.jobs[0].reason
+    assert "as independent samples" in found.jobs[0].reason
+    assert ("examples differ" if offset else "output directory") in found.jobs[0].unpaired
     assert found.jobs[0].lost == ()
 
 

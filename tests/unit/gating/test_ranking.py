@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -48,6 +49,30 @@ def test_one_job_is_the_best_and_no_job_is_none():
     (only,) = rank_jobs("sequence_accuracy", [accuracy_job("only", [1, 2])])
     assert (only.comparison, only.tied_with_best, only.p_value) == ("best", True, None)
     assert rank_jobs("sequence_accuracy", []) == ()
+
+
+@pytest.mark.parametrize("metric", ["edit_rate", "rmse"])
+def test_resamples_of_flawless_predictions_show_no_interval(metric):
+    rows = right_and_wrong(5, [])
+    job = (
+        forecast_job("a", [0.0] * 5)
+        if metric == "rmse"
+        else Candidate(name="a", value=0.0, examples=5, predictions=rows, split=str.split, problem="p")
+    )
+    assert rank_jobs(metric, [job])[0].interval is None
+
+
+def test_why_jobs_are_compared_as_independent_samples():
+    def job(name, wrong, **changed):
+        return replace(accuracy_job(name, range(wrong), 1000), **changed)
+
+    by_unseen = rank_jobs("unseen_sequence_accuracy", [job("a", 40), job("b", 52)])[1]
+    assert by_unseen.comparison == "unpaired"
+    assert by_unseen.detail.startswith("which of the examples count is not recorded")
+    unrecorded = rank_jobs("sequence_accuracy", [job("a", 40), job("b", 52, predictions=())])[1]
+    assert unrecorded.detail == "the predictions of b are not recorded"
+    others = [accuracy_job("a", range(40), 1000), accuracy_job("b", range(52), 1000, offset=1)]
+    assert rank_jobs("sequence_accuracy", others)[1].detail == "its examples are not those of a"
 
 
 def test_a_bleu_of_other_tokens_is_not_compared():

@@ -5,11 +5,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from job.problems import build_problem, overlap
+from job.problems import build_problem, overlap, pair_cache
 from job.problems.overlap import seen_in_training
 from job.problems.vocabulary import Vocabulary
 from job.spec.problem_sections import AdditionSpec, CopySpec, SortSpec
-from job.spec.text_pairs_section import PairFiles, TextPairsSpec
+from job.spec.text_pairs_section import PairFiles, TextPairsSpec, VocabularySpec
 
 
 def trained_sources(problem, epochs, batch_size, examples):
@@ -68,6 +68,45 @@ def test_a_source_with_an_unknown_token_never_counts():
     )
     sources = np.array([[4, 3], [4, 5], [3, 3]], np.int32)
     assert seen_in_training(problem, sources, 1, 2, 2).tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("cached", [False, True])
+@pytest.mark.parametrize("vocabulary", [{"min_count": 2}, {"max_size": 2}])
+def test_texts_decide_where_tokens_are_unknown(tmp_path, monkeypatch, cached, vocabulary):
+    """`rare` and `never` are both unknown, so that ids alone would not tell these sources apart."""
+    monkeypatch.setattr(pair_cache, "MIN_CACHED_BYTES", 0)
+    (tmp_path / "train.tsv").write_text("a rare\tx\na b\ty\na b\ty\nonce b\tz\n")
+    (tmp_path / "other.tsv").write_text("a rare\tx\na never\tx\nonce b\tz\nb once\tz\na b\tz\nnever\tz\n")
+    files = dict.fromkeys(("validation", "test"), PairFiles(file="other.tsv"))
+    spec = TextPairsSpec(
+        kind="text_pairs",
+        source_tokens="words",
+        train=PairFiles(file="train.tsv"),
+        **files,
+        vocabulary=VocabularySpec(**vocabulary),
+    )
+    for _ in range(2):  # written, then read
+        problem = build_problem(spec, 7, tmp_path, cache=tmp_path / "cache" if cached else None)
+        test = problem.examples("test", 10)
+        seen = seen_in_training(problem, test.source, 1, 2, 4, test.sources)
+        found = {text for text, is_seen in zip(test.sources, seen, strict=True) if is_seen}
+        assert found == {"a rare", "once b", "a b"}
+
+
+def test_only_sources_that_were_trained_count_where_tokens_are_unknown(tmp_path):
+    words = [f"w{i}" for i in range(20)]
+    (tmp_path / "pairs.tsv").write_text("".join(f"{word} is\tx\n" for word in words))
+    files = dict.fromkeys(("train", "validation", "test"), PairFiles(file="pairs.tsv"))
+    limits = VocabularySpec(min_count=2)
+    spec = TextPairsSpec(kind="text_pairs", source_tokens="words", **files, vocabulary=limits)
+    problem = build_problem(spec, 7, tmp_path)
+    test = problem.examples("test", 20)
+    for examples in (5, 20):
+        rows = problem.epoch_rows(0, examples).tolist()
+        seen = seen_in_training(problem, test.source, 1, 5, examples, test.sources)
+        found = {text for text, is_seen in zip(test.sources, seen, strict=True) if is_seen}
+        assert found == {f"{words[row]} is" for row in rows}
+    assert not seen_in_training(problem, test.source, 0, 5, 20, test.sources).any()
 
 
 def test_every_occurrence_of_a_repeated_source_is_marked():

@@ -93,6 +93,11 @@ def test_a_text_in_subwords_is_decoded_as_it_was(subwords):
         assert subwords.split(text) == text.split()  # what metrics count
 
 
+@pytest.mark.parametrize("space", ["\N{NO-BREAK SPACE}", "\N{IDEOGRAPHIC SPACE}", "\t", "  "])
+def test_any_whitespace_separates_words_of_subwords_as_in_the_training_data(subwords, space):
+    assert subwords.read(f"the{space}cat sat") == subwords.read("the cat sat")
+
+
 def test_unknown_characters_in_subwords_have_their_positions(subwords):
     ids = subwords.encode(subwords.read("the \N{SNOWMAN} sat"))
     text = subwords.decode(ids)

@@ -52,7 +52,7 @@ def test_each_export_has_a_sentence_with_its_size_its_near_ties_and_its_speed():
         "predicts what the model predicts for 10,000 test examples, at 1,234 sequences/s on the CPU.",
         "Exported as ONNX, 1.0 MiB in export/onnx: by greedy search onnxruntime 1.32.0 predicts what the "
         "model predicts for 1 test example, but for 1 near tie, at 7 sequences/s on the CPU.",
-        "Exported as ONNX with weights of 8 bits, 0.5 MiB in export/onnx_int8: by greedy search with "
+        "Exported as ONNX with 8-bit weights, 0.5 MiB in export/onnx_int8: by greedy search with "
         "onnxruntime 1.32.0, sequence accuracy 50.00 % (the model's 62.50 %), edit rate 12.50 % (the model's "
         "10.00 %); it predicts something else than the model for 1,234 of 10,000 test examples, at 15 "
         "sequences/s on the CPU.",

@@ -32,6 +32,8 @@ def test_a_percentage_has_two_decimals_but_is_never_rounded_to_0_or_100(fraction
         ("train_seconds", 8.831, "8.83 s"),
         ("compile_seconds", 1234.56, "1,234.6 s"),
         ("decoded_sequences_per_second", 31234.5, "31,234 sequences/second"),
+        ("decoded_sequences_per_second", 0.4, "0.4 sequences/second"),
+        ("train_examples_per_second", 1.49, "1.49 examples/second"),
         ("some_later_metric", 12.3456, "12.35"),
         ("rmse", 7.584154e46, "7.58415e+46"),
     ],

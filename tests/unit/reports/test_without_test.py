@@ -16,6 +16,7 @@ from job.reports.terminal import print_summary
 from job.reports.without_test import HIDDEN, without_test
 from job.results.batch_report import MetricOverSeeds, Report, SeedsSummary
 from job.results.comparison_records import Comparison, JobComparison
+from job.results.export_result import Approximation, ExportResult
 from job.results.job_result import GateOutcome
 from job.results.validation_result import ValidationResult
 from job.storage.artifacts import prepare_output
@@ -68,6 +69,28 @@ def texts(report, output):
     file = io.StringIO()
     print_summary(report, Console(file=file, width=120))
     return {"terminal": file.getvalue(), "html": html_page(report, output), "markdown": markdown(report)}
+
+
+def test_the_accuracy_of_an_8_bit_export_is_hidden(make_report, tmp_path):
+    approximation = Approximation(
+        metrics={"sequence_accuracy": 0.8123}, model_metrics={"sequence_accuracy": 0.8234}, differing=37
+    )
+    export = ExportResult(
+        format="onnx_int8",
+        directory="export/onnx_int8",
+        bytes=1000,
+        examples=10,
+        near_ties=0,
+        sequences_per_second=15.0,
+        approximation=approximation,
+    )
+    report = make_report(replace(TUTORIAL, exports=(export,)))
+    output = prepare_output(tmp_path / "output")
+    for name, text in texts(report, output).items():
+        assert ("81.23" in text) == ("82.34" in text) == (name != "terminal")
+    for text in texts(without_test(report), output).values():
+        assert "81.23" not in text
+        assert "82.34" not in text
 
 
 def test_nothing_of_the_test_is_shown_and_validation_is(report, tmp_path):

@@ -2,6 +2,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from sample_results import TUTORIAL
 
 from job.results.batch_report import MetricOverSeeds, Report, SeedsSummary, Verdict
 from job.results.comparison_records import (
@@ -16,6 +17,7 @@ from job.results.job_result import Artifact, Failure, GateOutcome, JobResult
 from job.results.predictions import Prediction
 from job.results.reading import SCHEMA_VERSION
 from job.results.validation_result import ValidationResult
+from job.storage.documents import DocumentError
 
 RESULT = JobResult(
     name="tutorial",
@@ -193,11 +195,39 @@ def test_a_line_of_predictions_names_references_only_where_there_are_several():
 
 
 @pytest.mark.parametrize(
+    ("metric", "value"),
+    [
+        ("sequence_accuracy", 1.5),
+        ("sequence_accuracy", -0.1),
+        ("edit_rate", -1.0),
+        ("bleu", 1e15),
+        ("rmse", -1),
+    ],
+)
+def test_a_value_that_a_metric_cannot_have_is_refused(metric, value):
+    text = replace(TUTORIAL, metrics={metric: value}).to_json()
+    with pytest.raises(DocumentError, match=f"metrics: {metric} is .* but can only be from 0 to"):
+        JobResult.from_json(text)
+
+
+@pytest.mark.parametrize(
+    ("metric", "value"), [("bleu", 100.00000000000004), ("edit_rate", 7.5), ("a_later_metric", -3.0)]
+)
+def test_rounding_and_unknown_metrics_are_not_refused(metric, value):
+    assert JobResult.from_json(replace(TUTORIAL, metrics={metric: value}).to_json()).metrics == {
+        metric: value
+    }
+
+
+@pytest.mark.parametrize(
     ("value", "bound", "text"),
     [
         (0.85, 0.9, "edit_rate is 85 %, below its threshold of 90 %"),
         (0.98999999, 0.99, "edit_rate is 98.999999 %, below its threshold of 99 %"),
         (61.123456789, 60.0, "edit_rate is 6112 %, above its threshold of 6000 %"),
+        (0.99996, 0.99999, "edit_rate is 99.996 %, below its threshold of 99.999 %"),
+        (0.98996, 0.98997, "edit_rate is 98.996 %, below its threshold of 98.997 %"),
+        (0.00004, 0.00003, "edit_rate is 0.004 %, above its threshold of 0.003 %"),
         (None, 0.9, "edit_rate was not measured (its threshold is 90 %)"),
     ],
 )

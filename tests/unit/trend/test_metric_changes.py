@@ -42,6 +42,13 @@ def test_a_change_too_small_to_count_is_listed_but_not_bad(nights):
     assert "changed, by less than counts from run 13 of 24 on" in next(change_sentences(series[0], runs))
 
 
+@pytest.mark.parametrize("before", [level / 200 for level in range(2, 201)])
+def test_a_drop_of_exactly_the_smallest_that_counts_is_bad(nights, before):
+    _, series = read(nights(*accuracies(*[before] * 8, *[before - 0.005] * 8)))
+    assert [change.worse for change in changes(series[0])] == [True]
+    assert first_lasting_decline(series).run == 8
+
+
 def test_a_slower_machine_is_listed_but_is_no_bad_run(nights):
     speeds = [{"train_examples_per_second": s} for s in [1000.0] * 12 + [500.0] * 12]
     _, series = read(nights(*([a_job(timings=speed, sequence_accuracy=0.9)] for speed in speeds)))

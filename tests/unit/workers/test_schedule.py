@@ -268,7 +268,7 @@ def test_fail_fast_starts_nothing_more_and_stops_what_runs(run, stand_in):
     assert {name: result.status for name, result in results.items()} == {"raises": "failed"}
     assert ("started", "waits") in watched.events
     assert ("started", "fine") not in watched.events
-    assert {worker.process.returncode for worker in stand_in} == {0, -signal.SIGKILL}
+    assert stand_in[0].process.returncode != -signal.SIGKILL  # the job that waits could save its state
 
 
 def test_without_fail_fast_all_jobs_are_run(run):
