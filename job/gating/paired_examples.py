@@ -31,7 +31,7 @@ def pair_examples(before: Sequence[Prediction], now: Sequence[Prediction]) -> li
     return found if len(found) == min(len(before), len(now)) else []
 
 
-def why_unpaired(before: Sequence[Prediction], now: Sequence[Prediction]) -> str:
+def why_unpaired(before: Sequence[Prediction] | None, now: Sequence[Prediction] | None) -> str:
     """Return why `pair_examples` finds no pairs, as a clause."""
     if not before:
         return "the baseline has no predictions (give its output directory, not only its report)"
