@@ -42,6 +42,7 @@ class PluginBuilder:
     ) -> None:
         self.sizes, self.masked, self.name = sizes, masked, name
         with self._reporting():
+            require(callable(getattr(architecture, "build", None)), "it lacks build(sizes)")
             self.network = architecture.build(sizes)
             lacking = [
                 f for f in ("encode", "decode", "step") if not callable(getattr(self.network, f, None))
@@ -94,7 +95,12 @@ class PluginBuilder:
         mask = None if self.sizes.numbers else source_mask(source, self.masked)
         encoded = self.network.encode(source, mask)
         require(isinstance(encoded, Encoded), "encode must return a job.models.architecture_plugin.Encoded")
+        for field in ("states", "caches", "memory"):
+            _check_mapping(f"{field} of Encoded", getattr(encoded, field))
         _check_names([*encoded.states, *encoded.caches], "states and caches")
+        for name, form in encoded.caches.items():
+            pair = isinstance(form, tuple) and len(form) == 2 and all(type(size) is int for size in form)
+            require(pair, f"cache {name!r} must be (heads, width), found {form!r}")
         _check_names(encoded.memory, "memory")
         _check_tensor("context", encoded.context, (None, None), exact=())
         require(isinstance(encoded.context.shape[1], int), "context must have a fixed width")
@@ -135,6 +141,10 @@ def _check_names(names: Iterable[object], what: str) -> None:
         require(listed.count(name) == 1, f"{name!r} is the name of a state and of a cache")
 
 
+def _check_mapping(what: str, found: object) -> None:
+    require(isinstance(found, Mapping), f"{what} must be a dict, found {type(found).__name__}")
+
+
 def _check_rows(what: str, x: Any) -> None:
     require(keras.backend.is_keras_tensor(x), f"{what} must be a Keras tensor, found {type(x).__name__}")
     require(len(x.shape) >= 1 and x.shape[0] is None, f"{what} must have one row for each source")
@@ -155,6 +165,7 @@ def _check_tensor(
 def _check_step(found: Step, states: Mapping[str, Any], sizes: Sizes) -> None:
     require(isinstance(found, Step), "step must return a job.models.architecture_plugin.Step")
     _check_tensor("the output of step", found.output, (None, 1, sizes.target))
+    _check_mapping("states of Step", found.states)
     same = set(found.states) == set(states)
     require(same, f"step must return the states {_list(states)}, found {_list(found.states)}")
     for name, before in states.items():

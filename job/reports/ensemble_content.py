@@ -59,7 +59,8 @@ def _cells(metric: EnsembleMetric) -> list[str]:
 def _gain(name: str, gain: float) -> str:
     """Return a gain with its sign; positive is better, whichever direction the metric has."""
     if name in METRICS and METRICS[name].unit == "fraction":
-        return f"{100 * gain:+.2f} points"
+        rounded = f"{100 * gain:+.2f}"
+        return f"{rounded if float(rounded) or not gain else f'{100 * gain:+.1g}'} points"
     return f"{gain:+.4g}"
 
 

@@ -40,9 +40,6 @@ from job.results.job_result import JobResult
 MAX_BYTES = 1_000_000
 """GitHub accepts a step summary of up to 1 MiB, and shows nothing of a larger one."""
 
-MAX_ENSEMBLE_ROWS = 200
-"""Number of rows of the table of ensembles; `report.json` has all."""
-
 _BLANK_LINE = "\n\n"
 _EMPHASIZED = {"regression", "improvement", "not_comparable"}
 """Verdicts of a comparison in bold type."""
@@ -69,11 +66,20 @@ def markdown(report: Report, max_bytes: int = MAX_BYTES) -> str:
     jobs = sorted_jobs(report)
     versions = [[section(result), brief_section(result), ""] for result in jobs]
     meanings = _glossary(jobs)
-    ensembles = _ensembles(report)
+    ensemble_lines, ensembles_cut = first_lines(_ensembles(report), max_bytes // 16)
+    ensembles = "\n".join(ensemble_lines)
     fixed = byte_count("\n".join([*reason_lines, *lines, *remark_lines, *comparison, ensembles, meanings]))
     room = max_bytes - fixed - 1000  # for the head and the note
     chosen = choose_versions(versions, _shortening_order(jobs), room - len(versions) * len(_BLANK_LINE))
-    cut = (reasons_cut, rows_cut, remarks_cut, comparison_cut, chosen.count(1), chosen.count(2))
+    cut = (
+        reasons_cut,
+        rows_cut,
+        remarks_cut,
+        comparison_cut,
+        ensembles_cut,
+        chosen.count(1),
+        chosen.count(2),
+    )
     parts = [
         f"# {headline(report)}",
         "\n".join(reason_lines),
@@ -99,6 +105,7 @@ _CUT = (
     "{:,} of the table's rows",
     "{:,} of the remarks",
     "{:,} lines of the comparison with the baseline",
+    "{:,} rows of the ensembles",
     "the samples and analysis of {:,} of the jobs",
     "the sections of {:,} of the jobs",
 )
@@ -133,13 +140,13 @@ def _jobs(report: Report) -> list[str]:
     return markdown_table(columns, rows, alignment).splitlines()
 
 
-def _ensembles(report: Report) -> str:
-    """Return the table of ensembles, if any is computed."""
+def _ensembles(report: Report) -> list[str]:
+    """Return the lines of the table of ensembles; none if none is computed."""
     rows = [[code(name), *map(prose, cells)] for name, *cells in ensemble_rows(report.ensembles)]
     if not rows:
-        return ""
-    table = markdown_table(ENSEMBLE_COLUMNS, rows[:MAX_ENSEMBLE_ROWS], "llrrrrlrr")
-    return f"## Ensembles\n\n{ENSEMBLE_NOTE}\n\n{table}"
+        return []
+    table = markdown_table(ENSEMBLE_COLUMNS, rows, "llrrrrlrr").splitlines()
+    return ["## Ensembles", "", ENSEMBLE_NOTE, "", *table]
 
 
 def _job_row(report: Report, result: JobResult, metrics: Sequence[str], regressed: bool) -> list[str]:

@@ -77,7 +77,8 @@ def _task(result: JobResult) -> Json:
 def _dataset(result: JobResult) -> Json:
     problem = result.spec.get("problem", {})
     kind = str(problem.get("name") or problem.get("kind") or "unknown")
-    names = ", ".join(data_files(result)) or f"{plain(kind)}, generated with seed {result.seed}"
+    origin = "" if problem.get("kind") == "plugin" else f", generated with seed {result.seed}"
+    names = ", ".join(data_files(result)) or f"{plain(kind)}{origin}"
     return {"type": kind, "name": one_line(names)}
 
 

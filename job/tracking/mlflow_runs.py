@@ -105,6 +105,9 @@ def _run_of(
         followed = run.data.tags.get(LIVE_TAG) == result.training_fingerprint
         if followed and RESULT_TAG not in run.data.tags and run.data.tags.get(JOB_TAG) == result.name:
             number = str(run.info.run_id)
+            if any(content.params.get(key) != value for key, value in run.data.params.items()):
+                batch.client.delete_run(number)  # its evaluation was changed, and parameters cannot be
+                continue
             batch.set_tags(number, tags)
             batch.client.delete_tag(number, LIVE_TAG)
             return number, batch.logged(number, {point.name for point in content.points})

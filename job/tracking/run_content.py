@@ -35,7 +35,7 @@ MAX_TEXT = 5000
 
 _SECTIONS = ("problem", "model", "training", "evaluation")
 _STATUSES = {"passed": "FINISHED", "gate_failed": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
-_NOT_IN_NAMES = re.compile(r"[^\w./: -]", re.ASCII)
+_NOT_IN_NAMES = re.compile(r"[^\w.: -]", re.ASCII)  # trackers take `/` only where it forms a path
 _FILES = ("spec.yaml", "history.csv")
 
 

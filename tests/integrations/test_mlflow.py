@@ -23,6 +23,7 @@ import job
 from job.results.batch_report import Report
 from job.results.job_result import GateOutcome
 from job.storage.artifacts import OutputPaths
+from job.tracking.live_runs import LiveJob, LiveRuns
 from job.tracking.mlflow_batch import BATCH_TAG, EXPERIMENT
 from job.tracking.mlflow_process import log_to_mlflow
 from job.tracking.mlflow_runs import COMPLETE_TAG, MlflowRuns
@@ -254,6 +255,23 @@ def test_a_run_that_was_not_completed_is_replaced(client, output):
     assert after["b"].info.run_id == before["b"].info.run_id
     assert after["a"].info.run_id != before["a"].info.run_id
     assert after["a"].data.metrics == before["a"].data.metrics
+
+
+def test_a_training_that_was_resumed_for_another_evaluation_is_logged(client, output):
+    paths = OutputPaths(output)
+    (result, _) = Report.from_json(paths.report.read_bytes()).jobs
+    spec = {**result.spec, "evaluation": {**result.spec.get("evaluation", {}), "examples": 987}}
+    live = LiveRuns(paths)
+    live.send(
+        LiveJob(
+            name="a", training=result.training_fingerprint, history={"step": [1], "loss": [2.0]}, spec=spec
+        )
+    )
+    log(output)
+    _, jobs = runs_of(client, output)
+    assert sorted(jobs) == ["a", "b"]
+    assert COMPLETE_TAG in jobs["a"].data.tags
+    assert jobs["a"].data.params.get("evaluation.examples") != "987"
 
 
 def test_a_new_result_is_a_new_run_beside_the_old_one(client, output):

@@ -259,7 +259,26 @@ class NoStep:
         self.encode = self.decode = print
 
 
+class NoStates(Recurrent):
+    def encode(self, source, mask):
+        return Encoded(context=super().encode(source, mask).context, states=None)
+
+
+class CacheOfOneNumber(Recurrent):
+    def encode(self, source, mask):
+        encoded = super().encode(source, mask)
+        return Encoded(context=encoded.context, states=encoded.states, caches={"keys": 4})
+
+
+class StepWithoutStates(Recurrent):
+    def step(self, inputs, states, memory):
+        return Step(output=super().step(inputs, states, memory).output, states=None)
+
+
 BROKEN = {
+    NoStates: "states of Encoded must be a dict, found NoneType",
+    CacheOfOneNumber: "cache 'keys' must be (heads, width), found 4",
+    StepWithoutStates: "states of Step must be a dict, found NoneType",
     NoStep: "the result of build lacks step",
     Flat: "encode must return a job.models.architecture_plugin.Encoded",
     NoContext: "context must have shape (any, any), found (any, any, 4)",
@@ -289,6 +308,11 @@ def test_what_is_wrong_is_said_in_a_sentence(network):
         check_model(of(network))
     assert BROKEN[network] in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_an_object_that_builds_nothing_is_no_architecture():
+    with pytest.raises(BrokenPromiseError, match=r"^it lacks build\(sizes\)$"):
+        check_model(object())
 
 
 def test_a_wrong_number_of_parameters():

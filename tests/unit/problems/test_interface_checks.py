@@ -96,6 +96,41 @@ BROKEN = {
     "a text too few": (with_texts(sources=("1+2",)), "the validation split has 1 sources for 2 examples"),
     "references too many": (with_texts(references=(("3",),) * 3), "has 3 references for 2 examples"),
     "no reference": (with_texts(references=(("3",), ())), "has an example without a reference target"),
+    "references that are texts": (
+        with_texts(references=("XIX", "XLVI")),
+        "the references of the validation split must be one tuple of texts for each example, found 'XIX'",
+    ),
+    "references of numbers": (with_texts(references=((3,), (4,))), "must be one tuple of texts"),
+    "references that are nothing": (
+        with_texts(references=None),
+        "references of the validation split must be",
+    ),
+    "sources that are numbers": (
+        with_texts(sources=(1, 2)),
+        "the sources of the validation split must be texts",
+    ),
+    "a number of NumPy": (
+        with_attribute("source_space", np.int64(50)),
+        "its source_space, if it is not None, must be an int from 1, found np.int64(50)",
+    ),
+    "no number": (with_attribute("source_space", "many"), "its source_space, if it is not None, must be"),
+    "a length of NumPy": (
+        with_attribute("max_target_length", np.int64(4)),
+        "its max_target_length must be an",
+    ),
+    "no truth": (with_attribute("fresh_each_epoch", "no"), "its fresh_each_epoch must be True or False"),
+    "no batch": (with_attribute("batch", lambda *_: None), "batch() must return a pair of arrays"),
+    "three arrays": (with_attribute("batch", lambda *_: (1, 2, 3)), "batch() must return a pair of arrays"),
+    "no rows": (with_arrays(lambda s, t: (s[:0], t[:0])), "the source of a batch has no rows"),
+    "too few rows": (with_arrays(lambda s, t: (s[:1], t[:1])), "a batch has 1 rows where 2 were asked for"),
+    "no examples of an epoch": (
+        with_attribute("examples_per_epoch", lambda asked: 0),
+        "the result of examples_per_epoch(2) must be an int from 1, found 0",
+    ),
+    "half an example": (
+        with_attribute("examples_per_epoch", lambda asked: 2.0),
+        "must be an int from 1, found",
+    ),
     "description": (with_attribute("describe", lambda: {"n": np.int64(3)}), "must return JSON values"),
     "description that is a text": (
         with_attribute("describe", lambda: "a text"),

@@ -13,8 +13,34 @@ from sample_results import BROKEN, SHORT, STOPPED, TUTORIAL
 from job.reports.content import sorted_jobs
 from job.reports.markdown import MAX_BYTES, byte_count, choose_versions, first_lines, markdown
 from job.results.data_facts import DataFacts, Separators, TokenCounts
+from job.results.ensemble_records import EnsembleMetric, EnsembleResult
 from job.results.job_result import Failure
 from job.results.predictions import Prediction
+
+
+def an_ensemble(name):
+    metric = EnsembleMetric(
+        metric="sequence_accuracy",
+        value=0.5,
+        singles=(0.5, 0.5),
+        mean=0.5,
+        best=0.5,
+        best_job="a",
+        gain_over_mean=-1e-6,
+        gain_over_best=0.0,
+    )
+    return EnsembleResult(name=name, members=("a", "b"), status="computed", metrics=(metric,))
+
+
+@pytest.mark.parametrize("count", [1, 60, 2000])
+def test_ensembles_keep_the_limit_and_what_is_left_out_is_stated(make_report, count):
+    ensembles = tuple(an_ensemble(f"ensemble-{i}") for i in range(count))
+    text = markdown(replace(make_report(TUTORIAL), ensembles=ensembles), max_bytes=20_000)
+    assert byte_count(text) <= 20_000
+    shown = sum(line.startswith("| `ensemble-") for line in text.splitlines())
+    assert 1 <= shown <= count
+    assert (f"{count - shown:,} rows of the ensembles" in text) == (shown < count)
+    assert "-0.0001 points" in text
 
 
 def test_the_report_equals_the_golden_file(mixed, golden):

@@ -108,19 +108,21 @@ def test_data_files_have_checksums_and_a_note_on_their_licence():
     card = model_card(text_pairs(**{"train.tsv": SHA, "test.tsv": "6f" * 32}), {})
     assert f"| `train.tsv` | `{SHA}` |" in card
     assert f"| `test.tsv` | `{'6f' * 32}` |" in card
-    assert NO_LICENCE in card
+    assert NO_LICENCE.format(" (`problem.licence`)") in card
     assert GENERATED not in card
     assert "nrefs&#58;1" in card
     stated = text_pairs(**{"train.tsv": SHA})
     stated.spec["problem"]["licence"] = "CC BY-SA 3.0 | Wiktionary"
     card = model_card(stated, {})
     assert "Licence of the data, as the spec states it: CC BY-SA 3.0 \\| Wiktionary." in card
-    assert NO_LICENCE not in card
+    assert "which licence these data are" not in card
     assert "| licence |" not in card
     generated = model_card(TUTORIAL, {})
     assert GENERATED in generated
-    assert NO_LICENCE not in generated
-    assert NO_LICENCE in model_card(PLUGIN, {})  # whatever data a package has
+    assert "which licence these data are" not in generated
+    of_package = model_card(PLUGIN, {})
+    assert NO_LICENCE.format("") in of_package  # whatever data a package has
+    assert "generated with seed" not in of_package
 
 
 def test_it_says_how_to_load_the_model():

@@ -102,6 +102,7 @@ def test_small_files_are_uploaded_and_no_predictions(paths, monkeypatch):
 def test_names_and_values_keep_the_limits_of_trackers(paths):
     assert tracked_name("options.größe(x)") == "options.gr__e_x_"
     assert len(tracked_name("x" * 300)) == 250
+    assert [tracked_name(f"options.{key}") for key in ("news/", "a//b")] == ["options.news_", "options.a__b"]
     spec = {"problem": {"kind": "plugin", "options": {"text": "x" * 7000}}}
     assert len(run_content(replace(TUTORIAL, spec=spec), paths).params["problem.options.text"]) == 5000
 
