@@ -37,6 +37,7 @@ class BatchOptions:
         costs: estimated seconds by job name, see `cost_estimate`.
         cluster: the processes that train one model together, of which this is one; None without `--cluster`.
         queue_place: where the nodes of a queue meet; None for the output directory.
+        on_joined: called once this node has joined the batch of a queue.
         flush_store: uploads what the jobs have left, and returns a sentence for each part that it could not.
     """
 
@@ -55,6 +56,7 @@ class BatchOptions:
     costs: Mapping[str, float] = field(default_factory=dict)
     cluster: Cluster | None = None
     queue_place: QueuePlace | None = None
+    on_joined: Callable[[], object] = lambda: None
     flush_store: Callable[[], Sequence[str]] = tuple
 
     def for_mirrored_models(self, plan: Iterable[PlannedJob]) -> BatchOptions:

@@ -9,7 +9,7 @@ from statistics import median
 
 from job.batch.eta import makespan
 from job.batch.job_state import ENDED, JobStatus
-from job.batch.queue_batch import is_leased
+from job.batch.queue_batch import has_live_node, is_leased
 from job.batch.shard_file import read_shards
 from job.gating.plan_file import PlanEntry
 from job.results.reading import SCHEMA_VERSION
@@ -27,10 +27,12 @@ class BatchStatus:
         jobs: the state of each job, in the order of the plan.
         eta_seconds: seconds until the batch ends with the machines that now run jobs; None if that is not
             known, and 0 once no job waits or runs.
+        awaited: names of the jobs without a machine that another node of a queue will resume.
     """
 
     jobs: tuple[JobStatus, ...]
     eta_seconds: float | None
+    awaited: frozenset[str] = frozenset()
 
     def count(self, *states: str) -> int:
         """Return the number of jobs in one of these states."""
@@ -44,7 +46,7 @@ class BatchStatus:
     @property
     def ended(self) -> bool:
         """Whether every job has ended, or been left without a machine that works on any."""
-        return not self.running and not self.count("waiting")
+        return not (self.running or self.count("waiting") or self.awaited)
 
     def to_json(self) -> str:
         """Return the JSON document of the command `status`."""
@@ -82,7 +84,9 @@ def batch_status(
     """
     resumed = _lost_in_queue(jobs, outputs)
     jobs = [
-        replace(job, reason=f"no heartbeat since {job.heartbeat}; {_RESUMED}") if job.name in resumed else job
+        replace(job, reason=f"no heartbeat since {job.heartbeat}; {_RESUMED}")
+        if job.name in resumed and job.state == "lost"
+        else job
         for job in jobs
     ]
     labels = {job.shard for job in jobs if job.running}
@@ -91,14 +95,14 @@ def batch_status(
     costs = {name: entry.cost_seconds or 1.0 for name, entry in plan.items()}
     waiting = [job.name for job in jobs if job.state == "waiting" or job.name in resumed]
     left = _seconds_left(jobs, waiting, costs, (lambda name: shards[name]) if shards else lambda _: "")
-    return BatchStatus(tuple(jobs), None if left is None else round(left, 1))
+    return BatchStatus(tuple(jobs), None if left is None else round(left, 1), resumed)
 
 
 def _lost_in_queue(jobs: Sequence[JobStatus], outputs: Sequence[OutputPaths]) -> frozenset[str]:
-    """Return the jobs that a node of a queue has lost and that another node, if one runs, will resume."""
-    if not any(job.running for job in jobs):
+    """Return the jobs that a node of a queue has lost or left, and that another living node resumes."""
+    if not any(job.running for job in jobs) and not any(has_live_node(output.queue) for output in outputs):
         return frozenset()
-    lost = (job.name for job in jobs if job.state == "lost")
+    lost = (job.name for job in jobs if job.state in ("lost", "interrupted"))
     return frozenset(name for name in lost if any(is_leased(output.queue, name) for output in outputs))
 
 

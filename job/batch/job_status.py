@@ -83,7 +83,8 @@ class StatusReader:
         paths = output.job(entry.name)
         heartbeat = read_heartbeat(paths)  # before the result, which takes its place
         result = self._result(paths)
-        if isinstance(result, JobResult) and result.fingerprint == entry.fingerprint:
+        works = heartbeat is not None and is_recent(heartbeat)  # also if it replaces a result
+        if isinstance(result, JobResult) and result.fingerprint == entry.fingerprint and not works:
             return _Look(ended_status(entry, result))
         if heartbeat is not None:
             status = running_status(entry.name, heartbeat)

@@ -98,9 +98,13 @@ class JobQueue(CancelControl):
         for planned in self._plan:
             name = planned.job.name
             if name in ended and name not in self._mine and not self._results.known(name):
-                self._results.collect(planned)
+                self._collect(planned)
         self._results.log.elsewhere(len(self._batch.leased() - ended - self._mine))
         return ended
+
+    def _collect(self, planned: PlannedJob) -> None:
+        cancelled = self._batch.read_ended(planned.job.name).cancelled
+        self._results.collect(planned, cancelled=cancelled)
 
     def _learn(self) -> None:
         """Forget results that do not count; give up if nothing can be learned of the other nodes any more."""
@@ -119,7 +123,7 @@ class JobQueue(CancelControl):
         if lease is None:
             return None
         if planned.job.name in self._batch.ended():  # meanwhile
-            self._results.collect(planned)
+            self._collect(planned)
             return None
         return self._begin(planned, lease)
 

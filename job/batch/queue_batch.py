@@ -15,17 +15,25 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from job.batch.heartbeat import LOST_SECONDS
 from job.batch.queue_nodes import MAX_BYTES, QueueNodes
 from job.batch.queue_place import QueuePlace, SharedDirectory
+from job.errors import OutputError
 from job.results.batch_report import SetAside
 from job.storage.documents import read_object
 from job.storage.lease import Lease, lease_numbers
+
+_OVER = (
+    "other nodes took this one for lost, and have begun another batch in its output directory; run the "
+    "command again to join it"
+)
 
 REPORTS = ".reports"
 """The name of the lease of the node that uploads the reports; no job has it."""
@@ -39,11 +47,13 @@ class Ended:
         reused: whether it was done before the batch began.
         failed: whether it is to be run again by the next batch: it has failed or was cancelled.
         set_aside: what was in the place of its directory, if anything was.
+        cancelled: whether it was cancelled while it was evaluated again, and so has no result of its own.
     """
 
     reused: bool = False
     failed: bool = False
     set_aside: tuple[SetAside, ...] = ()
+    cancelled: bool = False
 
 
 @dataclass
@@ -74,6 +84,7 @@ class QueueBatch:
         Also None while it is not known yet whether this node gets it; the job is then in `taking`.
 
         Raises:
+            OutputError: other nodes have begun another batch.
             OSError: the directory cannot be read or written to.
         """
         lease = self._asked.pop(name, None) or self._next_lease(name)
@@ -91,7 +102,10 @@ class QueueBatch:
 
     def _next_lease(self, name: str) -> Lease | None:
         path = self.folder / "leases" / name
-        numbers = lease_numbers(path)
+        try:
+            numbers = lease_numbers(path)
+        except FileNotFoundError:
+            raise OutputError(_OVER) from None
         last = Lease(path, numbers[-1]) if numbers else None
         if last is not None and not self.nodes.is_free(last.file):
             return None
@@ -129,13 +143,29 @@ class QueueBatch:
         asides = record.get("set_aside", [])
         with suppress(TypeError):
             found = tuple(SetAside(**aside) for aside in asides)
-            return Ended(record.get("reused") is True, record.get("failed") is True, found)
+            flags = {key: record.get(key) is True for key in ("reused", "failed", "cancelled")}
+            return Ended(set_aside=found, **flags)
         return Ended()
 
     def to_repeat(self, names: Collection[str]) -> bool:
         """Return whether all of these jobs have ended, and one is to be run again by the next batch."""
         ended = self.ended()
         return ended.issuperset(names) and any(self.read_ended(name).failed for name in names)
+
+
+def has_live_node(queue: Path) -> bool:
+    """Return whether a node of the last batch of a queue has shown in the last minute that it lives.
+
+    Args:
+        queue: see `OutputPaths.queue`; it may be missing.
+    """
+    folder = _last_batch(queue) / "nodes"
+    with suppress(OSError):
+        for path in folder.glob("[0-9a-f]*.json"):
+            recent = abs(time.time() - path.stat().st_mtime) <= LOST_SECONDS
+            if recent and read_object(path, MAX_BYTES).get("left") is not True:
+                return True
+    return False
 
 
 def is_leased(queue: Path, name: str) -> bool:
@@ -145,8 +175,12 @@ def is_leased(queue: Path, name: str) -> bool:
         queue: see `OutputPaths.queue`; it may be missing.
         name: of the job.
     """
-    numbers = [int(path.name) for path in queue.glob("*") if path.name.isdecimal()]
-    folder = queue / str(max(numbers, default=0))
+    folder = _last_batch(queue)
     with suppress(OSError):
         return bool(lease_numbers(folder / "leases" / name)) and not (folder / "ended" / name).exists()
     return False
+
+
+def _last_batch(queue: Path) -> Path:
+    numbers = [int(path.name) for path in queue.glob("*") if path.name.isdecimal()]
+    return queue / str(max(numbers, default=0))

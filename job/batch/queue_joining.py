@@ -64,6 +64,8 @@ def join_batch(
                 raise OutputError(_in_use(output, place))
         _begin(output, number + 1, plan, place)
         if max(_numbers(output)) == number + 1:
+            # a node of an earlier batch that was suspended has no lease any more
+            place.remove(output.queue / str(number) / "leases")
             for old in range(1, number):
                 place.remove(_pointer(output, old), output.queue / str(old))
 

@@ -45,7 +45,7 @@ class QueueRecorder(JobRecorder):
     def cancelled(self, task: Task) -> JobResult:
         """Record a cancelled job, and that it has ended in this batch."""
         result = super().cancelled(task)
-        self._end(task, failed=True)
+        self._end(task, failed=True, cancelled=task.trained is not None)
         return result
 
     def tick(self) -> None:
@@ -55,7 +55,7 @@ class QueueRecorder(JobRecorder):
         self.batch.nodes.beat()
         super().tick()
 
-    def _end(self, task: Task, *, failed: bool) -> None:
+    def _end(self, task: Task, *, failed: bool, cancelled: bool = False) -> None:
         replaced = [aside for aside in self.asides if aside.job == task.job.name]
         asides = (*self.set_aside_by_job.get(task.job.name, ()), *replaced)
-        self.batch.end(task.job.name, Ended(failed=failed, set_aside=asides))
+        self.batch.end(task.job.name, Ended(failed=failed, set_aside=asides, cancelled=cancelled))

@@ -47,12 +47,19 @@ class QueueResults:
         """Whether a job of any node has failed."""
         return any(result.status == "failed" for result in self.by_name.values())
 
-    def collect(self, planned: PlannedJob) -> None:
+    def collect(self, planned: PlannedJob, *, cancelled: bool = False) -> None:
         """Add the result of a job that another node has ended.
 
         A file server may show a result later than the end of its job.
+
+        Args:
+            planned: the job.
+            cancelled: see `Ended`: there is no result to wait for.
         """
         name = planned.job.name
+        if cancelled:
+            self.unusable[name] = "it was cancelled while it was evaluated again; run the batch again"
+            return
         since = self._unread_since.setdefault(name, time.monotonic())
         result, unreadable = read_recorded_result(self.output.job(name))
         if result is not None and result.fingerprint == planned.fingerprint:

@@ -46,6 +46,7 @@ def run_queue(
     names = [planned.job.name for planned in plan]
     place = options.queue_place
     batch = join_batch(output, queue_fingerprint(plan), names, options.lease_seconds, place)
+    options.on_joined()
     results: dict[str, JobResult] = {}
     cluster = join_processes(options.cluster, batch, options.stop) if options.cluster is not None else None
     recorder = QueueRecorder(log, output, batch, cluster)

@@ -10,6 +10,7 @@ from job.batch.store_fetch import fetch_directories
 from job.errors import StoreError
 from job.results.checksums import sha256_of
 from job.storage.artifacts import OutputPaths
+from job.storage.job_directories import set_aside
 from job.storage.manifests import FOLDER, Manifest, read_manifest
 from job.storage.mirror_thread import MirrorThread
 from job.storage.remote_files import RemoteFiles
@@ -57,6 +58,17 @@ class StoredJobs:
             self._asked.add(reason)
             self._wanted.put((name, reason))
         return False
+
+    def discard(self, name: str, reason: str) -> None:
+        """Set a job's directory aside, and fetch the job again when `fetched` is asked for the same reason.
+
+        Raises:
+            OSError: the directory cannot be moved.
+        """
+        if self._output.job(name).directory.exists():
+            set_aside(self._output, name)
+        self._asked.discard(reason)
+        self._done.discard(reason)
 
     def learn_common(self) -> bool:
         """Tell the uploads what the store has of what concerns all jobs; raises `StoreError`."""

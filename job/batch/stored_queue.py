@@ -369,12 +369,14 @@ class StoredQueue:
         path, content = self._endings[name]
         if self._jobs.advanced():
             self._progress_at = time.monotonic()
+        if not self.holds(name):
+            if name != REPORTS:
+                self._jobs.discard(name, str(path))
+            path.unlink(missing_ok=True)
+            self._refuted.append(name)
+            del self._endings[name]
+            return
         if self._files.there(path) not in paths:
-            if not self.holds(name):
-                path.unlink(missing_ok=True)
-                self._refuted.append(name)
-                del self._endings[name]
-                return
             if name != REPORTS and not self._jobs.uploaded(name):
                 return
             self._files.create(path, content)

@@ -79,6 +79,9 @@ def work_through(
         run_tasks(tasks, workers, recorder, results, fail_fast=options.fail_fast, stop=stop, control=control)
     request = stop.request
     unfinished = [task for task in recorder.unfinished(tasks) if task.job.name not in results]
+    for task in [task for task in unfinished if task.is_lost and recorder.is_running(task)]:
+        control.dropped(task)  # its files are another machine's
+        unfinished.remove(task)
     if request is None or not (unfinished or control.open):
         for task in unfinished:  # of a batch with `fail_fast`; those not started have no result
             if recorder.is_running(task):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from job.batch.baseline import check_baseline
 from job.batch.batch_options import BatchOptions
@@ -45,7 +46,11 @@ def run_planned(
             baseline, output, plan, chosen, options.spec.parent, sharded=options.is_shard
         )
         batch_options = replace(batch_options, baseline=recorded)
-    write_plan(output, plan, batch_costs(batch_options.costs, first_alike([p.job for p in plan])))
+    costs = batch_costs(batch_options.costs, first_alike([p.job for p in plan]))
+    if batch_options.lease_seconds is None:
+        write_plan(output, plan, costs)
+    else:  # a node that is refused leaves the plan of the batch that others work on
+        batch_options = replace(batch_options, on_joined=partial(write_plan, output, plan, costs))
     guard.start()
     output = replace(output, shard=options.shard.label)
     batch_options = batch_options.for_mirrored_models(chosen)

@@ -88,6 +88,7 @@ def plan_batches(
     *,
     beam: int = 1,
     values_per_token: int = 1,
+    values_per_pair: int = 0,
     values_per_source: int = 0,
     exact: bool = False,
     on_gpu: bool = False,
@@ -99,6 +100,7 @@ def plan_batches(
         beam: Number of hypotheses for each source.
         values_per_token: Number of float32 numbers for each source token: its one-hot vector, or its keys and
             values.
+        values_per_pair: Number of float32 numbers for each two tokens of a source: attention scores.
         values_per_source: Number of further float32 numbers for each source: the keys and values of its
             longest target.
         exact: See `group_by_width`.
@@ -106,7 +108,8 @@ def plan_batches(
     """
     batches, most = [], MAX_ROWS if exact or on_gpu else min(CPU_ROWS, MAX_ROWS)
     for width, chosen in group_by_width(lengths, exact=exact):
-        rows = _rows(most, width, beam, width * values_per_token + values_per_source)
+        values = width * values_per_token + width * width * values_per_pair + values_per_source
+        rows = _rows(most, width, beam, values)
         parts = (chosen[first : first + rows] for first in range(0, len(chosen), rows))
         batches += [LengthBatch(part, rows, width) for part in parts]
     return batches

@@ -156,11 +156,12 @@ class TokenDecoder:
         """Yield the batches of sources, with their ids."""
         exact = self.facts.fixed_length
         rows = flat_rows(sources, exact=exact)
-        per_token, per_source = self._value_counts
+        per_token, per_pair, per_source = self._value_counts
         for batch in plan_batches(
             rows.lengths,
             beam=beam,
             values_per_token=per_token,
+            values_per_pair=per_pair,
             values_per_source=per_source,
             exact=exact,
             on_gpu=bool(tf.config.list_physical_devices("GPU")),
@@ -168,8 +169,8 @@ class TokenDecoder:
             yield batch, batch.ids_of(rows)
 
     @cached_property
-    def _value_counts(self) -> tuple[int, int]:
-        """Numbers of float32 numbers for each source token and for each source; see `plan_batches`."""
+    def _value_counts(self) -> tuple[int, int, int]:
+        """Numbers of float32 numbers for each source token, pair of them, and source; see `plan_batches`."""
         caches = [i for pair in self.pairs for i in pair.decoder.inputs if is_cache(i)]
         sizes = {
             kind: sum(i.shape[1] * i.shape[3] for i in caches if i.name.startswith(kind))
@@ -179,7 +180,8 @@ class TokenDecoder:
         beam = self.beam_width  # each hypothesis has its own keys and values
         emissions = sum(_emission_values(pair, len(self.facts.target)) for pair in self.pairs)
         per_token = max(1, one_hot, beam * sizes["memory_"], beam * emissions)
-        return per_token, beam * sizes["state_"] * self.facts.columns
+        heads = max((i.shape[1] for i in caches), default=0)
+        return per_token, max(heads, int(emissions > 0)), beam * sizes["state_"] * self.facts.columns
 
 
 def _emission_values(pair: ModelPair, classes: int) -> int:

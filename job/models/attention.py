@@ -201,7 +201,7 @@ class AttentionDecoder(keras.layers.Layer):  # type: ignore[misc]
         """Draw the dropout factors of the inputs of each cell above the first, (T, B, H) each."""
         if not (training and self.dropout):
             return []
-        ones = tf.ones_like(time_major[:, :, :1]) * tf.ones([self.units])
+        ones = tf.ones_like(time_major[:, :, :1]) * tf.ones([self.units], time_major.dtype)
         return [keras.random.dropout(ones, self.dropout, seed=self.seed_generator) for _ in self.cells[1:]]
 
     def _run_cells(self, x: Any, states: Any, factors: list[Any], training: bool) -> tuple[list[Any], Any]:

@@ -117,3 +117,8 @@ class Task:
         """Check that no other machine has taken the job over; raises `LeaseLostError`."""
         if self.lease is not None:
             self.lease.check()
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether another machine has taken the job over."""
+        return self.lease is not None and not self.lease.held

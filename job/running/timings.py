@@ -104,18 +104,20 @@ def speed_ranges(
 ) -> dict[str, tuple[float, float]]:
     """Return the 10 % and 90 % quantiles of each speed over its parts; none below `MIN_SPEED_PARTS` parts.
 
-    The parts of training lie between rows of the history. The first row includes compilation and only starts
-    the second part. Rows of one call of the training loop have the same time and count as one.
+    The parts of training lie between rows of one epoch in the history, so that none has the validation
+    between two epochs. The first row includes compilation and only starts the second part. Rows of one call
+    of the training loop have the same time and count as one.
 
     Args:
         history: rows of the training history.
         decode_speeds: sequences per second of each part of the test.
     """
-    examples_at = {row.seconds: row.examples for row in history}
+    rows_at = {row.seconds: row for row in history}
     speeds = {
         "train_examples_per_second": [
-            (examples - examples_before) / (seconds - seconds_before)
-            for (seconds_before, examples_before), (seconds, examples) in pairwise(examples_at.items())
+            (row.examples - before.examples) / (row.seconds - before.seconds)
+            for before, row in pairwise(rows_at.values())
+            if row.epoch == before.epoch
         ],
         "decoded_sequences_per_second": decode_speeds,
     }

@@ -266,6 +266,15 @@ class ModelSpec(Section):
         """Whether the decoder attends to the encoder's outputs; of a plugin this shows when it is built."""
         return self.architecture != "recurrent" or self.attention != "none"
 
+    def parts(self, *, numbers: bool) -> set[str]:
+        """Return the parts of a built-in architecture that `training.freeze` can name.
+
+        Args:
+            numbers: whether both sides are numbers instead of tokens.
+        """
+        embeds = self.architecture == "transformer" or (self.inputs == "embedding" and not numbers)
+        return {"encoder", "decoder", "output", *(["embeddings"] if embeds else [])}
+
     @property
     def attends_in_recurrence(self) -> bool:
         """Whether a decoder step also depends on the previous step through attention."""

@@ -224,6 +224,15 @@ class JobSpec(Section):
                 "freeze names parts of the built-in architectures, not of a plugin; drop it, and let an "
                 "option of the plugin set layer.trainable"
             )
+        problem = info.data.get("problem")
+        if training.freeze and model is not None and problem is not None:
+            there = model.parts(numbers=problem.kind == "time_series")
+            if missing := [part for part in training.freeze if part not in there]:
+                raise ValueError(
+                    f"freeze has no effect on {missing[0]}, which this model does not have; drop it"
+                )
+            if there <= {*training.freeze}:
+                raise ValueError("freeze leaves nothing to train; drop a part of the model from it")
         return training
 
     @field_validator("evaluation")

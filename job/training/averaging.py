@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import tensorflow as tf
@@ -53,7 +54,8 @@ class WeightAverage:
             the weights before, one tensor for each variable, for `restore`.
         """
         before = [tf.identity(weight) for weight in self._weights]
-        scale = 1.0 - tf.pow(self._decay, tf.cast(step, tf.float32))
+        # 1 - decay^step, exactly also for a decay near 1, which float32 would round
+        scale = -tf.math.expm1(tf.cast(step, tf.float32) * math.log(self._decay))
         with tf.control_dependencies(before):
             for weight, average in zip(self._weights, self.variables, strict=True):
                 # no step was taken where loss scaling skipped them all

@@ -63,6 +63,7 @@ class Checkpoints:
     def __init__(self, directory: Path, fingerprint: str, every_seconds: float) -> None:
         self._directory, self._fingerprint, self._every = directory, fingerprint, every_seconds
         self._saved_at, self._cost = time.monotonic(), 0.0
+        self._unusable: set[Path] = set()
 
     def due(self, *, epoch_ended: bool = False) -> bool:
         """Return whether a checkpoint is due; `epoch_ended` allows one sooner."""
@@ -70,7 +71,7 @@ class Checkpoints:
         return passed >= (min(self._every, MIN_INTERVAL_COSTS * self._cost) if epoch_ended else self._every)
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Write a checkpoint, and remove all but the last `KEPT`.
+        """Write a checkpoint, and remove all but the last `KEPT`, and those that could not be read.
 
         Raises:
             OSError: it cannot be written; the earlier ones are unchanged.
@@ -89,8 +90,10 @@ class Checkpoints:
         with artifacts.replacing(self._directory / name) as temporary, temporary.open("wb") as file:
             arrays: dict[str, Any] = {**content, _CHECKSUM: _digest(content)}
             np.savez(file, **arrays)
-        for path in self._paths()[KEPT:]:
+        usable = [path for path in self._paths() if path not in self._unusable]
+        for path in [*self._unusable, *usable[KEPT:]]:
             path.unlink(missing_ok=True)
+        self._unusable.clear()
         self._saved_at = time.monotonic()
         self._cost = self._saved_at - began
 
@@ -100,6 +103,7 @@ class Checkpoints:
             try:
                 checkpoint = _read(path, self._fingerprint)
             except Exception as error:  # for a damaged file NumPy and zipfile raise almost anything
+                self._unusable.add(path)
                 _log.warning("checkpoint %s is skipped: %s", path.name, why(error))
             else:
                 if checkpoint is not None:

@@ -56,11 +56,23 @@ def _is_halved(problem: Problem, spec: TrainingSpec) -> bool:
     return problem.fixed_length and large and not on_gpu
 
 
+def _size(target: Any) -> Any:
+    """Return the number of positions of a batch, padding included, float32."""
+    return tf.cast(tf.size(target), tf.float32)
+
+
+def _attention_heads(model: keras.Model) -> int:
+    """Return the largest number of heads: the second axis of queries, keys and values, (B, heads, T, D)."""
+    shapes = (x.shape for layer in model.operations for x in keras.tree.flatten(layer.output))
+    return max((shape[1] or 0 for shape in shapes if len(shape) == 4), default=0)
+
+
 class CompiledLoop:
     """The compiled training and validation steps of one model.
 
     Attributes:
         widths: those of the problem, see `job.problems.base.widths`.
+        heads: number of attention heads of a Transformer, 0 for other models.
 
     Args:
         model: the model to train, see `Models.train`.
@@ -71,6 +83,7 @@ class CompiledLoop:
     def __init__(self, model: keras.Model, problem: Problem, spec: TrainingSpec) -> None:
         self.model, self._spec = model, spec
         self.widths = widths(problem)
+        self.heads = _attention_heads(model)
         self._total = training_batches(problem, spec).steps * spec.epochs
         trained = model.trainable_variables
         self._optimizer = OPTIMIZERS[spec.optimizer.name](trained, spec.optimizer, self._total)
@@ -181,7 +194,7 @@ class CompiledLoop:
         """Take one step on one device; return its statistics, float32 scalars."""
         if self._spec.accumulate > 1:
             sums, gradients = self._accumulated(source, target)
-            return self._update(sums, [g / sums["tokens"] for g in gradients])
+            return self._update(sums, self._per_token(gradients, sums["tokens"], target))
         with tf.GradientTape() as tape:
             parts = [self._sums(*rows, first=first) for first, rows in self._parts(source, target)]
             sums = {k: tf.add_n([part[k] for part in parts]) for k in self._objective.statistics}
@@ -207,6 +220,20 @@ class CompiledLoop:
         """Return the loss of which gradients are computed."""
         return loss * self._scale.factor if self._scale else loss
 
+    def _scaled_sum(self, loss: Any, target: Any) -> Any:
+        """Return a summed loss of which gradients are computed, for `_per_token`.
+
+        With loss scaling it is divided by a number near that of the tokens of the whole step, `target`, which
+        is known beforehand: the scale is meant for a mean, and a sum of many would overflow.
+        """
+        return self._scaled(loss / _size(target)) if self._scale else loss
+
+    def _per_token(self, gradients: list[Any], tokens: Any, target: Any) -> list[Any]:
+        """Return the gradients of the mean loss from those of `_scaled_sum` and the number of tokens."""
+        if self._scale:
+            return [g * (_size(target) / tokens) for g in gradients]
+        return [g / tokens for g in gradients]
+
     def _accumulated(self, source: Any, target: Any) -> tuple[dict[str, Any], list[Any]]:
         """Compute the batches of a step one after the other.
 
@@ -224,7 +251,7 @@ class CompiledLoop:
         def batch(first: Any, sums: dict[str, Any], gradients: list[Any]) -> tuple[Any, Any, Any]:
             with tf.GradientTape() as tape:
                 part = self._sums(source[first : first + size], target[first : first + size], first=first)
-                loss = self._scaled(part["loss"])
+                loss = self._scaled_sum(part["loss"], target)
             new = [dense_gradient(g) for g in tape.gradient(loss, trained)]
             sums = {k: sums[k] + part[k] for k in sums}
             return first + size, sums, [a + b for a, b in zip(gradients, new, strict=True)]
@@ -274,14 +301,14 @@ class CompiledLoop:
 
     def _replica_step(self, source: Any, target: Any) -> dict[str, Any]:
         """Compute one replica's share of a batch, and update its copy of the variables with all gradients."""
-        (source, target), weight = replicas.own_share(source, target)
+        share, weight = replicas.own_share(source, target)
         with tf.GradientTape() as tape:
-            sums = {k: weight * v for k, v in self._sums(source, target).items()}
-            loss = self._scaled(sums["loss"])
+            sums = {k: weight * v for k, v in self._sums(*share).items()}
+            loss = self._scaled_sum(sums["loss"], target)
         gradients = tape.gradient(loss, self.model.trainable_variables)
         dense = [dense_gradient(g) for g in gradients]
         sums, dense = replicas.total((sums, dense))
-        return self._update(sums, [g / sums["tokens"] for g in dense])
+        return self._update(sums, self._per_token(dense, sums["tokens"], target))
 
     def compile_validation(self, validation: Examples | Windows, then: Callable[[], object]) -> None:
         """Compile validation with its first example; safe in a thread beside compiled training.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from functools import partial
 
 from job.errors import NonFiniteError, TrainingError
 from job.problems.base import Examples, Windows
@@ -93,7 +94,8 @@ def validate_epoch(
         Stopped: a stop was requested; a checkpoint is written.
     """
     agreement = keeper.agreement
-    losses = validate(loop.validate, examples, lambda: keeper.keep(state), widths=loop.widths)
+    before_part = partial(keeper.keep, state)
+    losses = validate(loop.validate, examples, before_part, widths=loop.widths, heads=loop.heads)
     scores = agreement.scores(losses)
     metric = agreement.scores(_decoded(loop, spec, measure, lambda: keeper.keep(state)))
     _end_epoch(loop, state, spec, scores, metric)

@@ -16,7 +16,7 @@ VALIDATION_ROWS = 1000
 """Number of examples that are validated at once, unless they have large vocabularies."""
 
 MAX_VALUES = 1 << 25
-"""Maximum number of float32 numbers of the logits, and of one-hot inputs, of a part: 128 MiB."""
+"""Maximum number of float32 numbers of logits, one-hot inputs and attention scores of a part: 128 MiB."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +39,7 @@ def validate(
     before_part: Callable[[], None] = lambda: None,
     *,
     widths: tuple[int, int] = (1, 1),
+    heads: int = 0,
 ) -> dict[str, float]:
     """Return the loss and, for tokens, the accuracies of examples, with teacher forcing.
 
@@ -47,6 +48,7 @@ def validate(
         examples: the validation examples; may be empty.
         before_part: called before each part of at most `VALIDATION_ROWS` examples.
         widths: see `job.problems.base.widths`; with large ones parts are smaller.
+        heads: number of attention heads, whose scores grow with the square of the length.
 
     Returns:
         `loss`, `token_accuracy` and `sequence_accuracy`, see `HistoryRow`; empty without examples.
@@ -54,6 +56,7 @@ def validate(
     parts = []
     lengths = examples.source.shape[1], examples.target.shape[1]
     values = sum(length * width for length, width in zip(lengths, widths, strict=True))
+    values += heads * max(lengths) ** 2
     count = min(VALIDATION_ROWS, max(1, MAX_VALUES // max(1, values)))
     for first in range(0, len(examples), count):
         before_part()

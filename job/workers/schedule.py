@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from job.errors import LeaseLostError
 from job.process.stopping import Stop
 from job.results.job_result import Failure, JobResult
 from job.results.shared_models import awaits_model
@@ -172,7 +173,8 @@ class _Schedule:
         task, worker.task = worker.task, None
         assert task is not None
         worker.spent = spent or bool(task.variables)
-        if self.control.intent(task) == "drop":  # whatever its outcome
+        lost = isinstance(outcome, Failure) and outcome.type == LeaseLostError.__name__
+        if lost or task.is_lost or self.control.intent(task) == "drop":  # whatever its outcome
             return self.drop(worker, task)
         self.recording.add(task.job.name)
         following = self.assign_next(worker)

@@ -344,7 +344,13 @@ def test_a_lost_job_of_a_queue_waits_for_another_node(output):
     assert found.jobs[1].reason.endswith("another node of the queue resumes it when its lease has expired")
     assert found.eta_seconds == pytest.approx(10.0 + 20.0)  # a takes twice as long as estimated
     assert alone.eta_seconds == pytest.approx(10.0)
+    idle = batch_status([lost], plan, [output])  # a node waits for the lease to expire
+    assert (idle.ended, idle.eta_seconds) == (False, None)
+    assert idle.jobs[0].reason.endswith("another node of the queue resumes it when its lease has expired")
+    stopped = batch_status([replace(lost, state="interrupted", reason="stopped")], plan, [output])
+    assert (stopped.ended, stopped.jobs[0].reason) == (False, "stopped")
+    batch.nodes.beat(left=True)
     left = batch_status([lost], plan, [output])  # nobody is there to resume it
-    assert (left.jobs[1:], left.jobs[0].reason) == ((), "no heartbeat")
+    assert (left.jobs[1:], left.jobs[0].reason, left.ended) == ((), "no heartbeat", True)
     batch.end("b", Ended())
     assert batch_status(jobs, plan, [output]).jobs[1].reason == "no heartbeat"

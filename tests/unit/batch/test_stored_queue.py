@@ -3,11 +3,14 @@
 import shutil
 
 import pytest
+from finished_jobs import leave
+from sample_jobs import job_spec
 from stored_nodes import LEASE, Clock, Node, watch
 from stores import SharedFiles
 
 from job.batch import queue_nodes, stored_queue
 from job.batch.queue_batch import REPORTS, Ended, is_leased
+from job.batch.resume import read_recorded_result
 from job.batch.stored_queue import GIVE_UP_SECONDS
 from job.errors import OutputError, StoreError
 
@@ -291,3 +294,43 @@ def test_foreign_objects_are_left_alone(join, files, tmp_path):
     node.turn()
     assert sorted(path.name for path in node.output.queue.iterdir()) == ["1", "batch-1.json"]
     shutil.rmtree(tmp_path / "machine0")
+
+
+def test_the_end_of_a_job_that_another_node_has_ended_meanwhile_does_not_count(join, clock, files):
+    slow, second = join(), join()
+    lease = slow.take("a")
+    clock.now += 1
+    assert look([second], clock, 2 * LEASE)[0] is second
+    second.leave_files(result_json="theirs")
+    second.batch.end("a", Ended())
+    second.turn(upload=True)
+    slow.leave_files(result_json="ours")  # before it has looked at the store again
+    slow.batch.end("a", Ended(failed=True))
+    slow.turn(upload=True)
+    assert not lease.held
+    assert slow.place.refuted() == ["a"]
+    for _ in range(3):
+        clock.now += 10
+        slow.turn(upload=True)
+    assert slow.batch.read_ended("a") == Ended()
+    assert slow.output.job("a").result.read_text() == "theirs"
+    assert files.contents()["jobs/a/result.json"] == b"theirs"
+
+
+def test_a_finished_result_that_does_not_count_gives_way_to_the_one_that_does(join, clock, files):
+    slow, second = join(), join()
+    slow.take("a")
+    leave(slow.output, job_spec("a"), metrics={"sequence_accuracy": 0.1})
+    slow.batch.end("a", Ended())
+    clock.now += 1
+    assert look([second], clock, 2 * LEASE)[0] is second
+    leave(second.output, job_spec("a"), metrics={"sequence_accuracy": 0.9})
+    slow.turn(upload=True)
+    assert slow.place.refuted() == ["a"]
+    second.batch.end("a", Ended())
+    second.turn(upload=True)
+    for _ in range(3):
+        clock.now += 10
+        slow.turn(upload=True)
+    assert "a" in slow.batch.ended()
+    assert read_recorded_result(slow.output.job("a"))[0].metrics == {"sequence_accuracy": 0.9}

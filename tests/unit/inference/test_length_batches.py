@@ -50,6 +50,14 @@ def test_the_shape_of_a_batch_depends_on_the_length_of_its_sources(length, shape
     assert shapes([length]) == [(min(shape[0], 128), shape[1])]
 
 
+def test_attention_scores_count_with_the_square_of_the_length():
+    assert shapes([20], values_per_pair=8) == shapes([20])
+    for length in (1000, 3000, MAX_SOURCE_LENGTH):
+        ((rows, width),) = shapes([length], values_per_pair=4)
+        assert rows == 1 or rows * width * width * 4 <= MAX_VALUES
+    assert shapes([3000], values_per_pair=4) == [(2, 3072)]
+
+
 def test_no_batch_has_more_tokens_than_fit_into_memory():
     lengths = np.arange(1, MAX_SOURCE_LENGTH + 1)
     for width, _ in group_by_width(lengths):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from job.running.timings import speed_ranges
 from job.training.history import HistoryRow
 
@@ -15,6 +17,13 @@ def test_the_range_of_speeds_leaves_out_compilation_and_the_odd_row():
     pause = [*times, (50.0, 1200)]
     assert speed_ranges(rows(*pause), ()) == {"train_examples_per_second": (100.0, 100.0)}
     assert speed_ranges(rows(*times[:8]), [1.0] * 7) == {}
+
+
+def test_the_validation_between_epochs_is_in_no_part():
+    within = [(10.0 * epoch + 0.1 * i, 400 * epoch + 100 * i) for epoch in range(5) for i in range(4)]
+    history = [replace(row, epoch=1 + number // 4) for number, row in enumerate(rows(*within))]
+    low, high = speed_ranges(history, ())["train_examples_per_second"]
+    assert (round(low), round(high)) == (1000, 1000)
 
 
 def test_the_range_of_decoding_speeds_is_of_most_of_its_parts():

@@ -13,6 +13,11 @@ WRONG = {
     "an address": ("start_from: http://bucket/model", "is an address"),
     "nothing to freeze": ("freeze: [encoder]", "freeze needs start_from"),
     "a part twice": ("start_from: a, freeze: [output, output]", "name each part once"),
+    "a part that is not there": (
+        "start_from: a, freeze: [embeddings]",
+        "freeze has no effect on embeddings, which this model does not have",
+    ),
+    "every part": ("start_from: a, freeze: [decoder, output, encoder]", "freeze leaves nothing to train"),
     "other units": ("start_from: c", "model.units 8 -> 4"),
     "numbers": ("start_from: d", "a problem of another kind"),
 }

@@ -60,6 +60,19 @@ def test_the_last_two_are_kept_and_the_last_one_comes_first(kept):
     assert [found.step for found in kept.found()] == [11, 10]
 
 
+def test_checkpoints_that_cannot_be_read_make_room_for_those_of_earlier_steps(kept):
+    for step in (900, 1000):
+        kept.save(checkpoint(step))
+    for path in files(kept):
+        path.write_bytes(path.read_bytes()[:100])
+    resumed = Checkpoints(kept._directory, MARK, 60.0)
+    assert [*resumed.found()] == []
+    for step in (10, 500):
+        resumed.save(checkpoint(step))
+    assert [found.step for found in resumed.found()] == [500, 10]
+    assert len(files(kept)) == KEPT
+
+
 @pytest.mark.parametrize(
     "damage",
     [

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("eagerly")
 def test_early_stopping_ends_with_the_weights_of_the_best_epoch(monkeypatch, losses, rule, epochs, best):
     at_end_of_epoch = []
 
-    def scripted(compiled, examples, between, widths):
+    def scripted(compiled, examples, between, **_):
         at_end_of_epoch.append(models[0].get_weights())
         return {"loss": losses[len(at_end_of_epoch) - 1], "token_accuracy": 0.5, "sequence_accuracy": 0.5}
 

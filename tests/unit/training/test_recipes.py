@@ -14,6 +14,7 @@ from job.spec.model_section import ModelSpec
 from job.spec.problem_sections import CopySpec
 from job.spec.training_section import OptimizerSpec, TrainingSpec
 from job.training import epochs as training
+from job.training.averaging import WeightAverage
 from job.training.batch_groups import CallLimits
 from job.training.checkpoints import Checkpoints
 from job.training.compiled_loop import compile_loop
@@ -205,8 +206,9 @@ def model_in(precision, **keys):
         {"cell": "gru", "attention": "luong_general", "inputs": "embedding"},
         {"attention": "bahdanau"},
         {"attention": "monotonic"},
+        {"attention": "bahdanau", "layers": 2, "inputs": "embedding", "dropout": 1e-6},
     ],
-    ids=["lstm", "luong", "bahdanau", "monotonic"],
+    ids=["lstm", "luong", "bahdanau", "monotonic", "dropout"],
 )
 def test_a_lower_precision_learns_what_float32_learns(precision, keys):
     expected = trained(recipe(examples=640), new_model(**keys))[2].history[-1]
@@ -216,6 +218,29 @@ def test_a_lower_precision_learns_what_float32_learns(precision, keys):
     assert fitted.history[0].loss > fitted.history[-1].loss + 0.1
     assert {weights.dtype for weights in model.get_weights()} == {np.dtype("float32")}
     assert keras.config.dtype_policy().name == "float32"
+
+
+def test_accumulated_batches_are_scaled_as_one_large_batch():
+    """A scale of their sum, not of their mean, would overflow, and the first steps would be skipped."""
+    found = {}
+    for size, accumulate in ((64, 1), (16, 4)):
+        spec = recipe(epochs=2, examples=640, batch_size=size, accumulate=accumulate, precision="float16")
+        model, _, fitted = trained(spec, model_in("float16"))
+        assert all(row.learning_rate > 0 for row in fitted.history)  # no step was skipped
+        found[accumulate] = model.get_weights()
+    assert same(found[1], found[4], 2e-2)
+
+
+@pytest.mark.parametrize("decay", [0.9, 0.999, 1 - 1e-5, 1 - 1e-8])
+def test_the_average_of_constant_weights_is_their_value(decay):
+    variable = keras.Variable(np.ones(3, np.float32))
+    average = WeightAverage([variable], decay)
+    for step in range(1, 101):
+        average.update()
+        if step in (1, 100):
+            before = average.assign(tf.constant(step, tf.int64))
+            assert variable.numpy() == pytest.approx(np.ones(3), rel=1e-4)
+            average.restore(before)
 
 
 def test_loss_scaling_divides_gradients_skips_overflows_and_adapts():
