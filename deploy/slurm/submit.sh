@@ -19,9 +19,13 @@ spec=${1:?$usage} output=${2:?$usage} shards=${3:?$usage}
 shift 3
 
 array=$(sbatch --parsable --array="1-$shards" "$@" "$here/array.sbatch" "$spec" "$output")
+clusters=()
+if [[ $array == *";"* ]]; then  # ID;CLUSTER, with an option --clusters
+  clusters=(--clusters="${array#*;}") array=${array%%;*}
+fi
 echo "shards: job $array"
 # afterany, not afterok: where a shard failed, the merged report is what says so.
-after=(--dependency="afterany:$array" "$here/merge.sbatch" "$output")
+after=("${clusters[@]}" --dependency="afterany:$array" "$here/merge.sbatch" "$output")
 if [[ $wait ]]; then
   exec sbatch --wait "${after[@]}"
 fi

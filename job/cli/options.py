@@ -91,6 +91,8 @@ def local_file(name: str | Path) -> Path:
     path = local_path(name)
     if path.is_dir():
         raise typer.BadParameter(f"{path} is a directory; expected the name of a file to write")
+    if path.exists() and not path.is_file():  # a rename would put a file in the place of a device or a pipe
+        raise typer.BadParameter(f"{path} is not a regular file; expected the name of a file to write")
     if not path.parent.is_dir():
         raise typer.BadParameter(
             f"{path}: there is no directory {path.parent}; create it, or choose another path"

@@ -44,8 +44,10 @@ class ForecastEnsemble(SeriesForecaster):
     def forecast(self) -> Forecast:
         """A function from histories to the mean forecasts."""
 
+        forecasts = [member.forecast for member in self.members]
+
         def mean(history: Values) -> Values:
-            found: Values = np.mean([member.forecast(history) for member in self.members], axis=0)
+            found: Values = np.mean([forecast(history) for forecast in forecasts], axis=0)
             return found
 
         return mean

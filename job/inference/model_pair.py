@@ -99,10 +99,10 @@ class ModelPair:
             lambda source: listed(self.encoder(source, training=False))[: len(names)],
             [signature],
             autograph=False,
-        )
+        ).get_concrete_function()  # traced at once, so that threads can share it
 
         def contexts(batches: Batches) -> Contexts:
-            parts = [[x.numpy()[:n] for x in compiled(batch)] for batch, n in batches]
+            parts = [[x.numpy()[:n] for x in compiled(tf.constant(batch))] for batch, n in batches]
             return joined([dict(zip(names, part, strict=True)) for part in parts])
 
         return contexts

@@ -58,10 +58,12 @@ class Forecaster(SeriesForecaster, ModelPair):
     @cached_property
     def forecast(self) -> Forecast:
         """A function from histories to forecasts, compiled."""
-        compiled = tf.function(self._rollout, [self._signature], autograph=False)
+        function = tf.function(self._rollout, [self._signature], autograph=False)
+        compiled = function.get_concrete_function()  # traced at once, so that threads can share it
 
         def forecast(history: Values) -> Values:
-            parts = [compiled(part).numpy()[:n] for part, n in _batches(self.series.sources(history))]
+            batches = _batches(self.series.sources(history))
+            parts = [compiled(tf.constant(part)).numpy()[:n] for part, n in batches]
             empty = np.zeros((0, self.series.target_length), np.float32)
             return self.series.forecasts(history, np.concatenate([empty, *parts]))
 
@@ -85,6 +87,10 @@ class Forecaster(SeriesForecaster, ModelPair):
     def contexts(self, history: Values) -> Contexts:
         """Return the context of each source, (n, S, F) float64 in the unit of the data, n > 0."""
         return self._compiled_contexts(_batches(self.series.sources(history)))
+
+    def compile_encoding(self) -> None:
+        """Compile what `contexts` needs, unless that was done before."""
+        _ = self._compiled_contexts
 
     @cached_property
     def _compiled_contexts(self) -> Callable[[Batches], Contexts]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from threading import Lock
 from typing import NoReturn
 
 import numpy as np
@@ -33,6 +34,7 @@ class NumberModel(Model):
 
     def __init__(self, saved: NumberLines) -> None:
         self._saved = saved
+        self._compiling = Lock()
 
     def predictions(
         self,
@@ -51,6 +53,8 @@ class NumberModel(Model):
         return self._predicted(self._read(sources, name, first), name, first)
 
     def _predicted(self, histories: Iterable[Values | None], name: str, first: int) -> Iterator[Prediction]:
+        with self._compiling:  # once for all threads
+            _ = self._saved.forecast
         for forecast in self._saved.forecasts(histories, name, first):
             if forecast is None:
                 yield Prediction(text="", values=np.zeros(0))
@@ -61,6 +65,8 @@ class NumberModel(Model):
         """Yield encodings; see `Model.encode`."""
         if not isinstance(self._saved, SavedForecaster):
             raise no_context()
+        with self._compiling:
+            self._saved.compile_encoding()
         for chunk in in_chunks(self._read(sources, SOURCES, 1), MAX_SOURCES):
             given = [history for history in chunk if history is not None]
             found = self._saved.contexts(self._saved.stacked(given)) if given else {}

@@ -29,6 +29,9 @@ from job.problems.subwords import SPACE
 from job.problems.unknown_ids import spelled
 from job.problems.vocabulary import Vocabulary, pad
 
+_MAX_OUTPUTS = 1 << 25
+"""Approximate maximum number of float32 numbers of the encoder outputs of a chunk: 128 MiB."""
+
 
 class TokenModel(Model):
     """A saved model of tokens.
@@ -102,7 +105,10 @@ class TokenModel(Model):
             raise no_context()
         with self._compiling:
             encoded = self._saved.encoded
-        for chunk in in_chunks(self._read(sources), MAX_SOURCES, MAX_TOKENS):
+        inputs = self._saved.decoder.inputs
+        width = next((each.shape[-1] for each in inputs if each.name == "encoder_outputs"), 1)
+        max_tokens = min(MAX_TOKENS, _MAX_OUTPUTS // width)
+        for chunk in in_chunks(self._read(sources), MAX_SOURCES, max_tokens):
             given = [ids for ids in chunk if ids]
             found = iter(encoded(given) if given else ())
             for ids in chunk:
@@ -115,7 +121,7 @@ class TokenModel(Model):
             scores = self._saved.forced_scores
         for chunk in in_chunks(self._read_pairs(pairs), MAX_SOURCES):
             sources, targets = [source for source, _ in chunk], [target for _, target in chunk]
-            yield from map(float, scores(sources, pad(targets)))
+            yield from map(float, scores(sources, targets))
 
     def source_tokens(self, source: Source) -> tuple[str, ...]:
         """Return the tokens of a source; see `Model.source_tokens`."""
@@ -136,7 +142,8 @@ class TokenModel(Model):
             ids = source_ids(_tokens(source, facts.source, place), facts, place)
             if not ids:
                 raise InputError(f"{place}: the source is empty, so no target has a probability")
-            wanted = known_ids(_tokens(target, facts.target, place), facts.target, place)
+            tokens = _tokens(target, facts.target, place, is_target=True)
+            wanted = known_ids(tokens, facts.target, place)
             if facts.fixed_length and len(wanted) != facts.max_target_length:
                 raise InputError(
                     f"{place}: the target has {len(wanted)} tokens, but this model writes exactly "
@@ -146,8 +153,10 @@ class TokenModel(Model):
             yield ids, wanted if cut or facts.target.end is None else [*wanted, facts.target.end]
 
 
-def _tokens(source: Source, vocabulary: Vocabulary, place: str) -> Sequence[str]:
+def _tokens(source: Source, vocabulary: Vocabulary, place: str, *, is_target: bool = False) -> Sequence[str]:
     """Return the tokens of a line, or a list of tokens unchanged.
+
+    The tokens of a target may be those of any prediction, which need not begin as a text does.
 
     Raises:
         InputError: It is neither, or the tokens are not those of a model of subwords.
@@ -163,7 +172,8 @@ def _tokens(source: Source, vocabulary: Vocabulary, place: str) -> Sequence[str]
         raise InputError(
             f"{place}: expected tokens that are strings, found {other!r}, which is {type(other).__name__}"
         )
-    if vocabulary.subwords is not None and tokens and not tokens[0].startswith(SPACE):
+    is_source = vocabulary.subwords is not None and not is_target
+    if is_source and tokens and not tokens[0].startswith(SPACE):
         raise InputError(
             f"{place}: {tokens[0]!r} is not a subword that begins a text (those begin with {SPACE!r}); give "
             "a line of text, or the tokens that source_tokens returns"

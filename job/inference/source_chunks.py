@@ -22,17 +22,21 @@ def in_chunks(sources: Iterable[T], max_sources: int, max_tokens: float = math.i
         max_tokens: Approximate maximum number of tokens of a chunk: the source that reaches it is the last.
     """
     chunk: list[T] = []
-    tokens = 0
-    try:
-        for source in sources:
+    tokens, error, given = 0, None, iter(sources)
+    while error is None:
+        try:
+            source = next(given)
+        except StopIteration:
+            break
+        except InputError as wrong:
+            error = wrong
+        else:
             chunk.append(source)
             tokens += len(source) if isinstance(source, list) else 0
             if len(chunk) >= max_sources or tokens >= max_tokens:
-                yield chunk
+                yield chunk  # outside of `try`: a generator that is never resumed ends without a traceback
                 chunk, tokens = [], 0
-    except InputError:
-        if chunk:
-            yield chunk
-        raise
     if chunk:
         yield chunk
+    if error is not None:
+        raise error

@@ -21,7 +21,7 @@ from job.inference.model_facts import ModelFacts
 from job.inference.model_pair import ModelPair, is_cache
 from job.inference.token_search import compile_scores, compile_search
 from job.problems.base import Ids
-from job.problems.vocabulary import PAD
+from job.problems.vocabulary import PAD, pad
 
 Decoder = TypeVar("Decoder", bound="TokenDecoder")
 
@@ -105,11 +105,11 @@ class TokenDecoder:
         return all("attention_weights" in pair.decoder.output_names for pair in self.pairs)
 
     @cached_property
-    def forced_scores(self) -> Callable[[Sources, Ids], NDArray[np.float32]]:
+    def forced_scores(self) -> Callable[[Sources, Sources], NDArray[np.float32]]:
         """A function from sources (n) and targets (n, T) to the log-probability of each target, (n,)."""
         forced = self._forced_batches(attention=False)
 
-        def scores(sources: Sources, targets: Ids) -> NDArray[np.float32]:
+        def scores(sources: Sources, targets: Sources) -> NDArray[np.float32]:
             found = np.zeros(len(sources), np.float32)
             for chosen, (totals, _) in forced(sources, targets):
                 found[chosen] = totals
@@ -131,12 +131,15 @@ class TokenDecoder:
 
         return attention
 
-    def _forced_batches(self, *, attention: bool) -> Callable[[Sources, Ids], Iterator[tuple[Any, Any]]]:
+    def _forced_batches(self, *, attention: bool) -> Callable[[Sources, Sources], Iterator[tuple[Any, Any]]]:
         compiled = compile_scores(self.pairs, self.facts, attention=attention)
 
-        def batches(sources: Sources, targets: Ids) -> Iterator[tuple[Any, Any]]:
+        def batches(sources: Sources, targets: Sources) -> Iterator[tuple[Any, Any]]:
             for batch, source in self.batches(sources):
-                wanted = targets[batch.chosen]
+                if isinstance(targets, np.ndarray):
+                    wanted = targets[batch.chosen]
+                else:
+                    wanted = pad([targets[i] for i in batch.chosen])
                 steps = max(1, int((wanted != PAD).sum(axis=1).max()))
                 target = np.zeros((batch.rows, steps), np.int32)
                 target[: len(wanted)] = wanted[:, :steps]

@@ -56,7 +56,23 @@ def expand(entry: Node, room: int = MAX_JOBS, each: int = 1) -> tuple[list[Node]
     named = _named_combinations(read)
     if not named:
         return [], [matrix.complaint("has no combinations left: exclude removes all of them")]
-    return [_apply(base, suffix, {**read.bundle(one), **one}) for suffix, one in named], []
+    combinations = [(suffix, {**read.bundle(one), **one}) for suffix, one in named]
+    values = {key: node for _, combination in combinations for key, node in combination.items()}
+    inside = [node.complaint(_IN_LIST.format(key)) for key, node in values.items() if _in_list(base, key)]
+    return ([], inside) if inside else ([_apply(base, *named) for named in combinations], [])
+
+
+_IN_LIST = "{} is inside a list, of which a matrix cannot set a part; let the matrix set the whole list"
+
+
+def _in_list(base: Node, key: str) -> bool:
+    """Return whether a key lies below a list of the job as it is written."""
+    tree: Node | None = base
+    for part in key.split(".")[:-1]:
+        tree = tree.entries.get(part) if tree is not None else None
+        if tree is not None and isinstance(tree.value, list):
+            return True
+    return False
 
 
 def _too_many(node: Node, count: int, how: str = "") -> Complaint:
@@ -76,8 +92,9 @@ def _named_combinations(matrix: Matrix) -> list[tuple[str, Combination]]:
     gates, because gates do not change the training.
     """
     original, new = _combinations(matrix)
+    own = _labels({*matrix.axes})
+    named = [(_suffix(combination, matrix.axes, own), combination) for combination in original]
     label = _labels({*matrix.axes, *itertools.chain.from_iterable(matrix.include)})
-    named = [(_suffix(combination, matrix.axes, label), combination) for combination in original]
     for combination in new:
         keys = [key for key in combination if key in matrix.axes or not key.startswith("gate.")]
         named.append((_suffix(combination, keys or combination, label), combination))

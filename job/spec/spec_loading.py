@@ -15,7 +15,7 @@ from job.spec.matrix import MAX_JOBS, expand, without_matrix
 from job.spec.other_sizes import check_also
 from job.spec.schema import JobSpec, Spec
 from job.spec.seed_expansion import count_runs, expand_seeds, with_short_name
-from job.spec.spec_file import EXTENSION_PREFIX, SHARED_KEYS, SpecFile
+from job.spec.spec_file import EXTENSION_PREFIX, SHARED_KEYS, VARIANTS, SpecFile
 from job.spec.start_models import check_starts
 from job.spec.yaml_tree import Node, read_tree
 
@@ -86,9 +86,9 @@ def load_located(path: Path) -> LocatedSpec:
     root, complaints = read_tree(path)
     root = _without_extensions(root)
     complaints += check(root, SpecFile, partial=True)
-    trees, wrong = _expand_all(root)
+    families, trees, wrong = _expand_all(root)
     complaints += wrong
-    complaints += _check_names(trees)
+    complaints += _check_names(families) or _check_names(trees)
     jobs, wrong = _validate_all(trees)
     complaints += wrong
     named: dict[str, Node] = {}
@@ -104,8 +104,13 @@ def _without_extensions(root: Node) -> Node:
     return replace(root, value=kept)
 
 
-def _expand_all(root: Node) -> tuple[list[Node], list[Complaint]]:
-    """Apply defaults, matrices and seeds; if a matrix has errors, check the rest of its job without it."""
+def _expand_all(root: Node) -> tuple[list[Node], list[Node], list[Complaint]]:
+    """Apply defaults, matrices and seeds; if a matrix has errors, check the rest of its job without it.
+
+    Returns:
+        The jobs before the expansion of their seeds, those after it, and the complaints.
+    """
+    families: list[Node] = []
     trees: list[Node] = []
     complaints: list[Complaint] = []
     jobs = root.entries.get("jobs", root)
@@ -117,18 +122,27 @@ def _expand_all(root: Node) -> tuple[list[Node], list[Complaint]]:
             break
         entry = _with_defaults(written, root)
         expanded, wrong = expand(entry, MAX_JOBS - len(trees), count_runs(entry))
+        families += map(with_short_name, expanded)
         trees += [run for job in expanded for run in expand_seeds(with_short_name(job))]
         complaints += wrong
-        if "seeds" in entry.entries and "matrix" in entry.entries:
-            complaints += _two_lists_of_seeds(entry.entries["matrix"])
+        if (seeds := entry.entries.get("seeds")) is not None and seeds.items:
+            complaints += _second_seeds(written, entry)
         if not expanded:
             complaints += check(with_short_name(without_matrix(entry)), JobSpec, partial=True)
-    return trees, complaints
+    return families, trees, complaints
 
 
-def _two_lists_of_seeds(matrix: Node) -> list[Complaint]:
-    axis = matrix.entries.get("seed")
-    return [axis.complaint("the job has seeds already; drop one of the two")] if axis else []
+def _second_seeds(written: Node, entry: Node) -> list[Complaint]:
+    """Return complaints about each `seed` beside the `seeds` of a job, of which one would be ignored."""
+    places = [written]
+    if (matrix := entry.entries.get("matrix")) is not None:
+        places.append(matrix)
+        if VARIANTS in matrix.entries:
+            places += matrix.entries[VARIANTS].entries.values()
+        if "include" in matrix.entries:
+            places += matrix.entries["include"].items
+    found = (place.entries.get("seed") for place in places)
+    return [seed.complaint("the job has seeds already; drop one of the two") for seed in found if seed]
 
 
 def _with_defaults(written: Node, root: Node) -> Node:
@@ -141,6 +155,8 @@ def _with_defaults(written: Node, root: Node) -> Node:
     kinds = {_kind(shared.get("problem")), _kind(written.entries.get("problem"))} - {None}
     if len(kinds) > 1:
         del shared["problem"]
+    if "seed" in written.entries and "seeds" not in written.entries:
+        shared.pop("seeds", None)  # the job's own key wins
     if "seed" in root.entries:
         shared["seed"] = root.entries["seed"]
     known = {

@@ -89,10 +89,10 @@ class SplitSpec(Section):
         return self
 
 
-# tagged, so that a wrong value gets one complaint and not one for each way to write it
+# tagged, so that a wrong value gets one complaint and not one for each way to write it; no key is like a tag
 FileNames = Annotated[
-    Annotated[FileName, Tag("name")] | Annotated[list[FileName], Field(min_length=1), Tag("names")],
-    Discriminator(lambda names: "names" if isinstance(names, list | tuple) else "name"),
+    Annotated[FileName, Tag("<name>")] | Annotated[list[FileName], Field(min_length=1), Tag("<names>")],
+    Discriminator(lambda names: "<names>" if isinstance(names, list | tuple) else "<name>"),
 ]
 
 
@@ -163,8 +163,8 @@ class MixedFiles(PairFiles):
 
 # tagged, so that a wrong value gets one complaint and not one for each way to write it
 TrainingFiles = Annotated[
-    Annotated[PairFiles, Tag("files")] | Annotated[list[MixedFiles], Field(min_length=1), Tag("mixed")],
-    Discriminator(lambda given: "mixed" if isinstance(given, list | tuple) else "files"),
+    Annotated[PairFiles, Tag("<files>")] | Annotated[list[MixedFiles], Field(min_length=1), Tag("<mixed>")],
+    Discriminator(lambda given: "<mixed>" if isinstance(given, list | tuple) else "<files>"),
 ]
 
 _GROUPS = ("data", "train", "validation", "test")

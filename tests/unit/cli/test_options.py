@@ -37,6 +37,8 @@ import pytest
         (["encode", "gone"], "gone: not a trained model"),
         (["encode", "gone", "--output", "."], ". is a directory; expected the name of a file to write"),
         (["encode", "gone", "--output", "none/x.npz"], "none/x.npz: there is no directory none"),
+        (["encode", "gone", "--output", "/dev/null"], "/dev/null is not a regular file"),
+        (["trend", ".", "--output", "/dev/zero"], "/dev/zero is not a regular file"),
         (["trend", ".", "--output", ".."], ".. is a directory; expected the name of a file to write"),
         (["trend", ".", "--output", "jobs.yaml/x"], "jobs.yaml/x: there is no directory jobs.yaml"),
     ],

@@ -265,6 +265,28 @@ def test_subwords_are_the_tokens_of_their_model():
     assert set(by_line.tokens) <= {*side.tokens}
     with pytest.raises(InputError, match=r"sources:1: 'the' is not a subword that begins a text"):
         list(model.predict([["the", "cat"]]))
+    for source in ("the cat", "a dog", "on the log"):  # whatever tokens a prediction begins with
+        (found,) = model.predict([source])
+        assert model.score(source, found.tokens) == pytest.approx(found.score, abs=TOLERANCE)
+    assert model.score("the cat", ["t", *tokens]) < 0
+
+
+def test_the_scores_of_many_pairs_do_not_depend_on_the_longest_target(loaded, monkeypatch):
+    pairs = [("1+2", "3"), ("9+9", "18"), ("3+4", "7777777777"), ("0+7", "7")] * 3
+    together = list(loaded.scores(iter(pairs)))
+    assert together == pytest.approx([loaded.score(*pair) for pair in pairs], abs=TOLERANCE)
+
+
+def test_what_is_left_of_a_chunk_ends_without_a_word(tmp_path, trained_job):
+    """The interpreter closes a generator that nothing resumes after its modules are gone."""
+    script = (
+        "import sys, job; found = job.load(sys.argv[1]).predict(('1+2' for _ in range(700)), n_best=100);"
+        "print(len(next(found).alternatives))"
+    )
+    variables = {**os.environ, "PYTHONPATH": str(Path(job.__file__).parents[1])}
+    command = [sys.executable, "-c", script, str(trained_job.paths.directory)]
+    done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "99\n", "")
 
 
 def test_features_follow_a_tab():

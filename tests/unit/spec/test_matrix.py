@@ -124,6 +124,9 @@ def test_what_include_adds_to_a_combination_does_not_rename_it() -> None:
         "  model.units: [1, 2]\n  include: [{model.units: 2, gate.min_sequence_accuracy: 0.5}, {seed: 3}]\n"
     )
     assert names_of(text) == plain == ["j-units-1", "j-units-2"]
+    plain = names_of("  training.examples: [10, 20]\n")
+    text = "  training.examples: [10, 20]\n  include: [{training.examples: 10, evaluation.examples: 50}]\n"
+    assert names_of(text) == plain == ["j-examples-10", "j-examples-20"]
 
 
 def test_a_gate_is_no_part_of_the_name_of_a_new_combination() -> None:
