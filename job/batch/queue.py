@@ -141,7 +141,7 @@ class JobQueue(CancelControl):
         now, name = time.monotonic(), task.job.name
         self._collect_while_busy(now)
         if now - self._checked.get(name, -math.inf) >= LEASE_CHECK_SECONDS:
-            if task.lease is not None and not task.lease.held:
+            if task.is_lost:
                 return "drop"
             self._checked[name] = now
         return super().intent(task)

@@ -172,8 +172,8 @@ def _tokens(source: Source, vocabulary: Vocabulary, place: str, *, is_target: bo
         raise InputError(
             f"{place}: expected tokens that are strings, found {other!r}, which is {type(other).__name__}"
         )
-    is_source = vocabulary.subwords is not None and not is_target
-    if is_source and tokens and not tokens[0].startswith(SPACE):
+    begins = is_target or vocabulary.subwords is None or not tokens or tokens[0].startswith(SPACE)
+    if not begins:
         raise InputError(
             f"{place}: {tokens[0]!r} is not a subword that begins a text (those begin with {SPACE!r}); give "
             "a line of text, or the tokens that source_tokens returns"

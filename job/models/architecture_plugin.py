@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from job.spec.entry_points import MODELS
-from job.spec.factories import BrokenPromiseError, call_factory, reporting_bugs
+from job.spec.factories import BrokenPromiseError, call_factory, reporting_bugs, require
 from job.spec.model_section import ModelSpec
 
 
@@ -138,9 +138,13 @@ def load_architecture(spec: ModelSpec) -> Architecture:
     assert spec.name is not None
     with reporting_bugs(MODELS, spec.name):
         architecture: Architecture = call_factory(MODELS, spec.name, spec.options)
-        if not callable(getattr(architecture, "build", None)):
-            raise BrokenPromiseError("it lacks build(sizes)")
+        require_build(architecture)
     return architecture
+
+
+def require_build(architecture: object) -> None:
+    """Raise `BrokenPromiseError` unless an object has the function `build` of an architecture."""
+    require(callable(getattr(architecture, "build", None)), "it lacks build(sizes)")
 
 
 def count_plugin_parameters(spec: ModelSpec, sizes: Sizes) -> int | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from job.models.architecture_plugin import Architecture, Encoded, Sizes, Step
+from job.models.architecture_plugin import Architecture, Encoded, Sizes, Step, require_build
 from job.models.inputs import named, sequence_input, source_mask
 from job.spec.entry_points import MODELS
 from job.spec.factories import BrokenPromiseError, reporting_bugs, require
@@ -42,7 +42,7 @@ class PluginBuilder:
     ) -> None:
         self.sizes, self.masked, self.name = sizes, masked, name
         with self._reporting():
-            require(callable(getattr(architecture, "build", None)), "it lacks build(sizes)")
+            require_build(architecture)
             self.network = architecture.build(sizes)
             lacking = [
                 f for f in ("encode", "decode", "step") if not callable(getattr(self.network, f, None))

@@ -59,7 +59,7 @@ def expand(entry: Node, room: int = MAX_JOBS, each: int = 1) -> tuple[list[Node]
     combinations = [(suffix, {**read.bundle(one), **one}) for suffix, one in named]
     values = {key: node for _, combination in combinations for key, node in combination.items()}
     inside = [node.complaint(_IN_LIST.format(key)) for key, node in values.items() if _in_list(base, key)]
-    return ([], inside) if inside else ([_apply(base, *named) for named in combinations], [])
+    return ([], inside) if inside else ([_apply(base, *each) for each in combinations], [])
 
 
 _IN_LIST = "{} is inside a list, of which a matrix cannot set a part; let the matrix set the whole list"

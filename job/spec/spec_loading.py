@@ -122,8 +122,9 @@ def _expand_all(root: Node) -> tuple[list[Node], list[Node], list[Complaint]]:
             break
         entry = _with_defaults(written, root)
         expanded, wrong = expand(entry, MAX_JOBS - len(trees), count_runs(entry))
-        families += map(with_short_name, expanded)
-        trees += [run for job in expanded for run in expand_seeds(with_short_name(job))]
+        short = [*map(with_short_name, expanded)]
+        families += short
+        trees += [run for job in short for run in expand_seeds(job)]
         complaints += wrong
         if (seeds := entry.entries.get("seeds")) is not None and seeds.items:
             complaints += _second_seeds(written, entry)
